@@ -34,17 +34,19 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
     try:
         findings = examine(context.obj.load())
     except ConfigError as error:
-        unread = "nothing else was checked, because the configuration cannot be read"
-        findings = chain(mistakes(error), (ok(unread),))
+        unchecked = ok(
+            "nothing else was checked, because the configuration cannot be read"
+        )
+        findings = chain(mistakes(error), (unchecked,))
     has_problem = False
     for finding in findings:
         has_problem = has_problem or finding.level == "problem"
         if format_ == "jsonl":
             output.json_line(finding)
         else:
-            advice = f"\n         → {finding.advice}" if finding.advice else ""
-            output.out(
-                f"{output.colour_text(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
-            )
+            level = output.colour_text(f"{finding.level:8}", _COLOURS[finding.level])
+            output.out(f"{level} {finding.what}\n")
+            if finding.advice:
+                output.out(f"         → {finding.advice}\n")
     if has_problem:
         raise typer.Exit(1)

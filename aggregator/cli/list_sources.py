@@ -15,6 +15,7 @@ from aggregator.config.messages import NO_SOURCES, pluralise
 if TYPE_CHECKING:
     from aggregator.model.read_model import SourceView
 from aggregator.cli.named_source import SourceName, named_source
+from aggregator.text.lines import word_list
 
 
 def list_(
@@ -62,10 +63,10 @@ def list_(
         output.say(NO_SOURCES)
 
 
-_COLUMNS_CSV = (
-    "id", "name", "kind", "url", "folder", "outlet", "language", "origin", "state", "cause", "problem",
-    "articles", "per_day", "last_success", "next_due", "interval_seconds",
-)  # fmt: skip
+_COLUMNS_CSV = word_list("""
+    id name kind url folder outlet language origin state cause problem articles per_day last_success next_due
+    interval_seconds
+""")
 
 
 def show_(

@@ -10,13 +10,14 @@ from aggregator.cli.output import argument, option
 from aggregator.config.story_query import ArticleFilters
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
+from aggregator.text.lines import word_list
 
 if TYPE_CHECKING:
     from aggregator.model.read_model import SearchHit
 
-_COLUMNS_CSV = (
-    "article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet",
-)  # fmt: skip
+_COLUMNS_CSV = word_list("""
+    article story story_title title outlet url effective language snippet
+""")
 
 
 @with_filters(ArticleFilters, "Find articles")

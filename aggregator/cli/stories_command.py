@@ -13,6 +13,7 @@ from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
 from aggregator.config.story_query import StoryQuery
 from aggregator.model.clock import utc_now
+from aggregator.text.lines import word_list
 from aggregator.web.list_query import ListQuery, select_stories
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from aggregator.model.story import StoryView
     from aggregator.store.read.reader import StoryReader
 
-_STORY_CSV = (
-    "id", "title", "articles", "outlets", "reports", "first_published", "last_published", "updated",
-    "language", "summary",
-)  # fmt: skip
+_STORY_CSV = word_list("""
+    id title articles outlets reports first_published last_published updated language summary
+""")
 _STORY_COUNTS = {
     "articles": "article_count",
     "outlets": "outlet_count",

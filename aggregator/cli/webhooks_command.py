@@ -9,6 +9,7 @@ from aggregator.cli.command_context import Context
 from aggregator.cli.output import argument
 from aggregator.config.messages import pluralise
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.text.lines import word_list
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -165,9 +166,9 @@ def _list(context: Context, format_: str, kind: str) -> None:
         output.say(f"No {kind}s. Add them under {key} in config.yaml.")
 
 
-_SHOWN = (
-    "name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at",
-)  # fmt: skip
+_SHOWN = word_list("""
+    name state problem failures failing_since resumes_at last_success_at
+""")
 
 
 def _short_name(recipient: "WebhookStats") -> str:

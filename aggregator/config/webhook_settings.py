@@ -48,7 +48,7 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook(Recipient):
-    """A webhook."""
+    """A webhook: a URL that gets signed requests, with the key that signs them."""
 
     key: bytes = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -19,8 +19,9 @@ from aggregator.store.intake.source_rows import (
 )
 
 TICK_SECONDS = 1
-PAGES_READ = 1000  # per tick, the longest waiting first; ...
-MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
+# Pages read in a tick, the longest waiting first; up to MOST_PAGES_READ if all of these are of hosts not ready
+PAGES_READ = 1000
+MOST_PAGES_READ = 16_000
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class DueJobs:
 
         `under_way`: the hosts of jobs by name; `backing_off`: when a failed job may start again, monotonic.
         """
+        # Jobs under way and jobs that failed are due, too, but may not start.
         limit = most + len(under_way) + len(backing_off)
         jobs = self._due_sources(now, limit)
         if self.has_pages(now):
@@ -93,6 +95,7 @@ class DueJobs:
                 or backing_off.get(job.name, 0.0) > time.monotonic()
             ):
                 continue
+            # Folders have no host and never wait. A host that is not ready within a tick gets no further job.
             if job.host:
                 if at_host[job.host] >= self._jobs_a_host:
                     continue
@@ -103,6 +106,7 @@ class DueJobs:
                 at_host[job.host] += 1
             startable.append(job)
         startable = startable[:most]
+        # If none of the pages read may start, others may wait behind them: read more of them in the next tick.
         if sum(job.is_page for job in jobs) < self._pages_read:
             self._pages_read = PAGES_READ
         elif not any(job.is_page for job in startable):
@@ -112,7 +116,7 @@ class DueJobs:
     def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
         """Return at most `limit` due sources, with those under way, the longest waiting first.
 
-        Of each host they are few: a slow or limiting one must not fill the list with its hundred feeds.
+        The hundred feeds of a slow or limiting host must not fill the list: few of each host are in it.
         """
         blocked = self._rate_limiter.not_ready(TICK_SECONDS)
         at_host = Counter(dict.fromkeys(blocked, self._jobs_a_host))

@@ -1,5 +1,6 @@
 """The maintenance tasks of the daemon; docs/operating.md lists them."""
 
+import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def maintenance(
     """Return the schedule of all tasks of one configuration."""
     batch = config.effective_tuning.values("placing")["batch_articles"]
     minute = config.effective_tuning.values("retention")["check_seconds"]
+    window = dt.timedelta(days=config.effective_tuning.values("events")["window_days"])
     database = services.database
     fenced = services.lock.fenced
     now = services.now
@@ -53,8 +55,8 @@ def maintenance(
 
     def end_mutes(_stops: Stop) -> None:
         """Remove the mutes of storylines that rest."""
-        time = now()
-        fenced.transact(lambda writing: end_rested(writing, time))
+        since = now() - window
+        fenced.transact(lambda writing: end_rested(writing, since))
 
     def back_up(stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""

@@ -32,20 +32,12 @@ from aggregator.publish.story_json import story_in_list
 from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
+from aggregator.text.lines import word_list
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 # Fields of a change and of a new article that a delivery has; `lead` is within the excerpt limit.
-_OF_CHANGE = (
-    "n",
-    "kind",
-    "at",
-    "updated",
-    "title",
-    "title_before",
-    "report_count",
-    "others",
-)
-_OF_ARTICLE = ("id", "outlet", "url", "title", "lead", "published", "language")
+_OF_CHANGE = word_list("n kind at updated title title_before report_count others")
+_OF_ARTICLE = word_list("id outlet url title lead published language")
 
 
 def delivery_id(hook: str, change: Change) -> str:

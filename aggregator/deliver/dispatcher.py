@@ -28,8 +28,6 @@ from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search import progress
 
 _BATCH_CHANGES = 100  # changes handled in one step
-# Finished deliveries are stored for events.window_days, because merges happen in this time.
-_OUTBOX_DAYS = 14.0
 _ALL_INDEXED = 2**62
 
 
@@ -57,6 +55,8 @@ class WebhookDispatcher:
         self._uses_index = any(r.query and r.query.query for r in recipients)
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
+        # Deliveries that ended are kept so long: a webhook is sent the merge of a story that it was sent before.
+        self._kept = dt.timedelta(days=all_tuning.values("events")["window_days"])
         self._now = now
         # The version of the database when no change waited
         self._quiet_version: int | str | None = None
@@ -163,7 +163,7 @@ class WebhookDispatcher:
         now = self._now()
         with self._database.write() as connection:
             if steady_clock.is_steady(connection, now, self._steady):
-                outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
+                outbox.prune(connection, now - self._kept)
 
     def _changes_for(
         self,

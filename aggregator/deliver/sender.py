@@ -25,12 +25,9 @@ from aggregator.store.engine.database import Connection, Database
 
 _HOUR = dt.timedelta(hours=1)
 _RETRY_JITTER = 0.2  # This share of a gap is added or subtracted at random.
-# A delivery is given up so long after its first attempt.
-_GIVE_UP_AFTER = dt.timedelta(hours=72)
-
+_GONE = 410
 
 log = logging.getLogger(__name__)
-_GONE = 410
 
 
 class WebhookSender:
@@ -61,22 +58,13 @@ class WebhookSender:
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
-        # The database did not store this result
+        # The result of the last attempt, until the database has stored it
         self._unstored: tuple[Delivery, PostResult] | None = None
 
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
-        # Deliveries wait for too long after the start, and after a jump of the clock.
-        latest = now
-        if self._last is None:
-            latest += 2 * dt.timedelta(seconds=self._longest_wait)
-        name = self._webhook.name
-        if self._last is None or is_overdue_by_jump(self._last, now):
-            self._database.transact(
-                lambda connection: recipients.pull_in(connection, name, latest)
-            )
-        self._last = now
+        self._correct_times(now)
         if self._unstored is None:
             with self._database.read() as connection:
                 due = self._next_due(connection, now)
@@ -100,6 +88,29 @@ class WebhookSender:
             lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
+        self._log_attempt(delivery, posted, outcome)
+        return 0.0
+
+    def _correct_times(self, now: dt.datetime) -> None:
+        """Make deliveries due that a wrong clock made due too late.
+
+        After the clock was set back, all waiting deliveries are due now. At the start, a delivery is due within
+        twice the longest wait, because no correct clock makes it wait longer.
+        """
+        latest = now
+        if self._last is None:
+            latest += 2 * dt.timedelta(seconds=self._longest_wait)
+        if self._last is None or is_overdue_by_jump(self._last, now):
+            name = self._webhook.name
+            self._database.transact(
+                lambda connection: recipients.pull_in(connection, name, latest)
+            )
+        self._last = now
+
+    def _log_attempt(
+        self, delivery: Delivery, posted: PostResult, outcome: str
+    ) -> None:
+        name = self._webhook.name
         where = recipient_words(name)
         # The host of other addresses may be the secret.
         if isinstance(self._webhook, Webhook):
@@ -110,7 +121,6 @@ class WebhookSender:
             where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
             extra={"event": "delivery_attempted", "webhook": name, "story": delivery.story},
         )  # fmt: skip
-        return 0.0
 
     def _next_due(
         self, connection: Connection, now: dt.datetime
@@ -146,9 +156,11 @@ class WebhookSender:
             min(self._gap(failures + 1), self._tuning.pause_max_seconds),
             min(wanted_by_receiver, self._longest_wait),
         )
-        is_final = now - (
-            due.first_attempt_at or now
-        ) >= _GIVE_UP_AFTER and steady_clock.is_steady(connection, now, self._steady)
+        tried_for = now - (due.first_attempt_at or now)
+        is_final = (
+            tried_for.total_seconds() >= self._tuning.give_up_seconds
+            and steady_clock.is_steady(connection, now, self._steady)
+        )
         sending.mark_failed(
             connection,
             due,

@@ -29,6 +29,7 @@ class WebhookTuning(FrozenStruct):
     retry_first_seconds: float
     retry_factor: float
     pause_max_seconds: float
+    give_up_seconds: float
     waiting_max: int
 
 

@@ -15,7 +15,13 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.phrases import label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, ends_sentence, one_line, same_line
+from aggregator.text.lines import (
+    count_words,
+    ends_sentence,
+    one_line,
+    same_line,
+    word_list,
+)
 
 # A longer line is text (as in titled texts)
 _LINE_CHARS = 400
@@ -41,15 +47,8 @@ _SEGMENT = re.compile(
     rf"[.;](?:\s+|$)|\s*[|•·{_SURE}{_OTHER}]\s*|\s+[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)"
 )
 _AROUND = "[](){}<>« »【】（）#:| "
-_LABELS = ("label", "published", "updated", "entry_form")
-_KNOWN = (
-    "entry_form",
-    "entry_links",
-    "whole_line",
-    "ambiguous",
-    "published",
-    "updated",
-)
+_LABELS = word_list("label published updated entry_form")
+_KNOWN = word_list("entry_form entry_links whole_line ambiguous published updated")
 
 
 class OwnText(FrozenStruct):

@@ -26,13 +26,13 @@ _LETTERS = {
     "।": " ", "॥": " ", "・": " ", "_": " ",
 }  # fmt: skip
 _TRANSLATED = str.maketrans(_LETTERS)
-_BREAKS = re.compile(
-    r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+"
-)  # \w does not match vowel signs of Indic scripts and Thai
+# \w does not match the vowel signs of Indic scripts and Thai
+_BREAKS = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+")
 _MARK = re.compile(
     r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)"
 )
-_MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
+# Each mark has one of these signs: a line without them needs no slow search
+_MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")
 _OPENING = "[【（(《「［<›»>•–—- "
 # The mark after a label is searched in this many characters at the beginning of a line
 _MARK_CHARS = 80
@@ -64,6 +64,7 @@ class Phrases(FrozenStruct):
         return 0
 
     def stand_in(self, line: Words) -> bool:
+        """Return whether a phrase stands anywhere in the line."""
         if self.longest.isdisjoint(line):
             return False
         return any(
@@ -146,5 +147,6 @@ def label_of(line: str) -> tuple[Words, str]:
         return (), ""
     label = without_numbers(words(plain[: mark.start()]))
     text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
+    # A word of one character, as in scripts without spaces, counts as half a word.
     is_label = 0 < sum(min(len(word), 2) for word in label) <= 2 * _LABEL_WORDS
     return (label, text_after) if is_label else ((), "")

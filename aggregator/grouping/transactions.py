@@ -42,7 +42,7 @@ class Transactions:
 
     @property
     def parts(self) -> "GroupingParts":
-        """The present parts."""
+        """The parts that decide, made when they are first needed."""
         if self._parts is None:
             from aggregator.grouping.parts import GroupingParts
 

@@ -11,7 +11,7 @@ from aggregator.store.intake.source_rows import source_id
 
 
 def story_options(config: Config) -> StoryOptions:
-    """Return the options of a configuration."""
+    """Return the options for placing articles and rendering stories."""
     return StoryOptions(
         summary_words=config.publish.excerpt_words,
         families=family_table(config.families),

@@ -77,7 +77,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 
 
 def publish_settings(config: Config) -> PublishSettings:
-    """Return the settings of a configuration."""
+    """Return the settings of all output: pages, feeds, API and deliveries."""
     digest = config.digest
     # The values are already checked and converted, so they are not validated again.
     return PublishSettings.model_construct(

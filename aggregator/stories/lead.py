@@ -247,7 +247,7 @@ def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
     begin, words = [first], first.words
     for sentence in further:
         words += sentence.words
-        if sentence.is_bad or words > max_words:
+        if not sentence.can_be_shown or words > max_words:
             break
         begin.append(sentence)
     return begin

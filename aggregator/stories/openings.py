@@ -1,4 +1,8 @@
-"""The openings of reports: their first sentences, beginning with a sentence that can be shown first."""
+"""The openings of reports: their first sentences, beginning with a sentence that can be shown first.
+
+A sentence can be shown first if it is news text (not a caption, a question ...) and can be understood without the
+sentence before it.
+"""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +17,7 @@ from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.story_sentences import (
     front_matter,
-    leans,
+    needs_sentence_before,
     refers_back,
     without_heading,
 )
@@ -42,10 +46,9 @@ class OpeningSentence(NamedTuple):
 
     text: str
     words: int
-    # It cannot be shown
-    is_bad: bool
-    # It can be shown first: it does not refer to the sentence before it either
-    opens: bool
+    can_be_shown: bool
+    # It can also be understood without the sentence before it
+    can_be_first: bool
 
 
 class Opening(NamedTuple):
@@ -80,7 +83,7 @@ def openings_of(
             return [Opening(article, sentences)]
         others.append(Opening(article, sentences))
         for place, sentence in enumerate(sentences):
-            if sentence.opens and not _has_bare_surname(
+            if sentence.can_be_first and not _has_bare_surname(
                 sentence.text, shown_title or title, leads, article.language
             ):
                 openings.append(Opening(article, sentences[place:]))
@@ -154,10 +157,13 @@ def _read_opening(
         del texts[0]  # a caption or a label: the report begins after it
     sentences = []
     for text in texts[:OPENING_SENTENCES]:
-        reason = front_matter(text, language)
-        is_bad = reason in NO_BEGINNING if is_alone else reason is not None
-        opens = not (
-            is_bad or leans(text, language) or refers_back(text, title, language)
+        fault = front_matter(text, language)
+        can_be_shown = fault is None or (is_alone and fault not in NO_BEGINNING)
+        can_be_first = (
+            can_be_shown
+            and not needs_sentence_before(text, language)
+            and not refers_back(text, title, language)
         )
-        sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
+        words = count_words(text)
+        sentences.append(OpeningSentence(text, words, can_be_shown, can_be_first))
     return tuple(sentences)

@@ -27,7 +27,7 @@ from aggregator.stories.story_sentences import (
     BOILERPLATE,
     front_matter,
     is_cut,
-    leans,
+    needs_sentence_before,
     refers_back,
     sentences_of_report,
 )
@@ -46,7 +46,7 @@ SENTENCES_TRIED = 6
 NOT_SHOWN = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
 # The most sentences that are shown of all versions of a story
 VERSION_SENTENCES = 24
-# The words of its title that a sentence needs more if it leans on the sentence before it (chosen)
+# A sentence that needs the sentence before it must have so many more words of its title (chosen)
 WEAK_COST = 2
 # A sentence with fewer new content words seldom adds a fact (of 207 sentences read 46 had fewer, 35 of these useless)
 ENOUGH_NEW = 9
@@ -224,9 +224,9 @@ def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
 
     It stands under that title, so it may refer to it, and its feed may have cut it. It is one of the first
     SENTENCES_TRIED sentences that can be shown, and has a word of the title if any of them has: the first with
-    most words of the title. A number or a quotation is worth FACT_WORTH of these words; a question, and a sentence
-    that speaks to the reader or leans on the sentence before, needs WEAK_COST more. A sentence with ENOUGH_NEW new
-    words that leans on none goes before all others.
+    most words of the title. A number or a quotation is worth FACT_WORTH of these words. A question, and a sentence
+    that speaks to the reader or needs the sentence before it, must have WEAK_COST more. A sentence that does neither
+    and has ENOUGH_NEW new words goes before all others.
     """
     title, language = clean_title(report), report.language
     titled = heads(title, language).keys()
@@ -245,7 +245,7 @@ def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
         fault = None if is_cut(sentence) else front_matter(sentence, language)
         is_weak = (
             fault is not None
-            or leans(sentence, language)
+            or needs_sentence_before(sentence, language)
             or refers_back(sentence, title, language)
         )
         worth = len(titled & content) - WEAK_COST * is_weak

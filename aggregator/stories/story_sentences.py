@@ -148,7 +148,7 @@ def _goes_on(lines: Sequence[str]) -> bool:
     return False
 
 
-def leans(sentence: str, language: str | None = None) -> bool:
+def needs_sentence_before(sentence: str, language: str | None = None) -> bool:
     """Return whether a sentence refers to the sentence before it, or is too short to be understood alone.
 
     Words that refer to others are known for the languages of languages.yaml.
@@ -230,7 +230,9 @@ def _has_end(sentence: str) -> bool:
 @lru_cache(maxsize=1024)
 def shows_alone(sentence: str, language: str | None = None) -> bool:
     """Return whether the sentence can be shown without the sentence before it."""
-    return front_matter(sentence, language) is None and not leans(sentence, language)
+    return front_matter(sentence, language) is None and not needs_sentence_before(
+        sentence, language
+    )
 
 
 def without_heading(sentence: str, title: str) -> str:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Protocol
 
 from aggregator.config.shipped import ShippedTable
+from aggregator.text.lines import word_set
 from aggregator.text.shared_model import ranking
 
 
@@ -36,11 +37,12 @@ def stop_words(language: str) -> frozenset[str]:
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_,;\s].{0,200})?")
 # These are written alike, and detection confuses them in short texts.
-_WRITTEN_ALIKE = dict.fromkeys(("cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"), "zh")
+_WRITTEN_ALIKE = dict.fromkeys(word_set("cmn yue wuu lzh gan hak nan"), "zh")
 # Templates often declare "en" for texts in other scripts; these languages are always written in Latin script.
-_LATIN = "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
-_WRITTEN_IN_LATIN = frozenset(_LATIN.split(" "))
-_UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
+_WRITTEN_IN_LATIN = word_set(
+    "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
+)
+_UNDETERMINED = word_set("und zxx mul xx xxx")
 
 
 def find_language(

@@ -57,21 +57,31 @@ _NOUN_ENDINGS = word_list("""
     linge
 """)
 
+# The lists of Chinese are in chinese.yaml; those of the other scripts are here, because only the patterns below them
+# use them.
 _HAN = "\u3005\u3400-\u9fff"
 _SPELLING = CHINESE_LISTS["spelling"]
 _SURNAMES = CHINESE_LISTS["surnames"]
+# Verbs and forms of address after a surname without a title
+_SAID_IN_CHINESE = "表示|指出|介绍|认为|透露|坦言|先生|女士|告诉|说"
 _CHINESE = re.compile(
     rf"(?:{CHINESE_LISTS['titles']})([{_SURNAMES}][{_HAN}]{{1,2}}?)(?={CHINESE_LISTS['verbs']})"
-    rf"|(?<![{_HAN}])([{_SURNAMES}](?!先生|女士)[{_HAN}]{{1,2}}?)(?=表示|指出|介绍|认为|透露|坦言|先生|女士|告诉|说)|"
+    rf"|(?<![{_HAN}])([{_SURNAMES}](?!先生|女士)[{_HAN}]{{1,2}}?)(?={_SAID_IN_CHINESE})|"
     rf"[{_SPELLING}]{{1,20}}+(?:[·•・][{_SPELLING}]{{1,20}}+)++|{CHINESE_LISTS['places']}|[{_SPELLING}]{{3,}}"
     r"|[“《「『]([^”》」』\s，。！？、]{2,10})[”》」』]"
 )
 # Katakana spells foreign words too: a name has several parts, or a word such as island, town or Mr. after it.
+_AFTER_KATAKANA = "[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領"
+_JAPANESE_TITLES = (
+    "氏|さん|容疑者|被告|首相|大統領|知事|選手|監督|社長|会長|議員|親方|教授|総裁"
+)
+# Words that begin with a sign of a prefecture, town or island, but do not follow the name of a place
+_NO_PLACE = "市場|市民|村民|町民|県民|県警"
 _JAPANESE = re.compile(
-    r"(?<![ァ-ヺー])[ァ-ヺー]{2,}+(?:(?:[・＝=][ァ-ヺー]{2,}+)++|(?=[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領))"
+    rf"(?<![ァ-ヺー])[ァ-ヺー]{{2,}}+(?:(?:[・＝=][ァ-ヺー]{{2,}}+)++|(?={_AFTER_KATAKANA}))"
     r"|[「『“]([^」』”ぁ-ん\s。、！？]{2,12})[」』”]"
-    rf"|([{_HAN}]{{2,6}}?)(?=氏|さん|容疑者|被告|首相|大統領|知事|選手|監督|社長|会長|議員|親方|教授|総裁)"
-    r"|(?<![一-龯])[一-龯]{2,3}(?=[県市町村島])(?!市場|市民|村民|町民|県民|県警)"
+    rf"|([{_HAN}]{{2,6}}?)(?={_JAPANESE_TITLES})"
+    rf"|(?<![一-龯])[一-龯]{{2,3}}(?=[県市町村島])(?!{_NO_PLACE})"
 )
 _ARABIC_TITLES = (
     "الرئيس|رئيس الوزراء|الوزير|المتحدث|المتحدثة|القبطان|الأمير|الملك|الشيخ|الدكتور|المدرب|اللاعب|المدافع|"
@@ -80,8 +90,9 @@ _ARABIC_TITLES = (
 _ARABIC = re.compile(
     rf"(?:{_ARABIC_TITLES}) (\w+ \w+)|[\"“«]([^\"”»\n.،,:]{{3,40}})[\"”»]"
 )
+_KOREAN_TITLES = "대통령|총리|장관|대표|의원|회장|감독|선수|시장|지사|씨"
 _KOREAN = re.compile(
-    r"([가-힣]{2,4}) (?=대통령|총리|장관|대표|의원|회장|감독|선수|시장|지사|씨)"
+    rf"([가-힣]{{2,4}}) (?={_KOREAN_TITLES})"
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
 )
 _QUOTED = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
@@ -103,7 +114,8 @@ def find_names(
 ) -> list[str]:
     """Return the names in `text` as written, without the ending 's, with repeats.
 
-    `is_common` reports everyday words. `are_linked` adds everything that LINKS and PARTICLES join to a name,
+    `is_common` reports everyday words, which are left out, but not in English: its weights were trained with them.
+    `are_linked` adds everything that LINKS and PARTICLES join to a name,
     whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
     if language in CASELESS:
@@ -119,7 +131,7 @@ def find_names(
             name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)
         ]
     if language == "en":
-        return names
+        return names  # `is_common` is not asked, see above
     if language in CAPITAL_NOUNS:
         nouns = _PREPOSITION.findall(text)
         names = [name for name in names if " " in name]

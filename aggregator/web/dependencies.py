@@ -260,5 +260,5 @@ def has_tag(request: Request, tag: str) -> bool:
 
 
 def not_modified(tag: str) -> Response:
-    """Return 304 with its ETag."""
+    """Return the response to a client that has the version with this ETag already."""
     return Response(status_code=304, headers={"ETag": tag})

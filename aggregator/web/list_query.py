@@ -17,6 +17,7 @@ from aggregator.config.shipped import ShippedTable
 from aggregator.config.story_query import Filters, SavedQuery, StoryFilter, StoryQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
+from aggregator.text.lines import word_list
 
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _EARLIEST = dt.datetime(
@@ -127,20 +128,9 @@ def select_stories(
 
 
 # What a list is about comes first in its title, then how much of it is left.
-_IN_TITLES = (
-    "topic",
-    "name",
-    "folder",
-    "outlet",
-    "query",
-    "kind",
-    "storyline",
-    "language",
-    "min_reports",
-    "min_outlets",
-    "since",
-    "until",
-)
+_IN_TITLES = word_list("""
+    topic name folder outlet query kind storyline language min_reports min_outlets since until
+""")
 
 
 def filter_words(asked: StoryQuery) -> list[str]:

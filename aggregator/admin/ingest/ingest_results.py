@@ -61,7 +61,7 @@ class IngestResults:
         with database.read() as connection:
             # The newest story at the start
             self._newest_before = counter_value(connection, name="story")
-        self._extended: set[str] = set()  # stories of before that have grown
+        self._extended: set[str] = set()  # stories of before the start that have grown
         self._rejected: list[RejectedItem] = []
         # The articles of what was read, known ones included
         self.articles: set[str] = set()

@@ -109,6 +109,7 @@ class InputReader:
         # A pipe may never end, so it is not sorted by itself
         if as_one or files != ["-"]:
             items = in_order_of_time(items, progress, as_one_file=as_one)
+        # The source of an entry is the stored name of its folder, so files are known again after the folder has moved.
         for item in items:
             folder = self._folders.get(_shown_name(item.file))
             if isinstance(item, InputEntry) and folder is not None:

@@ -39,7 +39,7 @@ _SOURCES_SHOWN = 20
 
 
 def content_findings(context: DoctorContext) -> Iterator[Finding]:
-    """Run all checks in one read transaction; of a database to come those that need none."""
+    """Check the stored data, in one read transaction; without a database, only who may connect."""
     if not context.has_database:
         yield from _open_to_others(context, ())
         return
@@ -132,6 +132,7 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
     answer = _request(context, "/readyz") if port else None
     if answer is None:
         return
+    # Only a daemon states its role in this answer.
     who = f"ss -ltnp 'sport = :{port}' shows the program"
     if "role" not in answer and runs:
         yield problem(

@@ -26,11 +26,10 @@ from aggregator.store.read.health.health_probes import (
     problem,
     warning,
 )
+from aggregator.text.lines import word_set
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
-_NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"}
-)
+_NETWORK = word_set("nfs nfs4 cifs smb3 smbfs 9p afs ceph glusterfs lustre")
 
 _NETWORK_FUSE = (
     "fuse.sshfs",

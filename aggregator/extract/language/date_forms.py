@@ -38,6 +38,8 @@ _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
 _YEAR = r"(?P<y>(?:19|20)\d\d)(?!\d)"
 
+# The groups are the day (d), the month as a number (m) or a name (b), and the year (y; yy with two digits). s1 and s2
+# are day and month in an order that is not known.
 _DATE_FORMS = (
     re.compile(rf"(?<!\d){_DAY}(?:st|nd|rd|th|er|\.|º|°|ª)?\s*(?:of\s+|de\s+|di\s+|d['’]|-|/|\s)\s*(?P<b>{_NAME}){_NO_LETTER}\.?,?"
                rf"\s*(?:de\s+|del\s+|-|/)?\s*{_YEAR}", re.I),
@@ -64,9 +66,8 @@ def date_matches(line: str) -> tuple[Match, ...]:
     if not DIGIT.search(line):
         return ()
     if _COMMON_YEAR.search(line):
-        has_day_last = (
-            _DAY_BEFORE_YEAR.search(line) is not None
-        )  # the second form is slow: it tries each word
+        # The second form ("March 3, 2024") is slow, because it tries each word.
+        has_day_last = _DAY_BEFORE_YEAR.search(line) is not None
         forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
         for form in forms:
             matches += form.finditer(line)
@@ -89,6 +90,7 @@ def day_of(match: Match) -> dt.date | None:
 
 
 def date_or_none(year: int, month: int, day: int) -> dt.date | None:
+    """Return the day, or None if there is no such day."""
     try:
         return dt.date(year, month, day)
     except (ValueError, OverflowError):

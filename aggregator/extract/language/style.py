@@ -17,6 +17,7 @@ import numpy as np
 
 from aggregator.model.prepared import Kind
 from aggregator.text.calendar import weekday_words
+from aggregator.text.lines import word_set
 from aggregator.text.reading import Column, Ints, Reading
 from aggregator.text.tokens import word_tokens
 
@@ -55,24 +56,23 @@ _MARKED = (
 )
 
 # First words of titles
-_EXPLAINING = "why how what when where who the is are can will should"
+_EXPLAINING = word_set("why how what when where who the is are can will should")
 # The share of different words is taken from this many first words
 _VARIED = 300
 
 # Titles of reports tell in verbs what happened, and leave out the small words of a spoken sentence.
-_VERBS_OF_TITLES = """
+_NEWS_VERBS = word_set("""
     accuses admits agrees announces approves arrested arrests asks backs begins blames blasts blocks calls
     charged charges claims closes condemns confirms considers criticizes cuts dead defends demands denied
     denies died dies drops endorses ends faces fired fires hires hits killed kills launches leads leaves
     loses meets names nominates offers opens orders passes plans pledges predicts promises pushes raises
     rejects releases reports resigns reveals said say says seeks sends sentenced signs slams sued sues
     suspends taps tells testifies threatens unveils urges votes vows warns wins
-"""
-
-_SMALL_WORDS = "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
-_NEWS_VERBS = frozenset(_VERBS_OF_TITLES.split())
-_SPOKEN = frozenset(_SMALL_WORDS.split())
-_REASONS = frozenset(("how", "why", "what"))
+""")
+_SPOKEN = word_set(
+    "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
+)
+_REASONS = word_set("how why what")
 
 
 class Regression(msgspec.Struct, frozen=True):
@@ -160,7 +160,7 @@ def _counts(marks: Ints, quoted_marks: Ints) -> dict[str, float]:
 def _title_figures(title: str, written: list[str]) -> dict[str, float]:
     words = [word.casefold().replace("’", "'") for word in written]
     opening = re.match(r"\W*(\w*)", title)
-    explains = opening is not None and opening[1].casefold() in _EXPLAINING.split()
+    explains = opening is not None and opening[1].casefold() in _EXPLAINING
     small_words = sum(word in _SPOKEN for word in words)
     return {
         "title asks": float("?" in title),
@@ -175,7 +175,7 @@ def _title_figures(title: str, written: list[str]) -> dict[str, float]:
 def _mark(written: str) -> int:
     """Return a bit for each figure that counts the word."""
     word = written.casefold().replace("’", "'")
-    mark = _READ | _word_ids().get(word, 0)
+    mark = _READ | _listed_bits().get(word, 0)
     if "'" in word and not word.endswith("'s"):
         mark |= _BITS["contractions"]
     if word in weekday_words():
@@ -188,7 +188,8 @@ def _mark(written: str) -> int:
 
 
 @cache
-def _word_ids() -> dict[str, int]:
+def _listed_bits() -> dict[str, int]:
+    """Return the bit of each word in _LISTED."""
     bits: dict[str, int] = {}
     for name, listed in _LISTED.items():
         bits |= dict.fromkeys(listed.split(), _BITS[name])

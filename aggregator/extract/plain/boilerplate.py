@@ -11,7 +11,7 @@ from itertools import takewhile
 from aggregator.config.shipped import ShippedTable
 from aggregator.extract.phrases import label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
-from aggregator.text.lines import count_words, ends_sentence, is_prose
+from aggregator.text.lines import count_words, ends_sentence, is_prose, word_list
 
 _SHORT_WORDS = 14
 _LETTER = re.compile(r"[^\W_]")
@@ -41,7 +41,7 @@ _SHORT_CREDIT = re.compile(
 # Every credit has one of these, ...
 _CREDIT_MARK = re.compile("[:=/©／]")
 # ... and every short credit one of these, which are searched first
-_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")
+_SHORT_SIGNS = word_list("fot. © ＝ = 摄 攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )

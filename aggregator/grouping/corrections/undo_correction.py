@@ -112,5 +112,5 @@ class CorrectionUndo(CorrectsStories):
         former = [
             redirect.story for redirect in detail.redirects if redirect.to == target
         ]
-        story_rows.redirect(connection, former, story)
+        story_rows.change_redirects(connection, former, story)
         return story

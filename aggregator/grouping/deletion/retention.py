@@ -226,7 +226,7 @@ class Retention:
 
 
 def retention_plan(config: Config) -> RetentionPlan:
-    """Return the plan of `retention:`."""
+    """Return after which ages the configuration deletes texts and stories."""
     return RetentionPlan(
         text_after=config.retention.text_after,
         stories_after=config.retention.stories_after,

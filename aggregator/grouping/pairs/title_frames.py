@@ -51,7 +51,7 @@ class TitleFrame(NamedTuple):
 
 
 def read_title(title: str) -> TitlePieces:
-    """Read the pieces of a title."""
+    """Split a title into numbers, characters and words, by kind."""
     pieces = list(_PIECE.finditer(title))[:_MOST_PIECES]
     # Capitals mark names, unless most words of the title are capitalised.
     words = [

@@ -46,12 +46,14 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventModel:
-    """The constants, and the weights of fields as an array."""
+    """The constants, and the weights of fields as an array.
+
+    `stub_words` and `lead_words` are constants of section `text`.
+    """
 
     tuning: EventTuning
     # The weights in the order of FIELDS
     field_weights: npt.NDArray[np.float64]
-    # A constant of section `text`
     stub_words: int
     lead_words: int
 

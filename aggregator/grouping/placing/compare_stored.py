@@ -6,14 +6,15 @@ from aggregator.grouping.transactions import Transactions
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 
-_WITHIN = dt.timedelta(days=14)
 _AT_ONCE = 8  # articles in one transaction, some milliseconds each
 
 
 def compare_stored(transactions: Transactions) -> bool:
     """Compare the next few of these articles in one transaction; return whether more remain."""
+    parts = transactions.parts
+    # Older articles need not be compared: no new report can join their stories.
+    since = transactions.now() - dt.timedelta(days=parts.model.tuning.window_days)
     with transactions.database.read() as connection:
-        since = transactions.now() - _WITHIN
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):
             return False
@@ -23,7 +24,6 @@ def compare_stored(transactions: Transactions) -> bool:
 
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
-        parts = transactions.parts
         parts.stream.read_last(unit_of_work)
         decider = Decider(parts, unit_of_work)
         for article in stored_articles.stored_with(connection, "inbox_no", numbers):

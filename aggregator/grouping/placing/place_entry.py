@@ -85,7 +85,7 @@ class EntryPlacer(ChangesStories):
             self._unit_of_work.now,
             wire_confidence=self._parts.placing.wire_confidence,
         )
-        answer = self._which.ask(waiting, prepared, incoming, old)
+        answer = self._which.settle(waiting, prepared, incoming, old)
         if isinstance(answer, New):
             return self._place_new(waiting, prepared, answer)
         known = answer.article
@@ -171,13 +171,8 @@ class EntryPlacer(ChangesStories):
 
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is muted; it keeps its text, so that it can be queued again."""
-        rejected.quarantine(
-            self._connection,
-            waiting.entry_no,
-            at=self._unit_of_work.now,
-            reason=reason,
-            verdict=inbox.MUTED,
-        )
+        now = self._unit_of_work.now
+        rejected.mute_entry(self._connection, waiting.entry_no, at=now, reason=reason)
         return _refuse(waiting, waiting.article, reason)
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:

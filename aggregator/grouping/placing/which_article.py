@@ -5,10 +5,11 @@ of the article anew. Otherwise it is a new article, which may be a copy or an ex
 
 Here alone is decided who may change the words of an article. Each source that may (`Observation.is_authoritative`)
 replaces them. The own site of an article takes it over from a source that listed the address before the site did:
-then that source may not change it any more. `EntryPlacer` acts on the answer.
-"""
+then that source may not change it any more.
 
-from collections.abc import Callable
+Each decision is written at once to keys, observations and the article's source, since the next decision reads them;
+`EntryPlacer` writes the words.
+"""
 
 from msgspec.structs import replace
 
@@ -75,9 +76,10 @@ class WhichArticle(InTransaction):
     """Finds the article of an entry."""
 
     def claim_page(self, waiting: InboxEntry) -> str:
-        """Return the article of the page of an entry: its own, unless the site submitted the page meanwhile.
+        """Claim the address of a fetched page; return the article that has it.
 
-        With its page the entry has its address as an identity key, unless another article has it.
+        Another article has the address if the site itself submitted the page meanwhile. That article then gets
+        the keys of the entry's article.
         """
         address = canonical_url(waiting.entry.url or "")
         if (
@@ -94,7 +96,7 @@ class WhichArticle(InTransaction):
         return owner
 
     def by_key(self, waiting: InboxEntry) -> StoredArticle | None:
-        """Return the article of an entry if it was placed before.
+        """Return the article of an entry if it was placed before; None otherwise.
 
         The article of a new entry may be placed already: a later entry may have gone first while this entry
         waited for its page. A late page belongs to the article itself, whatever its keys mean by now.
@@ -106,43 +108,29 @@ class WhichArticle(InTransaction):
             return placed[0] if placed else None
         return stored_articles.latest(self._connection, waiting.article)
 
-    def ask(
+    def settle(
         self,
         waiting: InboxEntry,
         prepared: Prepared,
         incoming: StoredArticle,
         old: StoredArticle | None,
     ) -> Answer:
-        """Return the answer for an entry; `old` is the article of its key."""
-        known = None
+        """Decide which article an entry is, and give the entry's keys to that article.
+
+        `old` is the article that has a key of the entry; None for a new entry. An article that its own site lists
+        now becomes an article of the site.
+        """
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
             if known is None:
-                said_before = stored_articles.with_text(
-                    self._connection, old.root_article, incoming.text_hash
-                )
-                if said_before is not None:
-                    return Again(article=said_before, has_news=False)
-                incoming = replace(
-                    incoming,
-                    id=next_generation_id(old.root_article, old.generation + 1),
-                    root_article=old.root_article,
-                    generation=old.generation + 1,
-                )
-        if known is None:
-            match = self._parts.copy_finder.find(
-                self._connection, incoming, waiting.entry.url or waiting.page_url
-            )
-            if old is None and match.same_page is not None:
-                known = self._at_address(waiting, incoming, match.same_page)
-            original = match.original
-            if old is None and known is None and original and incoming.is_polled:
-                known = self._listed_anew(waiting, incoming, original)
-            if known is None and old is not None:
-                # It gets the keys of the other article: one address, another text.
-                article_writes.rekey(
-                    self._connection, old.id, incoming.id, is_authoritative=True
-                )
+                return self._with_other_text(waiting, incoming, old)
+        else:
+            match = self._find_copy(waiting, incoming)
+            known = None
+            if match.same_page is not None:
+                known = self._claim_address(waiting, incoming, match.same_page)
+            if known is None and match.original and incoming.is_polled:
+                known = self._list_anew(waiting, incoming, match.original)
             if known is None:
                 return New(article=incoming, match=match)
         if (
@@ -153,9 +141,37 @@ class WhichArticle(InTransaction):
             )
         ):
             return replace(known, has_news=False)
-        return self._taken_over(waiting, incoming, known)
+        return self._take_over(waiting, incoming, known)
 
-    def _taken_over(
+    def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
+        page = waiting.entry.url or waiting.page_url
+        return self._parts.copy_finder.find(self._connection, incoming, page)
+
+    def _with_other_text(
+        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> Answer:
+        """Make an entry the next article at the keys of `old`.
+
+        If an earlier article at these keys had its text, the entry is that article.
+        """
+        said_before = stored_articles.with_text(
+            self._connection, old.root_article, incoming.text_hash
+        )
+        if said_before is not None:
+            return Again(article=said_before, has_news=False)
+        incoming = replace(
+            incoming,
+            id=next_generation_id(old.root_article, old.generation + 1),
+            root_article=old.root_article,
+            generation=old.generation + 1,
+        )
+        match = self._find_copy(waiting, incoming)
+        article_writes.rekey(
+            self._connection, old.id, incoming.id, is_authoritative=True
+        )
+        return New(article=incoming, match=match)
+
+    def _take_over(
         self, waiting: InboxEntry, incoming: StoredArticle, known: Again
     ) -> Again:
         """Give an article to its own site if another source has listed it before.
@@ -211,9 +227,9 @@ class WhichArticle(InTransaction):
         # Compare the entry's words without its page, too, since the article may not have had a page yet
         words = "" if prepared.own is None else prepared.own.article.text
         if (
-            (words and self._shares(old.whole_text, words, max))
+            (words and self._shares(old.whole_text, words, of_longer=True))
             or (old.is_container or not old.text or not incoming.text)
-            or self._shares(old.text, incoming.text, min)
+            or self._shares(old.text, incoming.text, of_longer=False)
         ):
             return Again(article=old, has_news=True)
         # A file or a push may hand in several texts of one address and time.
@@ -226,14 +242,16 @@ class WhichArticle(InTransaction):
             return Again(article=old, has_news=True, is_replaced=True)
         return None
 
-    def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
-        """Return whether two texts share enough shingles of the smaller text (`min`) or of the larger (`max`)."""
+    def _shares(self, before: str, after: str, *, of_longer: bool) -> bool:
+        """Return whether two texts share enough shingles of the shorter text, or `of_longer`."""
         shingles = shingle_hashes(before)
         others = shingle_hashes(after)
+        shorter, longer = sorted((len(shingles), len(others)))
         least = self._parts.placing.revision_containment
-        return shared_count(shingles, others) >= least * of(len(shingles), len(others))
+        whole = longer if of_longer else shorter
+        return shared_count(shingles, others) >= least * whole
 
-    def _at_address(
+    def _claim_address(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
         """Make a new entry an observation of article `other`, which has its URL and its text.
@@ -263,12 +281,13 @@ class WhichArticle(InTransaction):
         is_other = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
         return Again(article=old, has_news=is_own and is_other)
 
-    def _listed_anew(
+    def _list_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> Again | None:
-        """Return article `other` if its feed lists its text anew, with the same time, under other keys.
+        """Give the keys of a new entry to article `other`, whose text is listed anew.
 
-        It may be listed at another address now, if the feed at the former address is not polled any more.
+        Return None unless the feed of the article lists the text, with the same time, under other keys. The
+        article may be listed at another address now, if the feed at the former address is not polled any more.
         """
         connection, entry = self._connection, waiting.entry
         (old,) = stored_articles.stored_with(connection, "id", [other])

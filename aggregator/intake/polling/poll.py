@@ -274,13 +274,7 @@ class Poller(PageFetcher):
                 continue
             muted = self._mutes.why(entry, source)
             if muted is not None:
-                rejected.quarantine(
-                    connection,
-                    result.entry_no,
-                    at=now,
-                    reason=muted,
-                    verdict=inbox.MUTED,
-                )
+                rejected.mute_entry(connection, result.entry_no, at=now, reason=muted)
         return batch
 
     def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:

@@ -75,7 +75,8 @@ def after_failure(
 ) -> dt.datetime:
     """Return when a source is due after a failed fetch or feed; `failures` counts those directly before it.
 
-    A server's Retry-After is never shortened by jitter. If the host is out of reach, the own network may be
+    A server's Retry-After is never shortened by jitter. `parse_retry_after` clamps this header; the limit here
+    holds for any value, so that no source waits longer than a day. If the host is out of reach, the own network may be
     the cause: the first wait is short, and none is longer than the configured interval.
     """
     shortest = _shortest(configured_seconds, tuning)

@@ -39,7 +39,8 @@ def parse_retry_after(
 ) -> float | None:
     """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is invalid.
 
-    Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
+    Here the header of every response is clamped, also for deliveries; `poll_schedule.after_failure` limits any wait of
+    a source. Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
     """
     text = (value or "").strip()
     if _DIGITS.match(text):

@@ -62,11 +62,16 @@ def add(
 
     Deliveries to DIGEST form the list of digests, and are not sent.
     """
-    waiting = {"state": "waiting", "done_at": None, "at": now}
-    due = {"attempts": 0, "next_attempt_at": now}
+    waiting = {
+        "state": "waiting",
+        "done_at": None,
+        "at": now,
+        "attempts": 0,
+        "next_attempt_at": now,
+    }
     rows = []
     for delivery in new_deliveries:
-        row = msgspec.structs.asdict(delivery) | waiting | due
+        row = msgspec.structs.asdict(delivery) | waiting
         if delivery.body is not None:
             row["body"] = codecs.compress_bytes(delivery.body)
         if delivery.webhook == DIGEST:

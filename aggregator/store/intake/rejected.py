@@ -5,6 +5,8 @@ Rejected input could not become an entry. Its item is a file, or the file, a com
 
 Entries in quarantine are stored, but placing them failed. Muted entries are stored, but not wanted. Both keep
 their text and can be queued again.
+
+Other entries have the verdict `not_article`, too: an entry is in quarantine if its reason begins with REASON.
 """
 
 import datetime as dt
@@ -24,7 +26,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-REASON = "placing it failed"  # beginning of the reason of an entry in quarantine
+REASON = "placing it failed"
 _VERDICT = "not_article"
 _SOURCE_REMOVED = "its source was removed before it was placed"
 
@@ -39,20 +41,23 @@ _REFUSE = """
     """
 
 
-def quarantine(
-    connection: Connection,
-    n: int,
-    *,
-    at: dt.datetime,
-    reason: str,
-    verdict: str = _VERDICT,
-) -> None:
-    """Move entry `n` to quarantine. It can be queued again if `reason` begins with REASON.
+_REFUSE_ENTRY = f"{_REFUSE} entry_no = :n"
 
-    With the verdict MUTED it is muted; whether its page was to be fetched is kept.
+
+def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
+    """Refuse entry `n`, which cannot be placed.
+
+    The entry can be queued again if `reason` begins with REASON.
     """
-    refused = f"{_REFUSE} entry_no = :n"
-    write_sql(connection, refused, at=at, reason=reason, verdict=verdict, n=n)
+    write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=_VERDICT, n=n)
+
+
+def mute_entry(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
+    """Refuse entry `n`, which is muted.
+
+    The entry keeps whether its page is to be fetched, for `unmute`.
+    """
+    write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=MUTED, n=n)
 
 
 def mute_of_removed_source(
@@ -73,28 +78,31 @@ _UNMUTED_AT_ONCE = 2000
 
 
 def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> int:
-    """Queue some muted entries of a source again that are no longer muted. Return how many.
+    """Queue some entries again that are no longer muted; return how many.
 
-    `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
-    are bumped at the entries' own times, because the entries are not news.
+    They are of one source and were muted for one reason, so call it until it returns 0. `holds`: whether the mutes
+    in force may give a source with this id this reason. The stories of the entries are bumped at the entries' own
+    times, because the entries are not news.
     """
-    ids = {
-        known_source.entry_source: known_source.id
-        for known_source in all_sources(connection)
-    }
+    ids = {source.entry_source: source.id for source in all_sources(connection)}
     muted = f"FROM entry WHERE {_IS_MUTED}"
-    for source, reason in read_rows(
-        connection, f"SELECT DISTINCT source, reason {muted}"
-    ):
-        known = ids.get(source)
-        if not (known is None if reason == _SOURCE_REMOVED else holds(known, reason)):
-            chosen = f"""
-                SELECT entry_no {muted} AND source = :source AND reason = :reason
-                ORDER BY entry_no LIMIT {_UNMUTED_AT_ONCE}
-                """
-            numbers = read_values(connection, chosen, source=source, reason=reason)
-            return requeue(connection, numbers)
-    return 0
+    reasons = f"SELECT DISTINCT source, reason {muted}"
+    ended = []
+    for source, reason in read_rows(connection, reasons):
+        is_muted = source not in ids
+        if reason != _SOURCE_REMOVED:
+            is_muted = holds(ids.get(source), reason)
+        if not is_muted:
+            ended.append((source, reason))
+    if not ended:
+        return 0
+    source, reason = ended[0]
+    chosen = f"""
+        SELECT entry_no {muted} AND source = :source AND reason = :reason
+        ORDER BY entry_no LIMIT {_UNMUTED_AT_ONCE}
+        """
+    numbers = read_values(connection, chosen, source=source, reason=reason)
+    return requeue(connection, numbers)
 
 
 def requeue(connection: Connection, numbers: Sequence[int]) -> int:

@@ -28,6 +28,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 from aggregator.store.tables.source_tables import SourceRow
+from aggregator.text.lines import word_list
 
 NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -62,19 +63,9 @@ IS_ASKED = "NOT paused AND health NOT IN ('gone', 'merged')"
 UNWRITTEN = dt.timedelta(hours=1)
 
 
-CHOSEN = (
-    "kind",
-    "address",
-    "name",
-    "outlet",
-    "folder",
-    "language",
-    "timezone",
-    "interval_seconds",
-    "has_own_interval",
-    "pages",
-    "origin",
-)
+CHOSEN = word_list("""
+    kind address name outlet folder language timezone interval_seconds has_own_interval pages origin
+""")
 
 
 def source_id(kind: str, name: str | None, address: str) -> str:
@@ -82,15 +73,9 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
-_HEALTH = (
-    "failures",
-    "failing_since",
-    "health",
-    "health_cause",
-    "gone_count",
-    "gone_since",
-    "merged_into",
-)
+_HEALTH = word_list("""
+    failures failing_since health health_cause gone_count gone_since merged_into
+""")
 
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"

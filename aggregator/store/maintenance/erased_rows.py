@@ -233,7 +233,7 @@ def blank_stories(
             blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
             write_sql(connection, blank, cleaned=cleaned, n=n)
 
-    # Deliveries that wait since an earlier version have their messages.
+    # Deliveries from before an upgrade may have their messages stored.
     messages = (
         "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories"
     )

@@ -36,6 +36,9 @@ from aggregator.store.tables import (
 )
 from aggregator.text.language import primary_tag
 
+# Programs before version 0.1 gave a copy the kind of its original, with this evidence
+_COPIED_KIND = "copy of "
+
 
 def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
@@ -118,7 +121,7 @@ def _clean_article(row: Any) -> CleanArticle:
         details = replace(details, wire=None)
     kind = row.kind
     kind_evidence = row.kind_evidence
-    if kind_evidence and kind_evidence.startswith("copy of "):
+    if kind_evidence and kind_evidence.startswith(_COPIED_KIND):
         kind = "report"
         kind_evidence = None
     published = row.published and Published(
@@ -149,23 +152,31 @@ def _clean_article(row: Any) -> CleanArticle:
 def seed(
     live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
 ) -> int:
-    """Copy the articles before inbox number `n`, their stories, and the corrections.
+    """Copy the articles before inbox number `n` and their stories.
 
-    The second look then examines only stories that later articles change. Return the last inbox number whose
-    article is included in the counts of sources, the end of the period after the copied ones; 0 if that has not
-    ended.
+    `corrected`: copy the corrections, too. Return the last inbox number whose article the copied counts of sources
+    include.
     """
     if corrected:
         copy_rows(live, scratch, correction, advance)
         copy_rows(live, scratch, link_constraint, advance)
     if n == 0:
         return 0
+    _copy_articles(live, scratch, n, advance)
+    return _copy_source_counts(live, scratch, advance)
+
+
+def _copy_articles(
+    live: Connection, scratch: Connection, n: int, advance: Advance
+) -> None:
+    """Copy the articles before inbox number `n`, all stories, and their counters."""
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
-    # Stories of later articles are copied, too, to reserve their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
+    # The second look then examines only stories that later articles change.
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
+    # Stories of later articles only keep their ids from being given again: nothing may join them.
     without_articles = (
         "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)"
     )
@@ -176,7 +187,14 @@ def seed(
         stream_period.c.last_inbox_no,
     ):
         copy_rows(live, scratch, number.table, advance, number < n)
-    # How often sources agreed with other sources, as of the last period in `scratch`
+
+
+def _copy_source_counts(live: Connection, scratch: Connection, advance: Advance) -> int:
+    """Copy how often sources agreed, as of the last period that ended in `scratch`.
+
+    The counts include the articles of the next period, too. Return the last inbox number of that period; 0 if it
+    has not ended.
+    """
     closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
@@ -186,8 +204,8 @@ def seed(
     return read_value(live, next_period, number=closed + 1) or 0
 
 
-# The counts of sources as of the period `closed`, and the counts as of the next period, because matches are
-# stored by period: no decision reads the latter before that period ends.
+# Matches are stored by period. So `closed_articles` and `closed_matched` become the counts as of the period
+# `closed`; `articles` and `matched` become those as of the next period, which no decision reads before its end.
 _SOURCES_AS_OF = """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later

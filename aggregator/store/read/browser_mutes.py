@@ -23,8 +23,6 @@ from aggregator.store.tables import (
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
-# A storyline that rested so long is not muted any more: no report can join it, unless somebody corrects it.
-MUTED_REST = dt.timedelta(days=14)
 # The limit of config.yaml
 _MOST_CHARS = 200
 
@@ -45,40 +43,7 @@ class BrowserMutes:
         """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
-            # Names to show, by the key or word that is muted
-            named = {typed: typed}
-            if kind == "words":
-                from aggregator.store.search.query import muted_term
-
-                if muted_term(typed) is None:
-                    raise UsageError("give a word with at least one letter or digit")
-            elif kind == "outlets":
-                # Stories show "via" for an outlet that a feed of another site names.
-                keys = outlets_named(connection, typed.removeprefix("via "))
-                if not keys:
-                    raise UsageError(
-                        f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
-                    )
-                called = """
-                    SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
-                    WHERE outlet IN :keys GROUP BY outlet
-                    """
-                named = dict(read_rows(connection, called, keys=keys))
-            elif kind == "storylines":
-                line = storyline_of(connection, typed)
-                if line is None:
-                    raise UsageError("there is no such story any more")
-                named = {line.id: line.title}
-            elif kind == "sources":
-                # Commands that list stories do not need this module.
-                from aggregator.store.intake.source_rows import source_with_id
-
-                source = source_with_id(connection, typed)
-                if source is None:
-                    raise UsageError("there is no such source any more")
-                named = {source.entry_source: redact_address(source.shown_name)}
-            elif kind != "kinds" or typed not in KINDS:
-                raise UsageError("the form is invalid; open the page again")
+            named = _named(connection, kind, typed)
             if count_rows(connection, mute) + len(named) > MOST_MUTES:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
@@ -101,17 +66,58 @@ class BrowserMutes:
             write_sql(connection, gone, kind=kind, ids=ids)
 
 
+def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
+    """Return the names to show, by the word, key or id that is muted. Raises UsageError."""
+    # Commands that list stories import this module, but do not mute anything.
+    from aggregator.store.intake.source_rows import source_with_id
+    from aggregator.store.search.query import muted_term
+
+    match kind:
+        case "words" if muted_term(typed) is None:
+            raise UsageError("give a word with at least one letter or digit")
+        case "words":
+            return {typed: typed}
+        case "outlets":
+            # Stories show "via" for an outlet that a feed of another site names.
+            keys = outlets_named(connection, typed.removeprefix("via "))
+            if not keys:
+                raise UsageError(
+                    f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
+                )
+            called = """
+                SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
+                WHERE outlet IN :keys GROUP BY outlet
+                """
+            return dict(read_rows(connection, called, keys=keys))
+        case "storylines":
+            line = storyline_of(connection, typed)
+            if line is None:
+                raise UsageError("there is no such story any more")
+            return {line.id: line.title}
+        case "sources":
+            source = source_with_id(connection, typed)
+            if source is None:
+                raise UsageError("there is no such source any more")
+            return {source.entry_source: redact_address(source.shown_name)}
+        case "kinds" if typed in KINDS:
+            return {typed: typed}
+    raise UsageError("the form is invalid; open the page again")
+
+
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
     ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
     return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
 
 
-def end_rested(connection: Connection, now: dt.datetime) -> None:
-    """Remove the mutes of storylines without a report since `MUTED_REST`."""
+def end_rested(connection: Connection, since: dt.datetime) -> None:
+    """Remove the mutes of storylines without a report at `since` or later.
+
+    No report can join such a storyline if `since` is before the window of events, unless somebody corrects it.
+    """
     fresh = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():
-        if not read_rows(connection, fresh, line=line, since=now - MUTED_REST):
+        if not read_rows(connection, fresh, line=line, since=since):
             ended = "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id"
             write_sql(connection, ended, id=id_)
 

@@ -25,7 +25,7 @@ def has_words(mutes: Sequence[Mute]) -> bool:
 
 
 def not_muted(mutes: Sequence[Mute]) -> Where:
-    """Return the conditions of the mutes on a story, but for words."""
+    """Return the conditions of the mutes on a story, except those of words."""
     staying = Where()
     lines = [muted for kind, muted in mutes if kind == "storylines"]
     if lines:
@@ -43,7 +43,7 @@ def not_muted(mutes: Sequence[Mute]) -> Where:
 
 
 def _other_articles(mutes: Sequence[Mute]) -> Where:
-    """Return the conditions that an article is not muted, but for words."""
+    """Return the conditions that an article is not muted, except those of words."""
     other = Where()
     for kind, column in _COLUMNS.items():
         values = [muted for named, muted in mutes if named == kind]
@@ -58,7 +58,7 @@ def _other_articles(mutes: Sequence[Mute]) -> Where:
 def without_muted_words(
     connection: Connection, ids: Iterable[str], mutes: Sequence[Mute]
 ) -> set[str]:
-    """Return those of the stories that stay: their articles are read, so `ids` should be those of a page."""
+    """Return those of the stories `ids` that stay. All their articles are read, so `ids` should be one page."""
     if not has_words(mutes):
         return set(ids)
     # The search compiles large patterns, so it is imported where words are muted.

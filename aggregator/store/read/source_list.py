@@ -11,19 +11,12 @@ from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceView
 from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import read_rows
+from aggregator.text.lines import word_list
 
 # Fields that a view has from its source.
-_SAME = [
-    "id",
-    "kind",
-    "polled_url",
-    "site_url",
-    "folder",
-    "outlet",
-    "language",
-    "origin",
-    "interval_seconds",
-]
+_SAME = word_list("""
+    id kind polled_url site_url folder outlet language origin interval_seconds
+""")
 
 
 def source_page(

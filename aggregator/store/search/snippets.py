@@ -16,11 +16,11 @@ from aggregator.store.search.query import Phrase
 _WORDS_SHOWN = 40
 _WORDS_BEFORE = 12
 _CHARS_SHOWN = 600
-_CHARS_SCANNED = 200 * 1024
+_CHARS_SCANNED = 200 * 1024  # the beginning of a text
 
 
 class _Match(NamedTuple):
-    """Where a phrase stands: its first word, the word after it, and the number of the phrase."""
+    """The numbers of a phrase, of its first word in a text, and of the word after it."""
 
     first: int
     after: int
@@ -32,34 +32,24 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
 
     Ranges are half-open, in code points. In scripts without spaces each character counts as a word.
     """
-    spans = []
-    for word in WORD.finditer(text, 0, _CHARS_SCANNED):
-        begin, end = word.span()
-        if is_unspaced(word[0]):
-            spans += [(at, at + 1) for at in range(begin, end)]
-        else:
-            spans.append((begin, end))
+    spans = _word_spans(text)
     if not spans:
         return "", ()
     matches = sorted(_matches([_fold(text[a:b]) for a, b in spans], phrases))
+    richest = _richest_word(matches)
 
-    richest = most = 0
-    for at, match in enumerate(matches):
-        near = set()
-        for other in matches[at : at + _WORDS_SHOWN]:
-            if other.after - match.first <= _WORDS_SHOWN - _WORDS_BEFORE:
-                near.add(other.phrase)
-        if len(near) > most:
-            richest, most = match.first, len(near)
-
+    # Show some words before the richest place, but not so many long words that the place itself is cut off.
     shown = spans[max(0, richest - _WORDS_BEFORE) :][:_WORDS_SHOWN]
     start = max(shown[0][0], spans[richest][0] - _CHARS_SHOWN // 2)
+    # The first word keeps the signs before it, and the last word the signs after it.
     if start == spans[0][0]:
         start = 0
     end = len(text) if shown[-1] == spans[-1] else shown[-1][1]
     end = min(end, start + _CHARS_SHOWN)
     before = "… " if start else ""
     after = " …" if end < len(text) else ""
+
+    # Mark the matches that are shown whole; those that touch or overlap become one mark.
     shift = len(before) - start
     marks: list[Mark] = []
     for match in matches:
@@ -74,7 +64,33 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
     return before + text[start:end].replace("\n", " ") + after, tuple(marks)
 
 
+def _word_spans(text: str) -> list[tuple[int, int]]:
+    """Return where the words of a text begin and end."""
+    spans = []
+    for word in WORD.finditer(text, 0, _CHARS_SCANNED):
+        begin, end = word.span()
+        if is_unspaced(word[0]):
+            spans += [(at, at + 1) for at in range(begin, end)]
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def _richest_word(matches: Sequence[_Match]) -> int:
+    """Return the number of the word before the most phrases; 0 without matches."""
+    richest = most = 0
+    for at, match in enumerate(matches):
+        near = set()
+        for other in matches[at : at + _WORDS_SHOWN]:
+            if other.after - match.first <= _WORDS_SHOWN - _WORDS_BEFORE:
+                near.add(other.phrase)
+        if len(near) > most:
+            richest, most = match.first, len(near)
+    return richest
+
+
 def _matches(words: Sequence[str], phrases: Sequence[Phrase]) -> Iterator[_Match]:
+    """Yield where the phrases stand among the folded words of a text."""
     where = defaultdict(list)
     for at, word in enumerate(words):
         where[word].append(at)

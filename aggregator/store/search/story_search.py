@@ -61,11 +61,13 @@ def search(
     rows = read_rows(connection, matching, numbers=numbers, since=since, before=before)
     stories = dict(rows)
     found = [number for number in numbers if number in stories]
+    # The stories have the order of their best articles
     by_story: dict[str, list[int]] = {}
     for number in found:
         by_story.setdefault(stories[number], []).append(number)
     by_story = dict(list(by_story.items())[:limit])
 
+    # The result lists articles, and stories with their best articles; each article is read once.
     shown = {*found[:limit]}
     for of_story in by_story.values():
         shown.update(of_story[:_ARTICLES_SHOWN])

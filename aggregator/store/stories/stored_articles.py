@@ -23,6 +23,7 @@ from aggregator.store.tables import (
     read_value,
     read_values,
 )
+from aggregator.text.lines import word_list
 
 
 class ArticleDetails(FrozenStruct):
@@ -186,15 +187,9 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     ]
 
 
-_COMPARED_OF_COPY = (
-    "story",
-    "copy_of",
-    "effective_at",
-    "role",
-    "kind",
-    "is_little_known",
-    "counts_as_report",
-)
+_COMPARED_OF_COPY = word_list("""
+    story copy_of effective_at role kind is_little_known counts_as_report
+""")
 # A copy that counts alike. No address or key of an outlet is empty, so "" stands for null.
 _SAME_COPY = """
     SELECT 1 FROM article

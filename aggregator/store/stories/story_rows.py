@@ -73,7 +73,7 @@ def derived_columns(
 
 
 def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
-    """Return the same columns after a copy like an earlier one was added; see `articles.repeats_another`."""
+    """Return the columns that another copy like an earlier one changes; see `stored_articles.repeats_another`."""
     return {
         "article_count": row.article_count + 1,
         "unknown_outlet_count": row.unknown_outlet_count + (copy.outlet_key is None),
@@ -134,7 +134,10 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
-    """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
+    """Redirect story `loser`, and the stories that redirect to it, to `winner`.
+
+    The articles of `loser` must have moved before.
+    """
     erase_subjects(connection, [loser])
     storyline_rows.inherit(connection, loser, winner)
     write_sql(
@@ -143,7 +146,7 @@ def redirect_story(connection: Connection, loser: str, winner: str) -> None:
         winner=winner,
         loser=loser,
     )
-    # They are rendered again if the merge is undone.
+    # If the merge is undone, the story is rendered again.
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :winner, text = NULL, rendered = NULL WHERE id = :loser",
@@ -212,8 +215,8 @@ def redirecting_to(connection: Connection, id: str) -> list[str]:
     return read_values(connection, redirecting, id=id)
 
 
-def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
-    """Redirect those of the stories `ids` that redirect already to story `id`."""
+def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> None:
+    """Redirect to story `id` those of the stories `ids` that redirect already."""
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :id WHERE id IN :ids AND redirect_to IS NOT NULL",

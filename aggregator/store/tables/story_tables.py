@@ -21,27 +21,13 @@ from aggregator.store.tables.columns import (
     partial_index,
     serial_key,
 )
+from aggregator.text.lines import word_set
 
 # The views that docs/sql.md describes. The migrations create them.
-VIEWS = frozenset(
-    {
-        "v_copies",
-        "v_corrections",
-        "v_follows",
-        "v_headline_changes",
-        "v_now",
-        "v_refused",
-        "v_sources",
-        "v_stories",
-        "v_story_articles",
-        "v_story_links",
-        "v_story_log",
-        "v_story_names",
-        "v_story_topics",
-        "v_storylines",
-        "v_waiting",
-    }
-)
+VIEWS = word_set("""
+    v_copies v_corrections v_follows v_headline_changes v_now v_refused v_sources v_stories v_story_articles
+    v_story_links v_story_log v_story_names v_story_topics v_storylines v_waiting
+""")
 
 story = Table(
     "story",

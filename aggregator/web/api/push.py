@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from aggregator.model.errors import FetchError
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
+from aggregator.text.lines import word_list
 from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, describe_route
 from aggregator.web.api.push_endpoint import RECORD_SCHEMA, PushEndpoint, PushResult
 from aggregator.web.dependencies import of_app
@@ -22,14 +23,10 @@ from aggregator.web.security.visit import require_scope
 # The largest body of one request, before and after unpacking (limit)
 _MAX_BODY_BYTES = 2**20
 PATH = "/api/v1/articles"
-_JSONL_TYPES = (
-    "application/jsonl",
-    "application/x-jsonl",
-    "application/jsonlines",
-    "application/x-jsonlines",
-    "application/ndjson",
-    "application/x-ndjson",
-)
+_JSONL_TYPES = word_list("""
+    application/jsonl application/x-jsonl application/jsonlines application/x-jsonlines application/ndjson
+    application/x-ndjson
+""")
 router = api_router()
 
 

@@ -24,7 +24,7 @@ from aggregator.web.jinja import moment, short_day
 # The newest reports listed for one story
 DIGEST_REPORTS = 5
 DIGEST = "/digest"
-# The most digests in the feed; finished deliveries are kept for two weeks.
+# The most digests in the feed; finished deliveries are kept for `events.window_days`.
 FEED_DIGESTS = 30
 
 
@@ -34,6 +34,7 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
         None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
     )
     local = digest.until.astimezone(zone)
+    # `short_day` shows the day in UTC: the local time is given as if it were in UTC.
     return f"Digest of {short_day(local.replace(tzinfo=dt.UTC))}"
 
 

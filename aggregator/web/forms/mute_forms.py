@@ -43,7 +43,7 @@ def add_mute(site: Pages, _request: Request, fields: Fields) -> Response:
 
 
 def remove_mute(site: Pages, _request: Request, fields: Fields) -> Response:
-    """Remove a mute."""
+    """Remove the mute of a button on `/mutes`, and show that page again."""
     mutes = BrowserMutes(site.source_services.database)
     mutes.remove(fields.get("kind", ""), fields.get("muted", ""))
     return RedirectResponse("/mutes", 303)

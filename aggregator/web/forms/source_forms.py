@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from aggregator.intake.manage import adding, changing, feed_lists, feed_search
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import UsageError
+from aggregator.text.lines import word_list
 from aggregator.web.api.edit_sources import (
     ChangeSourceRequest,
     change,
@@ -29,16 +30,7 @@ from aggregator.web.security.visit import may_edit
 # The entries shown in a preview
 ENTRIES_SHOWN = 5
 _ACTS = ("pause", "resume")
-_ACCESS_FIELDS = (
-    "user_agent",
-    "cookie",
-    "headers",
-    "proxy",
-    "list",
-    "link",
-    "title",
-    "date",
-)
+_ACCESS_FIELDS = word_list("user_agent cookie headers proxy list link title date")
 # The most parts of a multipart form; a form of more is refused before its parts are read
 _MOST_PARTS = 10
 _HEADERS = BytesHeaderParser(policy=HTTP)

@@ -7,18 +7,12 @@ from starlette.requests import HTTPConnection
 
 from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.publish.output_settings import PublishSettings
+from aggregator.text.lines import word_list
 
 # Headers that proxies add, or how their names begin (ADR 25).
-_FORWARDING = (
-    "forwarded",
-    "x-forwarded-",
-    "via",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "cf-",
-    "cdn-loop",
-)
+_FORWARDING = word_list("""
+    forwarded x-forwarded- via x-real-ip x-client-ip true-client-ip cf- cdn-loop
+""")
 # This key of an ASGI scope says that a trusted proxy forwarded the request.
 CAME_BY_PROXY = "aggregator.came_by_proxy"
 

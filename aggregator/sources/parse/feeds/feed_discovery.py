@@ -14,6 +14,7 @@ from aggregator.extract.urls import absolute_url
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import plain_title
+from aggregator.text.lines import word_list
 
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
@@ -40,10 +41,10 @@ _FEED_WORD = re.compile(  # words of a path that are not names of sections
     r"(?:feeds?|rss2?0?|atom|rdf|index|xml|json|php|all|home|main|latest|news|top|default|full|articles?|posts?|"
     r"blog)\Z"
 )
-_USUAL_PATHS = (
-    "/feed", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", "/feeds/all.atom.xml", "/feed.json",
-    "/index.rdf", "/news/rss.xml", "/news-sitemap.xml",
-)  # fmt: skip
+_USUAL_PATHS = word_list("""
+    /feed /rss /rss.xml /feed.xml /atom.xml /index.xml /feeds/all.atom.xml /feed.json /index.rdf /news/rss.xml
+    /news-sitemap.xml
+""")
 
 
 class FeedCandidate(FrozenStruct):

@@ -13,6 +13,7 @@ from xml.parsers import expat
 import msgspec
 
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.text.lines import word_list
 
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8
@@ -26,7 +27,7 @@ CHANGING = re.compile(
 )
 # Some Atom feeds begin like a page. A DOCTYPE with entities of its own is not read.
 _DOCTYPE = re.compile(rb"(?:<\?xml [^<>]{0,400}\?>)?\s*<!DOCTYPE[^<>\[\]]{0,400}>")
-_SETTINGS = ("source", "url", "content_type", "outlet", "name", "zone", "tuning")
+_SETTINGS = word_list("source url content_type outlet name zone tuning")
 
 
 Span = tuple[int, int]  # where an item begins and ends, in bytes

@@ -15,6 +15,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import plain_title
 from aggregator.sources.source_limits import NAME_CHARS
+from aggregator.text.lines import word_set
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -23,7 +24,7 @@ _MAX_OUTLINES = 50_000  # entries read from one OPML file
 _MAX_DEPTH = 20
 # A message shows this much of an address
 _SHOWN_CHARS = 80
-_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
+_TYPES = word_set("rss atom rdf feed jsonfeed podcast")
 # Podcast programs and browsers hand feeds on with these schemes; servers know http(s) only.
 _FEED_SCHEME = re.compile(
     r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE

@@ -15,9 +15,9 @@ from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.files import warc
 from aggregator.sources.parse.files.input_items import (
     FileIdentity,
-    Finding,
     InputEntry,
     InputFeed,
+    InputItems,
     InputProblem,
     ReadOptions,
     empty_input,
@@ -49,7 +49,7 @@ def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
 
 def _document(
     stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool
-) -> Finding:
+) -> InputItems:
     data = _one_article(stream, reading)
     if len(data) > reading.tuning.max_article_bytes:
         yield too_long_input(place.where, reading.tuning.max_article_bytes)
@@ -76,7 +76,7 @@ def _document(
     yield InputEntry(entry=entry, where=place.where)
 
 
-def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     """Read a feed, or articles that Tiny Tiny RSS has exported."""
     data = stream.read(reading.tuning.max_feed_bytes + 1)
     if len(data) > reading.tuning.max_feed_bytes:
@@ -95,7 +95,7 @@ def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
         yield InputFeed(data=data, source=place.name, where=place.where)
 
 
-def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     """Read one record per row of a table with a header."""
     limit = reading.tuning.max_article_bytes
     chosen = reading.chosen
@@ -116,7 +116,7 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding
         )
 
 
-def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     limit = reading.tuning.max_article_bytes
     for page in warc.read_pages(stream, max_page_bytes=limit):
         if isinstance(page, warc.BrokenRecord):
@@ -155,11 +155,11 @@ def _read_archived(
     return InputEntry(entry=entry, where=where, archived_at=page.archived_at)
 
 
-def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     yield _mail(_one_article(stream, reading), place, place.where, reading)
 
 
-def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     for number, data in enumerate(
         mail.messages(stream, reading.tuning.max_article_bytes), start=1
     ):
@@ -181,7 +181,7 @@ def _mail(
     return InputEntry(entry=entry, where=where)
 
 
-READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
+READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], InputItems]] = {
     ".txt": partial(_document, is_page=False),
     ".html": partial(_document, is_page=True),
     ".htm": partial(_document, is_page=True),

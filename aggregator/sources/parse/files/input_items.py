@@ -53,7 +53,7 @@ class InputProblem(FrozenStruct, tag="problem"):
 
 
 InputItem = InputEntry | InputFeed | InputProblem
-Finding = Iterator[InputItem]
+InputItems = Iterator[InputItem]
 
 
 class FileIdentity(FrozenStruct):
@@ -67,7 +67,7 @@ class FileIdentity(FrozenStruct):
 
 
 class ReadOptions(FrozenStruct):
-    """Options of every reader in this module. `seen` limits declared times, if known.
+    """The options of every reader of files. `seen` limits declared times, if known.
 
     `parse_mail` parses a message, or has a worker parse it. `chosen` has the keys of records that `--map` names, by
     field. `path` names a file on this machine, to read it twice.

@@ -23,8 +23,8 @@ from aggregator.sources.parse.files.format_readers import READERS
 from aggregator.sources.parse.files.input_items import (
     SNIFFED_BYTES,
     FileIdentity,
-    Finding,
     InputItem,
+    InputItems,
     ReadOptions,
     empty_input,
     whole_file_problem,
@@ -81,7 +81,7 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
 
 def _read_folder(
     folder: Path, files: Iterable[folder_scan.ListedFile], reading: ReadOptions
-) -> Finding:
+) -> InputItems:
     for file in files:
         yield from read_file(
             Path(file.path), identify_below(folder, file.relative), reading
@@ -108,7 +108,7 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
     )
 
 
-def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
+def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> InputItems:
     """Read one file by its extension, or by its first bytes if the extension says nothing.
 
     A damaged archive gives everything readable, and a problem at the end.
@@ -122,7 +122,7 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     yield from _read(open_decompressed(path, reading.progress), suffix, place, reading)
 
 
-def _read_remote(address: str, reading: ReadOptions) -> Finding:
+def _read_remote(address: str, reading: ReadOptions) -> InputItems:
     name = unicode.clean(remote_name(address))
     place = FileIdentity(where=show_address(address), source=name, guid=name, name=name)
     try:
@@ -144,7 +144,7 @@ def _read(
     suffix: str,
     place: FileIdentity,
     reading: ReadOptions,
-) -> Finding:
+) -> InputItems:
     try:
         with opening as stream:
             sniffed = suffix if suffix in READERS else _sniff(stream)

@@ -9,9 +9,9 @@ from aggregator.sources.parse.feeds import json_feed
 from aggregator.sources.parse.files.input_items import (
     SNIFFED_BYTES,
     FileIdentity,
-    Finding,
     InputEntry,
     InputFeed,
+    InputItems,
     InputProblem,
     ReadOptions,
     too_long_input,
@@ -34,7 +34,9 @@ from aggregator.sources.parse.streams.file_stream import (
 )
 
 
-def read_records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def read_records(
+    stream: Stream, place: FileIdentity, reading: ReadOptions
+) -> InputItems:
     """Read one record per line, or a list if the file begins with one."""
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
@@ -48,7 +50,7 @@ def _begins_list(stream: Stream) -> bool:
 
 def _lines(
     stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
-) -> Finding:
+) -> InputItems:
     """Read one record per line, beginning with line number `first`; empty lines are skipped."""
     limit = reading.tuning.max_article_bytes
     for number, line in bounded_lines(stream, limit, first):
@@ -58,7 +60,7 @@ def _lines(
             yield from _records_of(line, f"line {number}", place, reading)
 
 
-def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     """Read a JSON Feed, a list of records, one record on many lines, or JSONL with a wrong extension."""
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
@@ -87,7 +89,7 @@ def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Find
 
 def _document_of_records(
     stream: Stream, place: FileIdentity, reading: ReadOptions, first: bytes = b""
-) -> Finding:
+) -> InputItems:
     """Read records on many lines: elements of a list, or one after the other; or one JSON Feed.
 
     `first` was already read from `stream`.

@@ -65,7 +65,8 @@ def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
         plain_name(chosen.get("published", "")),
     }
     orders: dict[str, set[str]] = {}
-    with contextlib.suppress(ReadError):  # who reads the table says it
+    # A table that cannot be read is reported when its rows are read.
+    with contextlib.suppress(ReadError):
         for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
             if isinstance(row, str):
                 continue
@@ -90,10 +91,13 @@ def read_rows(
     """
     lines = _lines(stream, limit)
     separator, columns = _header(next(lines, ""), chosen)
+    # The limit of `csv` is 131,072 characters, which an article may exceed. It holds for the whole process, so another
+    # reader may have raised it further.
     csv.field_size_limit(max(limit, csv.field_size_limit()))
     # This is strict, because a quotation mark that is never closed would silently take in all further rows.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
+        # The reader counts the lines that it has read, without the header; the next row begins on the line after them.
         number = reader.line_num + 2
         try:
             cells = next(reader)

@@ -10,27 +10,16 @@ from pathlib import Path
 
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 # A watched file that changed within this time may still be written
-_SETTLE_SECONDS = 1.0
+_SETTLE_NS = 1_000_000_000
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
     ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
 )
-_TEMPORARY = (
-    "~",
-    ".swp",
-    ".swx",
-    ".tmp",
-    ".temp",
-    ".part",
-    ".partial",
-    ".crdownload",
-    ".bak",
-    ".lock",
-)
+_TEMPORARY = word_list("~ .swp .swx .tmp .temp .part .partial .crdownload .bak .lock")
 
 
 class FileStamp(FrozenStruct):
@@ -64,10 +53,9 @@ class FolderChanges(FrozenStruct):
 def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> FolderChanges:
     """Return the changes below `folder` since `known`, by relative path, size and times.
 
-    A file changed within `_SETTLE_SECONDS` before `now_ns` (nanoseconds since 1970) keeps its old stamp and
+    A file changed within a second before `now_ns` (nanoseconds since 1970) keeps its old stamp and
     is read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
     """
-    settle_ns = int(_SETTLE_SECONDS * 1e9)
     stamps = {}
     changed = []
     unsettled = []
@@ -75,7 +63,7 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
         before = known.get(file.relative)
         if before == file.stamp:
             stamps[file.relative] = file.stamp
-        elif abs(now_ns - file.stamp.mtime_ns) < settle_ns:
+        elif abs(now_ns - file.stamp.mtime_ns) < _SETTLE_NS:
             unsettled.append(file.relative)
             if before is not None:
                 stamps[file.relative] = before

@@ -21,39 +21,19 @@ from aggregator.store.tables import (
     update_rows,
     write_sql,
 )
+from aggregator.text.lines import word_list
 
 _PLAIN = [
     name
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
-_OF_TEXT = (  # columns that a revision replaces
-    "outlet",
-    "outlet_name",
-    "claimed_outlet",
-    "url",
-    "author",
-    "effective_at",
-    "wire",
-    "title",
-    "kind",
-    "kind_evidence",
-    "html",
-    "lead",
-    "text",
-    "language",
-    "verdict",
-    "signature",
-    "terms",
-    "body_words",
-    "text_hash",
-    "details",
-    "published",
-    "published_origin",
-    "published_precision",
-    "timezone_assumed",
-    "date_counts",
-)
+# The columns that a revision replaces
+_OF_TEXT = word_list("""
+    outlet outlet_name claimed_outlet url author effective_at wire title kind kind_evidence html lead text
+    language verdict signature terms body_words text_hash details published published_origin
+    published_precision timezone_assumed date_counts
+""")
 
 
 def insert_article(connection: Connection, new: StoredArticle) -> None:

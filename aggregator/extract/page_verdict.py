@@ -115,7 +115,9 @@ def _notice(
             )
             if share >= tuning.notice_share or page_text.is_named("login"):
                 return Judgement("not_article", "the page requires a login")
-    share = page_text.share(_consents, _form("consent", "whole_line").fullmatch)
+    share = page_text.share(
+        _consents(page_text), _form("consent", "whole_line").fullmatch
+    )
     if share >= tuning.notice_share or (
         page_text.is_named("consent") and share >= tuning.notice_share / 2
     ):
@@ -245,10 +247,20 @@ def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
     return _notices().forms[kind, where]
 
 
-def _consents(sentence: str) -> bool:
-    """Return whether a sentence has the words of a consent dialogue."""
-    small = sentence.lower()
-    return any(
-        any(word in small for word in keywords) and form.search(sentence)
+def _consents(page_text: _PageText) -> Callable[[str], bool]:
+    """Return a test whether a sentence of this text has the words of a consent dialogue."""
+    whole = "\n".join(sentence for sentence, _ in page_text.sentences).lower()
+    possible = [
+        (keywords, form)
         for keywords, form in _notices().consents
-    )
+        if any(word in whole for word in keywords)
+    ]
+
+    def consents(sentence: str) -> bool:
+        small = sentence.lower()
+        return any(
+            any(word in small for word in keywords) and form.search(sentence)
+            for keywords, form in possible
+        )
+
+    return consents

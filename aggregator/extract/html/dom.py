@@ -63,10 +63,7 @@ def bound_html(
                 text = text[: tag.start()]
                 truncated = True
                 break
-    if max(map(len, text.split("<"))) > _STRETCH_CHARS:
-        text = _LONG_STRETCH.sub(
-            lambda m: _few_attributes(m.group(), max_attributes), text
-        )
+    text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
     return BoundedHtml(text, truncated)
 
 

@@ -66,6 +66,8 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
         root,
         url,
         fast=True,
+        # Else the library would also make the text.
+        output_format="xml",
         include_links=True,
         include_images=True,
         include_formatting=True,
@@ -87,7 +89,7 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
     return build_html_output(document)
 
 
-def _extract(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any:
+def _extract(root: Any, url: str | None, *, fast: bool, **options: Any) -> Any:
     """Return the document that trafilatura extracts from a page; None if it fails."""
     try:
         return _trafilatura().bare_extraction(
@@ -97,7 +99,7 @@ def _extract(root: Any, url: str | None, *, fast: bool, **included: bool) -> Any
             include_comments=False,
             deduplicate=False,
             with_metadata=False,
-            **included,
+            **options,
         )
     except MemoryError:
         raise

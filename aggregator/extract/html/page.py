@@ -36,6 +36,12 @@ _FIRST_PARAGRAPHS = 3
 # Boxes may take away at most this share of the words in the article's paragraphs (chosen)
 _MOST_LOST = 1 / 3
 
+# The library reads each of them several times. Scripts of JSON stay, because it looks for articles in them.
+_WITHOUT_TEXT = """
+    descendant::*[self::svg or self::style or self::link or self::meta
+    or self::script[not(contains(@type, 'json'))]]
+"""
+
 
 def without_link_lines(
     root: Any, text: str, tuning: ExtractTuning
@@ -109,6 +115,7 @@ def read_page(
         return None
     facts = read_facts(root, zone=zone, seen=seen)
     without_invisible(root)
+    take_out(root, root.xpath(_WITHOUT_TEXT))
     take_out(root, further_articles(root, facts))
     numbers, has_more_pages = page_numbers(root)
     take_out(root, numbers)

@@ -97,7 +97,10 @@ def page_numbers(root: Any) -> tuple[list[Any], bool]:
             (element.text, element),
             (element.tail, element.getparent()),
         )
-        if words and len(words) <= _PAGER_CHARS and _PAGE_WORD.search(words)
+        if words
+        and len(words) <= _PAGER_CHARS
+        and not words.isspace()  # most are
+        and _PAGE_WORD.search(words)
     )
     for start in islice(starts, _MOST_PAGE_WORDS):
         whole = None

@@ -175,7 +175,7 @@ def test_only_one_place_calls_feedparser_and_it_hands_over_bytes() -> None:
         ]
         assert not re.search(r"from feedparser import", text), path
     assert [(name, "".join(call.split())) for name, call in calls] == [
-        ("feedparser_feed.py", "feedparser.parse(io.BytesIO(text.encode("),
+        ("feedparser_feed.py", "feedparser.parse(io.BytesIO(markup"),
     ]
 
 

@@ -81,13 +81,13 @@ def for_feedparser(text: str) -> str:
     return _EMPTY_LINK.sub("", text)
 
 
-def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
-    """Parse the markup of a feed."""
+def read_with_feedparser(markup: bytes, context: FeedContext) -> ParsedFeed:
+    """Parse the markup of a feed, in UTF-8."""
     import feedparser
 
     feedparser.api.PREFERRED_XML_PARSERS = [buffering_parser.__name__]
     parsed: Raw = feedparser.parse(
-        io.BytesIO(text.encode()),
+        io.BytesIO(markup),
         response_headers=dict(_UTF8_HEADER),
         sanitize_html=False,
         resolve_relative_uris=False,
@@ -123,9 +123,9 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     )
 
 
-def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
+def read_one_by_one(markup: bytes, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
-    head, *documents = xml_entries.entries_alone(text)
+    head, *documents = map(str.encode, xml_entries.entries_alone(markup.decode()))
     feed = read_with_feedparser(head, context)
     context = replace(
         context, site_url=feed.site_url, title=feed.title, language=feed.language
@@ -220,10 +220,12 @@ def _author(raw: Raw) -> str:
 
 
 def try_parsing(
-    parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
+    parse: Callable[[bytes, FeedContext], ParsedFeed],
+    markup: bytes,
+    context: FeedContext,
 ) -> ParsedFeed:
     """Return the feed that `parse` reads in the markup, or an empty feed if it fails."""
     try:
-        return parse(text, context)
+        return parse(markup, context)
     except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup
         return ParsedFeed()

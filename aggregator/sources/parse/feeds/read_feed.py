@@ -112,18 +112,23 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
         return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
     limit = context.tuning.max_entries
     is_earlier = partial(is_before, context=context)
-    cut = xml_entries.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
-    repaired = for_feedparser(cut.text)
-    feed = whole = try_parsing(read_with_feedparser, repaired, context)
+    text, count, newest_last = xml_entries.cut_entries(
+        xml_repair.well_prepared(text), limit, is_earlier
+    )
+    # As bytes, because a single emoji makes a string of four bytes a character.
+    markup = for_feedparser(text).encode()
+    del text
+    feed = whole = try_parsing(read_with_feedparser, markup, context)
     # If fewer entries are found than it has, each entry is parsed alone.
-    if min(cut.entries, limit) > whole.entry_count:
-        alone = try_parsing(read_one_by_one, repaired, context)
+    if min(count, limit) > whole.entry_count:
+        alone = try_parsing(read_one_by_one, markup, context)
         if alone.entry_count > whole.entry_count:
             feed = alone
     if feed.entry_count:
-        named = feed.format or ("atom" if "entry>" in cut.text else "rss")
-        entries = feed.entries[::-1] if cut.newest_last else feed.entries
-        count = cut.entries if cut.entries > limit else feed.entry_count
+        named = feed.format or ("atom" if b"entry>" in markup else "rss")
+        entries = feed.entries[::-1] if newest_last else feed.entries
+        if count <= limit:
+            count = feed.entry_count
         return replace(feed, format=named, entries=entries, entry_count=count)
     if not whole.format:
         problem = "this begins like a feed but has no readable entries"

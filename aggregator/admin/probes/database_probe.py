@@ -26,18 +26,12 @@ from aggregator.store.read.health.health_probes import (
     problem,
     warning,
 )
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
 _NETWORK = word_set("nfs nfs4 cifs smb3 smbfs 9p afs ceph glusterfs lustre")
 
-_NETWORK_FUSE = (
-    "fuse.sshfs",
-    "fuse.glusterfs",
-    "fuse.s3fs",
-    "fuse.rclone",
-    "fuse.davfs",
-)
+_NETWORK_FUSE = word_list("fuse.sshfs fuse.glusterfs fuse.s3fs fuse.rclone fuse.davfs")
 
 _MOUNTS = Path("/proc/self/mountinfo")
 

@@ -11,9 +11,9 @@ _AT_ONCE = 8  # articles in one transaction, some milliseconds each
 
 def compare_stored(transactions: Transactions) -> bool:
     """Compare the next few of these articles in one transaction; return whether more remain."""
-    parts = transactions.parts
     # Older articles need not be compared: no new report can join their stories.
-    since = transactions.now() - dt.timedelta(days=parts.model.tuning.window_days)
+    window_days = transactions.all_tuning.values("events")["window_days"]
+    since = transactions.now() - dt.timedelta(days=window_days)
     with transactions.database.read() as connection:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):
@@ -24,6 +24,7 @@ def compare_stored(transactions: Transactions) -> bool:
 
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
+        parts = transactions.parts
         parts.stream.read_last(unit_of_work)
         decider = Decider(parts, unit_of_work)
         for article in stored_articles.stored_with(connection, "inbox_no", numbers):

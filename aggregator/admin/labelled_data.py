@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, combinations
@@ -13,8 +14,14 @@ from typing import BinaryIO
 import msgspec
 from msgspec.structs import replace
 
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.records.record_entry import (
+    RecordNotes,
+    list_words,
+    show_key,
+)
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.records.table_file import Row, read_rows
 from aggregator.sources.parse.streams.file_stream import (
@@ -141,6 +148,26 @@ def read_dataset(
             f"{name}: none of its records can be read; the first: {records[0].problem}"
         )
     return in_order_of_time(records)
+
+
+def dataset_notes(records: Sequence[LabelledRecord]) -> list[str]:
+    """Return notes on the keys of a dataset, its repeated ids, and its missing labels."""
+    keys = RecordNotes()
+    for record in records:
+        keys.add(record.keys)
+    notes = keys.notes()
+    counts = Counter(record.id for record in records)
+    repeated = [show_key(id_) for id_, count in counts.items() if count > 1]
+    if repeated:
+        notes.append(
+            f"{pluralise(len(repeated), 'id')} of several records, each measured separately: {list_words(repeated)}"
+        )
+    if all(record.cluster is None for record in records):
+        notes.append(
+            "no record has `cluster`, so there are no figures of events; if another key names the event, add "
+            "--map cluster=KEY, such as --map cluster=event"
+        )
+    return notes
 
 
 def dataset_name(path: Path | str) -> str:

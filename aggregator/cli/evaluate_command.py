@@ -120,6 +120,7 @@ def evaluate(
     from aggregator.admin.evaluate import evaluate_corrections
     from aggregator.admin.labelled_data import (
         dataset_name,
+        dataset_notes,
         labels,
         read_dataset,
         read_loose,
@@ -169,6 +170,8 @@ def evaluate(
     config = context.obj.load()
     for dataset, name in zip(datasets, names, strict=True):
         records = read_dataset(dataset, chosen=chosen)
+        for note in dataset_notes(records):
+            output.say(f"{one_line(name)}: {note}")
         steps = 2 * len(records) if pages_late else len(records)
         with progress_bar("articles", steps) as advance:
             result, assigned = run(

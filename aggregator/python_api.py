@@ -134,7 +134,7 @@ def group_records(
     if not labelled:
         raise UsageError("there are no records to group")
     for key in chosen.values():
-        if key and keys.keys().isdisjoint((key, key.partition(".")[0])):
+        if key and key.partition(".")[0] not in keys and key not in keys:
             raise UsageError(
                 f"there is no key {show_key(key)}, which `map` names; the keys are "
                 f"{list_words([show_key(name) for name in keys])}"

@@ -358,6 +358,8 @@ UNREADABLE = {
     "set.jsonl": json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}),
     "set.csv": "a;b\n1;2\n",
     "set.tsv": "id\ttitle\n1\n",
+    "header.csv": "id,title\n",
+    "nothing": "",
 }
 
 

@@ -83,11 +83,12 @@ class RecordNotes:
     def notes(self) -> list[str]:
         """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
         notes = []
-        unread = []
         if self._read:
             notes.append(f"read {list_words(list(self._read))}")
-        for key, count in self._unread.most_common():
-            unread.append(f"{key} ({pluralise(count, 'record')})")
+        unread = [
+            f"{key} ({pluralise(count, 'record')})"
+            for key, count in self._unread.most_common()
+        ]
         if unread:
             notes.append(f"not read: {list_words(unread)}")
         for (key, noun, what), count in self._losses.items():

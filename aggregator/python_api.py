@@ -36,13 +36,12 @@ from aggregator.publish.story_json import (
     whole_storyline,
 )
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
-from aggregator.sources.parse.records.record_entry import mapping_of
-from aggregator.sources.parse.records.record_keys import (
-    RECORD_KEYS,
-    Field,
-    fields_of,
-    plain_name,
+from aggregator.sources.parse.records.record_entry import (
+    list_words,
+    mapping_of,
+    show_key,
 )
+from aggregator.sources.parse.records.record_keys import Field
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
@@ -123,6 +122,7 @@ def group_records(
         )
     chosen = mapping_of([f"{field}={key}" for field, key in (map or {}).items()])
     labelled: dict[str, LabelledRecord] = {}
+    keys: dict[str, None] = {}
     for number, record in enumerate(records, start=1):
         read = _read_labelled(record, number, chosen)
         if read.id in labelled:
@@ -130,8 +130,15 @@ def group_records(
                 f"record {number} has the id of an earlier one: {read.id!r}"
             )
         labelled[read.id] = read
+        keys |= dict.fromkeys(str(name) for name in record)
     if not labelled:
         raise UsageError("there are no records to group")
+    for key in chosen.values():
+        if key and key.partition(".")[0] not in keys and key not in keys:
+            raise UsageError(
+                f"there is no key {show_key(key)}, which `map` names; the keys are "
+                f"{list_words([show_key(name) for name in keys])}"
+            )
     _, assigned = evaluate(
         in_order_of_time([*labelled.values()]), Tuning(), executor="inline", workers=1
     )
@@ -154,30 +161,12 @@ def _read_labelled(
     if read.id == f"record:{number}":
         raise UsageError(f"record {number} has no `id` that is a text or a number")
     problem = read.problem
-    if problem is None and read.entry.published is None:
-        problem = _unread_date(fields_of(json.loads(line), chosen).unread, chosen)
+    for key, noun, _, value in read.keys.losses:
+        if noun == "date":
+            problem = f"{key} is no date that can be read: {value}"
     if problem is not None:
         raise UsageError(f"record {number}, {read.id!r}: {problem}")
     return read
-
-
-def _unread_date(
-    unread: Mapping[str, object], chosen: Mapping[Field, str]
-) -> str | None:
-    """Return what is wrong with a date among the values that were not read; None if there is none."""
-    names = {
-        *RECORD_KEYS.content.keys["published"],
-        plain_name(chosen.get("published", "")),
-    }
-    for key, value in unread.items():
-        # A missing one is NaN or None; another number may be a time in seconds.
-        if (
-            plain_name(key) in names
-            and isinstance(value, str | int)
-            and str(value).strip()
-        ):
-            return f"`{key}` is no date that can be read: {value!r:.100}"
-    return None
 
 
 def _as_text(value: object) -> str | None:

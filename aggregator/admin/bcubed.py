@@ -187,7 +187,7 @@ def measure_outlets(
         stories=len(several),
         pure=sum(is_pure(group, clusters, loose) for group in several),
         events=len(wanted),
-        whole=sum(_is_in_one(group, stories) for group in wanted),
+        whole=sum(len({stories[key] for key in group}) == 1 for group in wanted),
     )
 
 
@@ -236,11 +236,6 @@ def measure_month(stories: Groups, clusters: Groups) -> MonthMetrics:
     return MonthMetrics(
         measure(stories, clusters), measure_outlets(stories, clusters, {})
     )
-
-
-def _is_in_one(group: Collection[str], others: Groups) -> bool:
-    """Return whether all articles of a group are in one group of the other kind."""
-    return len({others[key] for key in group}) == 1
 
 
 def _members(

@@ -92,9 +92,8 @@ def evaluate(
                         evidence = stored_articles.evidence_of(
                             connection, result.article
                         )
-                        score = (
-                            evidence.score if evidence.stage in SCORED_STAGES else None
-                        )
+                        if evidence.stage in SCORED_STAGES:
+                            score = evidence.score
                     evaluated.append(
                         EvaluatedRecord(
                             key=f"{record.id} {number}"

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, combinations
@@ -13,8 +14,14 @@ from typing import BinaryIO
 import msgspec
 from msgspec.structs import replace
 
+from aggregator.config.messages import pluralise
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.records.record_entry import (
+    RecordNotes,
+    list_words,
+    show_key,
+)
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.records.table_file import Row, read_rows
 from aggregator.sources.parse.streams.file_stream import (
@@ -74,20 +81,20 @@ def read_loose(name: str) -> LoosePairs:
     """
     if not name:
         return frozenset()
-    with usage_errors(name):
+    with usage_errors(name, 'one {"ids": [...]} a line'):
         groups = msgspec.json.Decoder(_LooseGroup).decode_lines(Path(name).read_bytes())
     return loose_pairs(group.ids for group in groups)
 
 
 @contextmanager
-def usage_errors(name: str) -> Iterator[None]:
-    """Raise UsageError where a file cannot be read, or has another format."""
+def usage_errors(name: str, wanted: str) -> Iterator[None]:
+    """Raise UsageError where a file cannot be read, or is not the JSON that is wanted."""
     try:
         yield
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{name}: {error}; write {wanted}") from error
 
 
 def loose_pairs(groups: Iterable[Sequence[str]]) -> LoosePairs:
@@ -111,6 +118,7 @@ def read_dataset(
     the file does not exist, is damaged, or has no record that can be read.
     """
     name = dataset_name(path)
+    is_table = suffix_of(name) in (".csv", ".tsv")
     records = []
     try:
         if str(path) == STANDARD_INPUT:
@@ -120,7 +128,7 @@ def read_dataset(
         with source as stream:
             rows: Iterator[tuple[int, bytes | Row | str | None]]
             rows = bounded_lines(stream, _LINE_BYTES)
-            if suffix_of(name) in (".csv", ".tsv"):
+            if is_table:
                 rows = read_rows(stream, _LINE_BYTES, chosen)
             for number, row in rows:
                 # A line without a row has its problem instead; None means that the line is too long.
@@ -135,12 +143,33 @@ def read_dataset(
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
-        raise UsageError(f"{name}: no records; write one JSON object per line")
+        wanted = "rows below the header" if is_table else "one JSON object per line"
+        raise UsageError(f"{name}: no records; write {wanted}")
     if all(record.problem for record in records):
         raise UsageError(
             f"{name}: none of its records can be read; the first: {records[0].problem}"
         )
     return in_order_of_time(records)
+
+
+def dataset_notes(records: Sequence[LabelledRecord]) -> list[str]:
+    """Return notes on the keys of a dataset, its repeated ids, and its missing labels."""
+    keys = RecordNotes()
+    for record in records:
+        keys.add(record.keys)
+    notes = keys.notes()
+    counts = Counter(record.id for record in records)
+    repeated = [show_key(id_) for id_, count in counts.items() if count > 1]
+    if repeated:
+        notes.append(
+            f"{pluralise(len(repeated), 'id')} of several records, each measured separately: {list_words(repeated)}"
+        )
+    if not any(record.cluster for record in records):
+        notes.append(
+            "no record has `cluster`, so there are no figures of events; if another key names the event, add "
+            "--map cluster=KEY, such as --map cluster=event"
+        )
+    return notes
 
 
 def dataset_name(path: Path | str) -> str:

@@ -44,7 +44,11 @@ class Affairs(FrozenStruct):
 
 def read_affairs(name: str) -> tuple[dict[str, str], LoosePairs]:
     """Return the affair of each labelled record, and the pairs that do not count. Raises UsageError."""
-    with usage_errors(name):
+    wanted = (
+        'one JSON object {"strict": {AFFAIR: [ID, ...]}, "universe": [[ID, ...]]}: the ids of the records of each '
+        "affair, and of each story that is labelled, also those in no affair"
+    )
+    with usage_errors(name, wanted):
         affairs = msgspec.json.decode(Path(name).read_bytes(), type=Affairs)
     labels = {}
     for ids in affairs.universe:

@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 _LISTED = frozenset({"months", "mixed_stories", "split_events", "not_read"})
 
 
-def print_evaluation(result: "Evaluation | CorrectionsEvaluation") -> None:
-    """Print all figures of a result."""
-    figures = msgspec.to_builtins(result)
-    output.out(f"{one_line(figures.pop('dataset', 'corrections'))}\n")
-    if failed := figures.get("failed_jobs"):
-        output.out(
-            f"!!! {failed:,} of {pluralise(result.articles, 'article')} were NOT READ: a job failed. Each counts as a "
-            "separate story, so the figures are not those of the program.\n"
-        )
-    for name, value in figures.items():
-        if name not in _LISTED:
-            output.out("".join(f"  {line}\n" for line in _figures(value, name)))
-
-
 def _figures(value: Any, name: str) -> Iterator[str]:
     """Yield a line for each number, with the path to it in the JSON."""
     if isinstance(value, dict):
@@ -120,6 +106,7 @@ def evaluate(
     from aggregator.admin.evaluate import evaluate_corrections
     from aggregator.admin.labelled_data import (
         dataset_name,
+        dataset_notes,
         labels,
         read_dataset,
         read_loose,
@@ -147,10 +134,8 @@ def evaluate(
                 uncorrected = Reclusterer(
                     database, executor, config.effective_tuning, options, now=utc_now
                 ).assignments(advance, corrected=False)
-        measured = evaluate_corrections(uncorrected, clusters)
-        _print(measured, format_)
+        _print(evaluate_corrections(uncorrected, clusters), format_)
         return
-    datasets = datasets or []
     if not datasets:
         raise UsageError(
             "give a DATASET (a JSONL file; - for standard input) or --from-corrections"
@@ -169,6 +154,8 @@ def evaluate(
     config = context.obj.load()
     for dataset, name in zip(datasets, names, strict=True):
         records = read_dataset(dataset, chosen=chosen)
+        for note in dataset_notes(records):
+            output.say(f"{one_line(name)}: {note}")
         steps = 2 * len(records) if pages_late else len(records)
         with progress_bar("articles", steps) as advance:
             result, assigned = run(
@@ -196,12 +183,20 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
 
 
 def _print(result: "Evaluation | CorrectionsEvaluation", format_: str) -> None:
-    from aggregator.admin.evaluation import Evaluation
-
+    """Print all figures of a result."""
     if format_ == "json":
         output.json_line(result)
         return
-    print_evaluation(result)
-    if isinstance(result, Evaluation):
-        lists = output.fill_template("evaluation_lists.txt", result=result)
-        output.out(f"{lists}\n" if lists else "")
+    figures = msgspec.to_builtins(result)
+    output.out(f"{one_line(figures.pop('dataset', 'corrections'))}\n")
+    if failed := figures.get("failed_jobs"):
+        output.out(
+            f"!!! {failed:,} of {pluralise(result.articles, 'article')} were NOT READ: a job failed. Each counts as a "
+            "separate story, so the figures are not those of the program.\n"
+        )
+    for name, value in figures.items():
+        if name not in _LISTED:
+            output.out("".join(f"  {line}\n" for line in _figures(value, name)))
+    lists = output.fill_template("evaluation_lists.txt", result=result)
+    if lists:
+        output.out(f"{lists}\n")

@@ -8,6 +8,15 @@ from typing import Annotated, Any
 from aggregator.cli.output import option
 from aggregator.config.story_query import QueryModel
 
+# What the value of a filter is, if its name does not say that
+_VALUES = {
+    "since": "TIME",
+    "until": "TIME",
+    "min_outlets": "N",
+    "min_reports": "N",
+    "storyline": "STORY",
+    "fold": "storylines",
+}
 Saved = Annotated[
     str,
     option(
@@ -36,7 +45,7 @@ def with_filters(
             for name, field in filters.model_fields.items():
                 typed = option(
                     f"--{name.replace('_', '-')}",
-                    "N" if field.annotation is int else name.upper(),
+                    _VALUES.get(name, name.upper()),
                     f"{words} {field.description}.",
                 )
                 kind: Any = Annotated[str, typed]

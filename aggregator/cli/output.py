@@ -66,7 +66,7 @@ KeyMap = Annotated[
         "--map",
         "FIELD=KEY,...",
         "Read a field of records from this key: title=headline,text=body. Fields: id url outlet title text "
-        "html published author language.",
+        "html published author language; `eval` alone reads cluster.",
     ),
 ]
 

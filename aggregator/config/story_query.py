@@ -91,8 +91,8 @@ def invalid_words(detail: "ErrorDetails", model: type[BaseModel]) -> str:
     return f"{name} {error_words(detail)}: {str(detail['input'])[:40]!r}"
 
 
-_SINCE = "published at or after: 24h, 7d, a date or an RFC 3339 time"
-_UNTIL = "published at or before; a date means the end of that day"
+_SINCE = "published at or after this time: 24h or 7d ago, a date or an RFC 3339 time"
+_UNTIL = "published at or before this time; a date means the end of that day"
 
 
 class Filters(QueryModel):
@@ -110,11 +110,11 @@ class Filters(QueryModel):
     until: str | dt.datetime | None = None
     # A factory hides the default 1 from the API's description: clients send defaults, and so override saved queries.
     min_outlets: Count = Field(
-        default_factory=lambda: 1, description="with at least so many outlets"
+        default_factory=lambda: 1, description="with at least this many outlets"
     )
     min_reports: Count = Field(
         default_factory=lambda: 1,
-        description="with at least so many independent reports",
+        description="with at least this many independent reports",
     )
     outlet: Text = Field("", description="with an article of this outlet")
     folder: Text = Field("", description="with an article of a source in this folder")
@@ -133,8 +133,8 @@ class Filters(QueryModel):
     )
     fold: Literal["", "storylines"] = Field(
         "",
-        description="storylines: one story for each storyline, the last bumped; its reports and outlets "
-        "are those of the last day of the storyline",
+        description="of different storylines (`storylines`): of each the last bumped, with the reports and "
+        "outlets of the last day of the storyline",
     )
 
 

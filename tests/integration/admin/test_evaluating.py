@@ -205,6 +205,36 @@ def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(
     assert (result["not_read"], result["stories"]) == ({}, 1)
 
 
+def test_what_was_read_of_a_table_is_said(folder, capsysbinary):
+    """A column of dates that is not read makes the figures worse, so `eval` says which columns it read."""
+    header = "nr,title,body,day,published,event\n"
+    first = f'1,Levee breaks,"{FLOOD}",2026-10-12,soonish,flood\n'
+    second = f'1,Dockers walk out,"{STRIKE}",2026-10-12,soonish,strike\n'
+    (folder / "set.csv").write_text(header + first + second)
+    asked = ("eval", "set.csv", "--map", "id=nr,text=body", "--format", "json")
+    notes = told(capsysbinary, *asked)
+    assert notes == [
+        "set.csv: read `nr` as id, `body` as text",
+        "set.csv: not read: `day` (2 records), `event` (2 records)",
+        "set.csv: `published`: 2 dates not understood, e.g. `soonish`",
+        "set.csv: 1 id of several records, each measured separately: `1`",
+        "set.csv: no record has `cluster`, so there are no figures of events; if another key names the event, "
+        "add --map cluster=KEY, such as --map cluster=event",
+    ]
+    notes = told(
+        capsysbinary,
+        "eval",
+        "set.csv",
+        "--map",
+        "text=body,published=day,cluster=event",
+    )
+    assert notes[:2] == [
+        "set.csv: read `body` as text, `day` as published, `event` as cluster",
+        "set.csv: not read: `nr` (2 records)",
+    ]
+    assert not any("no record" in note or "several" in note for note in notes)
+
+
 # --- what went wrong ---------------------------------------------------------------------------------------
 
 
@@ -252,6 +282,14 @@ def main_said(capsysbinary: Any, *arguments: str) -> bytes:
     said = capsysbinary.readouterr()
     assert ended.value.code == 0, said.err
     return said.out
+
+
+def told(capsysbinary: Any, *arguments: str) -> list[str]:
+    """Return the lines of the command on standard error."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 0
+    return capsysbinary.readouterr().err.decode().splitlines()
 
 
 @pytest.fixture
@@ -320,6 +358,8 @@ UNREADABLE = {
     "set.jsonl": json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}),
     "set.csv": "a;b\n1;2\n",
     "set.tsv": "id\ttitle\n1\n",
+    "header.csv": "id,title\n",
+    "nothing": "",
 }
 
 

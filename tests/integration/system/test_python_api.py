@@ -207,7 +207,7 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
         ),
         ([RECORDS[0], RECORDS[1], RECORDS[0]], "record 3 has the id of an earlier one: 'later'"),
         ([{"id": "a", "title": "Bytes", "html": b"<p>text"}], "record 1 cannot be read .*bytes"),
-        ([RECORDS[0] | {"published": "soonish"}], "record 1, 'later': `published` is no date .*: 'soonish'"),
+        ([RECORDS[0] | {"published": "soonish"}], "record 1, 'later': `published` is no date .*: `soonish`"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_grouped_is_named(records: Any, words: str) -> None:
@@ -241,6 +241,13 @@ def test_keys_of_other_names_are_mapped() -> None:
         )
     with pytest.raises(aggregator.AggregatorError, match="FIELD is one of id, url"):
         aggregator.group_records(own, map={"body": "volltext"})
+    with pytest.raises(
+        aggregator.AggregatorError,
+        match="no key `nosuch`, which `map` names; the keys are `id`, `title`, `text`",
+    ):
+        aggregator.group_records(RECORDS, map={"text": "nosuch"})
+    nested = [{"id": 1, "title": "Dam", "data": {"volltext": FLOOD}}]
+    assert aggregator.group_records(nested, map={"text": "data.volltext"})
 
 
 @pytest.mark.later

@@ -49,3 +49,20 @@ def test_help_begins_with_a_verb(path: str, text: str, is_command: bool) -> None
     if is_command and path != "aggregator":
         sentence = text.partition("\n")[0].partition(". ")[0]
         assert len(sentence) <= MOST_CHARS, f"{path}: {sentence}"
+
+
+def test_the_help_of_a_filter_is_a_sentence_and_names_its_value() -> None:
+    """An option of a filter is composed of a verb and the description that pages and the API share."""
+    helps = {path: text for path, text, _ in _help_texts()}
+    for command in ("stories", "feed"):
+        assert helps[f"aggregator {command} --fold"].startswith(
+            "Select stories of different storylines (`storylines`)"
+        )
+    values = {}
+    for path in ("stories", "search"):
+        command = typer.main.get_command(make_app()).commands[path]  # type: ignore[attr-defined]
+        values[path] = {one.name: one.metavar for one in command.params}
+    assert values["stories"]["fold"] == "storylines"
+    assert values["stories"]["min_outlets"] == "N"
+    assert values["stories"]["since"] == values["search"]["until"] == "TIME"
+    assert "`eval` alone reads cluster" in helps["aggregator eval --map"]

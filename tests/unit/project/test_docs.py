@@ -1,5 +1,6 @@
 """The documents tell the program as it is: commands, options, keys, names and links in them exist."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from aggregator.config.delivery_settings import NotifyConfig, WebhookConfig
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.config.story_query import SavedQuery
+from aggregator.publish.story_json import ArticleJson, StoryJson
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
 from tests.support.tables import rows
@@ -248,6 +250,26 @@ def test_names_of_code_in_the_documents_exist() -> None:
                     if part not in words
                 ]
     assert missing == []
+
+
+def test_the_example_of_a_story_has_every_key() -> None:
+    """The text beside it says so, and readers write their code by it."""
+    text = (REPOSITORY / "docs" / "querying.md").read_text(encoding="utf-8")
+    example = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    assert set(example) == set(StoryJson.__struct_fields__)
+    (article,) = example["articles"]
+    assert set(article) == set(ArticleJson.__struct_fields__)
+
+
+def test_the_figures_of_eval_are_defined() -> None:
+    text = (REPOSITORY / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    definitions = text.partition("## Events")[0]
+    names = (
+        *("alone", "split", "by_outlets", "storylines", "months", "failed_jobs"),
+        *("events", "several", "in_one_place", "pairs", "repeats", "pure", "whole"),
+    )
+    for name in names:
+        assert f"**{name}**" in definitions or f"`{name}`" in definitions, name
 
 
 def test_every_relative_link_leads_somewhere() -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import short_key
-from aggregator.sources.parse.records.record_entry import read_record
+from aggregator.sources.parse.records.record_entry import KeysRead, read_record
 from aggregator.sources.parse.records.record_keys import (
     Chosen,
     Record,
@@ -62,6 +63,7 @@ class LabelledRecord(FrozenStruct):
     # False: labelled with another `kind` than report, or `sure` 0 (arguable)
     is_sure_report: bool = True
     problem: str | None = None
+    keys: KeysRead = KeysRead()
 
 
 def decoded_record(line: bytes | str) -> Record:
@@ -127,21 +129,29 @@ def read_labelled(
         entry = Entry(source=file_name, guid=record_id)
         return LabelledRecord(entry=entry, id=record_id, problem=str(error))
     record_id = _label(record, chosen.get("id", "id")) or fallback
+    cluster_key = chosen.get("cluster", "cluster")
+    cluster = _label(record, cluster_key) or None
     problem = None
+    keys = KeysRead()
     try:
-        entry, _ = read_record(record, chosen=chosen, file_name=file_name)
+        entry, keys = read_record(record, chosen=chosen, file_name=file_name)
     except ReadError as error:
         entry = Entry(source=file_name, guid=short_key(record_id))
         problem = str(error)
+    if cluster and cluster_key in keys.unread:
+        unread = [key for key in keys.unread if key != cluster_key]
+        read = (*keys.read, (cluster_key, "cluster"))
+        keys = replace(keys, read=read, unread=tuple(unread))
     return LabelledRecord(
         entry=entry,
         id=record_id,
-        cluster=_label(record, chosen.get("cluster", "cluster")) or None,
+        cluster=cluster,
         saga=_label(record, "saga") or None,
         copy_of=_label(record, "copy_of") or None,
         is_sure_report=(record.get("kind", "report") == "report")
         and record.get("sure", 1) not in (0, "0"),
         problem=problem,
+        keys=keys,
     )
 
 

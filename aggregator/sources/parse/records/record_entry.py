@@ -83,16 +83,17 @@ class RecordNotes:
     def notes(self) -> list[str]:
         """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
         notes = []
-        unread = []
         if self._read:
-            notes.append(f"read {_list_words(list(self._read))}")
-        for key, count in self._unread.most_common():
-            unread.append(f"{key} ({pluralise(count, 'record')})")
+            notes.append(f"read {list_words(list(self._read))}")
+        unread = [
+            f"{key} ({pluralise(count, 'record')})"
+            for key, count in self._unread.most_common()
+        ]
         if unread:
-            notes.append(f"not read: {_list_words(unread)}")
-        for (before, noun, what), count in self._losses.items():
-            examples = ", ".join(self._examples[before, noun, what])
-            notes.append(f"{before}{pluralise(count, noun)} {what}, e.g. {examples}")
+            notes.append(f"not read: {list_words(unread)}")
+        for (key, noun, what), count in self._losses.items():
+            examples = ", ".join(self._examples[key, noun, what])
+            notes.append(f"{key}: {pluralise(count, noun)} {what}, e.g. {examples}")
         return notes
 
 
@@ -153,7 +154,7 @@ def _entry(
     if not fields.has_content:
         reason = "the record is empty: it needs at least a title, a text, html or a url"
         if record:
-            reason += f"; its keys are {_list_words(list(map(show_key, record)))}"
+            reason += f"; its keys are {list_words(list(map(show_key, record)))}"
         raise ReadError(reason)
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
@@ -195,7 +196,9 @@ def _losses(
         elif field == "published" and entry.published is None:
             lost[fields.keys[field]] = fields.values[field]  # a date in the future
         for key, value in lost.items():
-            yield f"{show_key(key)}: ", noun, what, show_key(str(value))
+            # A missing date is blank, or NaN in what pandas writes
+            if field == "id" or str(value).strip() not in ("", "nan"):
+                yield show_key(key), noun, what, show_key(str(value))
 
 
 _LOSSES: tuple[tuple[Field, str, str], ...] = (
@@ -219,7 +222,8 @@ def show_key(key: str) -> str:
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 
 
-def _list_words(words: list[str]) -> str:
+def list_words(words: list[str]) -> str:
+    """Return the first words as a list for messages, and the number of the others."""
     first = ", ".join(words[:_KEYS_NAMED])
     more = len(words) - _KEYS_NAMED
     return f"{first} and {more:,} more" if more > 0 else first

@@ -85,7 +85,7 @@ def ingest(
     if saved and no_wait:
         raise UsageError("stories are saved once they are placed: leave out --no-wait")
     with context.obj.writing() as (config, database):
-        summary = _ingest(
+        summary, unplaced = _ingest(
             config,
             database,
             inputs,
@@ -102,6 +102,11 @@ def ingest(
         output.say(
             f"remove them with `aggregator sources remove {samples_folder().name} --articles`"
         )
+    if unplaced:
+        output.say(
+            f"{pluralise(unplaced, 'article waits', 'articles wait')} to be placed: type this command again later"
+        )
+        raise typer.Exit(1)
     if summary.waiting and not no_wait:
         output.say(
             "they are stored and will be placed; `aggregator doctor` shows how many are waiting"
@@ -120,7 +125,8 @@ def _ingest(
     bulk: bool,
     wait: bool,
     saves: bool,
-) -> "IngestSummary":
+) -> tuple["IngestSummary", int]:
+    """Read the files; return the counts, and how many articles wait, so that no story of theirs is saved."""
     from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.admin.ingest.inputs import IngestServices
     from aggregator.config.memory import collect_garbage_seldom
@@ -183,12 +189,13 @@ def _ingest(
                 for count in run.render():
                     advance(count)
             summary = run.results.summary()
+            unplaced = 0
             if saves:
-                count = run.save_stories()
+                count, unplaced = run.save_stories()
                 output.say(
                     f"saved {pluralise(count, 'story', 'stories')} for the owner"
                 )
-            return summary
+            return summary, unplaced
     finally:
         lock.release()
 

@@ -135,18 +135,21 @@ class Ingest:
                 break
             yield len(stories)
 
-    def save_stories(self) -> int:
-        """Save the stories of all that was read for the owner, as on the pages; return their number.
+    def save_stories(self) -> tuple[int, int]:
+        """Save the stories of all that was read for the owner, as on the pages.
 
-        Raises UsageError if the owner has saved too many stories.
+        Returns their number, and that of the articles without a story, which still wait to be placed. Raises
+        UsageError if the owner has saved too many stories.
         """
         marks = ReadMarks(self._database, self._services.now)
         owner = marks.sign_in(OWNER)
         with self._database.read() as connection:
             stories = assigned_stories(connection, self.results.articles)
+            without_story = self.results.articles - stories.keys()
+            waiting = inbox.waiting_articles(connection, without_story)
         rows = marks.of_stories(owner, set(stories.values()))
         marks.edit(owner, [row.number for row in rows.values()], starred=True)
-        return len(rows)
+        return len(rows), len(waiting)
 
     @property
     def waiting(self) -> int:

@@ -186,6 +186,12 @@ def _entry(
         else:
             return None
         return SkippedOutline(name=name or site_url or kind, reason=reason)
+    if "+xpath" in kind or "+dot" in kind:
+        reason = (
+            "it is a page that FreshRSS reads by rules of its own; add it as `page:` "
+            "with selectors to config.yaml"
+        )
+        return SkippedOutline(name=name or site_url or kind, reason=reason)
     url = web_address(written)
     if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
         url = absolute_url(f"https://{host_first['rest']}", None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.cli.command_context import Context
+from aggregator.cli.command_context import Context, missing_database
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -35,6 +35,7 @@ def run(context: Context) -> None:
     from aggregator.daemon.daemon import Daemon
     from aggregator.daemon.hung_threads import end_with_hung_threads
     from aggregator.daemon.watchdog import Notifier
+    from aggregator.store.migrate import newest_revision, revision_of
 
     set_malloc_options()
     # The daemon ends when its terminal is closed, unless it was started by nohup.
@@ -49,14 +50,19 @@ def run(context: Context) -> None:
         log.warning("%s", message, extra={"event": "database_awaited"})
         notifier.status(message)
 
+    def warn_of_former_keys(config: "Config") -> None:
+        for line in config.warnings:
+            log.warning("%s", line, extra={"event": "former_key_ignored"})
+
     def prepare(config: "Config", database: "Database") -> None:
         """Mistakes and a full disk end the program before the database is opened."""
         check(config)
-        for line in config.warnings:
-            log.warning("%s", line, extra={"event": "former_key_ignored"})
+        warn_of_former_keys(config)
         database.check_free_disk()
         database.wait_for_server(say=say)
-        notifier.status("upgrading the database")
+        is_there = missing_database(config) is None
+        if is_there and revision_of(database) not in (None, newest_revision()):
+            notifier.status("upgrading the database")
 
     try:
         with ExitStack() as opened:
@@ -72,11 +78,16 @@ def run(context: Context) -> None:
                 check(again)
                 return again
 
+            def use(config: "Config") -> None:
+                """Do as the configuration says outside of the daemon, after a reload."""
+                context.obj.set_up_logs(config)
+                warn_of_former_keys(config)
+
             daemon = Daemon(
                 config,
                 database,
                 again=read_again,
-                in_force=context.obj.set_up_logs,
+                in_force=use,
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
             daemon.run()

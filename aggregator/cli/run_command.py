@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.cli.command_context import Context, missing_database
+from aggregator.cli.command_context import Context
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -35,7 +35,6 @@ def run(context: Context) -> None:
     from aggregator.daemon.daemon import Daemon
     from aggregator.daemon.hung_threads import end_with_hung_threads
     from aggregator.daemon.watchdog import Notifier
-    from aggregator.store.migrate import newest_revision, revision_of
 
     set_malloc_options()
     # The daemon ends when its terminal is closed, unless it was started by nohup.
@@ -50,23 +49,21 @@ def run(context: Context) -> None:
         log.warning("%s", message, extra={"event": "database_awaited"})
         notifier.status(message)
 
-    def warn_of_former_keys(config: "Config") -> None:
+    def examine(config: "Config") -> None:
+        """Raise an error for a mistake; warn of keys that are gone."""
+        check(config)
         for line in config.warnings:
             log.warning("%s", line, extra={"event": "former_key_ignored"})
 
     def prepare(config: "Config", database: "Database") -> None:
         """Mistakes and a full disk end the program before the database is opened."""
-        check(config)
-        warn_of_former_keys(config)
+        examine(config)
         database.check_free_disk()
         database.wait_for_server(say=say)
-        is_there = missing_database(config) is None
-        if is_there and revision_of(database) not in (None, newest_revision()):
-            notifier.status("upgrading the database")
+        notifier.status("opening the database")
 
     try:
         with ExitStack() as opened:
-            notifier.status("opening the database")
             config, database = opened.enter_context(context.obj.writing(prepare))
 
             def read_again() -> "Config":
@@ -75,19 +72,14 @@ def run(context: Context) -> None:
                 if config.file is not None:
                     settings = replace(settings, config=str(config.file))
                 again = settings.read()
-                check(again)
+                examine(again)
                 return again
-
-            def use(config: "Config") -> None:
-                """Do as the configuration says outside of the daemon, after a reload."""
-                context.obj.set_up_logs(config)
-                warn_of_former_keys(config)
 
             daemon = Daemon(
                 config,
                 database,
                 again=read_again,
-                in_force=use,
+                in_force=context.obj.set_up_logs,
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
             daemon.run()

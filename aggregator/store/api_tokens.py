@@ -120,5 +120,5 @@ def _in_order(scopes: Collection[str]) -> tuple[Scope, ...]:
 
 
 def hash_of(secret: str) -> bytes:
-    """Return what is kept of a secret."""
+    """Return the hash of a secret, as it is stored."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

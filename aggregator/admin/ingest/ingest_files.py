@@ -145,8 +145,9 @@ class Ingest:
         owner = marks.sign_in(OWNER)
         with self._database.read() as connection:
             stories = assigned_stories(connection, self.results.articles)
-            without_story = self.results.articles - stories.keys()
-            waiting = inbox.waiting_articles(connection, without_story)
+            waiting = inbox.waiting_articles(
+                connection, self.results.articles - stories.keys()
+            )
         rows = marks.of_stories(owner, set(stories.values()))
         marks.edit(owner, [row.number for row in rows.values()], starred=True)
         return len(rows), len(waiting)

@@ -36,7 +36,7 @@ def hand_over(path: Path) -> None:
         folder = path.parent.stat()
         # The root of a container may not have this right
         with suppress(PermissionError):
-            os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+            os.lchown(path, folder.st_uid, folder.st_gid)
 
 
 class OpenFile:

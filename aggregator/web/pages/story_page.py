@@ -192,7 +192,7 @@ def show_storyline(site: Pages, request: Request) -> Response:
             return site.problem(request, 410, "This story was removed", GONE)
         return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
-    # By the day of the heading, and within it by the time that is shown
+    # The stories below the heading of a day are in the order of the times shown
     newest_first = sorted(
         site.reader.list_stories(ids),
         key=lambda item: (in_utc(item.updated).date(), item.last_published),

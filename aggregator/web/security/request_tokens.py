@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import re
 import time
 from typing import Literal, NamedTuple
@@ -32,7 +33,6 @@ _BAD_TOKENS_A_MINUTE = 10
 _FORM = b"aggregator form"
 # An accepted token is remembered for so long, for an outage of the database (chosen: some scrapes).
 _REMEMBERED_SECONDS = 600.0
-_MOST_REMEMBERED = 100
 Way = Literal["header", "path", "cookie"]
 
 
@@ -52,7 +52,7 @@ class TokenStore:
         # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
         # address. A token has 256 random bits, so it cannot be guessed.
         self._wrong_tokens = AddressLimiter(_BAD_TOKENS_A_MINUTE)
-        # When a token was accepted, by the hash of its secret
+        # The valid tokens, so few, by the hash of the secret, and when each was accepted
         self._accepted: dict[bytes, tuple[float, ApiToken]] = {}
 
     def bearer(
@@ -64,21 +64,18 @@ class TokenStore:
         A token in the path permits reading only, because addresses are stored in histories and shared.
         """
         key = api_tokens.hash_of(secret)
+        at, token = self._accepted.get(key, (-math.inf, None))
         try:
             with self._database.read() as connection:
                 token = api_tokens.holder(connection, secret)
+            at = time.monotonic()
         except AggregatorError:
-            at, token = self._accepted.get(key, (0.0, None))
-            is_late = time.monotonic() - at > _REMEMBERED_SECONDS
-            if token is None or is_late or not may_be_remembered:
+            if not may_be_remembered or time.monotonic() - at > _REMEMBERED_SECONDS:
                 raise
-        else:
+        if token is None:
             self._accepted.pop(key, None)
-            if token is None:
-                return None
-            if len(self._accepted) >= _MOST_REMEMBERED:
-                self._accepted.clear()
-            self._accepted[key] = time.monotonic(), token
+            return None
+        self._accepted[key] = at, token
         if way == "path":
             scopes = ("read",) if token.may("read") else ()
             return Bearer(replace(token, scopes=scopes), "")

@@ -178,11 +178,11 @@ def _ingest(
             with output.bar("{:,} read, {:,.0f}/s") as show:
                 for read, read_bytes, total in run.run(what, as_one=bulk):
                     show(read, read_bytes, total if read_bytes else None)
-            if wait and not run.is_writer and run.waiting:
+            if wait and not run.is_writer and run.results.waiting:
                 output.say(
                     "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
                 )
-                with progress_bar("placed", run.waiting) as advance:
+                with progress_bar("placed", run.results.waiting) as advance:
                     for count in run.wait():
                         advance(count)
             with progress_bar("stories rendered", run.count_unrendered()) as advance:

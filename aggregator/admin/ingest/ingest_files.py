@@ -152,17 +152,12 @@ class Ingest:
         marks.edit(owner, [row.number for row in rows.values()], starred=True)
         return len(rows), len(waiting)
 
-    @property
-    def waiting(self) -> int:
-        """The entries that are accepted and, as far as is known, not placed yet."""
-        return self.results.waiting
-
     def wait(self, most: int = 0) -> Iterator[int]:
         """Wait for the process that places until at most `most` entries wait; yields how many were placed.
 
         If that process ends, this process becomes the writer. Returns when no entry was placed for an hour.
         """
-        before = self.waiting
+        before = self.results.waiting
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (
             waiting := self.results.collect()
@@ -175,8 +170,8 @@ class Ingest:
             self._pipeline = self._pipeline or self._become_writer()
             for _ in self._finish():
                 yield before - self.results.collect()
-                before = self.waiting
-        yield before - self.waiting
+                before = self.results.waiting
+        yield before - self.results.waiting
 
     def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
         """Accept all chunks; the writer places them in batches CHUNKS_AHEAD behind. Yields after each step."""

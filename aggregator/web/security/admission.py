@@ -119,8 +119,9 @@ class Admission:
         if given is None:
             return None
         secret, way = given
-        may_be_remembered = request.scope["path"] in MONITORED
-        bearer = await to_thread.run_sync(tokens.bearer, secret, way, may_be_remembered)
+        bearer = await to_thread.run_sync(
+            tokens.bearer, secret, way, request.scope["path"] in MONITORED
+        )
         if bearer is None:
             # A browser with an old cookie is treated as signed out
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"

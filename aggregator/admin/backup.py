@@ -25,6 +25,7 @@ from aggregator.sources.parse.streams import file_stream
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.engines import address_to_type
+from aggregator.store.engine.open_file import hand_over, make_folder
 from aggregator.store.maintenance import page_copy
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_folder
@@ -72,7 +73,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
         f"{file} cannot be written",
         "the database cannot be read, run `aggregator db check`",
     ):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(file.parent, 0o700)
         check_free_disk(file.parent, int(database.space().total * (1 + _PACKED_SHARE)))
         with scratch_in(file.parent) as scratch:
             plain = scratch / "plain.db"
@@ -110,6 +111,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
                     advance(1)
             packed.chmod(0o600)
             packed.replace(file)
+            hand_over(file)
             _sync_folder(file.parent)
 
 

@@ -19,7 +19,7 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.engines import address_to_type
-from aggregator.store.engine.open_file import files_of
+from aggregator.store.engine.open_file import files_of, hand_over, make_folder
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.migrate import (
@@ -86,6 +86,7 @@ def move_damaged(database: Database, progress: Progress) -> str | None:
                 return None
         folder = file.with_name(f"damaged-{utc_now():{TIME}}")
         folder.mkdir(0o700)
+        hand_over(folder)
         # The file last: its log and its lock must not outlive it
         for path in reversed(files_of(file)):
             if path.exists():
@@ -117,7 +118,7 @@ def restore(
         )
     folder = database.file.parent
     with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with scratch_in(folder) as scratch:
             unpack(file, scratch / "restored.db", progress)
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:

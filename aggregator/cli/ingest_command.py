@@ -85,7 +85,7 @@ def ingest(
     if saved and no_wait:
         raise UsageError("stories are saved once they are placed: leave out --no-wait")
     with context.obj.writing() as (config, database):
-        summary = _ingest(
+        summary, unplaced = _ingest(
             config,
             database,
             inputs,
@@ -102,6 +102,11 @@ def ingest(
         output.say(
             f"remove them with `aggregator sources remove {samples_folder().name} --articles`"
         )
+    if unplaced:
+        output.say(
+            f"{pluralise(unplaced, 'article waits', 'articles wait')} to be placed: type this command again later"
+        )
+        raise typer.Exit(1)
     if summary.waiting and not no_wait:
         output.say(
             "they are stored and will be placed; `aggregator doctor` shows how many are waiting"
@@ -120,7 +125,8 @@ def _ingest(
     bulk: bool,
     wait: bool,
     saves: bool,
-) -> "IngestSummary":
+) -> tuple["IngestSummary", int]:
+    """Read the files; return the counts, and how many articles wait, so that no story of theirs is saved."""
     from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.admin.ingest.inputs import IngestServices
     from aggregator.config.memory import collect_garbage_seldom
@@ -172,23 +178,24 @@ def _ingest(
             with output.bar("{:,} read, {:,.0f}/s") as show:
                 for read, read_bytes, total in run.run(what, as_one=bulk):
                     show(read, read_bytes, total if read_bytes else None)
-            if wait and not run.is_writer and run.waiting:
+            if wait and not run.is_writer and run.results.waiting:
                 output.say(
                     "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
                 )
-                with progress_bar("placed", run.waiting) as advance:
+                with progress_bar("placed", run.results.waiting) as advance:
                     for count in run.wait():
                         advance(count)
             with progress_bar("stories rendered", run.count_unrendered()) as advance:
                 for count in run.render():
                     advance(count)
             summary = run.results.summary()
+            unplaced = 0
             if saves:
-                count = run.save_stories()
+                count, unplaced = run.save_stories()
                 output.say(
                     f"saved {pluralise(count, 'story', 'stories')} for the owner"
                 )
-            return summary
+            return summary, unplaced
     finally:
         lock.release()
 

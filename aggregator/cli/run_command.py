@@ -49,18 +49,21 @@ def run(context: Context) -> None:
         log.warning("%s", message, extra={"event": "database_awaited"})
         notifier.status(message)
 
-    def prepare(config: "Config", database: "Database") -> None:
-        """Mistakes and a full disk end the program before the database is opened."""
+    def examine(config: "Config") -> None:
+        """Raise an error for a mistake; warn of keys that are gone."""
         check(config)
         for line in config.warnings:
             log.warning("%s", line, extra={"event": "former_key_ignored"})
+
+    def prepare(config: "Config", database: "Database") -> None:
+        """Mistakes and a full disk end the program before the database is opened."""
+        examine(config)
         database.check_free_disk()
         database.wait_for_server(say=say)
-        notifier.status("upgrading the database")
+        notifier.status("opening the database")
 
     try:
         with ExitStack() as opened:
-            notifier.status("opening the database")
             config, database = opened.enter_context(context.obj.writing(prepare))
 
             def read_again() -> "Config":
@@ -69,7 +72,7 @@ def run(context: Context) -> None:
                 if config.file is not None:
                     settings = replace(settings, config=str(config.file))
                 again = settings.read()
-                check(again)
+                examine(again)
                 return again
 
             daemon = Daemon(

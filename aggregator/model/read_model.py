@@ -263,9 +263,9 @@ class Digest(FrozenStruct):
 
 
 class Health(FrozenStruct):
-    """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
+    """The health of the daemon. `waiting` counts accepted entries that are not placed yet; None: not known."""
 
     writable: bool = True
-    waiting: int = 0
+    waiting: int | None = 0
     last_placed: dt.datetime | None = None
     problems: tuple[str, ...] = ()

@@ -61,14 +61,14 @@ def create(
         created_at=now,
     )
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-    values = {"hash": _hash(secret), "scopes": ",".join(token.scopes)}
+    values = {"hash": hash_of(secret), "scopes": ",".join(token.scopes)}
     insert_rows(connection, api_token, [asdict(token) | values])
     return token, secret
 
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
     """Return the valid token with this secret. The time of a search by hash tells nothing of the secret."""
-    holders = _tokens(connection, f"{_VALID} AND hash = :hash", hash=_hash(secret))
+    holders = _tokens(connection, f"{_VALID} AND hash = :hash", hash=hash_of(secret))
     return next(iter(holders), None)
 
 
@@ -119,5 +119,6 @@ def _in_order(scopes: Collection[str]) -> tuple[Scope, ...]:
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """Return the hash of a secret, as it is stored."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -23,6 +23,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage, not_allowed
+from aggregator.store.engine.open_file import hand_over, make_folder
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.tables import VIEWS, metadata, read_value
 
@@ -185,8 +186,9 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
         ):
             pass
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         file.touch(0o600)  # SQLite creates its log with the mode of the file
+        hand_over(file)
     except OSError as error:
         raise NotWritableError(f"{file} cannot be created: {error.strerror}") from error
 

@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
+from aggregator.model.read_model import Health
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.health_probes import of_process
-from aggregator.web.api.openapi import answer, api_router, describe_route, schema_of
+from aggregator.web.api.openapi import answer, api_router, describe_route
 from aggregator.web.dependencies import of_app
 from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
-from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
+from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.visit import is_owner
 
 # Results for metrics and status are reused for this long (chosen).
@@ -67,11 +68,14 @@ HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
 class HealthJson(FrozenStruct):
-    """The health of the daemon. `waiting` counts articles not yet placed; `problems` are for the owner."""
+    """The health of the daemon. `waiting` counts articles not yet placed; `problems` are for the owner.
+
+    `waiting` is null if the database does not answer.
+    """
 
     status: Literal["ok", "degraded", "down"]
     writable: bool
-    waiting: int
+    waiting: int | None
     last_placed: dt.datetime | None
     problem_count: int
     problems: tuple[str, ...] | None
@@ -89,9 +93,6 @@ class ReadyJson(FrozenStruct):
 
 router = api_router()
 watched = api_router()  # only of a daemon
-_DOWN = answer(HealthJson)
-# If the database does not answer
-_DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
 
 
 class Probes:
@@ -146,14 +147,20 @@ class Probes:
 OfProbes = Annotated[Probes, of_app("probes")]
 
 
-@router.get(HEALTHZ, **describe_route("health", {200: answer(HealthJson), 503: _DOWN}))
+@router.get(
+    HEALTHZ,
+    **describe_route("health", {status: answer(HealthJson) for status in (200, 503)}),
+)
 async def health(request: Request, probes: OfProbes) -> Response:
     """Whether articles can be accepted.
 
     503 if not, or if the database does not answer. `problems` are for the owner.
     """
     await probes.write()
-    state = await probes.state.run(probes.site.reader.state)
+    try:
+        state = await probes.state.run(probes.site.reader.state)
+    except AggregatorError as error:
+        state = Health(writable=False, waiting=None, problems=(str(error),))
     process = None if probes.watch is None else probes.watch.process()
     problems = state.problems
     if process is not None:

@@ -135,3 +135,21 @@ def test_starred_items_of_feed_readers_are_saved_stories(tmp_path: Path) -> None
         marks = ReadMarks(database, utc_now)
         rows, _ = marks.items(marks.sign_in(OWNER), StoryStream(is_starred=True), 10)
     assert {row.story for row in rows} == {one["id"] for one in terminal.stories()}
+
+
+def test_the_stars_of_articles_that_wait_to_be_placed_are_not_lost_in_silence(
+    tmp_path: Path,
+) -> None:
+    """A daemon in its first reading has them already, without a story."""
+    terminal = Terminal(tmp_path)
+    starred = str(ARCHIVES / "freshrss-starred.json")
+    assert terminal.type("db", "upgrade").code == 0
+    with terminal.as_writer():
+        assert terminal.type("ingest", starred, "--no-wait").code == 0
+        early = terminal.type("ingest", "--saved", starred)
+    assert early.code == 1
+    assert "saved 0 stories" in early.err
+    assert "1 article waits to be placed: type this command again" in early.err
+    later = terminal.type("ingest", "--saved", starred)
+    assert later.code == 0, later.err
+    assert "saved 0" not in later.err

@@ -444,7 +444,8 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
             WATCHDOG_USEC="400000",
         )
         with daemon:
-            assert systemd.next(but=("WATCHDOG", "STATUS"))["READY"] == "1"
+            assert systemd.next(but=())["STATUS"] == "opening the database"
+            assert systemd.next(but=("WATCHDOG",))["READY"] == "1", "nothing upgraded"
 
             began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             daemon.reload()
@@ -459,8 +460,9 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
             reported = systemd.next()
             assert reported["READY"] == "1", "it goes on"
             assert "publish.titel" in reported["STATUS"]
-            daemon.configure(settings)
+            daemon.configure(settings | {"summarise": {"model": "m"}})
             daemon.reload()
+            assert len(daemon.lines("summarise: this key is gone")) == 1
 
             (tmp_path / "articles" / sample.name).write_bytes(sample.read_bytes())
             daemon.wait_for(daemon.stories, "an article")

@@ -135,30 +135,29 @@ class Ingest:
                 break
             yield len(stories)
 
-    def save_stories(self) -> int:
-        """Save the stories of all that was read for the owner, as on the pages; return their number.
+    def save_stories(self) -> tuple[int, int]:
+        """Save the stories of all that was read for the owner, as on the pages.
 
-        Raises UsageError if the owner has saved too many stories.
+        Returns their number, and that of the articles without a story, which still wait to be placed. Raises
+        UsageError if the owner has saved too many stories.
         """
         marks = ReadMarks(self._database, self._services.now)
         owner = marks.sign_in(OWNER)
         with self._database.read() as connection:
             stories = assigned_stories(connection, self.results.articles)
+            waiting = inbox.waiting_articles(
+                connection, self.results.articles - stories.keys()
+            )
         rows = marks.of_stories(owner, set(stories.values()))
         marks.edit(owner, [row.number for row in rows.values()], starred=True)
-        return len(rows)
-
-    @property
-    def waiting(self) -> int:
-        """The entries that are accepted and, as far as is known, not placed yet."""
-        return self.results.waiting
+        return len(rows), len(waiting)
 
     def wait(self, most: int = 0) -> Iterator[int]:
         """Wait for the process that places until at most `most` entries wait; yields how many were placed.
 
         If that process ends, this process becomes the writer. Returns when no entry was placed for an hour.
         """
-        before = self.waiting
+        before = self.results.waiting
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (
             waiting := self.results.collect()
@@ -171,8 +170,8 @@ class Ingest:
             self._pipeline = self._pipeline or self._become_writer()
             for _ in self._finish():
                 yield before - self.results.collect()
-                before = self.waiting
-        yield before - self.waiting
+                before = self.results.waiting
+        yield before - self.results.waiting
 
     def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
         """Accept all chunks; the writer places them in batches CHUNKS_AHEAD behind. Yields after each step."""

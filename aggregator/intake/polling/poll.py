@@ -325,7 +325,7 @@ def log_changes(
     target = answer and answer.fetched.permanent_url
     if has_void_keys:
         log.info(
-            "%s: different entries share a GUID or an address: it is ignored",
+            "%s: different entries share a GUID or an address, which identifies none of them from now on",
             name,
             extra={"event": "unstable_identifiers_found", "source": before.id},
         )

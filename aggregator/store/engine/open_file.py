@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,27 @@ _LOGS = ("-wal", "-shm")  # created with the first connection, removed with the 
 def files_of(file: Path) -> tuple[Path, ...]:
     """Return the paths of an SQLite database: its file, the two logs and the lock; each may be missing."""
     return tuple(file.with_name(file.name + ending) for ending in ("", *_LOGS, ".lock"))
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder unless it exists, and those around it, for the owner of the folder around them."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode, exist_ok=True)
+        hand_over(folder)
+
+
+def hand_over(path: Path) -> None:
+    """Give a file or folder that root has made to the owner of its folder.
+
+    Otherwise a service of another user could not use what root's commands make beside its database.
+    SQLite does the same with its logs.
+    """
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        # The root of a container may not have this right
+        with suppress(PermissionError):
+            os.lchown(path, folder.st_uid, folder.st_gid)
 
 
 class OpenFile:

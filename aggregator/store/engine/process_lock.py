@@ -22,6 +22,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
+from aggregator.store.engine.open_file import hand_over
 
 ADVISORY_KEY = 0x61676772  # "aggr": one writer per database
 
@@ -40,9 +41,12 @@ class FileLock:
         try:
             descriptor = kept_files.take(str(self._path))
             if descriptor is None:
+                is_new = not self._path.exists()
                 descriptor = os.open(
                     self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
                 )
+                if is_new:
+                    hand_over(self._path)
         except OSError as error:
             raise NotWritableError(
                 f"{self._path} cannot be written: {error.strerror}"

@@ -55,7 +55,9 @@ class ReadEntry(NamedTuple):
     title: str
     url: str | None
     outlet: str | None
+    # When it was accepted if it has no date
     time: dt.datetime
+    is_dated: bool
 
 
 class FirstReading(NamedTuple):
@@ -163,9 +165,11 @@ def first_reading(
                 if outlet
                 else declared.outlet or row.name or row.title,
                 time=min(time, row.accepted_at),
+                is_dated=published is not None,
             )
         )
-    entries.sort(key=lambda read: read.time, reverse=True)
+    # Undated ones, such as "About" on the list of a site, come last
+    entries.sort(key=lambda read: (read.is_dated, read.time), reverse=True)
     known = f"{_SOURCES} AND last_polled_at IS NOT NULL"
     asked = int(read_value(connection, known))
     return FirstReading(

@@ -117,6 +117,14 @@ def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     return max(read_values(connection, waiting, articles=articles), default=0)
 
 
+def waiting_articles(connection: Connection, articles: Iterable[str]) -> list[str]:
+    """Return those of `articles` that have an entry which is neither placed nor refused."""
+    waiting = """
+        SELECT DISTINCT article FROM entry WHERE state IN ('page', 'ready') AND article IN :articles
+        """
+    return read_values(connection, waiting, articles=articles)
+
+
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
     later = """

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aggregator.model.article import ArticleView
+from aggregator.model.clock import in_utc
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import StoryListItem, StoryRedirect
 from aggregator.model.story import StoryText, StoryView
@@ -191,8 +192,11 @@ def show_storyline(site: Pages, request: Request) -> Response:
             return site.problem(request, 410, "This story was removed", GONE)
         return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
+    # The stories below the heading of a day are in the order of the times shown
     newest_first = sorted(
-        site.reader.list_stories(ids), key=lambda item: item.updated, reverse=True
+        site.reader.list_stories(ids),
+        key=lambda item: (in_utc(item.updated).date(), item.last_published),
+        reverse=True,
     )
     since = visitor_of(request).since
     return site.page(

@@ -15,7 +15,14 @@ from aggregator.web.security.origin import (
     is_from_loopback,
     is_sent_by_another_site,
 )
-from aggregator.web.security.paths import API, OPEN_PATHS, PROBES, PUSH, READER_API
+from aggregator.web.security.paths import (
+    API,
+    MONITORED,
+    OPEN_PATHS,
+    PROBES,
+    PUSH,
+    READER_API,
+)
 from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.request_tokens import (
     BAD_READER_TOKEN,
@@ -112,7 +119,9 @@ class Admission:
         if given is None:
             return None
         secret, way = given
-        bearer = await to_thread.run_sync(tokens.bearer, secret, way)
+        bearer = await to_thread.run_sync(
+            tokens.bearer, secret, way, request.scope["path"] in MONITORED
+        )
         if bearer is None:
             # A browser with an old cookie is treated as signed out
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"

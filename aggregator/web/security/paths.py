@@ -10,6 +10,8 @@ FRESHRSS_API = "/api/greader.php"  # some clients put this before the paths
 # Pages of `server.cors` may use these; not the pages of this server, whose forms have secrets.
 FOR_PROGRAMS = (API, "/feeds/")
 PROBES = frozenset({"/healthz", "/readyz"})
+# They answer while the database does not.
+MONITORED = frozenset({"/status", "/metrics"})
 # Open to every client, with or without a token.
 OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN, READER_API[0]}
 OPEN_FOLDER = "/static/"

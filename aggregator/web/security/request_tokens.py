@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import math
 import re
+import time
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -14,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from aggregator.model.clock import Clock
+from aggregator.model.errors import AggregatorError
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database
@@ -28,6 +31,8 @@ BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "tr
 _BAD_TOKENS_A_MINUTE = 10
 # The CSRF value is the HMAC of this message.
 _FORM = b"aggregator form"
+# An accepted token is remembered for so long, for an outage of the database (chosen: some scrapes).
+_REMEMBERED_SECONDS = 600.0
 Way = Literal["header", "path", "cookie"]
 
 
@@ -47,16 +52,30 @@ class TokenStore:
         # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
         # address. A token has 256 random bits, so it cannot be guessed.
         self._wrong_tokens = AddressLimiter(_BAD_TOKENS_A_MINUTE)
+        # The valid tokens, so few, by the hash of the secret, and when each was accepted
+        self._accepted: dict[bytes, tuple[float, ApiToken]] = {}
 
-    def bearer(self, secret: str, way: Way) -> Bearer | None:
+    def bearer(
+        self, secret: str, way: Way, may_be_remembered: bool = False
+    ) -> Bearer | None:
         """Return the bearer of a secret that came this way; None for a wrong one.
 
+        `may_be_remembered`: if the database does not answer, a token that it lately had is enough.
         A token in the path permits reading only, because addresses are stored in histories and shared.
         """
-        with self._database.read() as connection:
-            token = api_tokens.holder(connection, secret)
+        key = api_tokens.hash_of(secret)
+        at, token = self._accepted.get(key, (-math.inf, None))
+        try:
+            with self._database.read() as connection:
+                token = api_tokens.holder(connection, secret)
+            at = time.monotonic()
+        except AggregatorError:
+            if not may_be_remembered or time.monotonic() - at > _REMEMBERED_SECONDS:
+                raise
         if token is None:
+            self._accepted.pop(key, None)
             return None
+        self._accepted[key] = at, token
         if way == "path":
             scopes = ("read",) if token.may("read") else ()
             return Bearer(replace(token, scopes=scopes), "")

@@ -232,6 +232,39 @@ def test_a_backup_is_only_for_who_made_it(
     )
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_beside_a_service_belongs_to_the_service(
+    full: Database, tmp_path: Path
+) -> None:
+    """Else the daemon of another user could open neither the database nor its lock, nor make a backup."""
+    home = tmp_path / "service"
+    home.mkdir()
+    os.chown(home, 65534, 65533)
+    kept = home / "backups" / "first.db.zst"
+    back_up(full, kept, quietly)
+    with closing(Database(f"sqlite:///{home / 'new' / 'aggregator.db'}")) as lost:
+        restore(kept, lost, quietly)
+    file = home / "aggregator.db"
+    file.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    with closing(Database(f"sqlite:///{file}")) as damaged:
+        _, moved_to = restore(kept, damaged, quietly, replace=True)
+        assert moved_to is not None
+        made = {
+            path.relative_to(home).as_posix(): path.stat() for path in home.rglob("*")
+        }
+    assert {
+        "backups",
+        "new/aggregator.db",
+        "aggregator.db-wal",
+        "aggregator.db.lock",
+    } <= set(made)
+    moved = f"{Path(moved_to).name}/aggregator.db"
+    del made[moved]  # what was there before keeps its owner
+    assert {(status.st_uid, status.st_gid) for status in made.values()} == {
+        (65534, 65533)
+    }, made
+
+
 def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     full: Database, kept: Path, database: Database
 ) -> None:

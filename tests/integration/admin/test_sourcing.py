@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from aggregator.cli.output import fill_template
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
@@ -358,6 +359,13 @@ def test_a_list_of_private_addresses_says_that_they_are_not_asked(desk: Desk) ->
     listed = f"<opml><body>{outlines}</body></opml>"
     done = desk.import_list(listed)
     assert (done.added, done.private) == (4, 3)
+    for private, is_polled in ((3, True), (4, False)):
+        told = fill_template(
+            "imported_feeds.txt",
+            result=msgspec.structs.replace(done, private=private),
+            minutes=1,
+        )
+        assert ("a running daemon polls" in told) == is_polled, "none if none is asked"
     done = desk.import_list(listed, allow_private=True)
     assert (done.permitted, done.private) == (4, 0)
 

@@ -377,7 +377,8 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
             ("/healthz", key),
         ]
         for path, headers in asked:
-            assert watched.client.get(path, headers=headers).status_code == 503
+            health = watched.client.get(path, headers=headers)
+            assert (health.status_code, health.json()["status"]) == (503, "down")
         reported = watched.client.get("/status")
         assert (reported.status_code, reported.json()["status"]) == (503, "down")
         assert "did not answer within 2 s" in reported.json()["problems"][0], (
@@ -391,6 +392,50 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
         lambda: watched.client.get("/readyz").status_code == 200,
         "us to answer again, as it does",
     )
+    watched.close()
+    database.close()
+
+
+@pytest.mark.later
+def test_a_database_that_is_away_is_down_and_monitoring_goes_on(
+    own_postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    """A token that was accepted lately is enough for status and metrics; nothing else takes it."""
+    database = with_tables(Database(own_postgres.make()))
+    watched = Watched(tmp_path, database)
+    _, secret = written_by(
+        database, api_tokens.create, "scrape", ("read",), watched.clock()
+    )
+    key = STRANGER | {"Authorization": f"Bearer {secret}"}
+    unknown = STRANGER | {"Authorization": "Bearer agg_unknown"}
+    assert watched.client.get("/metrics", headers=key).status_code == 200
+    own_postgres.stop()
+    try:
+        for headers in ({}, key, unknown):
+            health = watched.client.get("/healthz", headers=headers)
+            told = health.json()
+            assert (health.status_code, told["status"]) == (503, "down")
+            assert (told["waiting"], told["problem_count"]) == (None, 1)
+            assert (told["problems"] is None) == bool(headers), "for the owner only"
+        status = watched.client.get("/status", headers=key)
+        assert (status.status_code, status.json()["status"]) == (503, "down")
+        scraped = watched.client.get("/metrics", headers=key)
+        assert scraped.status_code == 200
+        assert "aggregator_database_up 0" in scraped.text
+        for path in OWNERS:
+            refused = watched.client.get(path, headers=unknown)
+            assert refused.status_code == 503
+            assert "aggregator_" not in refused.text
+        assert watched.client.get("/search?q=a", headers=key).status_code == 503
+    finally:
+        own_postgres.start()
+    written_by(database, api_tokens.revoke, "scrape", watched.clock())
+    assert watched.client.get("/metrics", headers=key).status_code == 401
+    own_postgres.stop()
+    try:
+        assert watched.client.get("/metrics", headers=key).status_code == 503
+    finally:
+        own_postgres.start()
     watched.close()
     database.close()
 

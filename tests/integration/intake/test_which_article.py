@@ -456,7 +456,7 @@ def test_a_key_that_the_entries_of_a_poll_share_is_none(
         assert sorted(article.title for article in everywhere.articles()) == sorted(
             item.title for item in DAY
         )
-    assert "different entries share a GUID or an address" in caplog.text
+    assert "share a GUID or an address, which identifies none of them" in caplog.text
 
 
 def test_the_home_page_is_the_address_of_no_article(feeds: ListedFeeds) -> None:

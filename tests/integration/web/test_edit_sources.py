@@ -303,7 +303,7 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     assert taken.headers["location"] == "/sources?imported=1&known=0&private=1"
     listed = client.get(taken.headers["location"]).text
     assert "1 feed added" in listed
-    assert "1 feed is at private addresses, which are not asked" in listed
+    assert "already known. 1 feed is at private addresses, which are not" in listed
     with_more = {"file": ("list.opml", b"<opml><outline text='A &lt;b&gt;' xmlUrl='file:///x'/>"
                           b"<outline text='K' xmlUrl='" + given["url"].encode() + b"'/></opml>")}  # fmt: skip
     shown = client.post("/sources/opml", data={"form": form}, files=with_more).text

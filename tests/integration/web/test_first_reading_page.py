@@ -38,6 +38,17 @@ def test_the_front_page_lists_what_was_read_and_then_stories(
         assert strike().title in page
 
 
+def test_what_has_no_date_is_listed_last(database: Database) -> None:
+    """The list of a site may have its "About" and "Privacy Policy", which are no news."""
+    with Newsroom(database) as room:
+        about = record("Herald", "2", "About the Herald", "We are the Herald.")
+        dated = flood(published=NOON)
+        Reading(room.writer, [[dated, about], [strike()]]).poll()
+        page = room.get("/").text
+        assert page.index(dated.title) < page.index("About the Herald")
+        assert "undated, seen" in page[page.index("About the Herald") :]
+
+
 def test_who_reads_excerpts_sees_as_many_words_of_a_title(
     sqlite: Database,
 ) -> None:

@@ -249,6 +249,27 @@ def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
     assert titles(page_of(room, f"/sources/{folder.id}")) == ["Kiln number 7"]
 
 
+def test_the_articles_of_a_folder_that_was_moved_are_of_the_present_one(
+    room: Newsroom,
+) -> None:
+    """The former one is paused, and has the same name of the folder."""
+    former, present = (
+        replace(folder_source(Path(path)), folder_name="mail", folder=folder)
+        for path, folder in (("/srv/mail", "Before"), ("/srv/letters", "Now"))
+    )
+    written_by(room.database, add, replace(former, paused=True), present)
+    room.writer.take(
+        record("mail", "1", "Kiln number 7", "The kiln of the potter was fired.")
+    )
+    (story,) = room.stories().values()
+    sources = room.reading.story_sources((story["id"],))
+    assert set(sources.by_outlet[story["id"]].values()) == {present.id}
+    assert sources.folders == {story["id"]: "Now"}
+    page = room.get("/").text
+    assert f"/sources/{present.id}" in page
+    assert f"/sources/{former.id}" not in page
+
+
 def test_the_first_words_of_a_source_without_articles(
     room: Newsroom, potter: Source
 ) -> None:

@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import end_rested
+from aggregator.store.tables import story
 from tests.support.articles import (
     DYKES,
     FLOOD,
@@ -18,7 +20,7 @@ from tests.support.articles import (
 )
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.reader_client import LIST, STARRED, ReaderClient
-from tests.support.rows import written_by
+from tests.support.rows import executed, written_by
 from tests.support.story_checks import by_title, correct
 
 DAY = dt.timedelta(days=1)
@@ -117,6 +119,22 @@ def test_a_storyline_is_followed_by_a_feed_of_its_stories(
     )
     assert again.status_code == 304
     assert room.get(f"/storylines/nothing.{ending}").status_code == 404
+
+
+def test_the_stories_of_a_day_of_a_storyline_are_in_the_order_of_the_times_shown(
+    room: Newsroom,
+) -> None:
+    """A report that came late moves a story in the lists, and tells nothing about the course of things."""
+    levee, vote = by_title(room.database, "Levee", "Parliament")
+    for id_, published, bumped in ((levee, 1, 5), (vote, 3, 4)):
+        times = {
+            "last_published": NOON + 5 * DAY + published * HOUR,
+            "bumped_at": NOON + 5 * DAY + bumped * HOUR,
+        }
+        executed(room.database, update(story).where(story.c.id == id_).values(times))
+    page = room.get(f"/storylines/{vote}").text
+    assert page.count('<section class="day"') == 1
+    assert page.index(f"/stories/{vote}") < page.index(f"/stories/{levee}")
 
 
 def test_a_storyline_has_a_page_by_day_and_its_stories_lead_there(

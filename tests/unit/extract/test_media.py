@@ -36,6 +36,19 @@ def test_the_type_is_a_media_type_or_what_is_known_of_it(
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "is_kept"),
+    [
+        ("https://img.example/resize//user@2x.jpg", True),
+        ("https://img.example/a.jpg?from=https://b.example/user@2x.jpg", True),
+        ("https://anna:5ecret@img.example/a.jpg", False),
+        ("//anna@img.example/a.jpg", False),
+    ],
+)
+def test_a_sign_of_a_path_is_no_user(url: str, is_kept: bool) -> None:
+    assert bool(kept(Enclosure(url=url, type="image/jpeg"))) == is_kept
+
+
 def test_one_picture_first() -> None:
     sounds = [
         Enclosure(url=f"https://a.example/{n}.mp3", type="audio/mpeg") for n in range(6)

@@ -130,6 +130,7 @@ def test_tags_of_languages():
     assert [primary_tag(t) for t in ("en-GB", "PT_br", None, "", "x-klingon", "zh-Hans")] == [
         "en", "pt", None, None, None, "zh",
     ]  # fmt: skip
+    assert primary_tag("en-US, de-DE, fr-FR, es-ES, it-IT, pt-PT") == "en"
 
 
 def test_rare_is_silent_where_no_background_was_counted():

@@ -175,8 +175,14 @@ def _entry(
     url = absolute_url(attributes.get("htmlurl", ""), None)
     site_url = None if url and "@" in urlsplit(url).netloc else url
     name = _name(attributes)
-    if not written:
-        if kind == "include":
+    is_page = "+xpath" in kind or "+dot" in kind
+    if is_page or not written:
+        if is_page:
+            reason = (
+                "it is a page that FreshRSS reads by rules of its own; add it as `page:` "
+                "with selectors to config.yaml"
+            )
+        elif kind == "include":
             reason = "it is another list, which is not read; import it by itself"
         elif kind in _TYPES or "xmlurl" in attributes:
             reason = "it has no address of a feed"

@@ -20,7 +20,7 @@ from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
 from tests.support.rss import item, rss
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.terminal import SCRIPT, Said, Terminal, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -148,10 +148,7 @@ def test_global_options_stand_before_or_after_the_command(
     assert below.code == 0
 
 
-@pytest.mark.parametrize(
-    ("typed", "code"),
-    rows("cli", "exit codes"),
-)
+@each_row("cli", "exit codes", "typed", "code")
 def test_exit_codes(terminal: Terminal, typed: str, code: int) -> None:
     """LONG is a name of three hundred letters."""
     arguments = typed.replace("LONG", "x" * 300).split()
@@ -177,9 +174,12 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("typed", "code", "lines"),
-    rows("cli", "before there is a database commands say so and make none"),
+@each_row(
+    "cli",
+    "before there is a database commands say so and make none",
+    "typed",
+    "code",
+    "lines",
 )
 def test_before_there_is_a_database_commands_say_so_and_make_none(
     terminal: Terminal, typed: str, code: int, lines: int
@@ -307,10 +307,7 @@ def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> 
     assert len(table) == len(wanted) + 1
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    rows("cli", "a misspelt word is answered with the nearest one"),
-)
+@each_row("cli", "a misspelt word is answered with the nearest one", "command", "words")
 def test_a_misspelt_word_is_answered_with_the_nearest_one(
     filled: Terminal, command: list[str], words: str
 ) -> None:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 FOLDER = Path(__file__).parents[1] / "data" / "tables"
@@ -22,6 +23,12 @@ def rows(file: str, name: str) -> list[Any]:
     """Return the rows that a test is parametrised with; the table has the name of the test."""
     found: list[Any] = _tables(file)[name]
     return found
+
+
+def each_row(file: str, name: str, *arguments: str) -> pytest.MarkDecorator:
+    """Run a test with each row of a table; a row is the value of the only argument, or one value of each."""
+    names = arguments[0] if len(arguments) == 1 else arguments
+    return pytest.mark.parametrize(names, rows(file, name))
 
 
 def mapping(file: str, name: str) -> dict[str, Any]:

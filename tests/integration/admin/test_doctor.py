@@ -36,7 +36,7 @@ from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.tuned import tune
 from tests.support.watched import Watched
 
@@ -158,10 +158,7 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("executor", "is_reported"),
-    rows("doctor", "a scheduler without tls on a network"),
-)
+@each_row("doctor", "a scheduler without tls on a network", "executor", "is_reported")
 def test_a_scheduler_without_tls_on_a_network(
     patient: Patient, executor: str, is_reported: bool
 ) -> None:
@@ -252,10 +249,7 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("settings", "is_owner"),
-    rows("doctor", "who owns loopback is said"),
-)
+@each_row("doctor", "who owns loopback is said", "settings", "is_owner")
 def test_who_owns_loopback_is_said(
     patient: Patient, settings: dict[str, Any], is_owner: bool
 ) -> None:

@@ -21,7 +21,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import StoryReader
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.tuned import tune
 
 DAY = "2026-10-12T12:00:00Z"
@@ -363,10 +363,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    rows("evaluating", "mistakes are said before anything runs"),
-)
+@each_row("evaluating", "mistakes are said before anything runs", "typed", "words")
 def test_mistakes_are_said_before_anything_runs(folder, capsysbinary, typed, words):
     for name, content in UNREADABLE.items():
         (folder / name).write_text(content)

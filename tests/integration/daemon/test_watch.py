@@ -38,7 +38,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, overheard, written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.watched import Watched
@@ -237,9 +237,8 @@ def test_labels_of_a_flood_are_bounded() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("feeds", "words"),
-    rows("watch", "status probes and doctor agree that every feed fails"),
+@each_row(
+    "watch", "status probes and doctor agree that every feed fails", "feeds", "words"
 )
 def test_status_probes_and_doctor_agree_that_every_feed_fails(
     feeds: dict[str, int], words: str, sqlite: Database, tmp_path: Path

@@ -56,7 +56,7 @@ from tests.support.story_checks import (
     undo,
     what_is_wrong,
 )
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 DAY = dt.timedelta(days=1)
 
@@ -195,9 +195,13 @@ def test_a_story_whose_last_article_moves_away_gives_way(grouped: Database) -> N
 # --- what cannot be done -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("words", "kind", "titles", "leaving"),
-    rows("correcting", "what cannot be done is said and changes nothing"),
+@each_row(
+    "correcting",
+    "what cannot be done is said and changes nothing",
+    "words",
+    "kind",
+    "titles",
+    "leaving",
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(
     grouped: Database, words: str, kind: str, titles: list[str], leaving: str

@@ -28,7 +28,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.rows import column
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
@@ -181,9 +181,12 @@ def test_an_article_that_is_not_there_is_said_in_words(
         explanation(reading, "nothing", None, rig.all_tuning)
 
 
-@pytest.mark.parametrize(
-    ("days", "words", "words_of_days"),
-    rows("explaining", "the time between reports is in a suitable unit"),
+@each_row(
+    "explaining",
+    "the time between reports is in a suitable unit",
+    "days",
+    "words",
+    "words_of_days",
 )
 def test_the_time_between_reports_is_in_a_suitable_unit(
     days: float, words: str, words_of_days: str

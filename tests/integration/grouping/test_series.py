@@ -14,7 +14,7 @@ from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 
 _HOUR = dt.timedelta(hours=1)
 _PLACES = [
@@ -186,10 +186,7 @@ _RELEASE_NOTES = (
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    "versions",
-    rows("series", "each release of each project is a story"),
-)
+@each_row("series", "each release of each project is a story", "versions")
 @pytest.mark.parametrize("outlet", ["loomkit", None])
 def test_each_release_of_each_project_is_a_story(
     database: Database, versions: tuple[str, str], outlet: str | None

@@ -25,7 +25,7 @@ from tests.support.articles import (
 from tests.support.events import GRAIN
 from tests.support.rows import column, queried, value
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 DAY = dt.timedelta(days=1)
 NOW = NOON + 40 * DAY
@@ -94,9 +94,11 @@ def looked(database: Database, groups: str, **events: Any) -> str:
 # --- windows -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("reports", "stories"),
-    rows("story_decisions", "a story is open for two weeks around its dates"),
+@each_row(
+    "story_decisions",
+    "a story is open for two weeks around its dates",
+    "reports",
+    "stories",
 )
 def test_a_story_is_open_for_two_weeks_around_its_dates(
     database: Database, reports: list[str], stories: list[str]

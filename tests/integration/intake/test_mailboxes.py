@@ -31,7 +31,7 @@ from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.rows import column, queried, read_by, written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 BOX = ((2, STRIKE), (3, "endless"))
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
@@ -305,10 +305,7 @@ def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(
     assert "s3cret" not in shown
 
 
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    rows("mailboxes", "what cannot be a mailbox"),
-)
+@each_row("mailboxes", "what cannot be a mailbox", "lines", "words")
 def test_what_cannot_be_a_mailbox(tmp_path: Path, lines: str, words: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(f"sources:\n  - {lines}\n", encoding="utf-8")

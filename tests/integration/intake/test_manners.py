@@ -28,7 +28,7 @@ from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.world import World
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -449,9 +449,11 @@ def test_a_new_stamp_around_the_items_is_no_change(
     assert all(polled.unchanged for _, _, polled in week.polls[1:])
 
 
-@pytest.mark.parametrize(
-    ("headers", "hours"),
-    rows("manners", "a feed that asks for more time gets it within bounds"),
+@each_row(
+    "manners",
+    "a feed that asks for more time gets it within bounds",
+    "headers",
+    "hours",
 )
 def test_a_feed_that_asks_for_more_time_gets_it_within_bounds(
     week: Week, world: World, headers: dict[str, str], hours: float

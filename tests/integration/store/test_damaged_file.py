@@ -37,7 +37,7 @@ from tests.support.later_version import later_version
 from tests.support.rows import executed, queried, written_by
 from tests.support.seeds import drawn
 from tests.support.story_checks import fill
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,8 @@ def typed(database: Database, *arguments: str) -> Result:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("torn", "filling"),
-    rows("damaged_file", "a damaged page is named and nothing is written"),
+@each_row(
+    "damaged_file", "a damaged page is named and nothing is written", "torn", "filling"
 )
 def test_a_damaged_page_is_named_and_nothing_is_written(
     file: Path, torn: str, filling: int
@@ -128,9 +127,12 @@ def test_text_that_is_not_utf8_is_damage_though_sqlite_finds_none(file: Path) ->
 FLIPPED = "CAST(substr({0}, 1, 40) || x'FF00FF' || substr({0}, 44) AS BLOB)"
 
 
-@pytest.mark.parametrize(
-    ("statement", "named", "is_damage"),
-    rows("damaged_file", "other bytes in a sound page are named"),
+@each_row(
+    "damaged_file",
+    "other bytes in a sound page are named",
+    "statement",
+    "named",
+    "is_damage",
 )
 def test_other_bytes_in_a_sound_page_are_named(
     file: Path, statement: str, named: str, is_damage: bool

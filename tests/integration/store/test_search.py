@@ -24,7 +24,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.rows import read_by, unindexed_count
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
 LYON = "Le maire de Besançon a été réélu dimanche. Les électeurs étaient nombreux à l'école."
@@ -78,10 +78,7 @@ def found(rig: Rig, query: str) -> list[str]:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("query", "outlets"),
-    rows("search", "what is found"),
-)
+@each_row("search", "what is found", "query", "outlets")
 def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> None:
     assert found(story_reader, query) == sorted(outlets)
 
@@ -106,9 +103,11 @@ def test_a_search_for_no_word_is_refused_in_words(
     assert "at least one word" in (results.problem or "")
 
 
-@pytest.mark.parametrize(
-    ("query", "nearest"),
-    rows("search", "a search that finds nothing names the nearest known words"),
+@each_row(
+    "search",
+    "a search that finds nothing names the nearest known words",
+    "query",
+    "nearest",
 )
 def test_a_search_that_finds_nothing_names_the_nearest_known_words(
     story_reader: Rig, query: str, nearest: str | None

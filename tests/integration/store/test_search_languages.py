@@ -22,7 +22,7 @@ from aggregator.store.search.searchable_text import SearchableText
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 DATA = REPOSITORY / "tests" / "data" / "search"
 ARTICLES = [
@@ -110,9 +110,8 @@ def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
     assert answers(both, "after:2027", None) == []
 
 
-@pytest.mark.parametrize(
-    ("query", "marked"),
-    rows("search_languages", "marks show what was found in every script"),
+@each_row(
+    "search_languages", "marks show what was found in every script", "query", "marked"
 )
 def test_marks_show_what_was_found_in_every_script(
     both: list[Database], query: str, marked: list[str]

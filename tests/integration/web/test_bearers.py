@@ -21,7 +21,7 @@ from aggregator.web.server import Server
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.rows import written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.waiting import PATIENCE_SECONDS
 
 WRONG = "agg_" + "w" * 43
@@ -173,10 +173,7 @@ def test_the_etag_is_the_same_whichever_token_and_way(room: Newsroom) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("path", "given", "asks"),
-    rows("bearers", "a wrong token is asked again"),
-)
+@each_row("bearers", "a wrong token is asked again", "path", "given", "asks")
 def test_a_wrong_token_is_asked_again(
     room: Newsroom, path: str, given: str, asks: str
 ) -> None:
@@ -227,10 +224,7 @@ def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("headers", "passes"),
-    rows("bearers", "another site cannot correct"),
-)
+@each_row("bearers", "another site cannot correct", "headers", "passes")
 def test_another_site_cannot_correct(
     room: Newsroom, headers: dict[str, str], passes: bool
 ) -> None:

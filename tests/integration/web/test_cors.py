@@ -9,7 +9,7 @@ from msgspec.json import decode
 from aggregator.config.settings import Config
 from aggregator.store.engine.database import Database
 from tests.support.newsroom import Newsroom, problem_of
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 APP = "https://app.example.org"
 OTHER = "https://other.example"
@@ -187,10 +187,7 @@ def test_what_is_an_origin(origin: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "origin",
-    rows("cors", "what is no origin"),
-)
+@each_row("cors", "what is no origin", "origin")
 def test_what_is_no_origin(origin: str) -> None:
     with pytest.raises(ValueError, match="an origin as browsers send it"):
         Config.model_validate({"server": {"cors": (origin,)}})

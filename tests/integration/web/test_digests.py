@@ -27,7 +27,7 @@ from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
 from tests.support.rows import overheard
 from tests.support.story_checks import correct
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.written_stories import WrittenStories, the_ferry
 
 HOUR = dt.timedelta(hours=1)
@@ -304,10 +304,7 @@ def test_titles_are_limited_to_the_words_of_an_excerpt() -> None:
 # --- when --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("every", "at", "now", "due"),
-    rows("digests", "the time is local"),
-)
+@each_row("digests", "the time is local", "every", "at", "now", "due")
 def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
     zone = ZoneInfo("Europe/Berlin")
     digest = DigestConfig.model_validate(

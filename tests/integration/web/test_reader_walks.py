@@ -24,7 +24,7 @@ from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
 from tests.support.rows import executed, queried, written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 LABEL = "user/-/label/"
@@ -291,9 +291,12 @@ def test_unread_stories_are_counted_beyond_a_thousand(room: Newsroom) -> None:
         assert counted.text == count
 
 
-@pytest.mark.parametrize(
-    ("title", "text", "direction"),
-    rows("reader_walks", "a text has the direction of its script"),
+@each_row(
+    "reader_walks",
+    "a text has the direction of its script",
+    "title",
+    "text",
+    "direction",
 )
 def test_a_text_has_the_direction_of_its_script(
     database: Database, title: str, text: str, direction: str

@@ -21,7 +21,7 @@ from aggregator.admin.systemd_unit import obstacles, shipped_unit, unit_text, wr
 from aggregator.config.loader import load, starting_config_text
 from aggregator.model.errors import NotWritableError
 from tests.conftest import REPOSITORY
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 MOST_EXPOSED = 1.4  # of 10, by `systemd-analyze security`
 PROGRAM = Path(sys.executable).with_name("aggregator")
@@ -403,9 +403,12 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("more", "part", "complaint"),
-    rows("service_unit", "a package of unknown licence stops the build"),
+@each_row(
+    "service_unit",
+    "a package of unknown licence stops the build",
+    "more",
+    "part",
+    "complaint",
 )
 def test_a_package_of_unknown_licence_stops_the_build(
     environment: Path, more: str, part: str, complaint: str

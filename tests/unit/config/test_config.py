@@ -19,7 +19,7 @@ from aggregator.config.webhook_settings import digest_readers
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +68,7 @@ def test_a_removed_key_is_a_warning_that_says_what_takes_its_place(
     assert "webhooks" in warning
 
 
-@pytest.mark.parametrize(
-    ("text", "key"),
-    rows("config", "a former key with another value is a mistake"),
-)
+@each_row("config", "a former key with another value is a mistake", "text", "key")
 def test_a_former_key_with_another_value_is_a_mistake(
     tmp_path: Path, text: str, key: str
 ) -> None:
@@ -131,10 +128,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
     assert "90s, 15m, 6h or 2d" in said[3]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "words"),
-    rows("config", "a mistake is named with its line"),
-)
+@each_row("config", "a mistake is named with its line", "text", "line", "words")
 def test_a_mistake_is_named_with_its_line(
     tmp_path: Path, text: str, line: int, words: str
 ) -> None:
@@ -148,9 +142,8 @@ FEED = "https://a.example/feed"
 HUSH = "http://a.example:99999/hush"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    rows("config", "what the daemon would refuse is named with its line"),
+@each_row(
+    "config", "what the daemon would refuse is named with its line", "text", "said"
 )
 def test_what_the_daemon_would_refuse_is_named_with_its_line(
     tmp_path: Path, text: str, said: list[str]
@@ -251,10 +244,7 @@ def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
     assert without.model_dump() == empty.model_dump()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    rows("config", "a mistake in the syntax is explained"),
-)
+@each_row("config", "a mistake in the syntax is explained", "text", "message")
 def test_a_mistake_in_the_syntax_is_explained(
     tmp_path: Path, text: str, message: str
 ) -> None:
@@ -265,9 +255,7 @@ def test_a_mistake_in_the_syntax_is_explained(
 # --- durations and places ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), rows("config", "durations carry their unit")
-)
+@each_row("config", "durations carry their unit", "text", "value")
 def test_durations_carry_their_unit(text: str, value: int) -> None:
     assert seconds(text) == value
 
@@ -298,9 +286,8 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
 
 
-@pytest.mark.parametrize(
-    ("processors", "workers"),
-    rows("config", "the daemon leaves a processor to its writer"),
+@each_row(
+    "config", "the daemon leaves a processor to its writer", "processors", "workers"
 )
 def test_the_daemon_leaves_a_processor_to_its_writer(
     processors: int | None, workers: list[int], monkeypatch: pytest.MonkeyPatch
@@ -341,17 +328,16 @@ def test_without_a_file_the_state_folder_of_the_service_holds_the_database(
     assert load(None).database_url == "sqlite:////var/lib/aggregator/aggregator.db"
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    rows("config", "addresses of databases"),
-)
+@each_row("config", "addresses of databases", "given", "meant")
 def test_addresses_of_databases(given: str, meant: str) -> None:
     assert absolute_database_url(given, Path("/base")) == meant
 
 
-@pytest.mark.parametrize(
-    ("address", "words"),
-    rows("config", "a mistake in the address of a mail server is named without it"),
+@each_row(
+    "config",
+    "a mistake in the address of a mail server is named without it",
+    "address",
+    "words",
 )
 def test_a_mistake_in_the_address_of_a_mail_server_is_named_without_it(
     address: str, words: str

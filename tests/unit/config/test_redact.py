@@ -8,15 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.messages import redact, redact_address
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 MARKER = "k9Xq7Lw2PzR4marker"
 
 
-@pytest.mark.parametrize(
-    "said",
-    rows("redact", "what is secret is not said"),
-)
+@each_row("redact", "what is secret is not said", "said")
 def test_what_is_secret_is_not_said(said: str) -> None:
     shown = redact(said.replace("MARKER", MARKER))
     assert MARKER not in shown
@@ -37,9 +34,11 @@ def test_what_is_no_secret_stays(said: str) -> None:
     assert redact(said) == said
 
 
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    rows("redact", "long words of letters and digits in an address may be keys"),
+@each_row(
+    "redact",
+    "long words of letters and digits in an address may be keys",
+    "address",
+    "shown",
 )
 def test_long_words_of_letters_and_digits_in_an_address_may_be_keys(
     address: str, shown: str | None

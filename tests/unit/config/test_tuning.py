@@ -26,7 +26,7 @@ from aggregator.stories.story_tuning import StoryTuning
 from aggregator.web.api.push_endpoint import PushTuning
 from aggregator.web.editor import EditorTuning
 from tests.conftest import REPOSITORY
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
     "text": ExtractTuning,
@@ -82,9 +82,8 @@ def test_an_override_replaces_a_shipped_constant() -> None:
     assert after == msgspec.structs.replace(before, window_days=3.0)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    rows("tuning", "an override that cannot be is refused at once"),
+@each_row(
+    "tuning", "an override that cannot be is refused at once", "overrides", "words"
 )
 def test_an_override_that_cannot_be_is_refused_at_once(
     overrides: dict[str, dict[str, object]], words: str

@@ -15,7 +15,7 @@ from aggregator.extract.html.article_html import (
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import ArticleHtml
 from tests.support.hostile_html import HERE, PAGE, html_of, tree_of
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 # --- what stays --------------------------------------------------------------------------------------------
 
@@ -51,10 +51,12 @@ def test_links_lead_where_they_led_and_send_nothing_of_the_reader() -> None:
     assert second.get("href") == "mailto:a@b.example"
 
 
-@pytest.mark.parametrize(
-    ("markup", "address"),
-    rows('article_html', 'a picture is shown once and tells its site nothing of the page'),
-)  # fmt: skip
+@each_row(
+    "article_html",
+    "a picture is shown once and tells its site nothing of the page",
+    "markup",
+    "address",
+)
 def test_a_picture_is_shown_once_and_tells_its_site_nothing_of_the_page(
     markup: str, address: str
 ) -> None:
@@ -96,10 +98,7 @@ def test_paragraphs_alone_are_not_stored_twice() -> None:
 # --- what goes ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "address",
-    rows('article_html', 'no picture asks the readers own network'),
-)  # fmt: skip
+@each_row("article_html", "no picture asks the readers own network", "address")
 def test_no_picture_asks_the_readers_own_network(address: str) -> None:
     assert not is_shown_picture(address)
     assert not list(tree_of(html_of(f'<h2>T</h2><img src="{address}">')).iter("img"))

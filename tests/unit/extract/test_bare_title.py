@@ -6,7 +6,7 @@ from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.headline import are_other_releases, named_title
 from aggregator.model.entry import Entry, Outlet
 from tests.support.lantern_pages import ALL_TUNING, SEEN
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
 
@@ -39,9 +39,8 @@ def test_a_release_of_a_feed_is_named_when_it_is_cleaned() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("title", "other", "are_apart"),
-    rows("bare_title", "releases differ by name and version"),
+@each_row(
+    "bare_title", "releases differ by name and version", "title", "other", "are_apart"
 )
 def test_releases_differ_by_name_and_version(
     title: str, other: str, are_apart: bool

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.extract.language.unicode import clean, decode, looks_binary
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping, rows
 
 RUSSIAN = "Это новость из Москвы: сегодня утром прошёл сильный дождь. " * 3
 JAPANESE = "これは日本語のニュース記事です。東京で地震がありました。" * 3
@@ -22,10 +22,7 @@ def test_clean(dirty: str, good: str) -> None:
     assert clean(dirty) == good
 
 
-@pytest.mark.parametrize(
-    ("text", "codec", "declared"),
-    rows("characters", "decode"),
-)
+@each_row("characters", "decode", "text", "codec", "declared")
 def test_decode(text: str, codec: str, declared: str | None) -> None:
     assert decode(text.encode(codec), declared) == text
 
@@ -87,9 +84,6 @@ def test_looks_binary() -> None:
     assert not looks_binary(JAPANESE.encode("iso-2022-jp"))
 
 
-@pytest.mark.parametrize(
-    ("text", "codec"),
-    rows("characters", "text without a label"),
-)
+@each_row("characters", "text without a label", "text", "codec")
 def test_text_without_a_label(text: str, codec: str) -> None:
     assert decode(text.encode(codec)) == text

@@ -6,25 +6,19 @@ import pytest
 
 from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize(
-    ("line", "time", "precision"),
-    rows("dates", "date lines"),
-)
+@each_row("dates", "date lines", "line", "time", "precision")
 def test_date_lines(line: str, time: str, precision: str) -> None:
     found = published_from_text([line], None, SEEN)
     assert found.time == dt.datetime.fromisoformat(time + "+00:00")
     assert (found.precision, found.origin) == (precision, "text")
 
 
-@pytest.mark.parametrize(
-    "line",
-    rows("dates", "what is no date of publication"),
-)
+@each_row("dates", "what is no date of publication", "line")
 def test_what_is_no_date_of_publication(line: str) -> None:
     assert published_from_text([line], None, SEEN) is None
 
@@ -40,10 +34,7 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     assert assumed.timezone_assumed
 
 
-@pytest.mark.parametrize(
-    ("text", "hour"),
-    rows("dates", "offsets of hours and the order of ctime"),
-)
+@each_row("dates", "offsets of hours and the order of ctime", "text", "hour")
 def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     found = parse_declared(text, None)
     assert found.time.replace(minute=0) == dt.datetime(
@@ -67,10 +58,7 @@ def test_a_written_date_keeps_its_seconds_and_half_of_the_day(
     assert f"{parse_declared(text, None).time:%H:%M:%S}" == utc
 
 
-@pytest.mark.parametrize(
-    ("text", "utc"),
-    rows("dates", "zones are understood"),
-)
+@each_row("dates", "zones are understood", "text", "utc")
 def test_zones_are_understood(text: str, utc: str) -> None:
     found = parse_declared(text, "Asia/Tokyo")
     assert f"{found.time:%d %H:%M}" == utc

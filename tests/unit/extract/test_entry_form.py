@@ -13,7 +13,7 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import SourceTuning
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
 SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
@@ -64,10 +64,7 @@ def test_a_page_that_cannot_be_read_brings_no_form_back() -> None:
     assert (cleaned.article.verdict, cleaned.article.text) == ("stub", "")
 
 
-@pytest.mark.parametrize(
-    "form",
-    rows("entry_form", "forms of other lists"),
-)
+@each_row("entry_form", "forms of other lists", "form")
 def test_forms_of_other_lists(form: str) -> None:
     assert own_text(form, "Loomkit 3 is out", PAGE).text == ""
     assert (
@@ -111,10 +108,7 @@ def test_a_text_above_a_form_stays_and_keeps_its_address() -> None:
     assert own.text == "The bridge is closed."
 
 
-@pytest.mark.parametrize(
-    "text",
-    rows("entry_form", "a short text is no form"),
-)
+@each_row("entry_form", "a short text is no form", "text")
 def test_a_short_text_is_no_form(text: str) -> None:
     plain = own_text(text, "", PAGE).text  # without a title everything is text
     assert plain

@@ -9,7 +9,7 @@ from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import split_title, stands_in
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -23,10 +23,7 @@ def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
     return read_saved_text(text, TUNING, outlet=outlet)
 
 
-@pytest.mark.parametrize(
-    ("line", "outlet", "is_one"),
-    rows("heads", "mastheads"),
-)
+@each_row("heads", "mastheads", "line", "outlet", "is_one")
 def test_mastheads(line: str, outlet: str, is_one: bool) -> None:
     assert stands_in(outlet, line) == is_one
 
@@ -97,17 +94,11 @@ def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
     assert not is_navigation("The bridge | which was old | is closed.")
 
 
-@pytest.mark.parametrize(
-    ("line", "name"),
-    rows("heads", "stated bylines"),
-)
+@each_row("heads", "stated bylines", "line", "name")
 def test_stated_bylines(line: str, name: str | None) -> None:
     assert stated_byline(line) == name
 
 
-@pytest.mark.parametrize(
-    ("line", "name"),
-    rows("heads", "signatures"),
-)
+@each_row("heads", "signatures", "line", "name")
 def test_signatures(line: str, name: str | None) -> None:
     assert read_signature(line) == name

@@ -34,7 +34,7 @@ from tests.support.hostile_html import (
     vectors,
 )
 from tests.support.read_feeds import read
-from tests.support.tables import mapping, repeated, rows
+from tests.support.tables import each_row, mapping, repeated
 
 VECTORS = list(vectors())
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
@@ -154,10 +154,7 @@ def check_cleaned(entry: Entry, page: bytes | None = None) -> None:
 # --- addresses ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "address",
-    rows("hostile_html", "no picture has a disguised address"),
-)
+@each_row("hostile_html", "no picture has a disguised address", "address")
 def test_no_picture_has_a_disguised_address(address: str) -> None:
     assert not is_shown_picture(address)
     assert "<img" not in html_of(f'<h2>T</h2><img src="{address}">')

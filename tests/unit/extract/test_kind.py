@@ -6,40 +6,30 @@ from aggregator.extract.kind import find_kind
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
 from tests.support.articles import COLUMN
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 
 MB = 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("kind", "title"),
-    rows("kind", "a title tells the kind"),
-)
+@each_row("kind", "a title tells the kind", "kind", "title")
 def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
     found = find_kind(title)
     assert found.kind == kind
     assert found.evidence
 
 
-@pytest.mark.parametrize(
-    "title",
-    rows("kind", "a report stays a report and has no evidence"),
-)  # fmt: skip
+@each_row("kind", "a report stays a report and has no evidence", "title")
 def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
     assert find_kind(title)[:2] == ("report", None)
 
 
-@pytest.mark.parametrize(
-    ("kind", "url"),
-    rows("kind", "a folder or host of the address tells the kind"),
-)
+@each_row("kind", "a folder or host of the address tells the kind", "kind", "url")
 def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) -> None:
     assert find_kind("The ferry was sold", urls=(None, url)).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("kind", "section"),
-    rows("kind", "a category or section tells the kind only as a whole"),
+@each_row(
+    "kind", "a category or section tells the kind only as a whole", "kind", "section"
 )
 def test_a_category_or_section_tells_the_kind_only_as_a_whole(
     kind: Kind, section: str
@@ -47,10 +37,7 @@ def test_a_category_or_section_tells_the_kind_only_as_a_whole(
     assert find_kind("The ferry was sold", sections=("News", section)).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("kind", "category"),
-    rows("kind", "a category of an entry is often its topic"),
-)
+@each_row("kind", "a category of an entry is often its topic", "kind", "category")
 def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) -> None:
     assert find_kind("Programme ends", categories=("News", category)).kind == kind
 
@@ -81,10 +68,7 @@ def test_a_long_audio_file_tells_an_episode() -> None:
     assert {kind(5 * MB), kind(None), kind(65 * MB, "video/mp4")} == {"report"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    rows("kind", "an outlet that takes its article back withdraws it"),
-)
+@each_row("kind", "an outlet that takes its article back withdraws it", "text")
 def test_an_outlet_that_takes_its_article_back_withdraws_it(text: str) -> None:
     assert find_kind("Correction", text).kind == "withdrawal"
 

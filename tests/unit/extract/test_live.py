@@ -15,7 +15,7 @@ from aggregator.extract.plain.live_text import (
 )
 from aggregator.text.clock_times import opening
 from tests.support.live_blogs import cases, is_right
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 TUNING = Tuning().section("text", ExtractTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
@@ -44,20 +44,14 @@ def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> No
 # --- clocks ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("line", "clock", "text"),
-    rows("live", "what an entry opens with"),
-)
+@each_row("live", "what an entry opens with", "line", "clock", "text")
 def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
     found = opening(line)
     assert f"{found.clock_minutes // 60:02}:{found.clock_minutes % 60:02}" == clock
     assert line[found.end :] == text
 
 
-@pytest.mark.parametrize(
-    "line",
-    rows('live', 'what opens no entry'),
-)  # fmt: skip
+@each_row("live", "what opens no entry", "line")
 def test_what_opens_no_entry(line: str) -> None:
     assert opening(line) is None
     assert not opens_with_clock(line)
@@ -104,9 +98,6 @@ def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
     assert not is_container_title(title)
 
 
-@pytest.mark.parametrize(
-    "title",
-    rows('live', 'titles that announce a live blog'),
-)  # fmt: skip
+@each_row("live", "titles that announce a live blog", "title")
 def test_titles_that_announce_a_live_blog(title: str) -> None:
     assert is_container_title(title)

@@ -5,7 +5,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
-from tests.support.tables import mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts
 
 TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
@@ -116,10 +116,7 @@ def test_a_body_in_sibling_boxes_keeps_its_order(boxes: str, cut: int) -> None:
     assert [line for line in lines if line in BODY] == list(BODY)
 
 
-@pytest.mark.parametrize(
-    "line",
-    rows("page_parts", "a page number is no text and says that there is more"),
-)
+@each_row("page_parts", "a page number is no text and says that there is more", "line")
 @pytest.mark.parametrize(
     "markup",
     [
@@ -138,10 +135,7 @@ def test_a_page_number_is_no_text_and_says_that_there_is_more(
     assert page.truncated
 
 
-@pytest.mark.parametrize(
-    "word",
-    rows("page_parts", "the link to the next page is no text"),
-)
+@each_row("page_parts", "the link to the next page is no text", "word")
 def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
     link = f'<p><a href="?page=2">{word} »</a></p>'
     page = page_of(f"<article><h1>{TITLE}</h1>{paragraphs(BODY)}{link}</article>")
@@ -162,12 +156,10 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
         '<abbr class="published" title="2026-11-25T07:30:00Z">Wednesday</abbr>',
     ],
 )
-@pytest.mark.parametrize(
+@each_row(
+    "page_parts",
+    "the day of another article or of a draft is not that of publication: other",
     "other",
-    rows(
-        "page_parts",
-        "the day of another article or of a draft is not that of publication: other",
-    ),
 )
 def test_the_day_of_another_article_or_of_a_draft_is_not_that_of_publication(
     own: str, other: str

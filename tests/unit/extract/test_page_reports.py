@@ -11,7 +11,7 @@ from aggregator.extract.html.article_html import article_html
 from aggregator.extract.html.dom import html_to_text
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 SEEN = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 TITLE = "Dam repairs begin in Lindmar"
@@ -83,10 +83,7 @@ def test_a_template_is_no_text_and_a_sentence_goes_on_after_hidden_words() -> No
     assert lines_of(body) == [DAM[0], "It is as the plan says.", *DAM[1:]]
 
 
-@pytest.mark.parametrize(
-    "seen",
-    rows('page_reports', 'what is seen stays'),
-)  # fmt: skip
+@each_row("page_reports", "what is seen stays", "seen")
 def test_what_is_seen_stays(seen: str) -> None:
     body = in_article(
         paragraphs(DAM[0]), f"<div {seen}><p>{DAM[1]}</p></div>", paragraphs(*DAM[2:])
@@ -137,9 +134,8 @@ PLAIN = "日本の東北地方で25日、古いダムの工事が始まりまし
 REST = "工事は来年4月まで続き、費用は4億2000万円です。湖では魚を釣ることができません。島へ行く船は、製材所の近くの桟橋に着きます。"
 
 
-@pytest.mark.parametrize(
-    ("written", "base"),
-    rows("page_reports", "readings are no text and characters stay joined"),
+@each_row(
+    "page_reports", "readings are no text and characters stay joined", "written", "base"
 )
 def test_readings_are_no_text_and_characters_stay_joined(
     written: str, base: str
@@ -277,9 +273,12 @@ def test_json_ld_that_is_wrapped_or_broken(script: str) -> None:
     assert (article.published.time, article.author) == (TIME, "Ada Quill")
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "minute"),
-    rows("page_reports", "dates under the names of content systems"),
+@each_row(
+    "page_reports",
+    "dates under the names of content systems",
+    "name",
+    "value",
+    "minute",
 )
 def test_dates_under_the_names_of_content_systems(
     name: str, value: str, minute: bool

@@ -1,17 +1,13 @@
 """What pages forbid, in the words of meta elements and headers."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.extract.html.robots_meta import Permissions, header_rules, permissions
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("declared", "forbidden"),
-    rows("permissions", "what a list of rules forbids"),
-)
+@each_row("permissions", "what a list of rules forbids", "declared", "forbidden")
 def test_what_a_list_of_rules_forbids(declared: str, forbidden: str) -> None:
     found = permissions(declared)
     assert {
@@ -25,10 +21,7 @@ def test_rules_of_several_places_add_up() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("headers", "rules"),
-    rows("permissions", "what headers forbid"),
-)
+@each_row("permissions", "what headers forbid", "headers", "rules")
 def test_what_headers_forbid(headers: list[list[str]], rules: str) -> None:
     assert header_rules(headers) == rules
     assert permissions(rules).tdm_reserved == (

@@ -10,7 +10,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText, read_titled_text
-from tests.support.tables import mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts
 
 TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
@@ -41,27 +41,18 @@ def test_what_is_read_of_a_text_with_a_known_headline(name: str) -> None:
     assert named_parts(text, row["gives"]) == row["gives"]
 
 
-@pytest.mark.parametrize(
-    ("head", "title", "outlet"),
-    rows("plain", "headlines"),
-)
+@each_row("plain", "headlines", "head", "title", "outlet")
 def test_headlines(head: str, title: str, outlet: str | None) -> None:
     saved = read(f"{head}\n\n{BODY}")
     assert (saved.title, saved.outlet) == (title, outlet)
     assert "\n".join(saved.paragraphs) == BODY
 
 
-@pytest.mark.parametrize(
-    "line",
-    rows("plain", "boilerplate lines"),
-)
+@each_row("plain", "boilerplate lines", "line")
 def test_boilerplate_lines(line: str) -> None:
     assert is_boilerplate(line) or breadcrumb_pieces(line)
 
 
-@pytest.mark.parametrize(
-    "line",
-    rows("plain", "sentences and headings are no boilerplate"),
-)
+@each_row("plain", "sentences and headings are no boilerplate", "line")
 def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
     assert not is_boilerplate(line)

@@ -3,19 +3,16 @@
 import pytest
 
 from aggregator.extract.urls import canonical_url, registrable_domain, same_site
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 
-@pytest.mark.parametrize(("url", "key"), rows("urls", "variants have one key"))
+@each_row("urls", "variants have one key", "url", "key")
 def test_variants_have_one_key(url: str, key: str) -> None:
     assert canonical_url(url) == key
     assert canonical_url(key) == key
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    rows("urls", "different articles keep different keys"),
-)
+@each_row("urls", "different articles keep different keys", "one", "other")
 def test_different_articles_keep_different_keys(one: str, other: str) -> None:
     assert canonical_url(one) != canonical_url(other)
 
@@ -32,10 +29,7 @@ def test_what_is_no_web_address_has_no_key(url: str) -> None:
     assert registrable_domain(url) is None
 
 
-@pytest.mark.parametrize(
-    ("url", "domain"),
-    rows("urls", "registrable domain"),
-)
+@each_row("urls", "registrable domain", "url", "domain")
 def test_registrable_domain(url: str, domain: str) -> None:
     assert registrable_domain(url) == domain
 

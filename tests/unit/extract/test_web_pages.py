@@ -18,7 +18,7 @@ from aggregator.extract.html.page import Page, read_page
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 TUNING = Tuning().section("text", ExtractTuning)
@@ -192,10 +192,7 @@ def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_c
 # --- headlines ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("head", "body", "title"),
-    rows("web_pages", "the headline"),
-)
+@each_row("web_pages", "the headline", "head", "body", "title")
 def test_the_headline(head: str, body: str, title: str) -> None:
     html = f"<html><head>{head}</head><body><article>{body}{paragraphs(*FERRY)}</article></body></html>"
     assert page(html).facts.title == title
@@ -210,9 +207,13 @@ def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
     return page(f"<html><head>{head}{data}</head><body>{article}</body></html>")
 
 
-@pytest.mark.parametrize(
-    ("data", "head", "body", "author"),
-    rows("web_pages", "the author is a person before the outlet"),
+@each_row(
+    "web_pages",
+    "the author is a person before the outlet",
+    "data",
+    "head",
+    "body",
+    "author",
 )
 def test_the_author_is_a_person_before_the_outlet(
     data: dict[str, object], head: str, body: str, author: str

@@ -19,7 +19,7 @@ from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Wire
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
@@ -154,9 +154,12 @@ def test_a_page_that_names_its_source_is_heard() -> None:
     assert wire == Wire(agency="AFP", evidence="AFP", kind="metadata")
 
 
-@pytest.mark.parametrize(
-    ("outlet", "wire", "agency"),
-    rows("wire_cases", "a copy is of the agency that its original is of"),
+@each_row(
+    "wire_cases",
+    "a copy is of the agency that its original is of",
+    "outlet",
+    "wire",
+    "agency",
 )
 def test_a_copy_is_of_the_agency_that_its_original_is_of(
     outlet: str | None, wire: str | None, agency: str | None

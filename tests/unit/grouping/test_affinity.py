@@ -9,7 +9,7 @@ from aggregator.model.article import Article
 from aggregator.model.prepared import Kind
 from aggregator.store.stories.live_stories import LiveStory
 from tests.support.articles import NOON
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 MEAN = -0.5  # logit of the article with the reports of the story
 
@@ -53,10 +53,7 @@ def test_a_broad_word_alone_is_not_enough(rarest: float, expected: float) -> Non
     assert near(placed("Herald"), placed("Echo"), rarest=rarest) == expected
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    rows("affinity", "texts with names have one in common"),
-)
+@each_row("affinity", "texts with names have one in common", "names", "expected")
 def test_texts_with_names_have_one_in_common(
     names: list[float], expected: float
 ) -> None:

@@ -20,7 +20,7 @@ from aggregator.grouping.copies.sampled_shingles import hashes_of_sketch, sketch
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.model.article import ComparedText
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 TUNING = Tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"
@@ -558,10 +558,7 @@ def test_a_rewritten_opening_above_a_third_of_anothers_words_is_text_reuse() -> 
     assert 0.25 < found.share < 0.45
 
 
-@pytest.mark.parametrize(
-    ("opening", "closing"),
-    rows("copies", "a speech that both quote is no text reuse"),
-)
+@each_row("copies", "a speech that both quote is no text reuse", "opening", "closing")
 def test_a_speech_that_both_quote_is_no_text_reuse(opening: str, closing: str) -> None:
     speech = f"{opening}{' '.join(sentences(3, 10))}{closing}"
     one, other = (" ".join([*sentences(seed, 10), speech]) for seed in (1, 2))

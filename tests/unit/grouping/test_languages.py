@@ -21,7 +21,7 @@ from aggregator.text.names import find_names
 from aggregator.text.numbers import written_out
 from aggregator.text.tokens import word_tokens
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 
 MODEL = shipped_model(Tuning())
 PACKER = TermPacker(MODEL)
@@ -40,36 +40,36 @@ def names(language: str, text: str) -> list[str]:
 # --- words -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "words"),
-    rows("languages", "words are found in every script"),
-)
+@each_row("languages", "words are found in every script", "language", "text", "words")
 def test_words_are_found_in_every_script(language, text, words):
     assert tokens(language, text) == words
 
 
-@pytest.mark.parametrize(
-    ("language", "one", "other"),
-    rows("languages", "forms of a word are one word"),
-)
+@each_row("languages", "forms of a word are one word", "language", "one", "other")
 def test_forms_of_a_word_are_one_word(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
     assert lexicon.stem(one) == lexicon.stem(other) != ""
     assert lexicon[one] == lexicon[other] != STOP_WORD
 
 
-@pytest.mark.parametrize(
-    ("language", "one", "other"),
-    rows("languages", "cases and adjectives of a name are one word"),
+@each_row(
+    "languages",
+    "cases and adjectives of a name are one word",
+    "language",
+    "one",
+    "other",
 )
 def test_cases_and_adjectives_of_a_name_are_one_word(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
     assert lexicon[one] == lexicon[other] != STOP_WORD
 
 
-@pytest.mark.parametrize(
-    ("language", "one", "other"),
-    rows("languages", "words that only begin alike are different words"),
+@each_row(
+    "languages",
+    "words that only begin alike are different words",
+    "language",
+    "one",
+    "other",
 )
 def test_words_that_only_begin_alike_are_different_words(language, one, other):
     lexicon = Vocabulary(language, EMPTY)
@@ -85,17 +85,15 @@ def test_the_beginning_of_an_unlisted_word_is_not_a_listed_word():
 # --- numbers -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "written"),
-    rows("languages", "numbers in chinese characters are written out"),
+@each_row(
+    "languages", "numbers in chinese characters are written out", "text", "written"
 )
 def test_numbers_in_chinese_characters_are_written_out(text, written):
     assert written_out(text) == written
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "number"),
-    rows("languages", "digits of other scripts are numbers"),
+@each_row(
+    "languages", "digits of other scripts are numbers", "language", "text", "number"
 )
 def test_digits_of_other_scripts_are_numbers(language, text, number):
     lexicon = Vocabulary(language, EMPTY)
@@ -104,10 +102,7 @@ def test_digits_of_other_scripts_are_numbers(language, text, number):
     ]
 
 
-@pytest.mark.parametrize(
-    ("language", "word", "number"),
-    rows("languages", "number words"),
-)
+@each_row("languages", "number words", "language", "word", "number")
 def test_number_words(language, word, number):
     assert Vocabulary(language, EMPTY).number(word) == number
 
@@ -119,18 +114,12 @@ def test_a_text_without_spaces_is_read_up_to_its_bound():
 # --- names -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "found"),
-    rows("languages", "names by the signs of a script"),
-)
+@each_row("languages", "names by the signs of a script", "language", "text", "found")
 def test_names_by_the_signs_of_a_script(language, text, found):
     assert names(language, text) == found
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "found"),
-    rows("languages", "days and months are not names"),
-)
+@each_row("languages", "days and months are not names", "language", "text", "found")
 def test_days_and_months_are_not_names(language, text, found):
     assert names(language, text) == found
 

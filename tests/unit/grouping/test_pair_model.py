@@ -42,7 +42,7 @@ from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.model.prepared import Kind
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.events import article_of
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -232,9 +232,12 @@ FRAME = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "frame"),
-    rows("pair_model", "titles of one pattern show what stands in the place of what"),
+@each_row(
+    "pair_model",
+    "titles of one pattern show what stands in the place of what",
+    "one",
+    "other",
+    "frame",
 )
 def test_titles_of_one_pattern_show_what_stands_in_the_place_of_what(
     one: str, other: str, frame: str
@@ -244,20 +247,14 @@ def test_titles_of_one_pattern_show_what_stands_in_the_place_of_what(
     assert [found[name] for name in FRAME] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "apart"),
-    rows("pair_model", "one shared number is enough"),
-)
+@each_row("pair_model", "one shared number is enough", "one", "other", "apart")
 def test_one_shared_number_is_enough(
     one: tuple[int, ...], other: tuple[int, ...], apart: int
 ) -> None:
     assert features(made({"num": one}), made({"num": other}))["numbers_apart"] == apart
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "is_same"),
-    rows("pair_model", "an unknown outlet equals no other"),
-)
+@each_row("pair_model", "an unknown outlet equals no other", "one", "other", "is_same")
 def test_an_unknown_outlet_equals_no_other(
     one: str | None, other: str | None, is_same: int
 ) -> None:
@@ -506,9 +503,12 @@ def test_a_high_share_lifts_no_body_of_a_few_words() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("headline", "title", "text"),
-    rows("pair_model", "a headline alone joins its report in a quiet stream"),
+@each_row(
+    "pair_model",
+    "a headline alone joins its report in a quiet stream",
+    "headline",
+    "title",
+    "text",
 )
 def test_a_headline_alone_joins_its_report_in_a_quiet_stream(
     headline: str, title: str, text: str

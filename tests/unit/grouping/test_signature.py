@@ -18,7 +18,7 @@ from aggregator.grouping.copies.shingles import (
     shingle_sequence,
     words,
 )
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 SEED = 1
 PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
@@ -42,10 +42,7 @@ def oracle(text: str, seed: int = SEED) -> MinHash:
 # --- words and shingles ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("left", "right"),
-    rows("signature", "spelling without meaning makes no difference"),
-)
+@each_row("signature", "spelling without meaning makes no difference", "left", "right")
 def test_spelling_without_meaning_makes_no_difference(left: str, right: str) -> None:
     assert words(left) == words(right)
     assert np.array_equal(shingle_hashes(left), shingle_hashes(right))

@@ -20,7 +20,7 @@ from aggregator.text.document_frequency import (
 )
 from aggregator.text.language import primary_tag
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from training.fit_pair_model import model_hash
 
 MODEL = shipped_model(Tuning())
@@ -69,11 +69,12 @@ def test_a_text_without_words_has_no_terms():
     assert PACKER.pack("!?", "the and of", "en")[0] == b""
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "names"),
-    rows(
-        "terms", "names are runs of capitals inside sentences and german nouns are none"
-    ),
+@each_row(
+    "terms",
+    "names are runs of capitals inside sentences and german nouns are none",
+    "language",
+    "text",
+    "names",
 )
 def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(
     language, text, names
@@ -81,11 +82,13 @@ def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(
     assert Vocabulary(language, EMPTY).names(text) == names
 
 
-@pytest.mark.parametrize(
-    ("language", "title", "text", "named"),
-    rows(
-        "terms", "words of names are those with a capital inside a sentence and no days"
-    ),
+@each_row(
+    "terms",
+    "words of names are those with a capital inside a sentence and no days",
+    "language",
+    "title",
+    "text",
+    "named",
 )
 def test_words_of_names_are_those_with_a_capital_inside_a_sentence_and_no_days(
     language, title, text, named
@@ -118,10 +121,7 @@ def test_names_and_numbers_match_across_languages_and_words_do_not():
     assert {FIELDS[id_ >> HASH_BITS] for id_ in english & spanish} == {"names", "num"}
 
 
-@pytest.mark.parametrize(
-    ("language", "word"),
-    rows("terms", "stop words are silent"),
-)
+@each_row("terms", "stop words are silent", "language", "word")
 def test_stop_words_are_silent(language, word):
     assert Vocabulary(language, EMPTY)[word] == STOP_WORD
 

@@ -3,8 +3,6 @@
 import datetime as dt
 from typing import Any
 
-import pytest
-
 from aggregator.config.tuning import Tuning
 from aggregator.intake.polling.poll_decision import (
     PollAnswer,
@@ -18,7 +16,7 @@ from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import net_tuning
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.source_rows import Source
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 ALL_TUNING = Tuning()
 POLLING = ALL_TUNING.section("polling", PollTuning)
@@ -133,9 +131,8 @@ def response_of(words: str) -> PollAnswer | FetchError:
     return answer(address or None, TARGETS.get(target), **more)
 
 
-@pytest.mark.parametrize(
-    ("before", "response", "changed"),
-    rows("poll_decision", "a response changes the source"),
+@each_row(
+    "poll_decision", "a response changes the source", "before", "response", "changed"
 )
 def test_a_response_changes_the_source(
     before: dict[str, Any], response: str, changed: dict[str, Any]
@@ -145,9 +142,12 @@ def test_a_response_changes_the_source(
     assert {name: getattr(after, name) for name in changed} == changed
 
 
-@pytest.mark.parametrize(
-    ("response", "least_seconds", "most_seconds"),
-    rows("poll_decision", "the next poll follows the response"),
+@each_row(
+    "poll_decision",
+    "the next poll follows the response",
+    "response",
+    "least_seconds",
+    "most_seconds",
 )
 def test_the_next_poll_follows_the_response(
     response: str, least_seconds: float, most_seconds: float

@@ -34,7 +34,7 @@ from benchmarks.day.processes import (
     wake_ups_of,
 )
 from benchmarks.day.scores import Labels, events_twice, scores_of
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.waiting import wait_until
 
 ROUNDS = 4
@@ -106,10 +106,7 @@ def test_a_json_feed_is_cut_likewise() -> None:
     assert b"2026-02-19T02:00:00" in feed.moved(dt.timedelta(days=1, hours=1)).body
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    rows("day", "dates move in their format and days by days"),
-)
+@each_row("day", "dates move in their format and days by days", "before", "after")
 def test_dates_move_in_their_format_and_days_by_days(before: str, after: str) -> None:
     assert moved_date(before, dt.timedelta(hours=29)) == after
 

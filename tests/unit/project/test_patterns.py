@@ -9,7 +9,7 @@ from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import Expression, expressions, growing
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
 def planted(pattern: str, method: str) -> Expression:
@@ -19,18 +19,12 @@ def planted(pattern: str, method: str) -> Expression:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("pattern", "method"),
-    rows("patterns", "an expression that is not linear is found"),
-)
+@each_row("patterns", "an expression that is not linear is found", "pattern", "method")
 def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24, longest=25_600) is not None
 
 
-@pytest.mark.parametrize(
-    ("pattern", "method"),
-    rows("patterns", "a linear expression is not"),
-)
+@each_row("patterns", "a linear expression is not", "pattern", "method")
 def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24) is None
 

@@ -34,7 +34,7 @@ from aggregator.sources.parse.streams.file_stream import Progress, decompress_st
 from aggregator.sources.parse.streams.remote_files import is_remote
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.read_paths import TUNING, entries_of, problems_of, read_path
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.warc import PAGE, answer, warc_record
 
 Pack = Callable[[bytes], bytes]
@@ -180,9 +180,8 @@ def test_every_encoding_in_every_shape(
     assert titles(read_path(tmp_path / name)) == [one["title"] for one in records]
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    rows("archives", "a list that is too long is refused with the way out"),
+@each_row(
+    "archives", "a list that is too long is refused with the way out", "name", "shape"
 )
 def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     tmp_path: Path, name: str, shape: str

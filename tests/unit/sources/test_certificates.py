@@ -23,7 +23,7 @@ from tests.support.articles import NOON
 from tests.support.certificate import server_context
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.loopback import LoopbackServer, Resource, redirect
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 FEED = b"<rss version='2.0'><channel><title>House</title></channel></rss>"
 LIMITS = source_tuning(Tuning())
@@ -117,10 +117,7 @@ def test_the_authorities_of_certifi_stay_known_beside_the_others(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("name", "file"),
-    rows("certificates", "a ca file is known for its source"),
-)
+@each_row("certificates", "a ca file is known for its source", "name", "file")
 def test_a_ca_file_is_known_for_its_source(
     house: Path, tmp_path: Path, name: str, file: str
 ) -> None:

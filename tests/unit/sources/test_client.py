@@ -31,7 +31,7 @@ from tests.support.loopback import (
     redirect,
     slowly,
 )
-from tests.support.tables import mapping, repeated, rows
+from tests.support.tables import each_row, mapping, repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 HOME = ClientSettings(
@@ -141,9 +141,11 @@ def test_an_empty_answer_is_an_answer(client: Client) -> None:
 # --- redirects ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("statuses", "is_permanent"),
-    rows("client", "only a chain that says for ever throughout moves an address"),
+@each_row(
+    "client",
+    "only a chain that says for ever throughout moves an address",
+    "statuses",
+    "is_permanent",
 )
 def test_only_a_chain_that_says_for_ever_throughout_moves_an_address(
     client: Client, statuses: list[int], is_permanent: bool
@@ -187,7 +189,7 @@ def test_redirects_to_nowhere(client: Client, location: str) -> None:
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", rows("client", "a status is its own cause"))
+@each_row("client", "a status is its own cause", "status")
 def test_a_status_is_its_own_cause(client: Client, status: int) -> None:
     with LoopbackServer(
         {"/": Response(status, {"Retry-After": "120"}, "no")}

@@ -16,7 +16,7 @@ from aggregator.sources.parse.files.input_items import (
 from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 from tests.conftest import REPOSITORY
 from tests.support.read_paths import entries_of, problems_of, read_path
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 FILES = REPOSITORY / "tests" / "data" / "archives"
 # One article in the forms of other services, as their documents name the keys
@@ -45,10 +45,7 @@ def words_of(entry: Entry) -> str:
     return f"{entry.text or ''}{entry.html or ''}"
 
 
-@pytest.mark.parametrize(
-    ("name", "author", "outlet"),
-    rows("formats", "the archive of a program is read"),
-)
+@each_row("formats", "the archive of a program is read", "name", "author", "outlet")
 def test_the_archive_of_a_program_is_read(
     name: str, author: str | None, outlet: str | None
 ) -> None:
@@ -95,10 +92,7 @@ def test_the_form_of_another_service_is_read(
     assert entry.author == "Ada Quill"
 
 
-@pytest.mark.parametrize(
-    "written",
-    rows("formats", "a date is read in the forms of programs"),
-)
+@each_row("formats", "a date is read in the forms of programs", "written")
 def test_a_date_is_read_in_the_forms_of_programs(
     tmp_path: Path, written: object
 ) -> None:
@@ -110,10 +104,7 @@ def test_a_date_is_read_in_the_forms_of_programs(
     )
 
 
-@pytest.mark.parametrize(
-    ("written", "names"),
-    rows("formats", "authors are a text a list or objects"),
-)
+@each_row("formats", "authors are a text a list or objects", "written", "names")
 def test_authors_are_a_text_a_list_or_objects(
     tmp_path: Path, written: object, names: str | None
 ) -> None:
@@ -135,10 +126,7 @@ def test_a_mistyped_map_is_refused(words: str) -> None:
 # --- ids ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    rows("formats", "the id of a record is kept as text"),
-)
+@each_row("formats", "the id of a record is kept as text", "given", "kept")
 def test_the_id_of_a_record_is_kept_as_text(
     tmp_path: Path, given: object, kept: str | None
 ) -> None:
@@ -148,10 +136,7 @@ def test_the_id_of_a_record_is_kept_as_text(
     ] == [kept]
 
 
-@pytest.mark.parametrize(
-    ("record", "note"),
-    rows("formats", "an id or a date that cannot be read is said"),
-)
+@each_row("formats", "an id or a date that cannot be read is said", "record", "note")
 def test_an_id_or_a_date_that_cannot_be_read_is_said(
     tmp_path: Path, record: dict[str, object], note: str
 ) -> None:
@@ -181,10 +166,7 @@ def test_a_table_gives_an_article_a_row() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    rows("formats", "a table without a header is refused whole"),
-)
+@each_row("formats", "a table without a header is refused whole", "data", "words")
 def test_a_table_without_a_header_is_refused_whole(
     tmp_path: Path, data: str, words: str
 ) -> None:
@@ -208,9 +190,11 @@ def days(tmp_path: Path, values: list[str], **more: Any) -> list[str | None]:
     return [None if one is None else f"{one.time:%m-%d %H}" for one in published]
 
 
-@pytest.mark.parametrize(
-    ("values", "read"),
-    rows("formats", "the values of a column settle the order of day and month"),
+@each_row(
+    "formats",
+    "the values of a column settle the order of day and month",
+    "values",
+    "read",
 )
 def test_the_values_of_a_column_settle_the_order_of_day_and_month(
     tmp_path: Path, values: list[str], read: list[str | None]

@@ -20,7 +20,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.connections.public_addresses import is_public
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer, Response, Route, redirect
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 from tests.support.waiting import PATIENCE_SECONDS
 
 PUBLIC = "93.184.216.34"
@@ -383,9 +383,12 @@ def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("accept", "source_port", "is_dialled"),
-    rows("guard", "only a typed port is asked besides the webs own"),
+@each_row(
+    "guard",
+    "only a typed port is asked besides the webs own",
+    "accept",
+    "source_port",
+    "is_dialled",
 )
 def test_only_a_typed_port_is_asked_besides_the_webs_own(
     accept: str, source_port: int | None, is_dialled: bool
@@ -415,9 +418,12 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
         client.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "is_known", "is_right"),
-    rows("guard", "tls is checked by name and authority though an address is dialled"),
+@each_row(
+    "guard",
+    "tls is checked by name and authority though an address is dialled",
+    "name",
+    "is_known",
+    "is_right",
 )
 def test_tls_is_checked_by_name_and_authority_though_an_address_is_dialled(
     certificate: Path,

@@ -21,7 +21,7 @@ from tests.conftest import REPOSITORY
 from tests.support.hostile_feeds import GOOD, TOKENS, all_hostile, floods, rss
 from tests.support.loopback import LoopbackServer
 from tests.support.read_feeds import SEEN, TUNING, read
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 TITLE = "Ferry back in harbour"
 
@@ -240,9 +240,8 @@ def test_no_name_of_a_codec_hurts(codec: str) -> None:
             )
 
 
-@pytest.mark.parametrize(
-    ("text", "codec", "label"),
-    rows("hostile_feeds", "every encoding is read as it was meant"),
+@each_row(
+    "hostile_feeds", "every encoding is read as it was meant", "text", "codec", "label"
 )
 def test_every_encoding_is_read_as_it_was_meant(
     text: str, codec: str, label: str | None
@@ -293,10 +292,7 @@ def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> Non
 # --- dates --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("raw", "time"),
-    rows("hostile_feeds", "a date is plausible or unknown"),
-)
+@each_row("hostile_feeds", "a date is plausible or unknown", "raw", "time")
 def test_a_date_is_plausible_or_unknown(raw: str, time: str | None) -> None:
     for feed in (
         read(rss(f"<item><title>T</title><pubDate>{raw}</pubDate></item>")),

@@ -17,7 +17,7 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 from tests.support.rss import item, rss
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 FEEDS = (
     Path(
@@ -98,9 +98,11 @@ def test_an_item_that_moved_is_known_and_a_changed_one_is_read() -> None:
     assert [entry.guid for entry in later.entries] == ["g3"]
 
 
-@pytest.mark.parametrize(
-    ("replaced", "written"),
-    rows("known_items", "all is read again if the feed is another one or damaged"),
+@each_row(
+    "known_items",
+    "all is read again if the feed is another one or damaged",
+    "replaced",
+    "written",
 )
 def test_all_is_read_again_if_the_feed_is_another_one_or_damaged(
     replaced: str, written: str
@@ -124,9 +126,11 @@ def test_all_is_read_again_if_the_source_is_read_otherwise() -> None:
     assert read_feed(data, elsewhere).left_out == ()
 
 
-@pytest.mark.parametrize(
-    ("stamp", "next_stamp"),
-    rows("known_items", "stamps of the feed are no reason to read known items"),
+@each_row(
+    "known_items",
+    "stamps of the feed are no reason to read known items",
+    "stamp",
+    "next_stamp",
 )
 def test_stamps_of_the_feed_are_no_reason_to_read_known_items(
     stamp: str, next_stamp: str

@@ -15,7 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from tests.support.loopback import LoopbackServer, Request, Response, Route, redirect
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 FEED = (
     b'<?xml version="1.0"?><rss version="2.0"><channel><title>House</title><link>https://house.example/</link>'
@@ -73,9 +73,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("encoding", "packed"),
-    rows("lenient_http", "a body is read whatever its encoding is called"),
+@each_row(
+    "lenient_http",
+    "a body is read whatever its encoding is called",
+    "encoding",
+    "packed",
 )
 def test_a_body_is_read_whatever_its_encoding_is_called(
     client: Client, encoding: str, packed: list[str]
@@ -294,9 +296,8 @@ def cookies_of(server: LoopbackServer) -> list[str | None]:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("path", "attributes"),
-    rows("lenient_http", "a cookie comes back within one chain only"),
+@each_row(
+    "lenient_http", "a cookie comes back within one chain only", "path", "attributes"
 )
 def test_a_cookie_comes_back_within_one_chain_only(
     client: Client, path: str, attributes: dict[str, str]

@@ -14,7 +14,7 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
-from tests.support.tables import mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts, rows
 
 LISTS = mapping("lists", "lists")
 
@@ -206,10 +206,7 @@ def links_of(page_url: str, *hrefs: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("page", "hrefs", "first"),
-    rows("lists", "the likeliest feed comes first"),
-)
+@each_row("lists", "the likeliest feed comes first", "page", "hrefs", "first")
 def test_the_likeliest_feed_comes_first(
     page: str, hrefs: list[str], first: str
 ) -> None:

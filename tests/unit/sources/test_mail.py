@@ -13,7 +13,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.sources.parse.mail import entry_of_mail
 from tests.support.read_paths import TUNING, entries_of, problems_of, read_path
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 SEEN = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 STORY = (
@@ -191,10 +191,7 @@ def test_an_address_with_a_key_of_the_subscriber_is_not_kept(
     assert entry.url == (link.partition("?")[0].partition("#")[0] if kept else None)
 
 
-@pytest.mark.parametrize(
-    "link",
-    rows("mail", "an address that is not of the web is not kept"),
-)
+@each_row("mail", "an address that is not of the web is not kept", "link")
 @pytest.mark.parametrize("place", ["archived", "html", "plain"])
 def test_an_address_that_is_not_of_the_web_is_not_kept(
     tmp_path: Path, link: str, place: str
@@ -214,9 +211,12 @@ def test_an_address_that_is_not_of_the_web_is_not_kept(
 OWN_SERVER = "Received: by 2002:a05:6214 with SMTP id 7\nReceived: from x by mx.own.example with ESMTPS id 8\n"
 
 
-@pytest.mark.parametrize(
-    ("sender", "said", "outlet"),
-    rows("mail", "a mail is of the site that its server has confirmed"),
+@each_row(
+    "mail",
+    "a mail is of the site that its server has confirmed",
+    "sender",
+    "said",
+    "outlet",
 )
 def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
     tmp_path: Path, sender: str, said: str, outlet: str
@@ -228,9 +228,8 @@ def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
     assert entry.outlet == outlet
 
 
-@pytest.mark.parametrize(
-    ("result", "outlet"),
-    rows("mail", "results of a server confirm a domain and no address"),
+@each_row(
+    "mail", "results of a server confirm a domain and no address", "result", "outlet"
 )
 def test_results_of_a_server_confirm_a_domain_and_no_address(
     tmp_path: Path, result: str, outlet: str
@@ -242,9 +241,12 @@ def test_results_of_a_server_confirm_a_domain_and_no_address(
     assert entry.outlet == outlet
 
 
-@pytest.mark.parametrize(
-    ("charset", "codec", "subject"),
-    rows("mail", "a subject is decoded by the charset that is meant"),
+@each_row(
+    "mail",
+    "a subject is decoded by the charset that is meant",
+    "charset",
+    "codec",
+    "subject",
 )
 def test_a_subject_is_decoded_by_the_charset_that_is_meant(
     charset: str, codec: str, subject: str
@@ -272,10 +274,7 @@ def text_of_mail(body: str, kind: str = "plain") -> str:
     return clean_entry(entry, seen=SEEN, tuning=Tuning()).article.text
 
 
-@pytest.mark.parametrize(
-    "below",
-    rows("mail", "what is below the text of a message is no text"),
-)
+@each_row("mail", "what is below the text of a message is no text", "below")
 def test_what_is_below_the_text_of_a_message_is_no_text(below: str) -> None:
     assert text_of_mail(f"{ABOVE}\n\n{below}") == text_of_mail(ABOVE)
 

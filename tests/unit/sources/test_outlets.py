@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.extract.sites import is_address
 from tests.support.read_feeds import read
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 
 
 def outlets(
@@ -37,9 +37,11 @@ def link(url: str) -> str:
     return f"<link>{url}</link>"
 
 
-@pytest.mark.parametrize(
-    ("title", "name"),
-    rows("outlets", "the name is the title of the feed without section and format"),
+@each_row(
+    "outlets",
+    "the name is the title of the feed without section and format",
+    "title",
+    "name",
 )
 def test_the_name_is_the_title_of_the_feed_without_section_and_format(
     title: str, name: str
@@ -75,20 +77,20 @@ def test_an_entry_of_the_feeds_own_has_the_outlet_of_the_feed(
     assert outlet(item, site=site) == ("example.org", "Harbour Post")
 
 
-@pytest.mark.parametrize(
-    ("url", "item", "key"),
-    rows("outlets", "channels of one site are different outlets"),
-)
+@each_row("outlets", "channels of one site are different outlets", "url", "item", "key")
 def test_channels_of_one_site_are_different_outlets(
     url: str, item: str, key: str
 ) -> None:
     assert outlet(item, url=url) == (key, "Harbour Post")
 
 
-@pytest.mark.parametrize(
-    ("site", "title", "name"),
-    rows('outlets', 'the words of a long title that spell the site are its name'),
-)  # fmt: skip
+@each_row(
+    "outlets",
+    "the words of a long title that spell the site are its name",
+    "site",
+    "title",
+    "name",
+)
 def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
     site: str, title: str, name: str
 ) -> None:
@@ -98,9 +100,12 @@ def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
     )
 
 
-@pytest.mark.parametrize(
-    ("site", "item", "is_own"),
-    rows("outlets", "only the feed at the address of a site names it"),
+@each_row(
+    "outlets",
+    "only the feed at the address of a site names it",
+    "site",
+    "item",
+    "is_own",
 )
 def test_only_the_feed_at_the_address_of_a_site_names_it(
     site: str, item: str, *, is_own: bool
@@ -139,9 +144,12 @@ def test_a_name_is_no_address(name: str) -> None:
     assert not is_address(name)
 
 
-@pytest.mark.parametrize(
-    ("url", "page", "behind"),
-    rows("outlets", "a feed speaks for the sites of its publisher only"),
+@each_row(
+    "outlets",
+    "a feed speaks for the sites of its publisher only",
+    "url",
+    "page",
+    "behind",
 )
 def test_a_feed_speaks_for_the_sites_of_its_publisher_only(
     url: str, page: str, behind: str | None

@@ -11,7 +11,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.jsonl import decoded_record, read_labelled
 from aggregator.sources.parse.records.record_entry import entry_of_record
-from tests.support.tables import mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts
 
 
 def read(record: object, **more: object) -> Entry:
@@ -95,10 +95,7 @@ def test_labels_for_eval() -> None:
     assert labelled.entry.title == "T"
 
 
-@pytest.mark.parametrize(
-    ("line", "name"),
-    rows("records", "eval rejects nothing"),
-)
+@each_row("records", "eval rejects nothing", "line", "name")
 def test_eval_rejects_nothing(line: str, name: str) -> None:
     labelled = read_labelled(line, file_name="gold", line_number=4, chosen={})
     assert labelled.id == name

@@ -17,7 +17,7 @@ from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -77,10 +77,7 @@ def test_a_rate_fades_while_nothing_comes() -> None:
 # --- what feeds and servers ask for ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("ttl", "period", "frequency", "seconds"),
-    rows("rhythm", "what a feed asks for"),
-)
+@each_row("rhythm", "what a feed asks for", "ttl", "period", "frequency", "seconds")
 def test_what_a_feed_asks_for(
     ttl: str, period: str, frequency: str, seconds: float | None
 ) -> None:
@@ -91,10 +88,7 @@ DATE = "Fri, 20 Nov 2026 08:00:00 GMT"
 LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    rows("rhythm", "how long an answer is fresh"),
-)
+@each_row("rhythm", "how long an answer is fresh", "headers", "seconds")
 def test_how_long_an_answer_is_fresh(
     headers: dict[str, str], seconds: float | None
 ) -> None:
@@ -127,9 +121,8 @@ def reported(**more: object) -> tuple[str, str, str]:
     return health.state, health.cause, health.words
 
 
-@pytest.mark.parametrize(
-    ("health_cause", "cause", "words"),
-    rows("rhythm", "a failure is shown with its cause"),
+@each_row(
+    "rhythm", "a failure is shown with its cause", "health_cause", "cause", "words"
 )
 def test_a_failure_is_shown_with_its_cause(
     health_cause: str, cause: str, words: str
@@ -156,9 +149,12 @@ def test_the_last_second_is_one() -> None:
     assert "seconds" not in words
 
 
-@pytest.mark.parametrize(
-    ("per_day", "days", "is_silent"),
-    rows("rhythm", "silence is measured by a sources own rhythm"),
+@each_row(
+    "rhythm",
+    "silence is measured by a sources own rhythm",
+    "per_day",
+    "days",
+    "is_silent",
 )
 def test_silence_is_measured_by_a_sources_own_rhythm(
     per_day: float, days: float, is_silent: bool

@@ -9,7 +9,7 @@ import pytest
 from aggregator.grouping.corrections.decision_words import log_words
 from aggregator.store.read.article_detail import LogLine
 from aggregator.store.stories.unit_of_work import LogKind
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
 def line(kind: str, **detail: object) -> LogLine:
@@ -19,10 +19,7 @@ def line(kind: str, **detail: object) -> LogLine:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "detail", "words"),
-    rows("log_words", "a line says what happened and why"),
-)
+@each_row("log_words", "a line says what happened and why", "kind", "detail", "words")
 def test_a_line_says_what_happened_and_why(
     kind: str, detail: dict[str, object], words: str
 ) -> None:

@@ -12,7 +12,7 @@ from aggregator.stories.story_sentences import (
     without_dateline,
     without_heading,
 )
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 LABELLED = Path(__file__).parents[2] / "data" / "front_matter.jsonl"
 
@@ -34,10 +34,7 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
 CLOSED = "The bridge in Tarnow was closed on Monday."
 
 
-@pytest.mark.parametrize(
-    "dateline",
-    rows('front_matter', 'a dateline is cut off'),
-)  # fmt: skip
+@each_row("front_matter", "a dateline is cut off", "dateline")
 def test_a_dateline_is_cut_off(dateline: str) -> None:
     assert without_dateline(dateline + CLOSED) == CLOSED
     assert without_dateline(
@@ -68,9 +65,8 @@ def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
     ).startswith(title)
 
 
-@pytest.mark.parametrize(
-    ("sentence", "why"),
-    rows("front_matter", "talk to the reader and captions are not shown"),
+@each_row(
+    "front_matter", "talk to the reader and captions are not shown", "sentence", "why"
 )
 def test_talk_to_the_reader_and_captions_are_not_shown(
     sentence: str, why: str | None
@@ -106,17 +102,16 @@ def test_cleft_sentences_and_quotations_with_a_speaker_are_shown(sentence: str) 
     assert shows_alone(sentence, "en")
 
 
-@pytest.mark.parametrize(
-    ("sentence", "is_odd"),
-    rows("front_matter", "marks that do not pair are found"),
-)
+@each_row("front_matter", "marks that do not pair are found", "sentence", "is_odd")
 def test_marks_that_do_not_pair_are_found(sentence: str, is_odd: bool) -> None:
     assert has_odd_marks(sentence) is is_odd
 
 
-@pytest.mark.parametrize(
-    ("sentence", "is_alone"),
-    rows("front_matter", "a sentence that refers to another is not shown alone"),
+@each_row(
+    "front_matter",
+    "a sentence that refers to another is not shown alone",
+    "sentence",
+    "is_alone",
 )
 def test_a_sentence_that_refers_to_another_is_not_shown_alone(
     sentence: str, is_alone: bool

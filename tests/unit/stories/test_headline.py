@@ -15,7 +15,7 @@ from aggregator.stories.lead import lead_of, summary
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline, is_fit
 from tests.support.stories_examples import NOON, ferry, view
-from tests.support.tables import mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts
 
 SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
 
@@ -65,10 +65,7 @@ def test_the_report_that_gives_the_lead(name: str) -> None:
     assert article.id == row["gives"]
 
 
-@pytest.mark.parametrize(
-    ("title", "outlet", "clean"),
-    rows("headline", "outlet names are cut from titles"),
-)
+@each_row("headline", "outlet names are cut from titles", "title", "outlet", "clean")
 def test_outlet_names_are_cut_from_titles(
     title: str, outlet: str | None, clean: str
 ) -> None:
@@ -84,10 +81,7 @@ def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(
     assert whole.startswith(shorter.removesuffix("…"))
 
 
-@pytest.mark.parametrize(
-    ("opening", "title", "is_shown"),
-    rows("headline", "a surname alone opens no story"),
-)
+@each_row("headline", "a surname alone opens no story", "opening", "title", "is_shown")
 def test_a_surname_alone_opens_no_story(
     opening: str, title: str, is_shown: bool
 ) -> None:
@@ -123,10 +117,7 @@ def test_summary_never_says_more_than_allowed_in_scripts_without_blanks(
 # --- reasons -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("shown", "reason"),
-    rows("headline", "the reason for another title is said"),
-)
+@each_row("headline", "the reason for another title is said", "shown", "reason")
 def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
     later = view("d", "Evening Bell", title=shown, hours=9, text=ferry()[0].text)
     others = [] if shown.startswith("No") else [later]
@@ -165,9 +156,8 @@ def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
 # --- languages ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("language", "faulty", "plain"),
-    rows("headline", "bait and labels lose in each language"),
+@each_row(
+    "headline", "bait and labels lose in each language", "language", "faulty", "plain"
 )
 def test_bait_and_labels_lose_in_each_language(
     language: str, faulty: str, plain: str
@@ -177,9 +167,8 @@ def test_bait_and_labels_lose_in_each_language(
     assert best([loud, calm], None) == plain
 
 
-@pytest.mark.parametrize(
-    ("language", "title"),
-    rows("headline", "plain statements have no fault in their language"),
+@each_row(
+    "headline", "plain statements have no fault in their language", "language", "title"
 )
 def test_plain_statements_have_no_fault_in_their_language(
     language: str, title: str

@@ -13,7 +13,7 @@ from aggregator.stories.speakers import speaker_of
 from aggregator.stories.story_sentences import sentences_of_report
 from aggregator.stories.story_words import heads, tokens
 from tests.support.stories_examples import NOON, check_words, story_text, view
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 STORIES = Path(__file__).parents[2] / "data" / "tellings"
 LANGUAGES = sorted(path.stem for path in STORIES.glob("*.jsonl"))
@@ -52,9 +52,11 @@ def test_both_reports_are_heard_word_for_word(language: str) -> None:
     ].title in as_text(shown, articles)
 
 
-@pytest.mark.parametrize(
-    ("language", "whole"),
-    rows("stories_languages", "sentences end where the language ends them"),
+@each_row(
+    "stories_languages",
+    "sentences end where the language ends them",
+    "language",
+    "whole",
 )
 def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -> None:
     assert whole in {
@@ -62,9 +64,12 @@ def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -
     }
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "speaker"),
-    rows("stories_languages", "a speaker is found by the verbs of the language"),
+@each_row(
+    "stories_languages",
+    "a speaker is found by the verbs of the language",
+    "language",
+    "text",
+    "speaker",
 )
 def test_a_speaker_is_found_by_the_verbs_of_the_language(
     language: str, text: str, speaker: str

@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.story_names import names_of, topics_of
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 from tests.support.written_stories import an_article
 
 
@@ -55,19 +55,15 @@ def _names_in_both(sentences: str, language: str = "en") -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    "name",
-    rows("names", "a name is not cut at the words that link its parts"),
-)
+@each_row("names", "a name is not cut at the words that link its parts", "name")
 def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
     assert _names_in_both(
         f"On the day they spoke with the {name}, which gave no answer."
     ) == {name}
 
 
-@pytest.mark.parametrize(
-    ("language", "sentence", "name"),
-    rows("names", "bodies of other languages are not cut"),
+@each_row(
+    "names", "bodies of other languages are not cut", "language", "sentence", "name"
 )
 def test_bodies_of_other_languages_are_not_cut(
     language: str, sentence: str, name: str
@@ -75,10 +71,7 @@ def test_bodies_of_other_languages_are_not_cut(
     assert _names_in_both(sentence.format(name), language) == {name}
 
 
-@pytest.mark.parametrize(
-    ("sentence", "names"),
-    rows("names", "several names stay apart"),
-)
+@each_row("names", "several names stay apart", "sentence", "names")
 def test_several_names_stay_apart(sentence: str, names: list[str]) -> None:
     assert _names_in_both(sentence) == set(names)
 

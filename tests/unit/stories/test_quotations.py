@@ -7,16 +7,13 @@ from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import MOST, quotations_of, quoted_share
 from aggregator.stories.speakers import full_name, speaker_of, without_role
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 WORDS = "“The ferry was safe and every inspection proved it”"
 SAFE = f"{WORDS[:-1]},”"
 
 
-@pytest.mark.parametrize(
-    ("sentence", "speaker"),
-    rows("quotations", "the speaker of a quotation"),
-)
+@each_row("quotations", "the speaker of a quotation", "sentence", "speaker")
 def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
     assert speaker_of(sentence, "en") == speaker
 
@@ -31,10 +28,7 @@ def test_a_term_in_quotation_marks_is_no_quotation() -> None:
     assert quoted_share(f"{SAFE} Joren Hale said.") > 0.5
 
 
-@pytest.mark.parametrize(
-    ("name", "person"),
-    rows("quotations", "titles and roles are no part of a name"),
-)
+@each_row("quotations", "titles and roles are no part of a name", "name", "person")
 def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
     assert without_role(name) == person
 

@@ -3,13 +3,10 @@
 import pytest
 
 from aggregator.stories.titles.title_text import take_title
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("title", "plain"),
-    rows("takes", "a later take has a mark at either end"),
-)
+@each_row("takes", "a later take has a mark at either end", "title", "plain")
 def test_a_later_take_has_a_mark_at_either_end(title: str, plain: str) -> None:
     assert take_title(title) == plain
 

@@ -11,7 +11,7 @@ from aggregator.stories.versions import (
     changed_sentences,
     is_update,
 )
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping, rows
 
 REST = (
     "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road "
@@ -151,9 +151,8 @@ def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("title", "language"),
-    rows("stories_versions", "a correction is marked by its first word"),
+@each_row(
+    "stories_versions", "a correction is marked by its first word", "title", "language"
 )
 def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
     assert is_correction(title, language)

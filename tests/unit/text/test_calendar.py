@@ -1,15 +1,10 @@
 """Names of months and weekdays (aggregator/text/calendar.yaml)."""
 
-import pytest
-
 from aggregator.text import calendar
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("word", "number"),
-    rows("calendar", "a month is known in any language and case"),
-)  # fmt: skip
+@each_row("calendar", "a month is known in any language and case", "word", "number")
 def test_a_month_is_known_in_any_language_and_case(
     word: str, number: int | None
 ) -> None:

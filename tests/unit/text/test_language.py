@@ -23,17 +23,17 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.sources.source_limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 TUNING = Tuning().section("text", ExtractTuning)
 
 
-@pytest.mark.parametrize(
-    ("title", "declared", "language"),
-    rows(
-        "language",
-        "what is declared of a short text holds unless its script is another",
-    ),
+@each_row(
+    "language",
+    "what is declared of a short text holds unless its script is another",
+    "title",
+    "declared",
+    "language",
 )
 def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
     title: str, declared: str, language: str
@@ -41,12 +41,13 @@ def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
     assert find_language(title, "", declared, TUNING) == language
 
 
-@pytest.mark.parametrize(
-    ("title", "text", "declared", "language"),
-    rows(
-        "language",
-        "a short text that is clearly of another language outweighs the declaration",
-    ),
+@each_row(
+    "language",
+    "a short text that is clearly of another language outweighs the declaration",
+    "title",
+    "text",
+    "declared",
+    "language",
 )
 def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declaration(
     title: str, text: str, declared: str, language: str
@@ -54,9 +55,12 @@ def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declarat
     assert find_language(title, text, declared, TUNING) == language
 
 
-@pytest.mark.parametrize(
-    ("text", "declared", "language"),
-    rows("language", "a long text of a neighbouring language is of that"),
+@each_row(
+    "language",
+    "a long text of a neighbouring language is of that",
+    "text",
+    "declared",
+    "language",
 )
 def test_a_long_text_of_a_neighbouring_language_is_of_that(
     text: str, declared: str, language: str
@@ -151,10 +155,7 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
     assert language_of_feed(["2:1", ""], TUNING) is None
 
 
-@pytest.mark.parametrize(
-    ("language", "text"),
-    rows("language", "stop words tell only their own language"),
-)
+@each_row("language", "stop words tell only their own language", "language", "text")
 def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
     assert find_language("", text, None, TUNING) == language
 

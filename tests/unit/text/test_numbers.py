@@ -8,13 +8,12 @@ from aggregator.text.numbers import (
     plain_number,
     spelt_numbers,
 )
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("token", "language", "number"),
-    rows("numbers", "a number loses its thousands separators"),
-)  # fmt: skip
+@each_row(
+    "numbers", "a number loses its thousands separators", "token", "language", "number"
+)
 def test_a_number_loses_its_thousands_separators(
     token: str, language: str, number: str
 ) -> None:

@@ -2,20 +2,21 @@
 
 import threading
 
-import pytest
-
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
-from tests.support.tables import rows
+from tests.support.tables import each_row
 
 
 def length_of(word: str) -> int:
     return len(word)
 
 
-@pytest.mark.parametrize(
-    ("text", "language", "found"),
-    rows("reading", "parts end where the script changes and keep marks"),
+@each_row(
+    "reading",
+    "parts end where the script changes and keep marks",
+    "text",
+    "language",
+    "found",
 )
 def test_parts_end_where_the_script_changes_and_keep_marks(
     text: str, language: str, found: str

@@ -7,7 +7,7 @@ import pytest
 from aggregator.config.story_query import SavedQuery, StoryQuery
 from aggregator.model.errors import UsageError
 from aggregator.web.list_query import ListQuery, Selection, filter_words, select_stories
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -27,10 +27,7 @@ def test_empty_values_are_as_good_as_none() -> None:
     assert _select(outlet="", since="  ", min_reports="", limit=" ") == _select()
 
 
-@pytest.mark.parametrize(
-    ("written", "time"),
-    rows("filters", "since takes spans dates and times"),
-)
+@each_row("filters", "since takes spans dates and times", "written", "time")
 def test_since_takes_spans_dates_and_times(written: str, time: str) -> None:
     assert _select(since=written).filter.since == dt.datetime.fromisoformat(time)
 
@@ -89,10 +86,7 @@ def test_what_cannot_be_is_refused_with_its_name_and_value(
     assert len(str(refused.value)) < 200
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    rows("filters", "it is said what is allowed"),
-)
+@each_row("filters", "it is said what is allowed", "name", "value", "words")
 def test_it_is_said_what_is_allowed(name: str, value: str, words: str) -> None:
     with pytest.raises(UsageError) as refused:
         ListQuery.read({name: value})

@@ -22,7 +22,7 @@ from aggregator.web.jinja import environment, without_title
 from aggregator.web.pages.front_layout import BESIDE, FrontPage, arrange_stories
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.web_app import create_app
-from tests.support.tables import mapping, rows
+from tests.support.tables import each_row, mapping
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -143,9 +143,8 @@ def test_every_story_stands_on_the_page_once(
             assert there == sorted(there)
 
 
-@pytest.mark.parametrize(
-    ("others", "beside"),
-    rows("front_page", "no older story is above those of these days"),
+@each_row(
+    "front_page", "no older story is above those of these days", "others", "beside"
 )
 def test_no_older_story_is_above_those_of_these_days(
     others: tuple[int, int], beside: list[str]
@@ -268,9 +267,12 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("hours_ago", "path", "story_below"),
-    rows("front_page", "a line stands where the last visit was"),
+@each_row(
+    "front_page",
+    "a line stands where the last visit was",
+    "hours_ago",
+    "path",
+    "story_below",
 )
 def test_a_line_stands_where_the_last_visit_was(
     hours_ago: int, path: str, story_below: str | None

@@ -16,7 +16,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, environment, iso, moment, time_of_day
 from aggregator.web.pages.story_page import report_groups
 from aggregator.web.web_app import create_app
-from tests.support.tables import rows
+from tests.support.tables import each_row
 from tests.support.tame_pages import HOSTILE, assert_tame
 from tests.support.written_stories import (
     MORNING,
@@ -485,9 +485,12 @@ def test_times_are_shown_in_utc() -> None:
     assert iso(dt.date(2026, 3, 1)) == "2026-03-01"
 
 
-@pytest.mark.parametrize(
-    ("articles", "reports", "shown"),
-    rows("pages", "marks show own reports first and never too many"),
+@each_row(
+    "pages",
+    "marks show own reports first and never too many",
+    "articles",
+    "reports",
+    "shown",
 )
 def test_marks_show_own_reports_first_and_never_too_many(
     articles: int, reports: int, shown: str

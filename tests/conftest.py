@@ -52,7 +52,7 @@ hypothesis.settings.register_profile("random", _ANY_MACHINE)
 hypothesis.settings.register_profile("fixed", _ANY_MACHINE, derandomize=True)
 hypothesis.settings.load_profile("fixed")
 
-# The time limit of slow tests, which are those marked so and unit tests for later; of others: pyproject.toml
+# The time limit of tests that are marked as slow or for later; of others: pyproject.toml
 LONG_SECONDS = 900
 
 
@@ -84,22 +84,21 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests more time, and mark the Postgres twins of tests that run on SQLite, too.
+    """Mark the Postgres twins of tests that run on SQLite, too, and give what is slow or for later more time.
 
     A file tests one use case and begins with its main case: `make test` runs its first twin, and all twins of
     tests/integration/store, where SQL is written; `make test-later` the others.
     """
     begun = set[Path]()
     for item in items:
-        is_later = item.get_closest_marker("later") and "unit" in item.path.parts
-        if is_later or item.get_closest_marker("slow") is not None:
-            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
         parameters = getattr(item, "callspec", None)
-        if parameters is None or parameters.params.get("database_url") != "postgres":
-            continue
-        if item.path in begun and "integration/store" not in item.path.as_posix():
-            item.add_marker(pytest.mark.later)
-        begun.add(item.path)
+        if parameters and parameters.params.get("database_url") == "postgres":
+            if item.path in begun and "integration/store" not in item.path.as_posix():
+                item.add_marker(pytest.mark.later)
+            begun.add(item.path)
+        is_long = item.get_closest_marker("later") or item.get_closest_marker("slow")
+        if is_long and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 def postgres_server() -> str | None:

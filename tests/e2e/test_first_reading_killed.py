@@ -89,7 +89,8 @@ def read(
     asked = source.c.last_polled_at.is_not(None)
     count = len(feeds.sources)
     kills = 0
-    few_at_once = {"placing": {"batch_articles": 5, "gathering_seconds": 0.0}}
+    # So that it places for as long as a busy machine may take to kill it.
+    few_at_once = {"placing": {"batch_articles": 1, "gathering_seconds": 0.0}}
     with DaemonProcess(folder, settings, tuning=few_at_once) as daemon:
         if rng is not None:
             for released in sorted(rng.sample(range(1, count), 2)):

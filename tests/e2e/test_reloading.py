@@ -19,10 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
+from aggregator.web.server import STOP_DEADLINE_SECONDS
 from tests.support.daemon_process import PROGRAM, WORKER, WORKERS, DaemonProcess
 from tests.support.loopback import LoopbackServer, free_port
 from tests.support.outlets import DAM, FIRE, SAMPLES, Outlet
 from tests.support.receiver import SECRET, Receiver
+from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.later
@@ -262,11 +264,14 @@ class Load:
     def _ask(
         self, client: httpx.Client, status: int, method: str, path: str, **more: Any
     ) -> bool:
+        began = time.monotonic()
         try:
             answer = client.request(method, self._address + path, **more)
         except httpx.TransportError:
             return False
-        if answer.status_code != status:
+        # On a busy machine: a server that stops gives up what takes longer.
+        is_given_up = time.monotonic() - began >= STOP_DEADLINE_SECONDS
+        if answer.status_code != status and not is_given_up:
             self.wrong.append(f"{path}: {answer.status_code} {answer.text[:200]}")
         return answer.status_code == status
 
@@ -281,9 +286,7 @@ def held(daemon: DaemonProcess) -> tuple[int, int]:
 def test_reloads_under_load_lose_and_leave_nothing(
     reloads: int, tmp_path: Path
 ) -> None:
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = drawn("reloads", reloads)
     outlet = Outlet("Marenholt Courier", "rss", [DAM])
     settings: dict[str, Any] = {
         "server": {"port": free_port()},
@@ -431,7 +434,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
         "work": WORKER,
     }
     tuning = {
-        "watchdog": {"stalled_seconds": 3.0},
+        "watchdog": {"stalled_seconds": 8.0},
         "work": {"parse_deadline_seconds": 600.0},
     }
     sample = next((SAMPLES / "Nordkanal").iterdir())
@@ -469,7 +472,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
             # A busy machine is slow to start a worker
             stalled = daemon.lines("no progress")
             daemon.process.send_signal(signal.SIGSTOP)
-            time.sleep(4.0)  # longer than a part may do nothing
+            time.sleep(9.0)  # longer than a part may do nothing
             daemon.process.send_signal(signal.SIGCONT)
             assert systemd.pings()
             assert systemd.pings()

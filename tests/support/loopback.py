@@ -9,6 +9,7 @@ Routes can be changed while the server runs.
 """
 
 import gzip
+import random
 import re
 import socket
 import ssl
@@ -316,6 +317,8 @@ def http_client(**settings: Any) -> httpx.Client:
 
 def free_port() -> int:
     """A port of loopback at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    while True:
+        # None of those that the system gives to connections: before the port is used, one could have it.
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000)))
+            return int(one.getsockname()[1])

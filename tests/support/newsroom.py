@@ -33,6 +33,7 @@ from tests.support.articles import (
 )
 from tests.support.loopback import Closing
 from tests.support.rows import written_by
+from tests.support.waiting import PATIENCE_SECONDS
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
 
@@ -72,7 +73,7 @@ class Newsroom(Closing):
             ),
         )
         self.client = httpx.Client(
-            base_url=self.server.start(), trust_env=False, timeout=30
+            base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
         )
         self._thread = threading.Thread(target=self._write, daemon=True)
 
@@ -168,7 +169,7 @@ class Newsroom(Closing):
         self.fetching.close()
         self.server.stop()
         if self._thread.is_alive():
-            self._thread.join(10)
+            self._thread.join(PATIENCE_SECONDS)
 
 
 def _nowhere(name: str, _port: int, _seconds: float) -> list[str]:

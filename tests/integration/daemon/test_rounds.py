@@ -39,6 +39,7 @@ from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import executed, read_by, written_by
 from tests.support.rss import item, rss
 from tests.support.seeds import printed_seed
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time, World
 
 DAY = 86400.0
@@ -411,7 +412,7 @@ def drips_beside_good(
     assert threading.active_count() < 400
     rounds.stop()
     client.close()
-    assert rounds.join(5.0) == 0
+    assert rounds.join(PATIENCE_SECONDS) == 0
     for server in [*bad, *good]:
         server.close()
     return seconds, ended
@@ -420,7 +421,7 @@ def drips_beside_good(
 @pytest.mark.later
 def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> None:
     """Held up, the good ones would come after the bad ones, which end at their deadline."""
-    seconds, ended = drips_beside_good(sqlite, deadline=30.0, count=24)
+    seconds, ended = drips_beside_good(sqlite, deadline=PATIENCE_SECONDS, count=24)
     assert ended == 0, f"the good ones waited {seconds:.1f} s for the end of bad ones"
 
 

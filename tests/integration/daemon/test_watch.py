@@ -2,9 +2,7 @@
 
 import datetime as dt
 import json
-import os
 import re
-import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -364,11 +362,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
     )
     key = {"Authorization": f"Bearer {secret}"}
     assert watched.client.get("/readyz").status_code == 200
-    stopped = _family(
-        int((own_postgres.data / "postmaster.pid").read_text().split()[0])
-    )
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    own_postgres.suspend()
     try:
         asked: list[tuple[str, dict[str, str]]] = [
             ("/healthz", {}),
@@ -385,8 +379,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(
         )
         assert watched.metrics()["aggregator_database_up"] == 0
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        own_postgres.resume()
     wait_until(
         lambda: watched.client.get("/readyz").status_code == 200,
         "us to answer again, as it does",
@@ -462,12 +455,6 @@ def test_a_backup_folder_that_hangs_is_no_database(
     assert reported["problems"] == ["the backup folder did not answer within 2 s"]
     watched.close()
     database.close()
-
-
-def _family(root: int) -> list[int]:
-    """The process and its children, the children first."""
-    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    return [*map(int, children), root]
 
 
 def names() -> set[str]:

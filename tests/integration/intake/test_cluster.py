@@ -54,7 +54,9 @@ class Running(Cluster):
         """Until the scheduler knows so many."""
 
         with Client(
-            self.executor.replace("dask", "tcp"), set_as_default=False
+            self.executor.replace("dask", "tcp"),
+            timeout=PATIENCE_SECONDS,  # the scheduler has only been started
+            set_as_default=False,
         ) as client:
             client.wait_for_workers(wanted, timeout=PATIENCE_SECONDS)
 
@@ -123,7 +125,7 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
     all_tuning = Tuning(
-        {"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}}
+        {"work": {"parse_deadline_seconds": 5.0, "result_cap_bytes": 1000}}
     )
     with closing(open_executor(cluster.executor, 0, all_tuning)) as limited:
         for function, job, verdict in (

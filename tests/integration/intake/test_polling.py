@@ -56,16 +56,16 @@ class CopyKeys:
             target=self._hold, args=(database,), daemon=True
         )
         self._thread.start()
-        assert self._has.wait(timeout=30)
+        assert self._has.wait(timeout=PATIENCE_SECONDS)
 
     def _hold(self, database: Database) -> None:
         with database.write():
             self._has.set()
-            self._ends.wait(timeout=60)
+            self._ends.wait(timeout=PATIENCE_SECONDS)
 
     def release(self) -> None:
         self._ends.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.later

@@ -24,6 +24,7 @@ from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
 from tests.support.tables import mapping
+from tests.support.waiting import PATIENCE_SECONDS
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
@@ -127,7 +128,10 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: StoryReader) -> 
     settings = PublishSettings(port=0, full_text="all", excerpt_words=WORDS)
     server = Server(polled, settings)
     with httpx.Client(
-        base_url=server.start(), headers=STRANGER, trust_env=False, timeout=30
+        base_url=server.start(),
+        headers=STRANGER,
+        trust_env=False,
+        timeout=PATIENCE_SECONDS,
     ) as client:
         feeds = (
             client.get("/feeds/stories.rss").text + client.get("/api/v1/stories").text

@@ -135,9 +135,9 @@ def test_twice_the_paragraphs_take_no_more_than_thrice_the_time(part: str) -> No
 
     def seconds(count: int) -> float:
         page = f"<html><body>{part * count}"
-        began = time.process_time()
+        began = time.thread_time()
         assert read_page(page, tuning=tuning) is not None
-        return time.process_time() - began
+        return time.thread_time() - began
 
     seconds(10)  # loads the library
     assert (

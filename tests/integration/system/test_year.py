@@ -49,6 +49,7 @@ from tests.support.newswire import DAY, HOUR, Feed, Wire
 from tests.support.rows import counted, queried, read_by, written_by
 from tests.support.seeds import printed_seed
 from tests.support.tuned import tune
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import World
 
 WEEKS_KEPT = 5  # of the log
@@ -200,7 +201,7 @@ class Installation:
     def _end(self) -> None:
         self.rounds.stop()
         self.client.close()
-        assert self.rounds.join(5.0) == 0
+        assert self.rounds.join(PATIENCE_SECONDS) == 0
         self.server.stop()
 
     def _keep_before_upgrade(self, revision: str) -> None:

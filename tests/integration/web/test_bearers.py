@@ -436,6 +436,8 @@ def _broken(_wanted: StoryFilter) -> None:
 def _raw(room: Newsroom, request: bytes) -> None:
     """Bytes that no client would send."""
     url = room.client.base_url
-    with socket.create_connection((str(url.host), url.port or 80), timeout=10) as sent:
+    with socket.create_connection(
+        (str(url.host), url.port or 80), timeout=PATIENCE_SECONDS
+    ) as sent:
         sent.sendall(request)
         sent.recv(4096)

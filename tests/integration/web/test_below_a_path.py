@@ -20,7 +20,7 @@ from lxml import html
 
 from aggregator.store.engine.database import Database
 from tests.support.newsroom import Newsroom, problem_of
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 SITE = "http://example.org"  # of https, cookies would not be sent to loopback
 NGINX = shutil.which(
@@ -80,7 +80,9 @@ def _nginx(
         try:
             wait_until(partial(answers, port), "nginx to answer")
             with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+                base_url=f"http://127.0.0.1:{port}",
+                trust_env=False,
+                timeout=PATIENCE_SECONDS,
             ) as client:
                 yield client
         finally:
@@ -116,7 +118,7 @@ def _behind(
     transport = _AsBehindAProxy(path) if proxy == "strips" else None
     address = room.client.base_url
     with httpx.Client(
-        base_url=address, trust_env=False, timeout=30, transport=transport
+        base_url=address, trust_env=False, timeout=PATIENCE_SECONDS, transport=transport
     ) as client:
         yield client
 

@@ -22,7 +22,7 @@ from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source
 from tests.support.rows import read_by, written_by
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
 
@@ -430,7 +430,7 @@ def test_slow_sites_hold_up_no_other_change(
     is_ready = threading.Event()
 
     def slow(_request: Request) -> Response:
-        is_ready.wait(30)
+        is_ready.wait(PATIENCE_SECONDS)
         return Response(body=FEED, content_type="application/rss+xml")
 
     server.routes["*"] = slow

@@ -13,6 +13,7 @@ from aggregator.store.engine.database import Database
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.tables import rows
+from tests.support.waiting import PATIENCE_SECONDS
 
 FORM = re.compile(r'name="form" value="(\w+)"')
 SHORT = 12  # words of an article for others
@@ -23,7 +24,9 @@ OF_CLIENTS = rows("owner", "of clients")
 def asked(room: Newsroom, path: str, *headers: str, version: str = "1.1") -> bytes:
     """The body that a client gets which writes its request by itself."""
     port = room.client.base_url.port or 0
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", port), timeout=PATIENCE_SECONDS
+    ) as connection:
         lines = [
             f"GET {path} HTTP/{version}",
             f"Host: 127.0.0.1:{port}",

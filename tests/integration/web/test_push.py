@@ -54,7 +54,11 @@ class Office(Newsroom):
     """A newsroom with a token that may push."""
 
     def __init__(
-        self, database: Database, *, deadline_seconds: float = 20.0, **tuning: Any
+        self,
+        database: Database,
+        *,
+        deadline_seconds: float = PATIENCE_SECONDS,
+        **tuning: Any,
     ) -> None:
         super().__init__(
             database,
@@ -337,7 +341,9 @@ class SlowClient:
 
     def __init__(self, office: Office, sent: bytes, declared: int) -> None:
         host, port = office.client.base_url.host, office.client.base_url.port
-        self.socket = socket.create_connection((host, port or 80), timeout=30)
+        self.socket = socket.create_connection(
+            (host, port or 80), timeout=PATIENCE_SECONDS
+        )
         self.socket.sendall(
             f"POST /api/v1/articles HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {office.secret}\r\nContent-Length: {declared}\r\n\r\n".encode()

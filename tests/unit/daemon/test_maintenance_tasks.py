@@ -14,6 +14,7 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     LeaseLostError,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time
 
 HOUR = 3600.0
@@ -136,12 +137,12 @@ def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
     assert not ran.wait(0.1)
     assert done == [], "nobody asked a daemon that stands by"
     is_writer.set()
-    assert ran.wait(30)
+    assert ran.wait(PATIENCE_SECONDS)
     steps_done = done.count("step")
     while done.count("step") < steps_done + 3:
         tasks.run_step(never)
     tasks.stop()
-    assert not tasks.join(30)
+    assert not tasks.join(PATIENCE_SECONDS)
     assert set(done) == {"broken", "due", "step"}
     assert done.count("broken") == 1
     assert tasks.failures() == ("broken: the disk is full",)
@@ -153,12 +154,12 @@ def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None
 
     def back_up(stops: Stop) -> bool:
         backing_up.set()
-        ended.wait(30)
+        ended.wait(PATIENCE_SECONDS)
         assert stops()
         return False
 
     def send(_stops: Stop) -> bool:
-        assert backing_up.wait(30)
+        assert backing_up.wait(PATIENCE_SECONDS)
         sent.set()
         return False
 
@@ -171,11 +172,11 @@ def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None
         is_writer=lambda: True,
     )
     jobs.start()
-    assert sent.wait(30)
+    assert sent.wait(PATIENCE_SECONDS)
     jobs.stop()
     assert jobs.join(0.1), "the backup still runs"
     ended.set()
-    assert not jobs.join(30)
+    assert not jobs.join(PATIENCE_SECONDS)
     assert jobs.failures() == ()
 
 
@@ -190,7 +191,7 @@ def test_tasks_run_when_the_clock_jumped() -> None:
     jobs = Maintenance((), [MaintenanceTask("due", HOUR, run)], is_writer=lambda: True)
     jobs.start()
     jobs.clock_jumped()
-    assert ran.wait(30)
+    assert ran.wait(PATIENCE_SECONDS)
     jobs.stop()
-    assert not jobs.join(30)
+    assert not jobs.join(PATIENCE_SECONDS)
     jobs.clock_jumped()  # a scheduler thread that a reload left behind

@@ -227,9 +227,9 @@ def test_the_time_of_nested_formatting_grows_with_its_size() -> None:
 
     def seconds(depth: int) -> float:
         nested = "".join(f"<font a={n}>" for n in range(depth))
-        start = time.process_time()
+        start = time.thread_time()
         article_html(f"<h2>T</h2><p>{nested}" + "<p>x</p>" * 4_000, HERE)
-        return time.process_time() - start
+        return time.thread_time() - start
 
     assert min(seconds(240) for _ in range(3)) < 5 * min(seconds(1) for _ in range(3))
 

@@ -55,7 +55,7 @@ def client() -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Client]:
     """For servers that never come to an end by themselves."""
-    made = make_client(fetch_deadline_seconds=0.5)
+    made = make_client(fetch_deadline_seconds=2.0)  # in which a head comes
     yield made
     made.close()
 

@@ -19,7 +19,7 @@ from aggregator.sources.source_limits import source_tuning
 from tests.support.certificate import server_context, trust
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.tables import mapping, repeated, rows
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.world import Time
 
 TUNING = msgspec.structs.replace(
@@ -419,6 +419,6 @@ def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
     thread.start()
     wait_until(lambda: imap.commands, "a command")
     client.close()
-    thread.join(30)
+    thread.join(PATIENCE_SECONDS)
     # The poller asks whether the program ends
     assert ended in (["stopped"], ["connect"])

@@ -235,7 +235,9 @@ def connect(
     url = httpx.URL(server.url)
     place, made = (url.host, url.port or 80), []
     for _ in range(number):
-        one = socket.create_connection(place, timeout=60, source_address=(address, 0))
+        one = socket.create_connection(
+            place, timeout=PATIENCE_SECONDS, source_address=(address, 0)
+        )
         made.append(stack.enter_context(one))
         one.sendall(begun)
     return made
@@ -251,7 +253,9 @@ def said_on(connection: socket.socket) -> bytes:
 
 def get(server: Server, path: str) -> int:
     """The status that a newcomer from 127.0.0.1 hears."""
-    return httpx.get(server.url + path, trust_env=False, timeout=30).status_code
+    return httpx.get(
+        server.url + path, trust_env=False, timeout=PATIENCE_SECONDS
+    ).status_code
 
 
 @pytest.mark.later
@@ -317,7 +321,9 @@ def test_probes_are_answered_in_a_flood_from_loopback(
             if len(kept) == kept.maxlen:
                 kept[0].close()
             kept.append(
-                socket.create_connection((url.host, url.port or 80), timeout=60)
+                socket.create_connection(
+                    (url.host, url.port or 80), timeout=PATIENCE_SECONDS
+                )
             )
         for one in kept:
             one.close()

@@ -8,6 +8,7 @@ All articles are samples of the project or invented here. A server must be there
 `pg_dump`.
 """
 
+import datetime as dt
 import json
 import os
 import re
@@ -16,11 +17,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,13 +28,16 @@ import yaml
 import zstandard
 from sqlalchemy import create_engine, make_url, text
 
+from tests.support.loopback import LoopbackServer, Resource
+from tests.support.reader_client import READ, STARRED, ReaderClient
+from tests.support.rss import item, rss
 from tests.support.tables import rows
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FOLDER = Path(__file__).parent.parent / "data" / "upgrade"
 
 _LEVEL = 19  # of zstd: the files are part of the project
 _PORT = 8473  # of the feed, whose address is in the database
-_PATIENCE_SECONDS = 120.0
 _SERVER = os.environ.get(
     "AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432"
 )
@@ -178,23 +179,19 @@ class Program:
 
     def story_of(self, title: str) -> str:
         """Return the id of the story of the article whose title begins like this."""
-        return str(
-            self.rows(f"SELECT story FROM article WHERE title LIKE '{title}%'")[0][0]
-        )
+        return self._of_article("story", title)
 
     def article_of(self, title: str) -> str:
         """Return the id of the article whose title begins like this."""
-        return str(
-            self.rows(f"SELECT id FROM article WHERE title LIKE '{title}%'")[0][0]
-        )
+        return self._of_article("id", title)
+
+    def _of_article(self, column: str, title: str) -> str:
+        found = self.rows(f"SELECT {column} FROM article WHERE title LIKE '{title}%'")
+        return str(found[0][0])
 
     def wait_for(self, query: str) -> None:
         """Wait until a query returns a row."""
-        ends = time.monotonic() + _PATIENCE_SECONDS
-        while not self.rows(query):
-            if time.monotonic() > ends:
-                raise TimeoutError(query)
-            time.sleep(0.2)
+        wait_until(lambda: self.rows(query), query)
 
 
 def _ingest_old_articles(program: Program) -> None:
@@ -254,11 +251,15 @@ def _run_daemon(program: Program) -> None:
     """Poll a feed, render all stories, and read with the Reader API."""
     token = program.run("token", "create", "ada", "--scope", "read").strip()
     program.run("token", "create", "newsroom", "--scope", "push", "--scope", "admin")
-    with _site() as address, _daemon(program) as base:
+    feed = Resource(_feed(), "application/rss+xml", etag='"edition-1"')
+    with (
+        LoopbackServer({"/feed": feed}, port=_PORT) as server,
+        _daemon(program) as base,
+    ):
         program.run(
             "sources",
             "add",
-            f"{address}/feed",
+            server.url("/feed"),
             "--name",
             "tramways",
             "--folder",
@@ -281,93 +282,47 @@ def _daemon(program: Program) -> Iterator[str]:
             program.command_line("run"), cwd=program.checkout, stderr=errors
         )
     try:
-        ends = time.monotonic() + _PATIENCE_SECONDS
-        while (
-            match := re.search(r"listening on (http://[^\s,]+)", log.read_text())
-        ) is None:
-            if process.poll() is not None or time.monotonic() > ends:
-                raise SystemExit(log.read_text())
-            time.sleep(0.2)
-        yield match[1]
+        listens = wait_until(
+            lambda: re.search(r"listening on (http://[^\s,]+)", log.read_text()),
+            f"the daemon to listen, see {log}",
+        )
+        yield listens[1]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(_PATIENCE_SECONDS)
+        process.wait(PATIENCE_SECONDS)
 
 
 def _read(program: Program, base: str, token: str) -> None:
     """Sign in as a reader; star one story, read two others, and mark one as unread again."""
-    with httpx.Client(base_url=base, trust_env=False) as client:
-        answer = client.post(
-            "/accounts/ClientLogin", data={"Email": "ada", "Passwd": token}
+    reader = ReaderClient(httpx.URL(base), "ada", token)
+
+    def number(title: str) -> str:
+        condition = f"article.title LIKE '{title}%' OR article.outlet LIKE '{title}%'"
+        joined = "article JOIN story ON story.id = article.story"
+        found = program.rows(f"SELECT story_no FROM {joined} WHERE {condition}")
+        return str(found[0][0])
+
+    for title in ("Kestrow Dam", "Freight"):
+        reader.mark(number(title), add=STARRED)
+    for title in ("Kestrow Dam", "Halverne United", "Night trams"):
+        reader.mark(number(title), add=READ)
+    reader.mark(number("Night trams"), remove=READ)
+
+
+def _feed() -> str:
+    items = (
+        item(
+            title,
+            body,
+            guid=f"item-{number}",
+            link=f"https://sennick-tramways.example/news/{number}",
+            published=dt.datetime(2026, 11, 16, number, 30, tzinfo=dt.UTC),
+            more="<category>Culture</category>",
         )
-        secret = answer.raise_for_status().text.split("Auth=")[1].strip()
-        client.headers["Authorization"] = f"GoogleLogin auth={secret}"
-        key = client.get("/reader/api/0/token").raise_for_status().text
-        read, starred = (
-            "user/-/state/com.google/read",
-            "user/-/state/com.google/starred",
-        )
-        marks = (
-            ("Kestrow Dam", {"a": starred}),
-            ("Kestrow Dam", {"a": read}),
-            ("Halverne United", {"a": read}),
-            ("Freight", {"a": starred}),
-            ("Night trams", {"a": read}),
-            ("Night trams", {"r": read}),
-        )
-        for title, change in marks:
-            condition = (
-                f"article.title LIKE '{title}%' OR article.outlet LIKE '{title}%'"
-            )
-            joined = "article JOIN story ON story.id = article.story"
-            number = program.rows(f"SELECT story_no FROM {joined} WHERE {condition}")[
-                0
-            ][0]
-            item = f"tag:google.com,2005:reader/item/{number:016x}"
-            answer = client.post(
-                "/reader/api/0/edit-tag", data={"T": key, "i": item, **change}
-            )
-            assert answer.text == "OK", answer.text
-
-
-@contextmanager
-def _site() -> Iterator[str]:
-    """Serve the feed; yield the address."""
-    server = ThreadingHTTPServer(("127.0.0.1", _PORT), _Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{_PORT}"
-    server.shutdown()
-    server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if self.path != "/feed":
-            self.send_error(404)
-            return
-        items = []
-        for number, (title, body) in enumerate(_ITEMS):
-            items.append(
-                f"<item><title>{title}</title><guid>item-{number}</guid>"
-                f"<link>https://sennick-tramways.example/news/{number}</link>"
-                f"<pubDate>Mon, 16 Nov 2026 0{number}:30:00 GMT</pubDate>"
-                f"<description>{body}</description><category>Culture</category></item>"
-            )
-        head = "<title>Sennick Tramways</title><link>https://sennick-tramways.example/</link>"
-        feed = f"<rss version='2.0'><channel>{head}{''.join(items)}</channel></rss>"
-        self._answer("application/rss+xml", feed)
-
-    def _answer(self, kind: str, body: str) -> None:
-        data = body.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", '"edition-1"')
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
+        for number, (title, body) in enumerate(_ITEMS)
+    )
+    site = "<link>https://sennick-tramways.example/</link>"
+    return rss(*items, title="Sennick Tramways", more=site)
 
 
 # --- files -------------------------------------------------------------------------------------------------

@@ -107,6 +107,9 @@ _CHECKS: Final[dict[str, str]] = {
        AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'retention')""",
     "stories have no article": """SELECT id FROM story
        WHERE redirect_to IS NULL AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id)""",
+    "stories have no article that is compared": """SELECT id FROM story
+       WHERE redirect_to IS NULL
+       AND NOT EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND is_compared)""",
     "stories redirect to a story that does not exist": """SELECT id FROM story
        WHERE redirect_to <> ''
        AND NOT EXISTS (SELECT 1 FROM story AS target WHERE target.id = story.redirect_to)""",

@@ -4,12 +4,12 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import (
@@ -30,7 +30,7 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, stored_articles
+from aggregator.store.stories import stored_articles
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.tables import (
     article,
@@ -40,9 +40,11 @@ from aggregator.store.tables import (
     metadata,
     story,
 )
-from aggregator.stories.counting.counts import Counts, counts
+from aggregator.stories.story_tuning import StoryTuning
 from tests.conftest import REPOSITORY
+from tests.support import deep_references, deep_story_rows
 from tests.support.articles import NOON, Clock, Rig
+from tests.support.deep_story_rows import StoryCheckTuning
 from tests.support.fresh import emptied, numbered_on, with_tables
 from tests.support.rows import queried, read_by
 
@@ -169,57 +171,13 @@ def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, 
 
 def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
     """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
-    wrong: list[str] = []
-    with database.read() as connection:
-        rows = connection.execute(select(story).order_by(story.c.story_no)).all()
-        live = {row.id for row in rows if row.redirect_to is None}
-        for row in rows:
-            members = stored_articles.members(connection, row.id)
-            if row.redirect_to is not None:
-                if members:
-                    wrong.append(f"{row.id} gave way and has {len(members)} articles")
-                # "": its articles were forgotten
-                if row.redirect_to not in live and row.redirect_to != "":
-                    wrong.append(
-                        f"{row.id} redirects to {row.redirect_to}, which is no live story"
-                    )
-                continue
-            if not members:
-                wrong.append(f"{row.id} lives without articles")
-                continue
-            if not any(member.is_compared for member in members):
-                wrong.append(f"nothing is compared of {row.id}")
-            roles = {member.role for member in members if member.is_compared}
-            if row.container_only != (roles == {"container"}):
-                wrong.append(
-                    f"{row.id} says container_only {row.container_only}, what is compared is {roles}"
-                )
-            views = article_views.views_of_stories(connection, [row.id])[row.id]
-            reported = Counts(
-                row.article_count,
-                row.outlet_count,
-                row.report_count,
-                row.unknown_outlet_count,
-            )
-            counted = counts(views)
-            if reported != counted:
-                wrong.append(f"{row.id} counts {reported}, its articles {counted}")
-            times = [view.effective_at for view in views if view.published is not None]
-            times = times or [view.effective_at for view in views]
-            if (row.first_published, row.last_published) != (min(times), max(times)):
-                wrong.append(f"the times of {row.id} are not those of its articles")
-            if row.last_inbox_no < max(member.inbox_no for member in members):
-                wrong.append(
-                    f"{row.id} says {row.last_inbox_no} as its last inbox number"
-                )
-        orphans = connection.execute(
-            select(func.count())
-            .select_from(article)
-            .where(article.c.story.not_in(live))
-        ).scalar_one()
-        if orphans:
-            wrong.append(f"{orphans} articles are in no live story")
-        if placing is not None:
+    of_stories = StoryCheckTuning(None, Tuning().section("stories", StoryTuning))
+    found = chain(
+        deep_references.faults(database), deep_story_rows.faults(database, of_stories)
+    )
+    wrong = [f"{key}: {what}" for what, key in found]
+    if placing is not None:
+        with database.read() as connection:
             fresh = placing_of(database).parts.window.current(connection)
             wrong += differences(placing.parts.window.current(connection), fresh)
     return wrong

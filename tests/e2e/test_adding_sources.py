@@ -124,8 +124,7 @@ def test_from_an_empty_database_to_the_first_merged_story(
             page.get_by_role("button", name=button).click()
             expect(page.locator(".mark.paused")).to_have_count(1 if is_paused else 0)
         page.get_by_role("link", name="All sources").click()
-        echo_row = page.get_by_role("row", name="The <Echo>")
-        expect(echo_row).to_contain_text("paused")
+        expect(page.get_by_role("row", name="The <Echo>")).to_contain_text("paused")
         with page.expect_download() as waiting:
             page.get_by_role("link", name="Export as OPML").click()
         assert echo.url("/feed") in waiting.value.path().read_text()

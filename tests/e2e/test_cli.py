@@ -144,8 +144,7 @@ def test_global_options_stand_before_or_after_the_command(
         "-vv",
     )
     assert before.out == after.out == glued.out != b""
-    below = filled.type("db", "stats", "--database", "aggregator.db")
-    assert below.code == 0
+    assert filled.type("db", "stats", "--database", "aggregator.db").code == 0
 
 
 @each_row("cli", "exit codes", "typed", "code")

@@ -60,8 +60,7 @@ class Generator:
     def _odd_section(self) -> Settings:
         """An odd value in place of a section, or for one of its keys, or for one that it has not."""
         name = self._chance.choice(sorted(set(Config.model_fields) - {"server"}))
-        shape = Config.model_fields[name].annotation
-        keys = [*getattr(shape, "model_fields", {})]
+        keys = [*getattr(Config.model_fields[name].annotation, "model_fields", {})]
         if not keys or self._chance.random() < 0.2:
             return {name: self._chance.choice(ODD)}
         key = self._chance.choice([*keys, "nope"])

@@ -487,8 +487,7 @@ def keeps_backups(daemon: DaemonProcess, old: Path) -> None:
         lambda: not old.exists(), "a backup, for which the old one made room"
     )
     (new,) = old.parent.glob("[!.]*")
-    restored = daemon.command("db", "restore", str(new), "--database", "restored.db")
-    said = restored.stderr
+    said = daemon.command("db", "restore", str(new), "--database", "restored.db").stderr
     assert re.search(rf"restored {new} to .*: [123] articles?$", said, re.MULTILINE), (
         said
     )

@@ -30,7 +30,7 @@ from tests.support.loopback import Request, Response, free_port, http_client
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.reader_client import READ, STARRED, ReaderClient
 from tests.support.receiver import SECRET, Receiver
-from tests.support.rows import counted, executed, queried
+from tests.support.rows import counted, executed, queried, value
 from tests.support.seeds import drawn
 
 READERS = ["anna@b.example", "ben@b.example"]
@@ -257,8 +257,7 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
         assert plain_text(server.taken[0]).startswith(
             "3 stories with the most new independent reports"
         )
-        printed = daemon.command("digest", "--dry-run")
-        assert "Nothing is new" in printed.stderr
+        assert "Nothing is new" in daemon.command("digest", "--dry-run").stderr
 
 
 @pytest.mark.later
@@ -429,7 +428,7 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
     listed = {one["id"]: one["updated"] for one in daemon.stories()}
     assert copy.updated == listed, "the copy has every story, as it is"
     assert copy.numbers == sorted(set(copy.numbers)), "no change twice"
-    last = queried(daemon.database, select(func.max(story_log.c.log_no))).scalar_one()
+    last = value(daemon.database, func.max(story_log.c.log_no))
     assert copy.numbers[-1] == last
     assert max(copy.created.values()) == 1
     everything, read, starred = phone.states()

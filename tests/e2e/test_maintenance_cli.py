@@ -47,8 +47,7 @@ STRICT = {"events": {"threshold": 30.0}}
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as `aggregator ingest` leaves it."""
     folder = tmp_path_factory.mktemp("ingested")
-    program = DaemonProcess(folder, {})
-    done = program.command("ingest", str(TRIPWIRE))
+    done = DaemonProcess(folder, {}).command("ingest", str(TRIPWIRE))
     assert done.returncode == 0, done.stderr
     return folder / "stories.db"
 

@@ -141,8 +141,7 @@ def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(
 ) -> None:
     page = visit.page
     visit.go(NEWEST)
-    button = story(page, FROST).get_by_role("button", name="Mark read")
-    button.focus()
+    story(page, FROST).get_by_role("button", name="Mark read").focus()
     press(page, "Enter")
     expect(story(page, FROST).get_by_role("button", name="Mark unread")).to_be_focused()
     page.go_forward()

@@ -84,9 +84,7 @@ class Reading(threading.Thread):
 def counts(url: str) -> tuple[list[str], int, int]:
     """Ids of all articles, entries, entries without a place."""
     ids = list(queried(url, select(article.c.id)).scalars())
-    entries = counted(url, entry)
-    waiting = counted(url, entry, entry.c.state != "done")
-    return ids, entries, waiting
+    return ids, counted(url, entry), counted(url, entry, entry.c.state != "done")
 
 
 def seconds_until_placed(daemon: DaemonProcess, pushing: Pushing, url: str) -> float:

@@ -80,8 +80,7 @@ class Visit:
             self.complaints.append(message.text)
 
     def go(self, path: str) -> None:
-        response = self.page.goto(self.address + path)
-        assert response.ok
+        assert self.page.goto(self.address + path).ok
 
     def keep(self, name: str) -> None:
         OUTPUT.mkdir(exist_ok=True)

@@ -146,8 +146,7 @@ def _worded(database: Database) -> Iterator[Finding]:
         return
     for low, high in ranges(database, article.c.inbox_no):
         with database.read() as connection:
-            rows = _indexed_between(connection, low, high)
-            for row in rows:
+            for row in _indexed_between(connection, low, high):
                 if (
                     connection.execute(_OTHERS, index_rows.tsvector_row(row)).first()
                     is not None

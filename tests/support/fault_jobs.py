@@ -32,8 +32,7 @@ def spin(_job: bytes) -> bytes:
 
 def swell(job: bytes) -> bytes:
     """Allocate the number of bytes in `job`, and return that number."""
-    taken = bytearray(int(job))
-    return str(len(taken)).encode()
+    return str(len(bytearray(int(job)))).encode()
 
 
 _KEPT: list[bytes] = []  # of this worker

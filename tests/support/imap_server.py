@@ -162,8 +162,7 @@ class _Session(socketserver.BaseRequestHandler):
         if name in ("AUTHENTICATE", "LOGIN"):
             given = base64.b64decode(rest).decode() if name == "AUTHENTICATE" else rest
             owner.secrets.append(given)
-            quoted = f'"{USER}" "s3cret"'
-            is_known = given in (f"\0{USER}\0{PASSWORD}", quoted)
+            is_known = given in (f"\0{USER}\0{PASSWORD}", f'"{USER}" "s3cret"')
             return (done if is_known else f"{tag} NO {given!r} is wrong\r\n").encode()
         if name == "EXAMINE":
             if rest != f'"{owner.folder}"':

@@ -29,7 +29,7 @@ from tests.conftest import REPOSITORY
 from tests.support.articles import render_all
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
-from tests.support.rows import queried, unindexed_count
+from tests.support.rows import unindexed_count, value
 from tests.support.waiting import wait_until
 
 PATIENCE_SECONDS = 3600.0
@@ -275,7 +275,7 @@ def placed(url: str) -> int:
         except sqlite3.OperationalError:
             return 0  # no tables yet
     try:
-        return queried(url, select(func.max(article.c.inbox_no))).scalar_one() or 0
+        return value(url, func.max(article.c.inbox_no)) or 0
     except Exception as error:
         if "has no tables" in str(error):
             return 0

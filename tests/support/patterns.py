@@ -302,8 +302,7 @@ def _spellings(nodes: Any) -> list[str]:
         found = [one + two for one in found for two in _spelled(code, argument)][
             : _MOST * 4
         ]
-    step = max(1, len(found) // _MOST)
-    return found[::step][:_MOST]
+    return found[:: max(1, len(found) // _MOST)][:_MOST]
 
 
 def _spelled(code: Any, argument: Any) -> list[str]:

@@ -50,8 +50,7 @@ class SiteFeeds(Closing):
     def poll_feed(self, host: str, feed: Any) -> PollResult:
         """Serve this feed of a site and poll it; its entries wait."""
         self.serve_page(host, "/feed", feed)
-        source = read_by(self.database, source_at, address_of(host))
-        polled = self._poller.poll(source)
+        polled = self._poller.poll(read_by(self.database, source_at, address_of(host)))
         assert polled.problem is None
         return polled
 

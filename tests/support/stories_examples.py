@@ -36,8 +36,7 @@ def view(
     id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any
 ) -> ArticleView:
     """An article; times count from noon of 12 March 2025, `hours` later."""
-    hours = changes.pop("hours", 0)
-    time = NOON + dt.timedelta(hours=hours)
+    time = NOON + dt.timedelta(hours=changes.pop("hours", 0))
     values: dict[str, Any] = {
         "id": id_,
         # In the order of the ids

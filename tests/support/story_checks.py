@@ -46,7 +46,7 @@ from tests.support import deep_references, deep_story_rows
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.deep_story_rows import StoryCheckTuning
 from tests.support.fresh import emptied, numbered_on, with_tables
-from tests.support.rows import queried, read_by
+from tests.support.rows import queried, read_by, value
 
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 
@@ -275,9 +275,7 @@ def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[s
 
 def evidence_of(database: Database, article_id: str) -> Evidence:
     """Why an article is where it is."""
-    blob = queried(
-        database, select(article.c.evidence).where(article.c.id == article_id)
-    ).scalar_one()
+    blob = value(database, article.c.evidence, article.c.id == article_id)
     return codecs.unpack(blob, Evidence)
 
 

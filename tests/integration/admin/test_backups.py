@@ -61,7 +61,7 @@ from tests.support.fresh import sqlite_at
 from tests.support.kills import in_a_child
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
-from tests.support.rows import counted, executed, full_soon, queried
+from tests.support.rows import counted, executed, full_soon, queried, value
 from tests.support.story_checks import undo, what_is_wrong
 
 
@@ -631,7 +631,7 @@ def test_when_the_next_is_due_and_whether_it_is_late(
     full: Database, config: Config
 ) -> None:
     day = dt.timedelta(days=1)
-    first = queried(full, select(func.min(entry.c.accepted_at))).scalar_one()
+    first = value(full, func.min(entry.c.accepted_at))
     assert backup_state(config, full, LATER).next == first + day, (
         "the first when a day's work is there"
     )

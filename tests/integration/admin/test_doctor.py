@@ -205,8 +205,7 @@ def test_backups_that_others_may_read(patient: Patient) -> None:
     backup.touch(mode=0o644)
     reported = "is readable by other users and contains full texts"
     patient.the_one("warning", reported, f"chmod 600 {backup}")
-    other = backup.with_name("stories-20261120T195149Z.db.zst")
-    other.touch(mode=0o644)
+    backup.with_name("stories-20261120T195149Z.db.zst").touch(mode=0o644)
     patient.the_one(
         "warning",
         "and 1 more file are readable by other users and contain full texts",

@@ -66,8 +66,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     first = _export(filled)
     address = postgres.lend()
     server = with_tables(Database(address))
-    count = import_into(server, first, _ignore)
-    assert count == json.loads(first[-1])["rows"] > 700
+    assert import_into(server, first, _ignore) == json.loads(first[-1])["rows"] > 700
     second = _export(server)
     assert second == first
     import_into(empty, second, _ignore)
@@ -118,8 +117,7 @@ def test_a_token_arrives_by_name_and_opens_nothing_until_it_is_created_again(
 ) -> None:
     _, secret = written_by(filled, api_tokens.create, "newsroom", ("push",), NOON)
     written_by(database, api_tokens.create, "made before", ("admin",), NOON)
-    lines = _export(filled)
-    assert import_into(database, lines, _ignore)
+    assert import_into(database, _export(filled), _ignore)
     with filled.write() as kept, database.write() as arrived:
         assert api_tokens.holder(kept, secret) is not None
         assert api_tokens.holder(arrived, secret) is None

@@ -105,8 +105,7 @@ def test_what_the_daemon_says_of_itself(
 
 
 def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None:
-    failed = Reload(at=watched.clock(), ok=False, words="line 3")
-    watched.says(last_reload=failed)
+    watched.says(last_reload=Reload(at=watched.clock(), ok=False, words="line 3"))
     reported = watched.client.get("/status").json()
     assert (reported["status"], reported["problems"]) == (
         "degraded",
@@ -298,8 +297,7 @@ def test_sources_are_counted_and_not_named(database: Database, tmp_path: Path) -
         for n in range(25)
     ]  # fmt: skip
     executed(database, insert(source), rows)
-    answer = watched.client.get("/metrics")
-    assert "MARKER" not in answer.text
+    assert "MARKER" not in watched.client.get("/metrics").text
     found = watched.metrics()
     assert found["aggregator_sources{state=failing}"] == 12
     assert found["aggregator_sources_due"] == 18, (

@@ -473,8 +473,7 @@ def test_a_receiver_that_is_back_gets_all_that_waits(
 def test_of_too_many_the_oldest_are_given_up(
     each_kind: Database, receiver: Receiver
 ) -> None:
-    database = each_kind
-    post = Post(database, hook(receiver), waiting_max=2)
+    post = Post(each_kind, hook(receiver), waiting_max=2)
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     post.rig.take(flood_elsewhere(), strike())

@@ -107,8 +107,7 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> Non
     whole = piece("Gazette", "1", first, "Whole that came first")
     cut = piece("Courier", "2", part(first, 300, 60), "Excerpt that came later")
     early = piece("Herald", "3", part(second, 200, 60), "Excerpt that came first")
-    late = piece("Gazette", "4", second, "Whole that came later")
-    rig.take(whole, cut, early, late)
+    rig.take(whole, cut, early, piece("Gazette", "4", second, "Whole that came later"))
     found = links(rig.database)
     assert found["Excerpt that came later"] == ("excerpt", "Whole that came first")
     # What came first keeps its word: the whole says what it holds, and may be a page stuffed with it.
@@ -325,8 +324,7 @@ def test_copies_are_found_though_all_that_could_be_found_was_erased(rig: Rig) ->
     for at in range(12):
         (twelfth,) = rig.take(piece(f"Outlet {at}", f"{at}", text))
     assert [*sketches(rig.database)] == [*range(1, 10)]
-    ids = column(rig.database, article.c.id)
-    for id_ in ids[:-1]:
+    for id_ in column(rig.database, article.c.id)[:-1]:
         rig.pipeline.placer.erase(ForgetCommand(name=id_))
     assert [*sketches(rig.database)] == [13]
     placed = rig.take(piece("Late", "late", changed(text, 3, "late")))

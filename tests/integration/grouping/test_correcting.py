@@ -87,8 +87,7 @@ def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(
 ) -> None:
     bridge, goat = by_title(grouped, "Hollin Bridge", "goat cheese")
     both = set(members(grouped, bridge)) | set(members(grouped, goat))
-    done = correct(grouped, "merge", goat, bridge)
-    assert done.stories == (bridge,)
+    assert correct(grouped, "merge", goat, bridge).stories == (bridge,)
     assert partition(grouped)[bridge] == both
     assert StoryReader(grouped).story(goat) == StoryRedirect(to=bridge)
     assert redirects(grouped)[goat] == bridge
@@ -155,8 +154,7 @@ def test_a_story_may_be_left_with_a_live_blog_alone(grouped: Database) -> None:
             article.c.story == bridge, article.c.role == "report"
         ),
     )
-    leaving = tuple(reports.scalars())
-    correct(grouped, "split", bridge, articles=leaving)
+    correct(grouped, "split", bridge, articles=tuple(reports.scalars()))
     row = queried(grouped, select(story).where(story.c.id == bridge)).one()
     assert (row.article_count, row.report_count, row.container_only) == (1, 1, True)
     assert what_is_wrong(grouped) == []
@@ -310,8 +308,7 @@ def test_a_split_is_undone_where_its_story_gave_way_meanwhile(
     one = members(grouped, talmir)[1]
     new = correct(grouped, "split", talmir, articles=(one,)).stories[1]
     correct(grouped, "merge", talmir, bridge)
-    done = undo(grouped, 1)
-    assert done.stories == (bridge,)
+    assert undo(grouped, 1).stories == (bridge,)
     assert assigned(grouped)[one] == redirects(grouped)[new] == bridge, (
         "where those are that it was with"
     )
@@ -341,8 +338,7 @@ def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(
     assert first.story == silent.story
     correct(rig.database, "split", first.story, articles=(silent.article,))
     rig.restart()
-    later = rig.take(flood_elsewhere())
-    assert later[0].story == first.story
+    assert rig.take(flood_elsewhere())[0].story == first.story
     assert assigned(rig.database)[silent.article] != first.story
     assert what_is_wrong(rig.database) == []
 
@@ -456,8 +452,7 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
         for table in (correction, link_constraint):
             rows = [dict(row) for row in old.execute(select(table)).mappings()]
             new.execute(insert(table), rows)
-    rig = Rig(other_kind, Clock(NOON + 9 * DAY))
-    rig.take(*small_set())
+    Rig(other_kind, Clock(NOON + 9 * DAY)).take(*small_set())
     assert set(partition(other_kind).values()) == set(partition(corrected).values())
     assert what_is_wrong(other_kind) == []
 

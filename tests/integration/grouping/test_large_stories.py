@@ -48,5 +48,4 @@ def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
         record("Herald", "own", "Levee breaks at Pennmouth", FLOOD, published=NOON),
     )
     assert what_is_wrong(database, rig.pipeline.placer) == []
-    counts = column(database, story.c.article_count)
-    assert max(counts) > SHOWN_MEMBERS + 40
+    assert max(column(database, story.c.article_count)) > SHOWN_MEMBERS + 40

@@ -81,8 +81,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
     rig.take(record("Courier", "1", title, BLOG, published=NOON))
     rig.take(flood())
-    roles = column(rig.database, article.c.role)
-    assert roles == ["container", "container", "report"]
+    assert column(rig.database, article.c.role) == ["container", "container", "report"]
     (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
 
@@ -111,8 +110,7 @@ def test_several_texts_under_one_address_are_taken_once_each_however_often_they_
         record("Gazette", guid, f"Live {guid}", text, url=address, published=NOON)
         for guid, text in texts.items()
     ]
-    first = rig.take(*entries)
-    assert len({one.article for one in first}) == 3
+    assert len({one.article for one in rig.take(*entries)}) == 3
     before = settled(rig.database)
     for again in (entries, entries[::-1], entries[1:]):
         assert rig.take(*again) == []

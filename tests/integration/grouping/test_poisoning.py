@@ -159,8 +159,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
     meter = Meter(database)
-    rig = _rig(database)
-    before, after = _growth(database, meter, rig, _copied, early, late)
+    before, after = _growth(database, meter, _rig(database), _copied, early, late)
     assert _is_flat(before, after), (before, after)
     counts = queried(
         database,
@@ -182,8 +181,7 @@ def test_a_flood_from_one_template_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
     meter = Meter(database)
-    rig = _rig(database)
-    before, after = _growth(database, meter, rig, _filled_in, early, late)
+    before, after = _growth(database, meter, _rig(database), _filled_in, early, late)
     # The newest reports of a story are found by going through its members, of which there are at most
     # `story_cap`: the machine's steps may grow with them, by a few dozen for each.
     # Late in the long run several stories are full of the template, and all of them are candidates.
@@ -196,8 +194,8 @@ def test_a_flood_from_one_template_costs_no_more_and_more(
         before,
         after,
     )
-    outlets = queried(database, select(func.max(story.c.outlet_count))).scalar_one()
-    reports = queried(database, select(func.max(story.c.report_count))).scalar_one()
+    outlets = value(database, func.max(story.c.outlet_count))
+    reports = value(database, func.max(story.c.report_count))
     assert (outlets, reports) == (1, 1), (
         "one outlet is one voice, however often it speaks"
     )
@@ -279,8 +277,7 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
         for at in range(30)
     ]
     rig.take(*reports)
-    largest = _stories(database)[0]
-    assert len(largest) == cap
+    assert len(_stories(database)[0]) == cap
     again = record(
         "late.example",
         "again",
@@ -293,9 +290,7 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     assert placed[0].outcome == "copy", "a copy of a member always comes in"
     assert placed[0].story is not None
     size = value(database, story.c.article_count, story.c.id == placed[0].story)
-    full = queried(
-        database, select(func.count()).where(story_log.c.kind == "full")
-    ).scalar_one()
+    full = value(database, func.count(), story_log.c.kind == "full")
     assert size == cap + 1
     assert full >= 1
 

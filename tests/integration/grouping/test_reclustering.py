@@ -264,8 +264,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
         )
     )
     recluster(database)
-    titles = column(database, article.c.title)
-    assert titles[0].endswith("five dead")
+    assert column(database, article.c.title)[0].endswith("five dead")
     assert what_is_wrong(database) == []
 
 

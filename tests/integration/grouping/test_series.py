@@ -173,8 +173,7 @@ def test_reports_of_others_join_their_entry(database: Database) -> None:
         ),
     ]
     Rig(database, Clock(NOON + 3 * 24 * _HOUR)).take(*series, *reports)
-    stories = _stories(database)
-    together = [story for story in stories if len(story) > 1]
+    together = [story for story in _stories(database) if len(story) > 1]
     assert len(together) == 1
     assert {report.title for report in reports} <= set(together[0])
 

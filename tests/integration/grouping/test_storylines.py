@@ -261,8 +261,7 @@ def test_a_storyline_outlives_its_founder(rig: Rig) -> None:
         VOTE,
         "Fund for dykes pays late",
     }
-    numbers = column(rig.database, affinity.c.article)
-    assert 1 not in set(numbers)
+    assert 1 not in set(column(rig.database, affinity.c.article))
 
 
 # --- afterwards --------------------------------------------------------------------------------------------
@@ -280,8 +279,7 @@ def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
         remaining.append(read_by(rig.database, storyline_rows.count_uncompared))
     assert remaining == sorted(remaining, reverse=True)
     assert read_by(rig.database, storyline_rows.count_uncompared) == 0
-    after = lines(rig.database)
-    assert after == before
+    assert lines(rig.database) == before
     rows = rows_of(rig.database, affinity)
     assert not compare_stored(placer)
     assert rows_of(rig.database, affinity) == rows

@@ -326,8 +326,7 @@ def test_signs_that_are_not_read_of_a_language_make_no_version(rig: Rig) -> None
         rig.take(
             piece("Kite Daily", text, hours, "Louhoksen seinä kaatui", language="fi")
         )
-    shown = only_story(rig.database)
-    assert states(shown) == [None, None]
+    assert states(only_story(rig.database)) == [None, None]
 
 
 def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:
@@ -405,5 +404,4 @@ def test_a_take_replaces_no_report_of_another_outlet_and_none_of_something_else(
         )
     )
     rig.take(piece("NPA", TAKES[1][1], -1, TAKES[1][0]))
-    versions = column(rig.database, article.c.version_of)
-    assert versions == [None, None, None]
+    assert column(rig.database, article.c.version_of) == [None, None, None]

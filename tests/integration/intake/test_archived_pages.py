@@ -36,8 +36,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def read_from(archive: Path | str) -> list[Entry]:
-    options = ReadOptions(tuning=source_tuning(Tuning()))
-    items = open_source(archive, options)
+    items = open_source(archive, ReadOptions(tuning=source_tuning(Tuning())))
     return [one.entry for one in items if isinstance(one, InputEntry)]
 
 

@@ -145,8 +145,7 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
 
 
 def test_deleted_entries_are_still_counted(database: Database) -> None:
-    rig = Rig(database)
-    rig.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
+    Rig(database).take(record("Void", "1", "", ""), record("Void", "2", "", ""))
     executed(database, delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation_faults(database)] == [1]
     with database.write() as connection:

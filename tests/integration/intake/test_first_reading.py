@@ -204,8 +204,7 @@ def test_a_damaged_entry_is_refused_and_the_others_are_placed(
     database: Database,
 ) -> None:
     rig = Rig(database, SlowClock(NOON + DAYS))
-    reading = Reading(rig, [[flood()], [strike()]])
-    reading.poll(2)
+    Reading(rig, [[flood()], [strike()]]).poll(2)
     with database.write() as connection:
         last = connection.execute(select(func.max(entry.c.entry_no))).scalar_one()
         damaged = update(entry).where(entry.c.entry_no == last)
@@ -286,8 +285,7 @@ def strike_id(database: Database) -> str:
 
 def test_a_push_of_what_was_read_is_placed_after_it(database: Database) -> None:
     rig = Rig(database, SlowClock(NOON + DAYS))
-    reading = Reading(rig, [[flood()], [flood_elsewhere()]])
-    reading.poll()
+    Reading(rig, [[flood()], [flood_elsewhere()]]).poll()
     rig.accept(flood())
     rig.accept(strike())
     rig.place()
@@ -386,8 +384,7 @@ def test_webhooks_are_told_of_what_comes_afterwards_alone(database: Database) ->
         Webhook(name="hook", url=receiver.url(), key=signing_key(SECRET), query=None),
     )
     rig = post.rig
-    reading = Reading(rig, [[flood()], [strike()]])
-    reading.poll(2)
+    Reading(rig, [[flood()], [strike()]]).poll(2)
     rig.place()
     post.run()
     assert rig.pipeline.end_first_reading()
@@ -420,8 +417,7 @@ def test_after_a_minute_what_was_read_is_placed(database: Database) -> None:
 def test_days_of_late_sources_are_decided_again_in_order_of_time(
     database: Database, together: Database
 ) -> None:
-    feeds = by_outlet()
-    rig = read_late(database, feeds)
+    rig = read_late(database, by_outlet())
     rig.pipeline.index_text()
     before, lines = partition(database), counted(database, outlet_line)
     assert set(before.values()) != groups(together)
@@ -483,8 +479,7 @@ def test_the_new_order_is_stored(database: Database) -> None:
 def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
     sqlite: Database, together: Database, tmp_path: Path, steps: int
 ) -> None:
-    feeds = by_outlet()
-    rig = read_late(sqlite, feeds)
+    rig = read_late(sqlite, by_outlet())
     assert rig.pipeline.end_first_reading()
     # The last ones are within the transaction that takes over the decisions.
     before, looks = everything(sqlite), iter(range(steps))

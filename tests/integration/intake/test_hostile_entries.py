@@ -134,8 +134,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
       <media:thumbnail url="https://news.example.org/1.jpg"/>
       <description>All are on board.</description></item>"""
     Rig(database).take(*read(rss(item).encode()))
-    payload = value(database, entry.c.payload)
-    kept = codecs.decompress_struct(payload, Entry)
+    kept = codecs.decompress_struct(value(database, entry.c.payload), Entry)
     assert kept.enclosures == (
         Enclosure(
             url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77

@@ -106,7 +106,6 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(
                 reason=reason,
                 at=NOON,
             )
-    rows = column(rig.database, rejected_input.c.reason)
-    assert rows == ["the file is still empty"]
+    assert column(rig.database, rejected_input.c.reason) == ["the file is still empty"]
     written_by(rig.database, rejected.clear_files, files=["x.txt"])
     assert queried(rig.database, select(rejected_input)).all() == []

@@ -129,8 +129,7 @@ def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
 
 def test_a_revision_waits_for_its_page_as_long_as_it_takes(rig: Rig) -> None:
     """The words of the feed must not replace the text."""
-    first = rig.waits(teaser())
-    comes(rig, first, page_of(FLOOD))
+    comes(rig, rig.waits(teaser()), page_of(FLOOD))
     (again,) = rig.accept(teaser(text=f"{LEAD} Four died."), wants_page=[True])
     assert again.outcome == "revision"
     assert overdue(rig, 9 * WAIT) == []
@@ -438,8 +437,7 @@ def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
     _, strike, own = rows(rig.database)
     correct(rig.database, "merge", strike.id, own.id)
     rig.restart()
-    placed = comes(rig, n, page_of(FLOOD))
-    assert placed.story == strike.id
+    assert comes(rig, n, page_of(FLOOD)).story == strike.id
     is_sound(rig)
 
 

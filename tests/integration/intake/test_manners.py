@@ -133,8 +133,7 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(
     week.live(24)
     assert len(world.paths("old.example")) == before, "the old address is asked no more"
     assert week.entries() == 2, "nothing came in twice"
-    found = read_by(week.database, source_at, NEW)
-    assert found.id == id_
+    assert read_by(week.database, source_at, NEW).id == id_
 
 
 def hijacked(status: int) -> dict[str, Any]:

@@ -74,14 +74,12 @@ class Reading:
         )
 
     def round(self) -> None:
-        sources = read_by(self.database, all_sources)
-        for one in sources:
+        for one in read_by(self.database, all_sources):
             self.poller.poll(one)
         self.read_pages()
 
     def read_pages(self) -> None:
-        due = read_by(self.database, pending_pages.due_pages, self.clock(), 50)
-        for one in due:
+        for one in read_by(self.database, pending_pages.due_pages, self.clock(), 50):
             self.poller.fetch_page(one)
         for _ in self.pipeline.place_waiting():
             pass
@@ -108,8 +106,7 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         SourceConfig(feed=reading.server.url("/a"), mute=MuteConfig(words=("ferry",))),
         SourceConfig(feed=reading.server.url("/b")),
     )
-    muted = Config(mute=MUTES, sources=(first, second))
-    reading.place_with(muted)
+    reading.place_with(Config(mute=MUTES, sources=(first, second)))
     ids = [source_id("feed", None, one.feed or "") for one in (first, second)]
     with reading.database.write() as connection:
         for id_, one in zip(ids, (first, second), strict=True):
@@ -136,8 +133,7 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
             "muted for this source: word 'ferry'",
         }
         assert reading.reasons(ids[1]) == set()
-        total = balance(reading.database)
-        assert total.refused_as == (("muted", 4),)
+        assert balance(reading.database).refused_as == (("muted", 4),)
         assert list(faults(reading.database)) == []
     asked = {request.path for request in reading.server.requests}
     assert asked == {"/a", "/b", "/lock", "/advert", "/ferry"}, (

@@ -78,8 +78,7 @@ def test_a_renamed_source_changes_no_story_count_or_filter(world: PolledWorld) -
     world.publish(HOST, *LEVEE)
     world.poll(HOST)
     before = stories(world)[0]
-    renamed = update(sources).values(name="Gazette of Pennmouth")
-    executed(world.database, renamed)
+    executed(world.database, update(sources).values(name="Gazette of Pennmouth"))
     world.publish(HOST, *AGAIN)
     world.poll(HOST)
     articles = [one for story in stories(world) for one in story.articles]

@@ -205,5 +205,4 @@ def test_a_damaged_rendering_is_repeated(database: Database) -> None:
     reading = StoryReader(database)
     damaged, sound = column(database, story.c.id)
     assert list(reading.rendered((damaged, sound))) == [sound]
-    shown = reading.text(damaged)
-    assert shown.lead
+    assert reading.text(damaged).lead

@@ -55,8 +55,7 @@ def fresh(folder: Path, name: str) -> Database:
 def test_a_footer_is_learnt_and_taken_out_of_the_next_article(
     database: Database,
 ) -> None:
-    rig = Rig(database)
-    rig.take(*articles_of(75))
+    Rig(database).take(*articles_of(75))
     for outlet, footer in FOOTERS.items():
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
@@ -398,5 +397,4 @@ def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> 
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))
     (placed,) = rig.take(own(2, HEADLINES[7], text))
-    held = value(database, article.c.text, article.c.id == placed.article)
-    assert held == text
+    assert value(database, article.c.text, article.c.id == placed.article) == text

@@ -164,8 +164,7 @@ def test_a_guid_that_follows_the_headline_with_one_address_is_one_article(
     """The feed lists nothing else, and its addresses have a parameter."""
     link = f"https://www.{HOST}/en/morn/a-71234567?maca=en-rss-en-top-1022-rdf"
     for number, words in enumerate(HEADLINES[language]):
-        item = said(words, f"hash{number}abc")._replace(link=link)
-        feeds.poll(host, item, form=form)
+        feeds.poll(host, said(words, f"hash{number}abc")._replace(link=link), form=form)
         assert listing(feeds) == [words]
     titles = {story.title for story in feeds.stories()}
     assert titles == {HEADLINES[language][-1].title, OTHER.title}

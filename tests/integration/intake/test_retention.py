@@ -46,7 +46,7 @@ from tests.support.articles import (
 from tests.support.deep_checks import faults
 from tests.support.forgetting import forget, plain, settle
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried, read_by
+from tests.support.rows import executed, queried, read_by, value
 from tests.support.story_checks import (
     correct,
     differences,
@@ -78,8 +78,7 @@ def kept(
     **ages: int | None,
 ) -> Retention:
     """All of it done, as far as it is due at `at`."""
-    clock = Clock(at)
-    rig.clock, rig.all_tuning = clock, all_tuning or Tuning()
+    rig.clock, rig.all_tuning = Clock(at), all_tuning or Tuning()
     rig.restart()
     retention_job = Retention(rig.pipeline.placer, RetentionPlan(**ages))
     if steady:  # the clock has gone on for a day without a jump
@@ -330,8 +329,7 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     (placed,) = rig.take(given(FLOOD))
     kept(rig, text_after=180 * DAY)
     assert [one.outcome for one in rig.accept(given(FLOOD))] == ["known"]
-    again = rig.take(given(f"{FLOOD} Late."))
-    assert [one.outcome for one in again] == ["unchanged"]
+    assert [one.outcome for one in rig.take(given(f"{FLOOD} Late."))] == ["unchanged"]
     of_it = select(article.c.text).where(article.c.id == placed.article)
     assert queried(rig.database, of_it).scalar_one() is None
 
@@ -545,8 +543,7 @@ def test_damaged_terms_hold_up_no_retention(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
-    old = record("Herald", "x", "Levee gives way", FLOOD, published=NOON)
-    rig.take(old)
+    rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     rig.clock = Clock(YEAR)
     rig.restart()
     # With news of its own it is a copy, and not the old text printed again
@@ -757,8 +754,7 @@ def results_of(database: Database) -> list[inbox.EntryResult]:
 
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
-    size = queried(
-        rig.database,
-        select(func.length(entry.c.payload)).where(entry.c.article == placed.article),
-    ).scalar_one()
+    size = value(
+        rig.database, func.length(entry.c.payload), entry.c.article == placed.article
+    )
     assert size < 200 < len(FLOOD) // 2

@@ -55,8 +55,7 @@ class Sources:
 
     def poll(self, sources: str) -> dict[str, PollResult]:
         config = self.load(sources)
-        listed = configured_sources(config, utc_now())
-        written_by(self.database, sync_config, listed)
+        written_by(self.database, sync_config, configured_sources(config, utc_now()))
         return poll_configured(self.database, config)
 
     def paths(self) -> set[str]:

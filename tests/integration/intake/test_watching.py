@@ -138,8 +138,7 @@ def test_what_was_refused_of_a_file_goes_with_the_file(
 
 
 def test_who_reads_the_mended_file_does_not_matter(folder: Folder) -> None:
-    file = folder.write("a.jsonl", "{broken\n")
-    assert folder.ingest(file).rejected_count == 1
+    assert folder.ingest(folder.write("a.jsonl", "{broken\n")).rejected_count == 1
     folder.poll()
     assert folder.reported() == ["a.jsonl, line 1"], "once, though two have read it"
     folder.write("a.jsonl", GOOD % (1, 1, 1), 1)

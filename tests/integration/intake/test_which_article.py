@@ -450,8 +450,7 @@ def test_a_key_that_the_entries_of_a_poll_share_is_none(
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.intake")
     shared = [change(item) for item in DAY]
-    without_links = [item._replace(guid="0", link=None) for item in DAY]
-    for items in (shared, shared, without_links):
+    for items in (shared, shared, [item._replace(guid="0", link=None) for item in DAY]):
         everywhere.poll(HOST, *items)
         assert sorted(article.title for article in everywhere.articles()) == sorted(
             item.title for item in DAY

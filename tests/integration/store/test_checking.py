@@ -216,8 +216,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     search_row = f"{index_rows.INDEXED} WHERE inbox_no = :n"
     with sound.database.write() as connection:
         before = newest(connection, wanted, 10, reach=10)
-        rows = [read_rows(connection, search_row, n=n)[0] for n in (1, 2)]
-        for row in rows:
+        for row in [read_rows(connection, search_row, n=n)[0] for n in (1, 2)]:
             index.take_out(connection, row.inbox_no)
         index.put(
             connection,

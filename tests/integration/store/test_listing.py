@@ -65,8 +65,7 @@ class Newsroom:
                 add(connection, feed_source(self.server.url(f"/{path}"), name=path))
 
     def ask_all(self) -> None:
-        asked = read_by(self.database, all_sources)
-        for one in asked:
+        for one in read_by(self.database, all_sources):
             self.polling.poll(one)
         self.rig.place()
 

@@ -174,8 +174,7 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
     )
     assert all(one.evidence is not None for one in found.articles)
     assert all(one.text == "" for one in listed.articles), "lists carry no texts"
-    shown = reading.text(listed.id)
-    assert shown.title == listed.title
+    assert reading.text(listed.id).title == listed.title
     assert reading.story("nosuchstory") is None
     assert reading.text("nosuchstory") is None
 

@@ -50,8 +50,7 @@ def test_counts_grow_beyond_32_bits(database: Database) -> None:
 
 @pytest.mark.later
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
-    rig = Rig(database)
-    rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
+    Rig(database).take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
     with database.write() as connection:
         row = connection.execute(select(article)).one()._asdict()
         more = [
@@ -258,8 +257,7 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     clock.time += dt.timedelta(days=1)
     rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
     assert last is None or last.last_inbox_no == 0
-    newest = read_by(database, stream_history.latest)
-    assert newest.last_inbox_no == 2
+    assert read_by(database, stream_history.latest).last_inbox_no == 2
 
 
 @pytest.mark.later

@@ -85,8 +85,7 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     assert after.pop("affinity") == []
     for row in after["story"]:
         assert row.pop("storyline") is None
-    until = {"name": "affinity_until", "value": newest}
-    after["counter"].remove(until)
+    after["counter"].remove({"name": "affinity_until", "value": newest})
     assert after.keys() == before.keys()
     for table in after.keys() - {"alembic_version"}:
         assert after[table] == before[table], table

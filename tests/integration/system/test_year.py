@@ -46,7 +46,7 @@ from tests.support.articles import render_all
 from tests.support.deep_checks import faults
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
-from tests.support.rows import counted, queried, read_by, written_by
+from tests.support.rows import counted, queried, read_by, value, written_by
 from tests.support.seeds import printed_seed
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS
@@ -398,8 +398,7 @@ class Year:
         now = at.world.time()
         found = faults(at.database, at.config.effective_tuning, now=now)
         # notes: what came while the clock ran ahead
-        wrong = [one for one in found if not one.is_note]
-        assert wrong == []
+        assert [one for one in found if not one.is_note] == []
         reported = balance(at.database)
         print(reported)
         assert (
@@ -451,9 +450,7 @@ class Year:
             ),
         )
         new: dict[str, int] = {source: int(count) for source, count in rows}
-        revised = queried(
-            self.at.database, select(func.count()).where(entry.c.is_revision)
-        ).scalar_one()
+        revised = value(self.at.database, func.count(), entry.c.is_revision)
         assert revised == 0
         listed = {one: self.at.asked[one.host] for one in self.wire.feeds}
         should = {
@@ -464,9 +461,7 @@ class Year:
 
     def _check_what_is_kept(self, now: dt.datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
-        oldest = queried(
-            self.at.database, select(func.min(article.c.placed_at))
-        ).scalar_one()
+        oldest = value(self.at.database, func.min(article.c.placed_at))
         shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
         age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")

@@ -11,6 +11,7 @@ import pytest
 from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
 from tests.support.newsroom import Newsroom
+from tests.support.waiting import PATIENCE_SECONDS
 
 DOCUMENT = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
 CALLS = [
@@ -43,7 +44,7 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
         )
         done = subprocess.run(
             ["sh", "-c", command.replace("curl ", "curl --silent --fail ", 1)],
-            env={**os.environ, **names}, capture_output=True, text=True, timeout=30, check=False,
+            env={**os.environ, **names}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (call, done.stderr)
         assert json.loads(done.stdout), call

@@ -19,6 +19,7 @@ import pytest
 from lxml import html
 
 from aggregator.store.engine.database import Database
+from tests.support.loopback import free_port
 from tests.support.newsroom import Newsroom, problem_of
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -67,8 +68,7 @@ def _nginx(
     room: Newsroom, folder: Path, path: str, *, strips: bool
 ) -> Iterator[httpx.Client]:
     assert NGINX is not None
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = str(room.client.base_url).rstrip("/")
     words = CONFIGURATION.format(
         folder=folder, port=port, path=path, server=server, end="/" if strips else ""
@@ -213,8 +213,7 @@ def test_forms_lead_back_below_the_path(below: tuple[Newsroom, httpx.Client]) ->
     story = next(iter(room.stories().values()))["id"]
     marked = client.post("/news/marks", data=fields | {"save": story})
     assert marked.headers["location"] == f"/news/?view=newest#s-{story}"
-    saved = client.get("/news/?view=saved")
-    assert f'href="/news/stories/{story}"' in saved.text
+    assert f'href="/news/stories/{story}"' in client.get("/news/?view=saved").text
     muted = client.post(
         "/news/mutes", data={"form": fields["form"], "kind": "words", "muted": "ferry"}
     )

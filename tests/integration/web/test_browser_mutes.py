@@ -59,8 +59,7 @@ def test_a_mute_takes_stories_from_the_owners_lists_and_gives_them_back(
         assert STRIKE in room.get(address).text, "what asks for all is not muted"
     for address in ("/", "/feeds/stories.json"):
         assert STRIKE in room.get(address, **STRANGER).text
-    page = room.get("/mutes").text
-    key = re.search(r'name="muted" value="([^"]+)"', page)
+    key = re.search(r'name="muted" value="([^"]+)"', room.get("/mutes").text)
     assert key is not None
     assert post(room, "/mutes/remove", kind=kind, muted=key[1]) == 303
     assert shown(room, STRIKE) == {True}

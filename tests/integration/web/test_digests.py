@@ -152,8 +152,7 @@ def test_a_query_chooses_and_waits_for_the_index(
 def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
     database: Database, server: MailServer
 ) -> None:
-    first = Desk(database, [])
-    first.rig.take(strike())
+    Desk(database, []).rig.take(strike())
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.clock.time += HOUR
     assert desk.digest() == []
@@ -260,8 +259,7 @@ def test_page_and_feeds_have_the_stories() -> None:
     assert page.status_code == 200
     assert f"https://news.example/stories/{story.id}" in page.text
     assert 'href="/digest"' in client.get("/sources").text
-    feed = client.get("/feeds/digest.json")
-    (item,) = json.loads(feed.text)["items"]
+    (item,) = json.loads(client.get("/feeds/digest.json").text)["items"]
     assert item["id"] == "tag:aggregator,2026:digest/20261012T120000Z"
     assert "2 new" in item["content_html"]
     for ending in ("rss", "atom"):

@@ -245,8 +245,7 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     assert room.client.get("/api/v1/sources/opml", headers=STRANGER).status_code == 401
 
     client = room.client
-    page = client.get("/sources").text
-    form = re.findall(r'name="form" value="(\w+)"', page)[0]
+    form = re.findall(r'name="form" value="(\w+)"', client.get("/sources").text)[0]
     for kept in ({}, {"form": "0" * 64}, {"form": "é"}):
         assert client.post("/sources/add", data=given | kept).status_code == 403
     for headers in (

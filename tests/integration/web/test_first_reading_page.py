@@ -65,8 +65,7 @@ def test_a_search_meanwhile_says_so_and_does_not_propose_what_was_typed(
     with Newsroom(database) as room:
         room.writer.take(record("Post", "1", "Talks with Iran", "They talked."))
         room.writer.render()
-        reading = Reading(room.writer, [[flood(published=NOON)], *[[]] * 20])
-        reading.poll()
+        Reading(room.writer, [[flood(published=NOON)], *[[]] * 20]).poll()
         page = room.get("/search?q=iran").text
         assert "Reading 1 of 21 feeds" in page
         assert "Search for" not in page, "it is placed, and not in the index yet"

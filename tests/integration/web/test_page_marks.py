@@ -248,5 +248,4 @@ def test_a_merge_is_followed_when_the_owner_marks_again(room: Newsroom) -> None:
     press(room, "/", "read", 4)
     correct(room.database, "merge", story_of(room, 2), story_of(room, 1))
     press(room, "/", "read", 3)
-    saved = page_of(room, "/?view=saved").find_class("is-saved")
-    assert len(saved) == 1
+    assert len(page_of(room, "/?view=saved").find_class("is-saved")) == 1

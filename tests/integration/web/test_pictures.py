@@ -79,15 +79,13 @@ def test_a_story_shows_the_picture_of_the_report_whose_title_it_has(
 
 
 def test_strangers_see_none(room: Newsroom) -> None:
-    path = take(room, *flood())
-    for address in ("/", "/?view=newest", path):
+    for address in ("/", "/?view=newest", take(room, *flood())):
         assert "<img" not in room.get(address, **STRANGER).text
 
 
 def test_pictures_that_are_switched_off_are_on_no_page(database: Database) -> None:
     with Newsroom(database, images="off") as room:
-        path = take(room, *flood())
-        for address in ("/", path):
+        for address in ("/", take(room, *flood())):
             assert "<img" not in room.get(address).text
 
 
@@ -142,8 +140,7 @@ def test_the_first_large_picture_of_a_post_is_its_picture(room: Newsroom) -> Non
         '<img class="thumb" src="https://blog.example/crane.jpg" alt=""'
         in room.get("/").text
     )
-    page = room.get(path).text
-    assert page.count("crane.jpg") == 1, "the post shows it itself"
+    assert room.get(path).text.count("crane.jpg") == 1, "the post shows it itself"
 
 
 def test_a_post_without_a_picture_in_it_shows_that_of_its_feed(room: Newsroom) -> None:

@@ -56,8 +56,7 @@ def test_the_description_holds(room: Newsroom, tmp_path: Path) -> None:
 def test_the_description_holds_whatever_is_asked(
     room: Newsroom, tmp_path: Path
 ) -> None:
-    secret = room.token("tester", "admin")
-    _run(room, tmp_path, "--max-examples=200", secret=secret)
+    _run(room, tmp_path, "--max-examples=200", secret=room.token("tester", "admin"))
 
 
 @pytest.mark.torture

@@ -48,8 +48,7 @@ def form_of(room: Newsroom) -> dict[str, str]:
 
 def polled(room: Newsroom, database: Database) -> PollResult:
     """Poll the only source, as the daemon does."""
-    polled = poll_configured(database, room.services.config, pages="never")
-    (result,) = polled.values()
+    (result,) = poll_configured(database, room.services.config, pages="never").values()
     return result
 
 
@@ -151,8 +150,7 @@ def test_a_source_is_asked_through_its_own_proxy(
     # Headers that are typed later leave it as it is.
     room.client.post(page, data={"act": "save access", "cookie": "a=b"} | form)
     assert polled(room, database).succeeded
-    asked = {request.path for request in other.requests}
-    assert asked == {feed}
+    assert {request.path for request in other.requests} == {feed}
     assert other.requests[-1].headers["cookie"] == "a=b"
     room.client.post(page, data={"act": "forget access"} | form)
     assert polled(room, database).problem is not None

@@ -99,8 +99,7 @@ def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(
 
 
 def test_strangers_see_excerpts_and_no_address(room: Newsroom, potter: Source) -> None:
-    long = " ".join(f"word{number}" for number in range(90))
-    room.writer.take(post(potter, 1, long))
+    room.writer.take(post(potter, 1, " ".join(f"word{number}" for number in range(90))))
     for path in ("/sources", f"/sources/{potter.id}"):
         page = page_of(room, path, **STRANGER).text_content()
         assert "Potter" in page
@@ -109,8 +108,7 @@ def test_strangers_see_excerpts_and_no_address(room: Newsroom, potter: Source) -
         assert "word60" not in page
         assert "Change this source" not in page
     assert "Change this source" in page_of(room, f"/sources/{potter.id}").text_content()
-    secret = room.token("reads", "read")
-    shown = room.get(f"/sources/{potter.id}", secret).text
+    shown = room.get(f"/sources/{potter.id}", room.token("reads", "read")).text
     assert "potter.example/feed" in shown
     assert "k3y" not in shown
     assert "Change this source" not in shown

@@ -80,11 +80,9 @@ def test_the_api_has_storylines_and_the_one_of_any_story(room: Newsroom) -> None
 def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
     levee, strike = by_title(room.database, "Levee", "Dock")
     rss = room.get("/feeds/stories.rss").text
-    category = f'/storylines">{levee}</category>'
-    assert rss.count(category) == 2
+    assert rss.count(f'/storylines">{levee}</category>') == 2
     assert f">{strike}</category>" not in rss
-    atom = room.get("/feeds/stories.atom").text
-    assert atom.count(f'term="{levee}"') == 2
+    assert room.get("/feeds/stories.atom").text.count(f'term="{levee}"') == 2
     items = room.get("/feeds/stories.json").json()["items"]
     lines = [item.get("_storyline", {}).get("id", "") for item in items]
     assert sorted(lines) == ["", levee, levee]
@@ -151,8 +149,7 @@ def test_a_storyline_has_a_page_by_day_and_its_stories_lead_there(
     assert "Parliament votes for dykes" in story
     assert "/storylines/" not in room.get(f"/stories/{strike}").text
     assert room.get("/storylines/nothing").status_code == 404
-    bounded = room.client.get(f"/storylines/{vote}", headers=STRANGER)
-    assert bounded.status_code == 200
+    assert room.client.get(f"/storylines/{vote}", headers=STRANGER).status_code == 200
 
 
 def test_days_of_a_storyline_stand_once_and_the_newest_first(sqlite: Database) -> None:
@@ -185,8 +182,7 @@ def test_a_storyline_has_one_place_on_the_front_page(room: Newsroom) -> None:
     assert f'id="s-{levee}"' not in page
     place = page[page.index(f'id="s-{vote}"') :]
     assert f"/stories/{levee}" in place[: place.index("</article>")]
-    newest = room.get("/?view=newest").text
-    assert f'id="s-{levee}"' in newest
+    assert f'id="s-{levee}"' in room.get("/?view=newest").text
     ranked = room.get("/api/v1/stories?order=front").json()["stories"]
     assert {story["id"] for story in ranked} == {vote, strike}
 

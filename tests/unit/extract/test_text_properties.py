@@ -73,8 +73,7 @@ def test_dates_are_plausible_or_unknown(text: str, zone: str | None) -> None:
 def test_declared_moments_are_read_back(seconds: int) -> None:
     moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
     for text in (moment.isoformat(), moment.strftime("%a, %d %b %Y %H:%M:%S +0000")):
-        found = parse_declared(text, None, SEEN)
-        assert found.time == moment
+        assert parse_declared(text, None, SEEN).time == moment
 
 
 @given(LINES | ANY_TEXT)

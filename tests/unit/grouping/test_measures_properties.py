@@ -26,8 +26,7 @@ def test_intervals_lie_between_0_and_1_and_of_what_never_varies_are_a_point(both
     assert bool(report.intervals) == (report.clusters > 1)
     for low, high in report.intervals.values():
         assert 0.0 <= low <= high <= 1.0 + 1e-12
-    perfect = measure(sides(both)[1], sides(both)[1])
-    for name, limits in perfect.intervals.items():
+    for name, limits in measure(sides(both)[1], sides(both)[1]).intervals.items():
         assert limits == (
             (0.0, 0.0) if name in ("over_merge", "split") else pytest.approx((1.0, 1.0))
         )

@@ -30,8 +30,7 @@ def test_stories_of_several_outlets_are_counted() -> None:
 def test_loose_pairs_are_no_fault() -> None:
     stories = {"a": "1", "b": "1", "c": "2", "d": "2", "e": "3", "f": "3"}
     loose = {frozenset("cd"), frozenset("ef")}
-    found = measure_outlets(stories, CLUSTERS, OUTLETS, loose)
-    assert found.pure == 2
+    assert measure_outlets(stories, CLUSTERS, OUTLETS, loose).pure == 2
 
 
 def test_an_event_with_other_articles_in_its_story_is_whole() -> None:

@@ -50,8 +50,7 @@ def test_pairs_places_and_events_are_counted() -> None:
 
 
 def test_without_labels_no_affair_is_measured() -> None:
-    found = measured()
-    assert found.pairs is None
+    assert measured().pairs is None
 
 
 def test_affairs_are_read_with_what_stands_alone(tmp_path: Path) -> None:

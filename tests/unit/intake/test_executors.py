@@ -56,8 +56,7 @@ def answer(
 
 
 def verdict_of(future: Future[bytes]) -> str:
-    error = future.exception(timeout=PATIENCE_SECONDS)
-    return error.verdict
+    return future.exception(timeout=PATIENCE_SECONDS).verdict
 
 
 def is_alive(process_id: int) -> bool:
@@ -280,8 +279,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
 def test_a_cancelled_job_is_never_run() -> None:
     with processes(1) as executor:
         first = executor.submit(fault_jobs.sleep, b"3")
-        second = executor.submit(fault_jobs.echo, b"unwanted")
-        assert second.cancel()
+        assert executor.submit(fault_jobs.echo, b"unwanted").cancel()
         assert first.result(timeout=PATIENCE_SECONDS) == b"3"
         assert answer(executor, fault_jobs.echo, b"next") == b"next"
 

@@ -95,8 +95,7 @@ def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:
 def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
     """All sentences around it stay, and no store would refuse what is left."""
     for name in CHARACTERS:
-        hostile = character_page(name)
-        text = prepared(workers, hostile).text
+        text = prepared(workers, character_page(name)).text
         assert all(text.count(sentence) == 1 for sentence in (SENTENCE, *MORE)), name
         assert "\0" not in text
         text.encode("utf-8")  # a lone surrogate would raise

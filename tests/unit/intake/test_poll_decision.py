@@ -152,8 +152,7 @@ def test_a_response_changes_the_source(
 def test_the_next_poll_follows_the_response(
     response: str, least_seconds: float, most_seconds: float
 ) -> None:
-    after = decided(source(), response_of(response))
-    wait = (after.next_due_at - NOW).total_seconds()
+    wait = (decided(source(), response_of(response)).next_due_at - NOW).total_seconds()
     assert least_seconds <= wait <= most_seconds
 
 
@@ -168,7 +167,6 @@ def test_many_old_entries_at_once_are_no_news() -> None:
         NOW,
         None,
     )
-    first = source(first_poll_done=False)
-    assert old_entries(first, answer(**old), NOW, POLLING) == []
+    assert old_entries(source(first_poll_done=False), answer(**old), NOW, POLLING) == []
     fewer = entries(*["new"] * (many - 1), age_hours=POLLING.flood_age_hours + 1)
     assert old_entries(source(), answer(**fewer), NOW, POLLING) == []

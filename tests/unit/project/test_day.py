@@ -55,8 +55,7 @@ def feed_of(count: int, hours_between: float = 1.0) -> Feed:
 def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
     count: int, rounds: int, seed: int
 ) -> None:
-    feed = feed_of(count)
-    plan = plan_of(feed, rounds, random.Random(seed))
+    plan = plan_of(feed_of(count), rounds, random.Random(seed))
     held = [place for place, number in plan.appears.items() if number > 0]
     assert sorted(plan.appears) == list(range(count))
     assert len(held) == min(MOST_HELD, int(count * HELD_SHARE), rounds * ITEMS_A_POLL)
@@ -73,8 +72,7 @@ def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
 
 
 def test_a_feed_without_news_of_late_stays_as_it_is() -> None:
-    feed = feed_of(20, hours_between=24.0)
-    shifted = feed.moved(-NEWS_AGE - dt.timedelta(days=1))
+    shifted = feed_of(20, hours_between=24.0).moved(-NEWS_AGE - dt.timedelta(days=1))
     assert set(plan_of(shifted, ROUNDS, random.Random(1)).appears.values()) == {0}
 
 

@@ -189,8 +189,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
-    text = committed("config.yaml")
-    lines = text.splitlines()
+    lines = committed("config.yaml").splitlines()
     for key in _keys(Config):
         section, _, name = key.rpartition(".")
         start = 0 if not section else lines.index(f"{section}:")

@@ -211,8 +211,7 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(
     many = 90_000 // (len(element) + 1)
     (tmp_path / "a.json").write_bytes(b"[" + b",".join([element] * many) + b"]")
     tracemalloc.start()
-    reading = ReadOptions(tuning=small)
-    count = sum(1 for _ in open_source(tmp_path / "a.json", reading))
+    count = sum(1 for _ in open_source(tmp_path / "a.json", ReadOptions(tuning=small)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == many

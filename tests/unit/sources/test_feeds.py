@@ -152,8 +152,7 @@ def expected_entries(path: Path, data: bytes) -> int:
 def test_every_feed_with_entries_yields_all_of_them(step: int) -> None:
     """Every fifth file; all of them in `make test-all`. NAME.json beside NAME.xml is an expected result."""
     missed, held = [], 0
-    files = [path for path in sorted(FEEDS.rglob("*")) if path.is_file()]
-    for path in files[::step]:
+    for path in [path for path in sorted(FEEDS.rglob("*")) if path.is_file()][::step]:
         if path.suffix == ".json" and path.with_suffix(".xml").exists():
             continue
         data = path.read_bytes()

@@ -171,8 +171,7 @@ def test_a_name_that_is_no_utf8_is_still_read(tmp_path: Path) -> None:
         Path(os.fsdecode(path)).write_text(STORY)
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    guid = only_entry(tmp_path).entry.guid
-    assert guid.encode() == "caf\ufffd.txt".encode()
+    assert only_entry(tmp_path).entry.guid.encode() == "caf\ufffd.txt".encode()
 
 
 def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

@@ -215,8 +215,7 @@ def test_a_proxy_in_the_environment_is_not_used(
     ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url())
-        network = Network({"good.example": [[PUBLIC]]}, server=server)
-        client = network.client()
+        client = Network({"good.example": [[PUBLIC]]}, server=server).client()
         assert client.fetch("http://good.example/").body == b"direct"
         assert proxy.requests == []
         client.close()

@@ -121,8 +121,7 @@ def test_an_mbox_is_read_message_by_message(
     places = [(one.verdict, one.where.rpartition(", ")[2]) for one in bad]
     assert places == [(None, "message 3"), ("too_long", "message 4")]
     (tmp_path / "cut.mbox.gz").write_bytes(gzip.compress(data)[:-30])
-    cut = read_path(tmp_path / "cut.mbox.gz")
-    assert "damaged" in cut[-1].reason
+    assert "damaged" in read_path(tmp_path / "cut.mbox.gz")[-1].reason
 
 
 def test_a_maildir_keeps_its_identities_when_a_message_is_seen(tmp_path: Path) -> None:
@@ -259,8 +258,7 @@ def test_a_subject_is_decoded_by_the_charset_that_is_meant(
         ]
         header = "\r\n ".join(words)
         message = f"Subject: {header}\r\n\r\nText.\r\n"
-        entry = entry_of_mail(message.encode(), source="m", seen=SEEN)
-        assert entry.title == subject
+        assert entry_of_mail(message.encode(), source="m", seen=SEEN).title == subject
 
 
 ABOVE = f"{STORY}\n\nAm Abend war die Seestraße gesperrt, wie die Polizei mitteilte."

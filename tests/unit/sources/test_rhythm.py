@@ -175,8 +175,7 @@ HEALTH = mapping("rhythm", "the health of a source is reported")
 @pytest.mark.parametrize("name", HEALTH)
 def test_the_health_of_a_source_is_reported(name: str) -> None:
     known, ages, state, cause, words = HEALTH[name]
-    times = {key: ago(days) for key, days in ages.items()}
-    found = reported(**known, **times)
+    found = reported(**known, **{key: ago(days) for key, days in ages.items()})
     assert found[:2] == (state, cause)
     assert found[2].startswith(words)
     assert bool(found[2]) is bool(words)

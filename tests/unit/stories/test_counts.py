@@ -75,8 +75,7 @@ OUTLETS = (None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpos
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[ArticleView]:
-    size = draw(st.integers(1, 8))
-    ids = [f"x{n}" for n in range(size)]
+    ids = [f"x{n}" for n in range(draw(st.integers(1, 8)))]
     return [
         view(
             id_,

@@ -77,8 +77,7 @@ def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(
     max_words: int,
 ) -> None:
     whole = summary(ferry(), 60)
-    shorter = summary(ferry(), max_words)
-    assert whole.startswith(shorter.removesuffix("…"))
+    assert whole.startswith(summary(ferry(), max_words).removesuffix("…"))
 
 
 @each_row("headline", "a surname alone opens no story", "opening", "title", "is_shown")
@@ -163,8 +162,7 @@ def test_bait_and_labels_lose_in_each_language(
     language: str, faulty: str, plain: str
 ) -> None:
     loud = view("a", "One", title=faulty, hours=3, language=language)
-    calm = view("b", "Two", title=plain, language=language)
-    assert best([loud, calm], None) == plain
+    assert best([loud, view("b", "Two", title=plain, language=language)], None) == plain
 
 
 @each_row(

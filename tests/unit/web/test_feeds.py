@@ -103,8 +103,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
     stories = [story for story, _ in hostile_stories(1000)]
     guids = [story_guid(story.id) for story in stories]
     titles = [_shown(story) for story in stories]
-    by_fast = fastfeedparser.parse(_hostile(form)).entries
-    assert [entry.id for entry in by_fast] == guids
+    assert [entry.id for entry in fastfeedparser.parse(_hostile(form)).entries] == guids
     if form == "jsonfeed":
         read = json.loads(_hostile(form))["items"]
         assert [(item["id"], item["title"]) for item in read] == list(
@@ -229,8 +228,7 @@ def test_copies_are_named_under_their_original() -> None:
         an_article(id=f"c{n}", outlet=f"Paper {n}", copy_of="one", role="copy")
         for n in range(10, 21)
     )
-    entry = _entry(a_story(original, *copies))
-    text = _body(entry)
+    text = _body(_entry(a_story(original, *copies)))
     listed = [line.text_content() for line in text.iter("li")]
     assert len(listed) == 1
     assert (
@@ -277,8 +275,7 @@ def test_the_best_article_is_an_own_report_with_a_safe_address() -> None:
 
 
 def test_a_story_of_a_thousand_articles_stays_a_readable_item() -> None:
-    story = a_story(*(an_article(outlet=f"Outlet {n}") for n in range(1000)))
-    entry = _entry(story)
+    entry = _entry(a_story(*(an_article(outlet=f"Outlet {n}") for n in range(1000))))
     assert entry.description.count("<li") == LISTED_REPORTS + 1
     assert f"and {1000 - LISTED_REPORTS} earlier articles" in entry.description
 

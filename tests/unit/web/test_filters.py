@@ -45,8 +45,7 @@ def test_what_changes_without_a_story_is_known() -> None:
     moves = [{"folder": "x"}, {"topic": "x"}, {"name": "x"}, {"since": "24h"}]
     assert [changes_with_stories(**given) for given in stays] == [True] * 3
     assert [changes_with_stories(**given) for given in moves] == [False] * 4
-    day = SavedQuery(since="24h").named("day")
-    assert not _select(day).wanted.changes_with_stories
+    assert not _select(SavedQuery(since="24h").named("day")).wanted.changes_with_stories
 
 
 def test_parameters_override_the_values_of_a_saved_query() -> None:
@@ -57,8 +56,7 @@ def test_parameters_override_the_values_of_a_saved_query() -> None:
 
 def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:
     one = _select(outlet="Tram & Track", min_reports="2")
-    other = _select(min_reports="2", outlet=" Tram & Track ")
-    assert one == other
+    assert one == _select(min_reports="2", outlet=" Tram & Track ")
     assert one.asked.query_string == "min_reports=2&outlet=Tram+%26+Track"
 
 

@@ -155,8 +155,7 @@ def test_no_older_story_is_above_those_of_these_days(
         listed("old", MORNING - 90 * HOUR, 5),
         listed("other", MORNING - hours * HOUR, reports),
     ]
-    page = front(stories)
-    assert [one.id for one in page.beside] == beside
+    assert [one.id for one in front(stories).beside] == beside
 
 
 def test_days_are_those_of_utc() -> None:

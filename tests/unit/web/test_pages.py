@@ -120,8 +120,7 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
 
 @pytest.mark.later
 def test_links_to_outlets_give_nothing_away() -> None:
-    page = _ferry_page()
-    outward = page.xpath("//a[starts-with(@href, 'http')]")
+    outward = _ferry_page().xpath("//a[starts-with(@href, 'http')]")
     assert {link.get("href") for link in outward} >= {
         "https://courier.example/news/ferry"
     }
@@ -221,8 +220,7 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     nameless = tuple(
         msgspec.structs.replace(article, **unknown) for article in story.articles
     )
-    page = _ferry_page({"articles": nameless})
-    who = page.xpath("//div[@class='lead']//a")[0]
+    who = _ferry_page({"articles": nameless}).xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == (
         "#a-ferrypost",
         "“Ferry with 212 on board …”",

@@ -154,7 +154,7 @@ def read_dataset(
 
 def dataset_notes(records: Sequence[LabelledRecord]) -> list[str]:
     """Return notes on the keys of a dataset, its repeated ids, and its missing labels."""
-    keys = RecordNotes()
+    keys = RecordNotes({})
     for record in records:
         keys.add(record.keys)
     notes = keys.notes()

@@ -30,7 +30,7 @@ def extract(
 
     config = context.obj.load()
     chosen = mapping_of(map_ or ())
-    notes = RecordNotes()
+    notes = RecordNotes(chosen)
     were_read = set()
     for entry, is_read in run(config, what, chosen, notes):
         were_read.add(is_read)

@@ -25,7 +25,19 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
         proxy = fields.get("proxy", "").strip()
         if proxy:
             proxy_of(proxy)
-        headers = _headers(fields)
+        headers = {}
+        for line in filter(
+            None, map(str.strip, fields.get("headers", "").splitlines())
+        ):
+            name, colon, value = line.partition(":")
+            if not colon:
+                # It is not quoted: it may be a secret that was typed without its name.
+                raise UsageError("give headers as lines of a name, a colon and a value")
+            headers[name.strip()] = value.strip()
+        for name, field in (("User-Agent", "user_agent"), ("Cookie", "cookie")):
+            if value := fields.get(field, "").strip():
+                headers[name] = value
+        checked_headers({name: SecretStr(value) for name, value in headers.items()})
         selectors: tuple[str, ...] = ()
         if items := fields.get("list", ""):
             link, date = fields.get("link", "") or "a", fields.get("date", "") or "time"
@@ -35,19 +47,3 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
         return Access(address, headers, selectors=selectors, proxy=proxy)
     except (ConfigError, ValueError) as error:
         raise UsageError(str(error)) from error
-
-
-def _headers(fields: Mapping[str, str]) -> dict[str, str]:
-    headers = {}
-    lines = fields.get("headers", "").splitlines()
-    for line in filter(None, map(str.strip, lines)):
-        name, colon, value = line.partition(":")
-        if not colon:
-            # It is not quoted: it may be a secret that was typed without its name.
-            raise UsageError("give headers as lines of a name, a colon and a value")
-        headers[name.strip()] = value.strip()
-    for name, field in (("User-Agent", "user_agent"), ("Cookie", "cookie")):
-        if value := fields.get(field, "").strip():
-            headers[name] = value
-    checked_headers({name: SecretStr(value) for name, value in headers.items()})
-    return headers

@@ -6,7 +6,7 @@ another machine with the same result. `parse_feed` and `parse_mail` run such a j
 
 import datetime as dt
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,9 +22,11 @@ from aggregator.model.errors import (
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.source_limits import source_tuning
 
 if TYPE_CHECKING:
     from aggregator.extract.clean_article import CleanedEntry
+    from aggregator.sources.fetch.response import FetchResult
 
 # The language of a feed is detected from so much markup of each entry.
 _MARKUP_CHARS = 1600
@@ -72,6 +74,33 @@ class FeedJob(FeedContext, frozen=True, kw_only=True):
     data: bytes
     selectors: tuple[str, ...] = ()
     all_tuning: str = "{}"
+
+
+def feed_job(
+    fetched: "FetchResult",
+    all_tuning: Tuning,
+    *,
+    source: str,
+    seen: dt.datetime,
+    **settings: Any,
+) -> FeedJob:
+    """Return the job of a feed that was fetched; `settings`: further fields of FeedJob.
+
+    A poll, `sources check`, `sources add` and `ingest` all read a feed by it, so that they read the same.
+    """
+    content_type = fetched.content_type or None
+    if content_type and fetched.charset:
+        content_type = f"{content_type}; charset={fetched.charset}"
+    return FeedJob(
+        data=fetched.body,
+        source=source,
+        seen=seen,
+        url=fetched.url_final or None,
+        content_type=content_type,
+        tuning=source_tuning(all_tuning),
+        all_tuning=all_tuning.to_json(),
+        **settings,
+    )
 
 
 class MailJob(FrozenStruct):

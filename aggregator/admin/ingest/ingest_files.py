@@ -70,7 +70,7 @@ class Ingest:
         self._pipeline = become_writer()
         self._holds_back = holds_back
         self._inputs = InputReader(services, chosen=chosen)
-        self.results = IngestResults(self._database)
+        self.results = IngestResults(self._database, chosen)
         # Ids of stories of several articles
         self._unrendered: Sequence[str] = ()
         # The files begun; files that are sorted together are read in turns.

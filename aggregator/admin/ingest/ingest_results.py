@@ -9,6 +9,7 @@ from aggregator.intake.kinds.folder_kind import REJECTED_LISTED
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import InputProblem
 from aggregator.sources.parse.records.record_entry import RecordNotes
+from aggregator.sources.parse.records.record_keys import Chosen
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.identity import tombstones
@@ -52,9 +53,9 @@ class IngestSummary(FrozenStruct, omit_defaults=False):
 class IngestResults:
     """The results of one run."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, chosen: Chosen) -> None:
         self._database = database
-        self._notes = RecordNotes()
+        self._notes = RecordNotes(chosen)
         # Where the entries without a result stand, by number
         self._waiting: dict[int, str] = {}
         self._counts: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
-from aggregator.intake.jobs import FeedJob, parse_feed, parse_mail
+from aggregator.intake.jobs import feed_job, parse_feed, parse_mail
 from aggregator.intake.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
@@ -162,21 +162,16 @@ class InputReader:
             source = source_at(connection, url)
         try:
             fetched = services.fetcher().services.client.fetch(url)
-            parsed = parse_feed(
-                services.executor,
-                FeedJob(
-                    data=fetched.body,
-                    source=source.id if source else source_id("feed", None, url),
-                    outlet=source.outlet if source else None,
-                    name=source.name if source else None,
-                    zone=source.timezone if source else None,
-                    seen=services.now(),
-                    url=fetched.url_final,
-                    content_type=fetched.content_type or None,
-                    tuning=self._tuning,
-                    all_tuning=services.all_tuning.to_json(),
-                ),
+            job = feed_job(
+                fetched,
+                services.all_tuning,
+                source=source.id if source else source_id("feed", None, url),
+                seen=services.now(),
+                outlet=source.outlet if source else None,
+                name=source.name if source else None,
+                zone=source.timezone if source else None,
             )
+            parsed = parse_feed(services.executor, job)
         except FetchError as error:
             yield InputProblem(where=url, file=url, reason=str(error))
             return

@@ -24,7 +24,7 @@ from aggregator.intake.polling.poll_decision import with_counts
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.entry import Entry
-from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
+from aggregator.model.errors import FetchError, ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
@@ -34,7 +34,11 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import identify_below, read_file
-from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
+from aggregator.sources.parse.streams.folder_scan import (
+    FileStamp,
+    FolderChanges,
+    scan,
+)
 from aggregator.sources.source_limits import net_tuning, source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
@@ -77,45 +81,57 @@ class FolderWatcher:
 
     def poll(self, row: Source) -> PollResult:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
-        database, quiet_polls = self._services.database, self._services.quiet_polls
         now = self._services.now()
         worked = time.thread_time()
         began = time.monotonic()
-        source = quiet_polls.latest(row)
+        source = self._services.quiet_polls.latest(row)
+        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
             stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
-        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
+        interval = dt.timedelta(seconds=source.interval_seconds)
         due = replace(
-            source,
-            next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
-            last_polled_at=now,
-            folder_state=None,
+            source, next_due_at=now + interval, last_polled_at=now, folder_state=None
         )
         try:
             changes = scan(folder, stamps, now_ns=int(now.timestamp() * 1e9))
-        except TooManyFilesError:
-            raise
-        except AggregatorError as error:
+        except ReadError as error:
             failed = replace(
                 due,
                 health="failing",
                 health_cause=str(error),
                 failures=source.failures + 1,
             )
-            with database.write() as connection:
+            with self._services.database.write() as connection:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
         # Listing a slow disk or share rests in proportion to the time that it took.
         listing_seconds = time.monotonic() - began
-        worked_seconds = time.thread_time() - worked
-        rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
+        rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing_seconds)
         rest = max(min(rest, _MOST_REST_SECONDS), source.interval_seconds)
         due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
             quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
-            if quiet_polls.keep(row, quiet, now):
+            if self._services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
+        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
+        return self._look(due, folder, stamps, changes, seconds=seconds, now=now)
+
+    def _look(
+        self,
+        due: Source,
+        folder: Path,
+        stamps: Mapping[str, FileStamp],
+        changes: FolderChanges,
+        *,
+        seconds: float,
+        now: dt.datetime,
+    ) -> PollResult:
+        """Read changed files until this time is over, and store the rest of their entries and the source.
+
+        `due` is the source after this look, and `stamps` has the files as they were before it.
+        """
+        database = self._services.database
         if changes.changed:
             with database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
@@ -125,7 +141,6 @@ class FolderWatcher:
             source=due.entry_source,
             touched=[str(folder / path) for path in changes.gone],
         )
-        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
         count = self._read_files(due, folder, changes.changed, look, seconds)
         if self._services.stops():
             # Files not read keep their old stamp
@@ -145,8 +160,19 @@ class FolderWatcher:
             )
         with database.write() as connection:
             look.store(connection)
-            save(connection, look.outcome(connection, due))
-        return summarise_accepted(look.accepted, look.words())
+            after = replace(
+                with_counts(due, look.accepted, look.refused),
+                first_poll_done=True,
+                last_success_at=now,
+                health="ok",
+                health_cause=rejected.in_words(connection, look.source),
+                failures=0,
+            )
+            save(connection, after)
+        problem = look.last_problem
+        if problem is not None and look.refused > 1:
+            problem += f" (and {look.refused - 1} more)"
+        return summarise_accepted(look.accepted, problem)
 
     def _read_files(
         self,
@@ -157,11 +183,8 @@ class FolderWatcher:
         seconds: float,
     ) -> int:
         """Read files until this time is over or a stop; return how many were read."""
-        database, executor, stops = (
-            self._services.database,
-            self._services.executor,
-            self._services.stops,
-        )
+        database, stops = self._services.database, self._services.stops
+        executor = self._services.executor
         ends = time.monotonic() + seconds
         options = ReadOptions(
             tuning=self._tuning,
@@ -176,11 +199,18 @@ class FolderWatcher:
                 inputs, look.now, executor, self._services.all_tuning
             ):
                 if isinstance(item, InputProblem):
-                    look.refuse(item)
+                    look.refused += 1
+                    look.last_problem = f"{item.where}: {item.reason}"
+                    if look.refused <= REJECTED_LISTED:
+                        look.problems.append(item)
                 else:
                     entry = of_source(item.entry, source)
-                    look.take(known_as(entry, folder, look.source))
-                if look.is_full:  # so that large folders do not fill the memory
+                    look.entries.append(known_as(entry, folder, look.source))
+                    look.chars += len(entry.html or "") + len(entry.text or "")
+                if (
+                    len(look.entries) >= ENTRIES_A_TRANSACTION
+                    or look.chars >= CHARS_A_TRANSACTION
+                ):  # so that large folders do not fill the memory
                     with database.write() as connection:
                         look.store(connection)
                     while not stops():
@@ -248,43 +278,8 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     chars: int = 0
     problems: list[InputProblem] = []
     refused: int = 0
-    last_problem: InputProblem | None = None
+    last_problem: str | None = None
     accepted: list[AcceptResult] = []
-
-    def take(self, entry: Entry) -> None:
-        self.entries.append(entry)
-        self.chars += len(entry.html or "") + len(entry.text or "")
-
-    def refuse(self, problem: InputProblem) -> None:
-        self.refused += 1
-        self.last_problem = problem
-        if self.refused <= REJECTED_LISTED:
-            self.problems.append(problem)
-
-    @property
-    def is_full(self) -> bool:
-        return (
-            len(self.entries) >= ENTRIES_A_TRANSACTION
-            or self.chars >= CHARS_A_TRANSACTION
-        )
-
-    def words(self) -> str | None:
-        """Return the last problem and the number of others."""
-        if self.last_problem is None:
-            return None
-        more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
-        return f"{self.last_problem.where}: {self.last_problem.reason}{more}"
-
-    def outcome(self, connection: Connection, source: Source) -> Source:
-        """Return the source after a look whose entries and problems are stored."""
-        return replace(
-            with_counts(source, self.accepted, self.refused),
-            first_poll_done=True,
-            last_success_at=self.now,
-            health="ok",
-            health_cause=rejected.in_words(connection, self.source),
-            failures=0,
-        )
 
     def store(self, connection: Connection) -> None:
         """Store the entries and problems read so far."""

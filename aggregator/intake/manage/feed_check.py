@@ -1,5 +1,6 @@
 """Reads feeds, pages and files without storing anything, for `sources check` and the search for feeds."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +17,14 @@ from aggregator.config.configured_access import (
 )
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import split_address
-from aggregator.intake.jobs import FeedJob, parse_feed
+from aggregator.intake.jobs import feed_job, parse_feed
 from aggregator.intake.kinds.imap_kind import preview
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.clock import utc_now
 from aggregator.model.entry import ParsedFeed
-from aggregator.model.errors import (
-    FetchError,
-    WorkError,
-)
+from aggregator.model.errors import FetchError, ReadError, WorkError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import Client, client_of
 from aggregator.sources.fetch.response import FetchResult
@@ -35,6 +33,7 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     PageJob,
     discover,
 )
+from aggregator.sources.parse.streams.file_stream import Progress, open_decompressed
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
 
@@ -68,36 +67,35 @@ class FeedReader:
     def __init__(self, config: Config, client: Client, executor: Executor) -> None:
         self._client = client
         self._executor = executor
-        self._tuning = config.effective_tuning.to_json()
+        self._all_tuning = config.effective_tuning
         self._limits = source_tuning(config.effective_tuning)
         self._configured = configured_access(config)
-        # The headers, selectors and proxy that the user typed for a new source, which a copy asks with
-        self.typed = Access()
         # Addresses by the names that may be typed for them
-        self._names: dict[str, str | None] = {}
-        self._mailboxes: dict[str | None, str] = {}
+        self._names: dict[str, str] = {}
         for source in config.sources:
-            if source.name:
-                self._names[source.name] = source.feed or source.page
+            address = source.feed or source.page
             if source.imap:
-                at = mailbox_address(source)
-                self._mailboxes |= {source.name: at, source.imap: at, at: at}
+                address = self._names[source.imap] = mailbox_address(source)
+            if source.name and address:
+                self._names[source.name] = address
 
     def checked(self, what: str) -> FeedCheck:
         try:
-            address, userinfo = split_address(self._names.get(what) or what)
-            if what in self._mailboxes:
+            named = self._names.get(what, what)
+            address, userinfo = split_address(named)
+            if _MAILBOX.match(named):
+                access = self._configured.get(named)
+                if access is None:
+                    raise FetchError(
+                        "login",
+                        "list the mailbox in config.yaml, with its user and password",
+                    )
                 parsed = preview(
                     self._client,
                     self._executor,
-                    self._configured[self._mailboxes[what]],
+                    access,
                     self._limits,
                     _ENTRIES_CHECKED,
-                )
-            elif _MAILBOX.match(address):
-                raise FetchError(
-                    "login",
-                    "list the mailbox in config.yaml, with its user and password",
                 )
             elif address.startswith(("http://", "https://")):
                 typed = Access(address, basic(userinfo)) if userinfo else None
@@ -121,18 +119,15 @@ class FeedReader:
 
     def _bytes_of(self, file: str) -> bytes:
         limit = self._limits.max_feed_bytes
-        try:
-            with Path(file).open("rb") as opened:
-                data = opened.read(limit + 1)
-        except IsADirectoryError as error:
+        if os.path.isdir(file):  # noqa: PTH112 - the method of Path raises for invalid names
             raise FetchError(
                 "file", f"it is a folder; read it with `aggregator ingest {file}`"
-            ) from error
-        except (OSError, ValueError) as error:
-            reason = (
-                getattr(error, "strerror", None) or "this is not the name of a file"
             )
-            raise FetchError("file", f"it cannot be read: {reason}") from error
+        try:
+            with open_decompressed(Path(file), Progress()) as opened:
+                data = opened.read(limit + 1)
+        except (ReadError, ValueError) as error:
+            raise FetchError("file", str(error)) from error
         if len(data) > limit:
             raise FetchError("too_large", f"a feed may have at most {limit} bytes")
         return data
@@ -157,7 +152,7 @@ class FeedReader:
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
-        parsed = self._parse(fetched)
+        parsed = self._parse(fetched, access)
         if not parsed.sitemaps:
             return parsed
         known = self._access_to(fetched.url, access)
@@ -181,26 +176,21 @@ class FeedReader:
         except WorkError:
             return ()
 
-    def _access_to(self, address: str, access: Access | None = None) -> Access:
-        return self._configured.get(address) or access or self.typed
+    def _access_to(self, address: str, access: Access | None) -> Access:
+        return self._configured.get(address) or access or Access()
 
-    def _parse(self, fetched: FetchResult) -> ParsedFeed:
-        access = self._access_to(fetched.url)
+    def _parse(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
+        access = self._access_to(fetched.url, access)
         # Those that were typed are for the page at that address, and not for others that are tried.
         selectors = access.selectors if fetched.url == access.address else ()
-        return parse_feed(
-            self._executor,
-            FeedJob(
-                data=fetched.body,
-                selectors=selectors,
-                source=fetched.url_final or "file",
-                seen=utc_now(),
-                url=fetched.url_final or None,
-                content_type=fetched.content_type or None,
-                tuning=self._limits,
-                all_tuning=self._tuning,
-            ),
+        job = feed_job(
+            fetched,
+            self._all_tuning,
+            source=fetched.url_final or "file",
+            seen=utc_now(),
+            selectors=selectors,
         )
+        return parse_feed(self._executor, job)
 
 
 @contextmanager

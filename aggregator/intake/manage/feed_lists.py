@@ -93,31 +93,34 @@ def import_feeds(
     """
     listed = read_opml(data)
     feeds = listed.feeds
-    skipped = listed.skipped
     if not feeds:
-        first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        first = ""
+        if listed.skipped:
+            outline = listed.skipped[0]
+            first = f"; of {outline.name}: {outline.reason}"
         raise UsageError(
             f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}"
         )
     spread = max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND)
     spread = min(spread, config.fetch.interval)
     with database.write() as connection:
-        feed_import = _FeedImport(
-            config, connection, spread, allow_private=allow_private
-        )
+        feed_import = _FeedImport(config, connection, spread, allow_private)
         for feed in feeds:
             feed_import.take(feed)
-        feed_import.store()
-    added = len(feed_import.new)
+        new = [feed_import.sources[id_] for id_ in feed_import.new]
+        if new:
+            refuse_too_many(config, len(feed_import.sources) - len(new), len(new))
+            # They are stored together because other writers wait meanwhile.
+            rows.add(connection, *new)
     refused = feed_import.refused
     return OpmlImportResult(
-        added=added,
-        known=len(feeds) + listed.repeated - added - len(refused),
+        added=len(new),
+        known=len(feeds) + listed.repeated - len(new) - len(refused),
         filed=feed_import.filed,
         permitted=feed_import.permitted,
         private=feed_import.private,
         refused=tuple(outline.name for outline in refused),
-        skipped=(*skipped, *refused),
+        skipped=(*listed.skipped, *refused),
         spread_seconds=spread,
     )
 
@@ -130,7 +133,6 @@ class _FeedImport:
         config: Config,
         connection: Connection,
         spread_seconds: float,
-        *,
         allow_private: bool,
     ) -> None:
         self._config = config
@@ -138,12 +140,12 @@ class _FeedImport:
         self._spread_seconds = spread_seconds
         self._allow_private = allow_private
         # All sources by id, as the import leaves them, and their ids by address
-        self._sources = {source.id: source for source in all_sources(connection)}
+        self.sources = {source.id: source for source in all_sources(connection)}
         self._ids: dict[str, str] = {}
-        for source in self._sources.values():
+        for source in self.sources.values():
             for address in (source.address, source.polled_url):
                 self._ids[address_key(address)] = source.id
-        # The ids of new sources, stored together because other writers wait meanwhile
+        # The ids of new sources
         self.new: list[str] = []
         # The number of known feeds that got a folder
         self.filed = 0
@@ -167,7 +169,7 @@ class _FeedImport:
         # The reader's name of a feed; programs write the address where there is none.
         name = feed.title if feed.title and feed.title != feed.url else None
         id_ = source_id("feed", None, feed.url)
-        known = self._sources.get(self._ids.get(address_key(feed.url), id_))
+        known = self.sources.get(self._ids.get(address_key(feed.url), id_))
         if known is not None:
             self._file(known, name, folder)
             return
@@ -179,7 +181,7 @@ class _FeedImport:
             spread_seconds=self._spread_seconds,
         )
         # Its id is that of its address.
-        self._sources[id_] = replace(
+        self.sources[id_] = replace(
             source,
             name=name,
             site_url=feed.site_url,
@@ -204,14 +206,7 @@ class _FeedImport:
                 permit_private(self._connection, known)
                 filed = replace(filed, origin="user")
                 self.permitted += 1
-        self._sources[known.id] = filed
-
-    def store(self) -> None:
-        """Store the new sources. Raise UsageError if there would be too many."""
-        if self.new:
-            new = [self._sources[id_] for id_ in self.new]
-            refuse_too_many(self._config, len(self._sources) - len(new), len(new))
-            rows.add(self._connection, *new)
+        self.sources[known.id] = filed
 
 
 def export_opml(

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -64,11 +63,10 @@ def find(
             return find(config, typed, own_reader, access)
     addresses = addresses_typed(typed)
     _refuse_own(config, *addresses)
-    reader = copy(reader)
-    reader.typed = access_of_form(addresses[0], access or {})
-    resolved = _FeedSearch(reader).find(addresses)
+    asked_with = access_of_form(addresses[0], access or {})
+    resolved = _FeedSearch(reader, asked_with).find(addresses)
     _refuse_own(config, resolved.address, resolved.final)
-    return replace(resolved, asked_with=reader.typed)
+    return replace(resolved, asked_with=asked_with)
 
 
 def _refuse_own(config: Config, *addresses: str) -> None:
@@ -99,8 +97,10 @@ def addresses_typed(typed: str) -> list[str]:
 class _FeedSearch:
     """The search for the feed of an address, with a limited number of requests."""
 
-    def __init__(self, reader: FeedReader) -> None:
+    def __init__(self, reader: FeedReader, access: Access) -> None:
+        """`access`: what the user typed, with which every address is requested."""
         self._reader = reader
+        self._access = access
         self._requests_left = DISCOVERY_TRIES
         self._ends = time.monotonic() + _SEARCH_SECONDS
         # Address → the feed there; None: no response
@@ -114,14 +114,14 @@ class _FeedSearch:
         """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
         page = self._first_response(addresses)
         self._linked_from = page.url_final
-        parsed = self._reader.feed_in(page)
+        parsed = self._reader.feed_in(page, self._access)
         if parsed.format:
             return ResolvedFeed(
                 address=page.permanent_url or page.url,
                 final=page.url_final,
                 feed=parsed,
             )
-        if self._reader.typed.selectors:
+        if self._access.selectors:
             raise UsageError(f"{page.url}: {parsed.problem or 'it lists no articles'}")
         discovered = self._reader.links_in(page)
         resolved = (
@@ -148,11 +148,11 @@ class _FeedSearch:
         )
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
-        for number, address in enumerate(addresses, start=1):
+        for address in addresses:
             try:
-                return self._reader.fetch(address, self._linked_from)
+                return self._reader.fetch(address, access=self._access)
             except FetchError as error:
-                if number == len(addresses) or error.status is not None:
+                if address == addresses[-1] or error.status is not None:
                     message = f"{address} could not be read: {error}"
                     if error.status in (401, 403):
                         message += "; or give the address of the feed itself"
@@ -166,7 +166,7 @@ class _FeedSearch:
                 self._tried[link.url] = None
                 with suppress(FetchError):  # other candidates follow
                     page = self._fetch(link.url)
-                    self._tried[link.url] = self._reader.feed_in(page)
+                    self._tried[link.url] = self._reader.feed_in(page, self._access)
             feed = self._tried[link.url]
             if feed is None or not feed.format or feed.sitemaps:
                 continue
@@ -186,7 +186,7 @@ class _FeedSearch:
         if self._requests_left <= 0 or time.monotonic() > self._ends:
             raise FetchError("stopped", "enough addresses were tried")
         self._requests_left -= 1
-        return self._reader.fetch(address, self._linked_from)
+        return self._reader.fetch(address, self._linked_from, self._access)
 
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
         """Return the feeds that the front page declares, for an address of another page of the site."""

@@ -11,37 +11,31 @@ from aggregator.store.intake.source_rows import (
 )
 from aggregator.text.language import primary_tag
 
-# An older date takes no credit: no story has articles that are so far apart (`window_days`). So an archive
-# that comes at once keeps its dates.
-_CREDITED_DAYS = 14.0
 # The assumed age of the entries of a first poll if none has a date (chosen)
 _UNDATED_AGE_DAYS = 30.0
 
 
 def completed_entries(
-    feed: ParsedFeed, source: Source, now: dt.datetime
+    feed: ParsedFeed, source: Source, now: dt.datetime, window: dt.timedelta
 ) -> list[Entry]:
     """Return the entries, the oldest first, with the settings of their source and a time.
 
     Undated ones get the present time; those of a first poll, which are a backlog and not news, the
-    effective time of the oldest dated one.
+    effective time of the oldest dated one. No story has articles further apart than `window`, so an older date
+    takes no credit, and an archive that comes at once keeps its dates.
     """
     times = [entry.published.time for entry in feed.entries if entry.published]
     assumed_at = min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))
-    credited_since = now - dt.timedelta(days=_CREDITED_DAYS)
     entries = []
     for declared in reversed(feed.entries):
         entry = of_source(declared, source, feed.language)
-        if entry.published is None and source.first_poll_done:
-            entry = replace(entry, published=Published(time=now, origin="poll"))
+        if source.first_poll_done:
+            published = entry.published or Published(time=now, origin="poll")
+            entry = replace(entry, published=published)
+            if published.time > now - window:
+                entry = replace(entry, last_poll=source.last_success_at)
         elif entry.published is None:
             entry = replace(entry, assumed_at=assumed_at)
-        if (
-            source.first_poll_done
-            and entry.published
-            and entry.published.time > credited_since
-        ):
-            entry = replace(entry, last_poll=source.last_success_at)
         entries.append(entry)
     return entries
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from aggregator.config.configured_access import Access
 from aggregator.config.messages import pluralise
 from aggregator.grouping.mutes import Mutes
-from aggregator.intake.jobs import FeedJob, parse_feed
+from aggregator.intake.jobs import feed_job, parse_feed
 from aggregator.intake.polling.feed_entries import completed_entries
 from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
 from aggregator.intake.polling.poll_decision import (
@@ -32,7 +32,7 @@ from aggregator.model.errors import (
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
-from aggregator.sources.source_limits import net_tuning, source_tuning
+from aggregator.sources.source_limits import net_tuning
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.intake.acceptance import AcceptedBatch
@@ -72,6 +72,9 @@ class Poller(PageFetcher):
         self._executor = services.executor
         self._all_tuning = services.all_tuning
         self._net_tuning = net_tuning(self._all_tuning)
+        self._window = dt.timedelta(
+            days=self._all_tuning.values("events")["window_days"]
+        )
 
     def poll(
         self,
@@ -130,9 +133,10 @@ class Poller(PageFetcher):
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
+        answer = PollAnswer(fetched, body_hash, known=known, whole=whole)
         if body_hash == source.body_hash or (feed.left_out and not feed.entries):
-            return PollAnswer(fetched, body_hash, known=known, whole=whole)
-        return PollAnswer(fetched, body_hash, feed, known=known, whole=whole)
+            return answer
+        return answer._replace(feed=feed)
 
     def _fetch(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
@@ -173,28 +177,20 @@ class Poller(PageFetcher):
         access: Access,
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
-        content_type = fetched.content_type or None
-        if content_type and fetched.charset:
-            content_type = f"{content_type}; charset={fetched.charset}"
-        parsed = parse_feed(
-            self._executor,
-            FeedJob(
-                data=fetched.body,
-                selectors=access.selectors,
-                source=source.entry_source,
-                seen=now,
-                url=fetched.url_final,
-                content_type=content_type,
-                outlet=source.outlet,
-                name=source.name,
-                zone=source.timezone,
-                tuning=source_tuning(self._all_tuning),
-                all_tuning=self._all_tuning.to_json(),
-                known_items=frozenset(known.articles),
-                frame=known.frame,
-                states_days=known.states_days,
-            ),
+        job = feed_job(
+            fetched,
+            self._all_tuning,
+            source=source.entry_source,
+            seen=now,
+            selectors=access.selectors,
+            outlet=source.outlet,
+            name=source.name,
+            zone=source.timezone,
+            known_items=frozenset(known.articles),
+            frame=known.frame,
+            states_days=known.states_days,
         )
+        parsed = parse_feed(self._executor, job)
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
         return parsed
@@ -209,21 +205,27 @@ class Poller(PageFetcher):
             quiet = decide(source, answer, now, self._net_tuning)
             if self.services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
-        entries = completed_entries(feed, source, now) if feed is not None else []
+        entries = []
+        if feed is not None:
+            entries = completed_entries(feed, source, now, self._window)
 
-        def work(connection: Connection) -> tuple[Source, PollAnswer, bool]:
+        def work(connection: Connection) -> tuple[Source, PollAnswer]:
             batch = self._accept(connection, source, answer, entries, now)
-            full = answer._replace(entries=entries, accepted=batch.accepted)
+            full = answer._replace(
+                entries=entries,
+                accepted=batch.accepted,
+                has_void_keys=batch.has_void_keys,
+            )
             full = full._replace(old=old_entries(source, full, now, self._tuning))
             if target is not None:
                 full = full._replace(at_target=source_at(connection, target))
             after = decide(source, full, now, self._net_tuning)
             inbox.bump_at_own_time(connection, full.old)
             _write(connection, after, row)
-            return after, full, batch.has_void_keys
+            return after, full
 
-        after, full, has_void_keys = self.stored(source.shown_name, work)
-        log_changes(source, after, full, has_void_keys=has_void_keys)
+        after, full = self.stored(source.shown_name, work)
+        log_changes(source, after, full)
         if feed is None:
             return PollResult(unchanged=True)
         return replace(
@@ -314,16 +316,12 @@ def _read_as(access: Access) -> bytes:
 
 
 def log_changes(
-    before: Source,
-    after: Source,
-    answer: PollAnswer | None = None,
-    *,
-    has_void_keys: bool = False,
+    before: Source, after: Source, answer: PollAnswer | None = None
 ) -> None:
-    """Log the news about a source; `has_void_keys` concerns the entries of the answer."""
+    """Log the news about a source."""
     name = after.shown_name
     target = answer and answer.fetched.permanent_url
-    if has_void_keys:
+    if answer and answer.has_void_keys:
         log.info(
             "%s: different entries share a GUID or an address, which identifies none of them from now on",
             name,

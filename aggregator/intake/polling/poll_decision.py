@@ -74,6 +74,8 @@ class PollAnswer(NamedTuple):
     old: Sequence[int] = ()
     # The feed at the target of the source's permanent redirects
     at_target: Source | None = None
+    # Whether different entries had the same key
+    has_void_keys: bool = False
     # Items without an entry, with the reason
     refused: Sequence[tuple[str, str]] = ()
     # Some new entries were not read.

@@ -161,7 +161,7 @@ class Client:
                     self.tuning.fetch_deadline_seconds,
                     self.tuning.wire_cap_bytes,
                     frozenset(ports),
-                    private_servers=frozenset(servers),
+                    frozenset(servers),
                 )
                 headers = request_headers(self.user_agent, accept, etag, last_modified)
                 result = self._follow(
@@ -188,8 +188,12 @@ class Client:
         deadline of a fetch and `most_bytes` apply to all bytes received in the block. Raise FetchError as
         `fetch`.
         """
-        budget = RequestBudget.to_server(
-            self.tuning.fetch_deadline_seconds, most_bytes, (host, port), self._clock
+        budget = RequestBudget(
+            self.tuning.fetch_deadline_seconds,
+            most_bytes,
+            frozenset({port}),
+            frozenset({(host, port)}),
+            self._clock,
         )
         # A proxy is only for HTTP.
         guard = self._transport("").guard

@@ -75,8 +75,12 @@ class WebhookPoster:
         """
         try:
             target = parse_address(url)
-            budget = RequestBudget.to_server(
-                self._deadline_seconds, self._response_cap_bytes, server_of(target)
+            server = server_of(target)
+            budget = RequestBudget(
+                self._deadline_seconds,
+                self._response_cap_bytes,
+                frozenset({server[1]}),
+                frozenset({server}),
             )
             request = httpx.Request(
                 "POST",

@@ -1,17 +1,20 @@
 """Finding the feed of a site, adding it, lists of feeds in and out: on loopback, on both databases."""
 
 import datetime as dt
+import gzip
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 
 from aggregator.cli.output import fill_template
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
 from aggregator.intake.manage.configured_sources import follow_config
+from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import (
     OpmlImportResult,
     export_opml,
@@ -466,3 +469,16 @@ def test_a_list_is_stored_in_few_statements(either: Desk) -> None:
     assert {(one.name, one.folder) for one in either.stored()} == {
         (f"F{n}", "Ports") for n in range(200)
     }
+
+
+def test_check_reads_a_file_as_it_is_or_compressed(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
+    config = load(tmp_path / "config.yaml")
+    feed = rss(item("T")).encode()
+    for pack in (bytes, gzip.compress, zstandard.compress):
+        (tmp_path / "feed").write_bytes(pack(feed))
+        (checked,) = check(config, [str(tmp_path / "feed")])
+        assert (checked.format, checked.entries, checked.problem) == ("rss20", 1, None)
+    (missing, folder) = check(config, [str(tmp_path / "none"), str(tmp_path)])
+    assert "No such file" in (missing.problem or "")
+    assert "it is a folder" in (folder.problem or "")

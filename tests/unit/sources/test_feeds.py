@@ -1,6 +1,5 @@
 """Reading feeds: formats, what an entry keeps, and what strangers put in a feed's place."""
 
-import gzip
 import json
 import os
 import re
@@ -57,13 +56,6 @@ def test_characters_that_no_store_can_hold_cost_nothing_but_themselves(
 ) -> None:
     feed = read(rss(f"<item><title>Tide{hurt} turns</title><guid>g</guid></item>"))
     assert [entry.title for entry in feed.entries] == ["Tide turns"]
-
-
-def test_gzip_bytes_are_opened() -> None:
-    assert (
-        len(read(gzip.compress(rss("<item><title>T</title></item>").encode())).entries)
-        == 1
-    )
 
 
 # --- limits ------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def reasons(items: list[InputItem]) -> list[str]:
 
 
 def notes(items: list[InputItem]) -> str:
-    counts = RecordNotes()
+    counts = RecordNotes({})
     for item in items:
         if isinstance(item, InputEntry):
             counts.add(item.keys)

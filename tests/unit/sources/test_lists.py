@@ -86,11 +86,11 @@ PAGE = """<html><head><base href="https://cdn.example.org/site/">
 
 def test_declared_feeds_come_first_and_comments_last() -> None:
     links = feed_links(PAGE, "https://example.org/start")
-    assert [(link.url, link.kind, link.origin) for link in links] == [
-        ("https://cdn.example.org/site/atom.xml", "atom", "declared"),
-        ("https://cdn.example.org/rss.xml", "rss", "declared"),
-        ("https://cdn.example.org/feeds/world.rss", "", "linked"),
-        ("https://example.org/comments.xml", "rss", "declared"),
+    assert [(link.url, link.origin) for link in links] == [
+        ("https://cdn.example.org/site/atom.xml", "declared"),
+        ("https://cdn.example.org/rss.xml", "declared"),
+        ("https://cdn.example.org/feeds/world.rss", "linked"),
+        ("https://example.org/comments.xml", "declared"),
     ]
     assert links[0].title == "News & more"
 

@@ -28,8 +28,9 @@ def test_a_file_gives_what_stands_in_it(tmp_path: Path, name: str) -> None:
     text += "\n".join(map(json.dumps, row.get("records", ())))
     (tmp_path / row["file"]).write_bytes(text.encode(row.get("encoding", "utf-8")))
     tuning = msgspec.structs.replace(source_tuning(Tuning()), **row.get("limits", {}))
-    reading = ReadOptions(tuning=tuning, chosen=mapping_of(row.get("map", [])))
-    problems, entries, notes = [], [], RecordNotes()
+    chosen = mapping_of(row.get("map", []))
+    reading = ReadOptions(tuning=tuning, chosen=chosen)
+    problems, entries, notes = [], [], RecordNotes(chosen)
     for item in open_source(tmp_path / row["file"], reading):
         if isinstance(item, InputProblem):
             place = item.where.rpartition(", ")[2]

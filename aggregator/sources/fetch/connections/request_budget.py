@@ -20,8 +20,7 @@ class RequestBudget:
         seconds: float,
         wire_cap_bytes: int,
         ports: frozenset[int],
-        *,
-        private_servers: frozenset[Server] = frozenset(),
+        private_servers: frozenset[Server],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -31,19 +30,6 @@ class RequestBudget:
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
-
-    @classmethod
-    def to_server(
-        cls,
-        seconds: float,
-        wire_cap_bytes: int,
-        server: Server,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> "RequestBudget":
-        """Return the limits of a connection to a server that a user entered."""
-        ports = frozenset({server[1]})
-        servers = frozenset({server})
-        return cls(seconds, wire_cap_bytes, ports, private_servers=servers, clock=clock)
 
     def left(self) -> float:
         """Return the seconds left. Raise FetchError("timeout") when there are none."""

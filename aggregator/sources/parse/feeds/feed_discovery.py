@@ -14,20 +14,14 @@ from aggregator.extract.urls import absolute_url
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import plain_title
-from aggregator.text.lines import word_list
+from aggregator.text.lines import word_list, word_set
 
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
-_TYPES = {
-    "application/rss+xml": "rss",
-    "application/atom+xml": "atom",
-    "application/rdf+xml": "rdf",
-    "application/feed+json": "jsonfeed",
-    "application/json": "jsonfeed",
-    "text/xml": "xml",
-    "application/xml": "xml",
-    "text/rss+xml": "rss",
-}
+_TYPES = word_set("""
+    application/rss+xml application/atom+xml application/rdf+xml application/feed+json application/json text/xml
+    application/xml text/rss+xml
+""")
 # JSON and plain XML have many other uses: for these, title or URL must mention a feed.
 _OTHER_USES = ("application/json", "text/xml", "application/xml")
 _FEEDLIKE = re.compile(
@@ -52,7 +46,6 @@ class FeedCandidate(FrozenStruct):
 
     url: str
     title: str = ""
-    kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" if unknown
     origin: Literal["declared", "linked", "usual"] = "declared"
 
 
@@ -94,12 +87,11 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
         elif tag.tag == "link" and len(declared) < _MAX_LINKS:
             rels = tag.get("rel", "").lower().split()
             stated = tag.get("type", "").lower()
-            kind = _TYPES.get(stated.split(";")[0].strip(), "")
-            is_feed = bool(kind)
+            is_feed = stated.split(";")[0].strip() in _TYPES
             if stated.startswith(_OTHER_USES):
                 is_feed = _FEEDLIKE.search(f"{href}/{title}") is not None
             if "feed" in rels or ("alternate" in rels and is_feed):
-                link = FeedCandidate(url=url, title=title, kind=kind)
+                link = FeedCandidate(url=url, title=title)
                 declared.setdefault(url, link)
         # Only the written path counts: the folder of the page says nothing about its links.
         elif (

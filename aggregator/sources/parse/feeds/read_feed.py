@@ -4,10 +4,6 @@ Data that is not a feed gets a message for `sources check` and `sources list`.
 """
 
 import datetime as dt
-import gzip
-import io
-import zlib
-from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -38,10 +34,6 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     `entry_count` above `len(entries)` means that entries were left out, because they were too many, empty or known.
     """
     try:
-        # Some feeds were served or saved as .gz.
-        with suppress(OSError, EOFError, zlib.error):
-            unzipped = gzip.GzipFile(fileobj=io.BytesIO(data))
-            data = unzipped.read(context.tuning.max_feed_bytes)
         return _read_unknown_items(data, context)
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from aggregator.sources.parse.feeds.xml_repair import DECLARATION
 
@@ -39,14 +38,6 @@ _OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
 
-class CutFeed(NamedTuple):
-    """A feed's markup with a limited number of entries; `entries` is the original number."""
-
-    text: str
-    entries: int
-    newest_last: bool
-
-
 def entry_starts(text: str) -> Iterator[int]:
     """Yield the starts of `<item` and `<entry` elements outside comments and CDATA; in linear time."""
     resume = 0
@@ -66,24 +57,22 @@ def entry_starts(text: str) -> Iterator[int]:
 
 def cut_entries(
     text: str, limit: int, is_earlier: Callable[[str, str], bool]
-) -> CutFeed:
-    """Return `text` with at most `limit` entries; the surrounding markup stays well-formed.
+) -> tuple[str, int, bool]:
+    """Return `text` with at most `limit` entries, their original number, and whether the newest are last.
 
-    The first are kept, or the last if the feed is ordered from old to new: `is_earlier` compares the first
-    dates of its first and its last entry, as written.
+    The surrounding markup stays well-formed. The first are kept, or the last if the feed is ordered from old to
+    new: `is_earlier` compares the first dates of its first and its last entry, as written.
     """
     starts = list(entry_starts(text))
     if len(starts) <= limit:
-        return CutFeed(text, len(starts), newest_last=False)
+        return text, len(starts), False
     first = _DATE.search(text, starts[0], starts[1])
     last = _DATE.search(text, starts[-1])
     if first and last and is_earlier(first[1], last[1]):
-        return CutFeed(
-            text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True
-        )
+        return text[: starts[0]] + text[starts[-limit] :], len(starts), True
     end = text.rfind("</" + _tag_name(text, starts[-1]))
     rest = text[text.find(">", end) + 1 :] if end > starts[-1] else ""
-    return CutFeed(text[: starts[limit]] + rest, len(starts), newest_last=False)
+    return text[: starts[limit]] + rest, len(starts), False
 
 
 def _tag_name(text: str, start: int) -> str:

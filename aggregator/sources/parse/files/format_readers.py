@@ -7,12 +7,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
-from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import xml_repair
-from aggregator.sources.parse.files import warc
 from aggregator.sources.parse.files.input_items import (
     FileIdentity,
     InputEntry,
@@ -28,6 +26,7 @@ from aggregator.sources.parse.files.record_files import (
     read_json,
     read_records,
 )
+from aggregator.sources.parse.files.warc import read_archive
 from aggregator.sources.parse.records import table_file
 from aggregator.sources.parse.streams.file_stream import (
     Progress,
@@ -116,45 +115,6 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputIt
         )
 
 
-def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
-    limit = reading.tuning.max_article_bytes
-    for page in warc.read_pages(stream, max_page_bytes=limit):
-        if isinstance(page, warc.BrokenRecord):
-            yield InputProblem(
-                where=f"{place.where}, record {page.number}", reason=page.reason
-            )
-        else:
-            yield _read_archived(page, place)
-
-
-def _read_archived(
-    page: warc.ArchivedPage, place: FileIdentity
-) -> InputEntry | InputProblem:
-    where = f"{place.where}, {page.url}"
-    if page.body is None:
-        return InputProblem(
-            where=where,
-            reason="the page is too long or cannot be unpacked",
-            verdict="too_long",
-        )
-    charset = xml_repair.charset_of(page.content_type)
-    content = unicode.clean(unicode.decode(page.body, charset)).strip()
-    if not content:
-        return empty_input(where)
-    is_text = warc.PLAIN.match(page.content_type) is not None
-    entry = Entry(
-        source=place.name.rpartition("/")[2],
-        guid=page.record_id or page.url or None,
-        url=absolute_url(page.url, None),
-        html=None if is_text else content,
-        text=content if is_text else None,
-        is_page=not is_text,
-        is_saved_text=is_text,
-        robots=page.robots,
-    )
-    return InputEntry(entry=entry, where=where, archived_at=page.archived_at)
-
-
 def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
     yield _mail(_one_article(stream, reading), place, place.where, reading)
 
@@ -194,7 +154,7 @@ READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], InputItems]] = 
     ".jl": read_records,
     ".csv": _table,
     ".tsv": _table,
-    ".warc": _archive,
+    ".warc": read_archive,
     ".eml": _message,
     ".mhtml": _message,
     ".mht": _message,

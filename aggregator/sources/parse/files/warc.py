@@ -5,24 +5,38 @@ and `conversion` records, which are the texts of pages (WET of Common Crawl). Co
 one gzip member per record; the caller opens them as one stream (sources/parse/streams).
 """
 
-import datetime as dt
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aggregator.extract.html.robots_meta import header_rules
+from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.extract.urls import absolute_url
+from aggregator.model.entry import Entry
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.model.structs import FrozenStruct
+from aggregator.sources.parse.feeds.xml_repair import charset_of
+from aggregator.sources.parse.files.input_items import (
+    FileIdentity,
+    InputEntry,
+    InputItems,
+    InputProblem,
+    ReadOptions,
+    empty_input,
+)
 from aggregator.sources.parse.streams.content_coding import decompress_body
-from aggregator.sources.parse.streams.file_stream import MOST_EMPTY, pass_empty_lines
+from aggregator.sources.parse.streams.file_stream import (
+    MOST_EMPTY,
+    Stream,
+    pass_empty_lines,
+)
 
 _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536
 _HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
 _CHUNK_BYTES = 1_048_576
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
-PLAIN = re.compile(r"\s*text/plain\b", re.IGNORECASE)
+_PLAIN = re.compile(r"\s*text/plain\b", re.IGNORECASE)
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
 _RECORD = re.compile(
     rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
@@ -30,35 +44,15 @@ _RECORD = re.compile(
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
-class ArchivedPage(FrozenStruct):
-    """A page of an archive, or its text, as `content_type` says.
+def read_archive(
+    stream: Stream, place: FileIdentity, reading: ReadOptions
+) -> InputItems:
+    """Read the pages of an archive in order; after a broken record, continue at the next one.
 
-    `body` is None if it was too large or cannot be decompressed.
-    """
-
-    url: str
-    record_id: str
-    content_type: str
-    body: bytes | None
-    robots: str = ""  # permissions in its headers, see extract/html/robots_meta.py
-    archived_at: dt.datetime | None = None  # WARC-Date, when it was fetched
-
-
-class BrokenRecord(FrozenStruct):
-    """A record that cannot be read; `number` counts records of all types from 1."""
-
-    number: int
-    reason: str
-
-
-def read_pages(
-    stream: io.BufferedReader, *, max_page_bytes: int
-) -> Iterator[ArchivedPage | BrokenRecord]:
-    """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
-
-    Raise ReadError if it is not an archive.
+    Messages count records of all types from 1. Raise ReadError if it is not an archive.
     """
     tape = _PushbackStream(stream)
+    limit = reading.tuning.max_article_bytes
     number = 0
     empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
@@ -69,20 +63,18 @@ def read_pages(
             continue
         empty = 0
         number = number + 1
-        if not line.startswith(b"WARC/"):
-            if number == 1:
-                raise ReadError(
-                    "this is not a WARC archive: it does not begin with WARC/"
-                )
-            yield BrokenRecord(number=number, reason="it does not begin with WARC/")
+        if line.startswith(b"WARC/"):
+            headers = dict(reversed(_pairs(_header_lines(tape))))
+            item = _record(headers, tape, place, limit)
+        elif number == 1:
+            raise ReadError("this is not a WARC archive: it does not begin with WARC/")
+        else:
+            item = "it does not begin with WARC/"
             _go_on(tape)
-            continue
-        headers = dict(reversed(_pairs(_header_lines(tape))))
-        page = _record(headers, tape, max_page_bytes)
-        if isinstance(page, str):
-            yield BrokenRecord(number=number, reason=page)
-        elif page is not None:
-            yield page
+        if isinstance(item, str):
+            yield InputProblem(where=f"{place.where}, record {number}", reason=item)
+        elif item is not None:
+            yield item
 
 
 class _PushbackStream:
@@ -91,9 +83,6 @@ class _PushbackStream:
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
         self._back = io.BytesIO()
-
-    def _back_bytes(self) -> int:
-        return len(self._back.getbuffer()) - self._back.tell()
 
     def readline(self, limit: int) -> bytes:
         part = self._back.readline(limit)
@@ -107,7 +96,8 @@ class _PushbackStream:
 
     def pass_empty_lines(self) -> bool:
         """Skip empty lines in the buffer; return whether there were any."""
-        return not self._back_bytes() and pass_empty_lines(self._stream) > 0
+        is_at_end = self._back.tell() == len(self._back.getbuffer())
+        return is_at_end and pass_empty_lines(self._stream) > 0
 
     def put_back(self, data: bytes) -> None:
         self._back = io.BytesIO(data + self._back.read())
@@ -123,8 +113,8 @@ def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
 
 
 def _record(
-    headers: dict[str, str], tape: _PushbackStream, limit: int
-) -> ArchivedPage | str | None:
+    headers: dict[str, str], tape: _PushbackStream, place: FileIdentity, limit: int
+) -> InputEntry | InputProblem | str | None:
     """Return a record's page, None for other records, or the message for a broken one."""
     if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
         _go_on(tape)
@@ -134,7 +124,7 @@ def _record(
     stored = headers.get("content-type", "")
     is_page = kind == "response"
     if kind in ("resource", "conversion"):
-        is_text = kind == "conversion" and bool(PLAIN.match(stored))
+        is_text = kind == "conversion" and bool(_PLAIN.match(stored))
         is_page = is_text or bool(_HTML.match(stored))
     if length > limit + _HTTP_HEADER_BYTES:
         while length > 0:
@@ -142,14 +132,14 @@ def _record(
             if not skipped:
                 return "it is cut short"
             length -= skipped
-        return _page(headers, "", None) if is_page else None
+        return _page(headers, place, "", None) if is_page else None
     block = tape.read(length)
     wrong = _wrong_length(tape, block, length)
     if wrong is not None or not is_page:
         return wrong
     if kind != "response":
-        return _page(headers, stored, block)
-    return _page_of(headers, block, limit)
+        return _page(headers, place, stored, block)
+    return _page_of(headers, place, block, limit)
 
 
 def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | None:
@@ -181,7 +171,7 @@ def _go_on(tape: _PushbackStream) -> None:
             return
 
 
-def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
+def _pairs(lines: Iterable[bytes]) -> list[tuple[str, str]]:
     """Return name (in lower case) and value of each line before the empty line.
 
     The first of several values counts: `dict(reversed(pairs))`.
@@ -195,11 +185,13 @@ def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage | None:
+def _page_of(
+    record: dict[str, str], place: FileIdentity, block: bytes, limit: int
+) -> InputEntry | InputProblem | None:
     head, separator, body = block.partition(b"\r\n\r\n")
     if not separator or not _STATUS_OK.match(head):
         return None
-    stated = _pairs(iter(head.split(b"\r\n")[1:]))
+    stated = _pairs(head.split(b"\r\n")[1:])
     headers = dict(reversed(stated))
     content_type = headers.get("content-type", "")
     if not _HTML.match(content_type):
@@ -213,22 +205,45 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
         # Crawlers also store a page decompressed with the original header.
         if error.cause != "encoding" or b"<" not in body[:1024]:
             page = None
-    return _page(record, content_type, page, header_rules(stated))
+    return _page(record, place, content_type, page, header_rules(stated))
 
 
 def _page(
-    record: dict[str, str], content_type: str, body: bytes | None, robots: str = ""
-) -> ArchivedPage:
+    record: dict[str, str],
+    place: FileIdentity,
+    content_type: str,
+    body: bytes | None,
+    robots: str = "",
+) -> InputEntry | InputProblem:
+    """Return a page, or its text, as `content_type` says; `robots` are the permissions in its headers.
+
+    `body` is None if it was too large or cannot be decompressed.
+    """
     url = record.get("warc-target-uri", "").strip("<>")
-    record_id = record.get("warc-record-id", "").strip("<>")
-    archived = parse_declared(record.get("warc-date", ""), None)
-    return ArchivedPage(
-        url=url,
-        record_id=record_id,
-        content_type=content_type,
-        body=body,
+    where = f"{place.where}, {url}"
+    if body is None:
+        return InputProblem(
+            where=where,
+            reason="the page is too long or cannot be unpacked",
+            verdict="too_long",
+        )
+    content = unicode.clean(unicode.decode(body, charset_of(content_type))).strip()
+    if not content:
+        return empty_input(where)
+    is_text = _PLAIN.match(content_type) is not None
+    entry = Entry(
+        source=place.name.rpartition("/")[2],
+        guid=record.get("warc-record-id", "").strip("<>") or url or None,
+        url=absolute_url(url, None),
+        html=None if is_text else content,
+        text=content if is_text else None,
+        is_page=not is_text,
+        is_saved_text=is_text,
         robots=robots,
-        archived_at=archived.time if archived else None,
+    )
+    archived = parse_declared(record.get("warc-date", ""), None)
+    return InputEntry(
+        entry=entry, where=where, archived_at=archived.time if archived else None
     )
 
 

@@ -27,6 +27,7 @@ from aggregator.sources.parse.records.record_keys import (
     RecordFields,
     fields_of,
     plain_name,
+    value_at,
 )
 from aggregator.sources.source_limits import KEY_CHARS
 from aggregator.text.lines import word_set
@@ -50,18 +51,22 @@ _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 class KeysRead(FrozenStruct):
     """The keys of other programs in a record: those that were read (key, field), and the others.
 
+    `mapped` are the keys named by `--map` that the record has.
     `losses` are the ids and dates that cannot be read: their key, what they are, what happened to them, and the value.
     """
 
     read: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
+    mapped: tuple[str, ...] = ()
     losses: tuple[tuple[str, str, str, str], ...] = ()
 
 
 class RecordNotes:
     """Counts the records by their keys of other programs, and the values that are not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: Chosen) -> None:
+        """`chosen` has the keys that `--map` names, by field."""
+        self._absent = dict.fromkeys(filter(None, chosen.values()))
         self._read: Counter[str] = Counter()
         self._unread: Counter[str] = Counter()
         self._losses: Counter[tuple[str, ...]] = Counter()
@@ -69,6 +74,8 @@ class RecordNotes:
 
     def add(self, keys: KeysRead) -> None:
         """Count the keys of a record."""
+        for key in keys.mapped:
+            self._absent.pop(key, None)
         if len(self._read) + len(self._unread) < _KEYS_COUNTED:
             self._read.update(f"{show_key(key)} as {field}" for key, field in keys.read)
             self._unread.update(map(show_key, keys.unread))
@@ -82,7 +89,10 @@ class RecordNotes:
 
     def notes(self) -> list[str]:
         """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
-        notes = []
+        notes = [
+            f"no record that was read has {show_key(key)}, which --map names"
+            for key in self._absent
+        ]
         if self._read:
             notes.append(f"read {list_words(list(self._read))}")
         unread = [
@@ -130,6 +140,9 @@ def read_record(
             if plain_name(key) != field and (key, field) not in _OTHER_OWN_NAMES
         ),
         unread=tuple(key for key in fields.unread if key not in _OWN_KEYS),
+        mapped=tuple(
+            key for key in chosen.values() if value_at(record, key) is not None
+        ),
         losses=tuple(_losses(entry, fields, chosen)),
     )
 

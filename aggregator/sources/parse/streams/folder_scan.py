@@ -46,7 +46,6 @@ class FolderChanges(FrozenStruct):
 
     changed: tuple[str, ...] = ()  # new or different, in order
     gone: tuple[str, ...] = ()
-    unsettled: tuple[str, ...] = ()  # being written; read in a later scan
     stamps: dict[str, FileStamp]
 
 
@@ -58,23 +57,20 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
     """
     stamps = {}
     changed = []
-    unsettled = []
+    gone = set(known)
     for file in list_files(folder):
+        gone.discard(file.relative)
         before = known.get(file.relative)
         if before == file.stamp:
             stamps[file.relative] = file.stamp
         elif abs(now_ns - file.stamp.mtime_ns) < _SETTLE_NS:
-            unsettled.append(file.relative)
             if before is not None:
                 stamps[file.relative] = before
         else:
             changed.append(file.relative)
             stamps[file.relative] = file.stamp
     return FolderChanges(
-        changed=tuple(changed),
-        gone=tuple(sorted(known.keys() - {*stamps, *unsettled})),
-        unsettled=tuple(unsettled),
-        stamps=stamps,
+        changed=tuple(changed), gone=tuple(sorted(gone)), stamps=stamps
     )
 
 

@@ -21,7 +21,7 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.model.story import StorylineView, StoryText, StoryView
-from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.excerpt_words import Access
 from aggregator.publish.excerpts.story_excerpts import bounded_storyline, for_reader
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader

@@ -24,12 +24,12 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, SourcePage, StoryRedirect
 from aggregator.publish import story_json
-from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.excerpt_words import Access
 from aggregator.publish.excerpts.single_articles import (
     bounded_explanation,
     bounded_results,
+    bounded_sources,
 )
-from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.publish.excerpts.story_excerpts import for_reader
 from aggregator.publish.output_settings import publish_settings
 from aggregator.publish.sanitise import encode_json

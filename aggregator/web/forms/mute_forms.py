@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse, Response
 from aggregator.grouping.mutes import NOUNS
 from aggregator.intake.configured import mutes_of
 from aggregator.model.prepared import KINDS
-from aggregator.publish.excerpts.source_excerpts import bounded_sources
+from aggregator.publish.excerpts.single_articles import bounded_sources
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages

@@ -4,8 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.config.values import duration_as_typed
-from aggregator.publish.excerpts.single_articles import bounded_article
-from aggregator.publish.excerpts.source_excerpts import bounded_source, bounded_sources
+from aggregator.publish.excerpts.single_articles import (
+    bounded_article,
+    bounded_source,
+    bounded_sources,
+)
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
 from aggregator.web.api.edit_sources import found_source

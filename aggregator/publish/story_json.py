@@ -199,11 +199,10 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
 
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
-    articles = tuple(like(ArticleJson, article) for article in story.articles)
     return like(
         StoryJson,
         story,
-        articles=articles,
+        articles=tuple(like(ArticleJson, article) for article in story.articles),
         picture=story.picture and story.picture.url,
         storyline=_storyline(story),
     )

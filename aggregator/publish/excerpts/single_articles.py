@@ -37,10 +37,9 @@ def bounded_article(detail: ArticleDetail, access: Access, words: int) -> Articl
     titles = [title, *(copy.title for copy in copies if not copy.nosnippet)]
     longest = max(count_words(each) for each in titles)
     left = 0 if article.nosnippet else max(0, words - longest)
-    shown = without_text(article, title, first_words(article.lead, left))
     return replace(
         detail,
-        article=shown,
+        article=without_text(article, title, first_words(article.lead, left)),
         story_title=first_words(detail.story_title, words),
         copies=copies,
     )

@@ -98,7 +98,14 @@ def for_reader(
             title = first_words(whole.title, allowance.words)
             article = without_text(whole, title, allowance.cut(whole.lead, whole.id))
         articles.append(article)
-    return _bounded_story(story, summary, articles, words), bounded_text
+    bounded = replace(
+        story,
+        title=first_words(story.title, words),
+        summary=summary,
+        articles=tuple(articles),
+        storyline=story.storyline and bounded_storyline(story.storyline, words),
+    )
+    return bounded, bounded_text
 
 
 def for_item(
@@ -108,15 +115,10 @@ def for_item(
 
     Without a lead the summary remains. Articles keep their titles.
     """
-    allowance = Allowance(story, words, whole_allowed=False)
-    bounded_text = _bounded_text(text, allowance) if text else None
-    has_lead = bounded_text is not None and bool(bounded_text.lead)
-    articles = []
-    for article in story.articles:
-        title = first_words(article.title, allowance.words)
-        articles.append(without_text(article, title))
-    summary = "" if has_lead else _bounded_summary(story, allowance)
-    return _bounded_story(story, summary, articles, words), bounded_text
+    story, text = for_reader(story, text, "excerpt", words)
+    articles = tuple(replace(article, lead="") for article in story.articles)
+    summary = "" if text and text.lead else story.summary
+    return replace(story, summary=summary, articles=articles), text
 
 
 def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
@@ -124,20 +126,7 @@ def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
     stories = [
         replace(one, title=first_words(one.title, words)) for one in line.stories
     ]
-    title = first_words(line.title, words)
-    return replace(line, title=title, stories=tuple(stories))
-
-
-def _bounded_story(
-    story: StoryView, summary: str, articles: Iterable[ArticleView], words: int
-) -> StoryView:
-    return replace(
-        story,
-        title=first_words(story.title, words),
-        summary=summary,
-        articles=tuple(articles),
-        storyline=story.storyline and bounded_storyline(story.storyline, words),
-    )
+    return replace(line, title=first_words(line.title, words), stories=tuple(stories))
 
 
 def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:

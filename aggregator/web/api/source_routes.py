@@ -1,4 +1,4 @@
-"""`/api/v1/sources`: adding, changing and removing sources, and lists of feeds (OPML).
+"""`/api/v1/sources` and `/api/v1/folders`: the list of sources, their changes, and lists of feeds (OPML).
 
 Every change needs a token with the scope admin. Fetches and writes run in a few threads of their own.
 """
@@ -9,17 +9,20 @@ from functools import partial
 from typing import Annotated
 
 from anyio import CapacityLimiter
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from msgspec import UNSET, Meta, UnsetType
+from pydantic import Field
 
+from aggregator.config.story_query import QueryModel
 from aggregator.config.values import LONGEST_INTERVAL_DAYS
 from aggregator.intake.manage import adding, changing, feed_lists
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
-from aggregator.model.read_model import SourceView
+from aggregator.model.read_model import SourcePage, SourceView
 from aggregator.model.structs import FrozenStruct
-from aggregator.publish.excerpts.single_articles import bounded_source
+from aggregator.publish import story_json
+from aggregator.publish.excerpts.single_articles import bounded_source, bounded_sources
 from aggregator.store.intake.source_rows import Source, source_with_id
 from aggregator.web.api.openapi import (
     IdInPath,
@@ -28,7 +31,7 @@ from aggregator.web.api.openapi import (
     describe_route,
     schema_of,
 )
-from aggregator.web.dependencies import ID, OfSite, Site, run_in
+from aggregator.web.dependencies import ID, OfSite, Site, hashed_json, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.request_body import json_body, read_body
 from aggregator.web.responses import JsonResponse, RefusedError
@@ -71,12 +74,57 @@ class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
 
 
 log = logging.getLogger(__name__)
-router = api_router("/api/v1/sources")
+router = api_router("/api/v1")
+editing = api_router("/api/v1/sources")  # for servers that may write
 _ERRORS = (400, 408, 409, 413, 415, 422)
 _described = partial(describe_route, "sources", needs_token=True)
 
 
-@router.post(
+SOURCES_AN_ANSWER = 100
+# The most sources in one response
+MAX_SOURCES = 500
+
+
+class SourcesQuery(QueryModel):
+    """The parameters of a list of sources."""
+
+    limit: int = Field(
+        SOURCES_AN_ANSWER,
+        ge=1,
+        le=MAX_SOURCES,
+        description="the maximum number of sources in one response",
+    )
+    after: str = Field(
+        "",
+        json_schema_extra={"pattern": "^([0-9a-f]{2}){0,400}$"},
+        description="the `next` of the previous page, unchanged",
+    )
+
+
+@router.get(
+    "/sources",
+    **describe_route("sources", SourcePage, 400),
+)
+def list_sources(
+    request: Request, site: OfSite, asked: Annotated[SourcesQuery, Query()]
+) -> Response:
+    """The sources and their health, by folder and name.
+
+    One page of a list; `next` is the cursor of the following page. `url` and `problem` are for the owner.
+    """
+    page = bounded_sources(
+        site.reader, site.access(request), asked.limit, after=asked.after
+    )
+    return hashed_json(request, page)
+
+
+@router.get("/folders", **describe_route("sources", story_json.FoldersJson))
+def list_folders(request: Request, site: OfSite) -> Response:
+    """The folders of sources, sorted; each is a value of the parameter `folder`."""
+    return hashed_json(request, story_json.FoldersJson(folders=site.reader.folders()))
+
+
+@editing.post(
     "",
     **_described(
         {201: answer(SourceView)},
@@ -113,7 +161,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
     return await _answer_done(request, site, work, limiter=site.searching)
 
 
-@router.patch(
+@editing.patch(
     "/{id}",
     **_described(
         SourceView,
@@ -140,7 +188,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     return await _answer_done(request, site, work)
 
 
-@router.delete(
+@editing.delete(
     "/{id}", **_described({204: {"description": "It is removed."}}, *_ERRORS, 404)
 )
 async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Response:
@@ -157,7 +205,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     return await _answer_done(request, site, work)
 
 
-@router.post(
+@editing.post(
     "/opml",
     **_described(
         OpmlImportResult,
@@ -185,7 +233,7 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     return await _answer_done(request, site, work, MAX_OPML_BYTES)
 
 
-@router.get(
+@editing.get(
     "/opml",
     response_class=Response,  # no JSON
     # The owner on loopback needs no token.
@@ -198,9 +246,10 @@ def export_opml(request: Request, site: OfSite) -> Response:
     if not is_owner(request) or token_of(request) is not None:
         require_scope(request, "admin")
     config, database, _ = site.source_services
-    kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
     return Response(
-        feed_lists.export_opml(config, database), media_type=OPML, headers=kept
+        feed_lists.export_opml(config, database),
+        media_type=OPML,
+        headers={"Content-Disposition": 'attachment; filename="sources.opml"'},
     )
 
 
@@ -270,10 +319,7 @@ def _in_words(work: Callable[[bytes], Response], body: bytes) -> Response:
 
 
 def _show(request: Request, site: Site, id_: str, status: int = 200) -> Response:
-    access = site.access(request)
     source = site.reader.source(id_)
     if source is None:
         raise RefusedError(404, "the source was removed meanwhile")
-    response = JsonResponse(bounded_source(source, access))
-    response.status_code = status
-    return response
+    return JsonResponse(bounded_source(source, site.access(request)), status)

@@ -145,8 +145,9 @@ def list_storylines(
         story_json.like(story_json.StorylineJson, site.bounded_storyline(request, line))
         for line in lines
     ]
-    page = story_json.StorylinesJson(storylines=tuple(shown), next=following)
-    return hashed_json(request, page)
+    return hashed_json(
+        request, story_json.StorylinesJson(storylines=tuple(shown), next=following)
+    )
 
 
 @router.get(

@@ -11,7 +11,7 @@ from aggregator.publish.excerpts.single_articles import (
 )
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
-from aggregator.web.api.edit_sources import found_source
+from aggregator.web.api.source_routes import found_source
 from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.security.visit import may_edit
@@ -54,9 +54,7 @@ def show_source(site: Pages, request: Request) -> Response:
     view = site.view_of(request)
     number = whole_number(request.query_params.get("page", "")) or 1
     seen_by = site.reader_of_pages(request)
-    marked_by = None
-    if seen_by is not None and view is not None:
-        marked_by = seen_by[1], view
+    marked_by = (seen_by, view) if seen_by and view else None
     entries = site.reader.source_entries(
         source.id, ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE, marked_by
     )

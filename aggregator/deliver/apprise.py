@@ -76,7 +76,6 @@ class AppriseRunner:
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )
-        problem = ""
         try:
             said, _ = process.communicate(
                 msgspec.json.encode(job), timeout=self._seconds

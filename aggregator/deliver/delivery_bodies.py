@@ -22,7 +22,7 @@ from aggregator.config.webhook_settings import (
 from aggregator.deliver.apprise import Notice
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
-from aggregator.model.read_model import Change, StoryRedirect
+from aggregator.model.read_model import Change
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.excerpt_words import count_words, first_words
 from aggregator.publish.excerpts.story_excerpts import for_reader
@@ -130,10 +130,9 @@ class DeliveryWriter:
             return self._write_digest(msgspec.json.decode(due.body, type=DigestSpan))
         news = []
         for change in self._reader.changes((due.change, *due.others)[:LISTED_TOGETHER]):
-            story = self._reader.story(change.story)
-            if isinstance(story, StoryRedirect):  # it was merged meanwhile
-                story = self._reader.story(story.to)
-            if isinstance(story, StoryView):
+            # The story may have been merged or forgotten meanwhile.
+            story = self._reader.current_story(change.story)
+            if story is not None:
                 news.append((change, story))
         if not news:
             return None

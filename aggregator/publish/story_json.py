@@ -41,10 +41,7 @@ from aggregator.stories.plain_text import as_text
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
-
-
 _BESIDE = 5  # stories before one and after it
-
 
 _STAGES: dict[Stage, str] = {
     "founded": "founded this story: no live story was similar enough",
@@ -76,13 +73,12 @@ def reason_in_words(article: ArticleView) -> str | None:
         return words
     if evidence.score is not None:
         words += f", score {evidence.score:.2f}"
-        words += f", threshold {evidence.need:.2f}" if evidence.need is not None else ""
-    positive = (reason for reason in evidence.reasons if reason.share > 0)
-    strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[
-        :SHOWN_REASONS
-    ]
-    named = ", ".join(reason.name.replace("_", " ") for reason in strongest)
-    return f"{words}; most similar in {named}" if named else words
+    if evidence.need is not None:
+        words += f", threshold {evidence.need:.2f}"
+    positive = [reason for reason in evidence.reasons if reason.share > 0]
+    positive.sort(key=lambda reason: (-reason.share, reason.name))
+    names = [reason.name.replace("_", " ") for reason in positive[:SHOWN_REASONS]]
+    return f"{words}; most similar in {', '.join(names)}" if names else words
 
 
 class ArticleJson(FrozenStruct):
@@ -203,11 +199,10 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
 
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
-    articles = tuple(like(ArticleJson, article) for article in story.articles)
     return like(
         StoryJson,
         story,
-        articles=articles,
+        articles=tuple(like(ArticleJson, article) for article in story.articles),
         picture=story.picture and story.picture.url,
         storyline=_storyline(story),
     )
@@ -215,11 +210,6 @@ def story_in_list(story: StoryView) -> StoryJson:
 
 def _storyline(story: StoryView) -> StorylineFacts | None:
     return story.storyline and like(StorylineFacts, story.storyline)
-
-
-def storyline_in_list(line: StorylineView) -> StorylineJson:
-    """Return a storyline as in lists."""
-    return like(StorylineJson, line)
 
 
 def whole_storyline(
@@ -334,15 +324,16 @@ class SavedQueriesJson(FrozenStruct):
 
 def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
     """Return saved queries with the values that they set."""
-    shown = []
-    for query in queries:
-        parameters = query.model_dump(
-            exclude_defaults=True, exclude={"title", "items", "link"}
+    own = {"title", "items", "link"}
+    shown = tuple(
+        SavedQueryJson(
+            name=query.key,
+            title=query.label,
+            parameters=query.model_dump(exclude_defaults=True, exclude=own),
         )
-        shown.append(
-            SavedQueryJson(name=query.key, title=query.label, parameters=parameters)
-        )
-    return SavedQueriesJson(queries=tuple(shown))
+        for query in queries
+    )
+    return SavedQueriesJson(queries=shown)
 
 
 def one_article(detail: ArticleDetail) -> OneArticleJson:

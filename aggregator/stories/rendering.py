@@ -33,7 +33,7 @@ from aggregator.stories.story_sentences import (
 )
 from aggregator.stories.story_tuning import StoryTuning
 from aggregator.stories.story_words import heads
-from aggregator.stories.titles.title import is_news
+from aggregator.stories.titles.title import BY_TIME, is_news
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
 
@@ -100,9 +100,7 @@ def story_text(
     Time grows with the number of reports, which `reports_cap` bounds. Articles with `nosnippet` are never
     quoted, and articles of little-known sources only if the story has no others.
     """
-    articles = sorted(
-        with_originals(articles), key=lambda article: (article.effective_at, article.id)
-    )
+    articles = sorted(with_originals(articles), key=BY_TIME)
     reports = reports_of(articles, tuning)
     lead: tuple[Passage, ...] = ()
     if chosen := lead_of(articles, tuning, title):
@@ -166,7 +164,7 @@ def reports_of(
         for article in originals
         if article.role in COUNTED_ROLES and article.kind != "opinion"
     ] or originals
-    reports.sort(key=lambda article: (article.effective_at, article.id), reverse=True)
+    reports.sort(key=BY_TIME, reverse=True)
     seen: Counter[str] = Counter()
     rounds = {}
     for report in reports:

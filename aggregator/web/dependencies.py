@@ -21,7 +21,7 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.model.story import StorylineView, StoryText, StoryView
-from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.excerpt_words import Access
 from aggregator.publish.excerpts.story_excerpts import bounded_storyline, for_reader
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
@@ -47,7 +47,7 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 class Services(NamedTuple):
     """The services of a server beside stories; a missing service has no routes.
 
-    Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
+    `push` is a `PushEndpoint`; without `watch`, the health of the daemon,
     `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
     """
 
@@ -124,14 +124,14 @@ class Site:
         """Return whether to show pictures, which the client loads from the sites of the articles."""
         return self.settings.images == "direct" and self.access(request) == "owner"
 
-    def reader_of_pages(self, request: Request) -> tuple[ReadMarks, Reader] | None:
-        """Return the marks and the reader whose marks this request sees and sets; None for strangers.
+    def reader_of_pages(self, request: Request) -> Reader | None:
+        """Return the reader whose marks this request sees and sets; None for strangers.
 
         They are the owner's: of a token of scope admin, or on loopback. Other tokens are for other people.
         """
         if self.marks is None or not may_edit(request):
             return None
-        return self.marks, self.marks.owner()
+        return self.marks.owner()
 
     def mutes(self, request: Request) -> tuple[Mute, ...]:
         """Return the mutes that the owner set in the browser; his pages, phones and feeds follow them."""
@@ -153,8 +153,9 @@ class Site:
 
     def select(self, asked: ListQuery, limit: int) -> Selection:
         """Return the stories that are asked for; `limit` is for a query without one. Raises UsageError."""
-        saved = self.settings.saved_query(asked.saved)
-        return select_stories(asked, saved, self.clock(), limit)
+        return select_stories(
+            asked, self.settings.saved_query(asked.saved), self.clock(), limit
+        )
 
     def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """Return a story; None also for a malformed id, without reading the database."""
@@ -186,15 +187,10 @@ class Site:
 
         `story_id`: of the story whose text the response may contain.
         """
-        return self.common_tag(
-            self.access(request), request.url.path, query_string, story_id=story_id
-        )
-
-    def common_tag(self, *parts: str, story_id: str = "") -> str:
-        """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
-        common = (__version__, self._settings_text, changed)
-        return weak_tag("\x00".join((*common, *parts)).encode())
+        common = (__version__, self._settings_text, changed, self.access(request))
+        parts = (*common, request.url.path, query_string)
+        return weak_tag("\x00".join(parts).encode())
 
 
 def whole_number(text: str) -> int | None:

@@ -144,8 +144,8 @@ def filter_words(asked: StoryQuery) -> list[str]:
             case "min_outlets" | "min_reports":
                 unit = name.removeprefix("min_")
                 words.append(f"{value}+ {unit}" if value > 1 else "")
+            case "language":
+                words.append(LANGUAGE_NAMES.get(value, value))
             case _:
-                words.append(
-                    LANGUAGE_NAMES.get(value, value) if name == "language" else value
-                )
+                words.append(value)
     return [word for word in words if word]

@@ -22,14 +22,14 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.model.read_model import SearchResults, SourcePage, StoryRedirect
+from aggregator.model.read_model import SearchResults, SourcePage
 from aggregator.publish import story_json
-from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.excerpt_words import Access
 from aggregator.publish.excerpts.single_articles import (
     bounded_explanation,
     bounded_results,
+    bounded_sources,
 )
-from aggregator.publish.excerpts.source_excerpts import bounded_sources
 from aggregator.publish.excerpts.story_excerpts import for_reader
 from aggregator.publish.output_settings import publish_settings
 from aggregator.publish.sanitise import encode_json
@@ -125,8 +125,9 @@ class _Tools:
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
         asked = SearchQuery.read(filters)
-        wanted = asked.story_filter(utc_now(), limit)
-        results = self._reader.search(asked.query, limit, wanted)
+        results = self._reader.search(
+            asked.query, limit, asked.story_filter(utc_now(), limit)
+        )
         return story_json.search_results(bounded_results(results, *self._limits))
 
     def stories(
@@ -139,8 +140,9 @@ class _Tools:
         **filters: StoryQuery,
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
-        asked = ListQuery.read({**filters, "after": after})
-        selected = select_stories(asked, None, utc_now(), limit)
+        selected = select_stories(
+            ListQuery.read({**filters, "after": after}), None, utc_now(), limit
+        )
         page = self._reader.stories(selected.filter)
         shown = [for_reader(s, None, *self._limits)[0] for s in page.stories]
         return story_json.page_of(shown, selected.next_of(page.next))
@@ -156,10 +158,8 @@ class _Tools:
         ] = 0,
     ) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
-        story = self._reader.story(id)
-        if isinstance(story, StoryRedirect):  # it was merged into that story
-            story = self._reader.story(story.to)
-        if story is None or isinstance(story, StoryRedirect):
+        story = self._reader.current_story(id)
+        if story is None:
             raise UsageError(
                 f"there is no story {id}; list them with the tool `stories`"
             )

@@ -80,10 +80,14 @@ def too_many(what: str) -> RefusedError:
     return RefusedError(503, f"too many {what} at once; try again later", headers=again)
 
 
-def problem(status: int, detail: str, **more: object) -> Response:
-    """Return a problem+json response; `more` are further members of the problem."""
+def problem_body(status: int, detail: str) -> dict[str, object]:
+    """Return the members of a problem; a status without a type of its own has that of 400 or 500."""
     kind = PROBLEMS.get(status, PROBLEMS[400 if status < 500 else 500])
     body = Problem(type=kind.type, title=kind.title, status=status, detail=detail)
-    return Response(
-        encode_json(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON
-    )
+    return msgspec.structs.asdict(body)
+
+
+def problem(status: int, detail: str, **more: object) -> Response:
+    """Return a problem+json response; `more` are further members of the problem."""
+    body = encode_json(problem_body(status, detail) | more)
+    return Response(body, status, media_type=PROBLEM_JSON)

@@ -79,8 +79,9 @@ class Server:
             bound = _bind(self.settings.host, self.settings.port)
         else:
             bound = socket.socket(fileno=kept)
-        address = {"port": bound.getsockname()[1]}
-        settings = self.settings = self.settings.model_copy(update=address)
+        settings = self.settings = self.settings.model_copy(
+            update={"port": bound.getsockname()[1]}
+        )
         limiter = connection_limits.ConnectionLimiter(
             self._create(settings), settings.trusted_proxies
         )

@@ -24,18 +24,22 @@ from aggregator.web import probes
 from aggregator.web.api import (
     article_routes,
     correction_routes,
-    edit_sources,
     openapi,
-    push,
+    push_endpoint,
     source_routes,
     story_routes,
 )
 from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.feeds import feed_routes
 from aggregator.web.forms.form_routes import form_routes
-from aggregator.web.pages.explanation_page import explain
 from aggregator.web.pages.front_page import show_front
-from aggregator.web.pages.other_pages import list_routes, robots, search, show_digest
+from aggregator.web.pages.other_pages import (
+    explain,
+    list_routes,
+    robots,
+    search,
+    show_digest,
+)
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.sources_page import list_sources, show_source
 from aggregator.web.pages.story_page import show_story, show_storyline
@@ -43,7 +47,7 @@ from aggregator.web.reader_api import reader_routes
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
-from aggregator.web.security.request_tokens import first_name
+from aggregator.web.security.request_tokens import TokenStore, first_name
 from aggregator.web.security.visit import is_owner
 
 # Compressing a smaller body costs more in headers than it saves.
@@ -114,7 +118,7 @@ def create_app(
         RequestGuard,
         settings=settings,
         error_response=partial(error_response, site),
-        tokens=services.push,
+        tokens=services.push or TokenStore(reader.database, clock),
         first_names={
             first_name(getattr(route, "path", "")) for route in app.router.routes
         },
@@ -131,11 +135,11 @@ def _routes(site: Pages, services: Services) -> list[BaseRoute]:
         probes.router,
     ]
     if services.push is not None:
-        routers.append(push.router)
+        routers.append(push_endpoint.router)
     if services.editor is not None:
         routers += [article_routes.editing, correction_routes.router]
     if services.sources is not None:
-        routers += [edit_sources.router, story_routes.muting]
+        routers += [source_routes.editing, story_routes.muting]
     if services.watch is not None:
         routers.append(probes.watched)
     routes: list[BaseRoute] = []
@@ -169,8 +173,9 @@ def error_response(site: Pages, request: Request, error: Exception) -> Response:
     elif status == 404:
         response = site.not_found(request)
     else:
-        heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
-        response = site.problem(request, status, heading, detail)
+        response = site.problem(
+            request, status, _HEADINGS.get(status, HTTPStatus(status).phrase), detail
+        )
     if status == 503:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     response.headers.update(getattr(error, "headers", None) or {})
@@ -178,16 +183,13 @@ def error_response(site: Pages, request: Request, error: Exception) -> Response:
         # The methods of all routes of the address; Starlette looks at the first one only.
         # A folder of files sets `root_path` to its own.
         scope = {**request.scope, "root_path": ""}
-        matching: set[str] = set()
+        routes = request.app.router.routes
+        matching = [r for r in routes if r.matches(scope)[0] != Match.NONE]
         # The route of sources by id matches `/sources/opml` too; the exact path wins.
-        exact: set[str] = set()
-        for route in request.app.router.routes:
-            if route.matches(scope)[0] != Match.NONE:
-                methods = getattr(route, "methods", None) or {"GET"}
-                matching |= methods
-                if getattr(route, "path", "") == scope["path"]:
-                    exact |= methods
-        methods = (exact or matching) | {"OPTIONS"}
+        exact = [r for r in matching if getattr(r, "path", "") == scope["path"]]
+        methods = {"OPTIONS"}
+        for route in exact or matching:
+            methods |= getattr(route, "methods", None) or {"GET"}
         if "GET" in methods:
             methods.add("HEAD")
         response.headers["Allow"] = ", ".join(sorted(methods))

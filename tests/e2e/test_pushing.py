@@ -47,7 +47,7 @@ SCRIPT = """
 import sys
 import httpx
 from aggregator.model.clock import utc_now
-from aggregator.web.api.push import PushEndpoint
+from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.config.tuning import Tuning

@@ -1,8 +1,11 @@
-"""Words of texts as the excerpt limit counts them."""
+"""The degrees of access to the texts of articles, and words as the excerpt limit counts them."""
 
 import re
+from typing import Literal
 
 from aggregator.text.lines import UNSPACED
+
+Access = Literal["owner", "all", "excerpt"]
 
 # The characters allowed for each word of `excerpt_words`; texts have 5 to 7, spaces included.
 CHARS_A_WORD = 12

@@ -1,17 +1,28 @@
-"""The excerpt limit of single articles, search hits and explanations."""
+"""The excerpt limit of single articles, search hits and explanations, and the secrets of sources.
+
+The owner alone sees the address of a source, and its problem, which may contain one.
+"""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from aggregator.model.read_model import ArticleDetail, SearchHit, SearchResults
+from aggregator.config.messages import redact, redact_address
+from aggregator.model.read_model import (
+    ArticleDetail,
+    SearchHit,
+    SearchResults,
+    SourcePage,
+    SourceView,
+)
+from aggregator.publish.excerpts.excerpt_words import Access, count_words, first_words
+from aggregator.publish.excerpts.story_excerpts import without_text
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.grouping.corrections.explained import Explanation
-from aggregator.publish.excerpts.access import Access
-from aggregator.publish.excerpts.excerpt_words import count_words, first_words
-from aggregator.publish.excerpts.story_excerpts import without_text
+    from aggregator.store.read.reader import StoryReader
 
 
 def bounded_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:
@@ -26,10 +37,9 @@ def bounded_article(detail: ArticleDetail, access: Access, words: int) -> Articl
     titles = [title, *(copy.title for copy in copies if not copy.nosnippet)]
     longest = max(count_words(each) for each in titles)
     left = 0 if article.nosnippet else max(0, words - longest)
-    shown = without_text(article, title, first_words(article.lead, left))
     return replace(
         detail,
-        article=shown,
+        article=without_text(article, title, first_words(article.lead, left)),
         story_title=first_words(detail.story_title, words),
         copies=copies,
     )
@@ -93,3 +103,37 @@ def bounded_explanation(
         log=tuple(replace(line, detail=None) for line in explained.log),
         pair=pair,
     )
+
+
+def bounded_sources(
+    reader: "StoryReader", access: Access, limit: int, **wanted: Any
+) -> SourcePage:
+    """Return a page of sources; only the owner sees their addresses. Raises UsageError."""
+    page = reader.sources(limit, **wanted)
+    return replace(
+        page, sources=tuple(bounded_source(source, access) for source in page.sources)
+    )
+
+
+def bounded_source(source: SourceView, access: Access) -> SourceView:
+    """Hide the address and the problem of a source: an address may contain a secret, a problem an address.
+
+    The owner sees them without such secrets, because a token of scope read is not for them.
+    """
+    if access == "owner":
+        return replace(
+            source,
+            name=redact(source.name),
+            site_url=source.site_url and redact(source.site_url),
+            url=source.url and redact_address(source.url),
+            polled_url=redact_address(source.polled_url),
+            problem=source.problem and redact_address(source.problem),
+        )
+    name = source.name
+    if name == source.url or "://" in name:  # the host, or the last part of a path
+        try:
+            host = urlsplit(name).hostname
+        except ValueError:
+            host = None
+        name = host or name.rstrip("/").rpartition("/")[2] or source.id
+    return replace(source, name=name, url=None, polled_url="", cause="", problem=None)

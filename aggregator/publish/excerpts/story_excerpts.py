@@ -1,17 +1,17 @@
 """The excerpt limit of stories with their texts, and of feed items: the words that are left of each article."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Passage, StorylineView, StoryText, StoryView
-from aggregator.publish.excerpts.access import Access
-from aggregator.publish.excerpts.excerpt_words import count_words, first_words
+from aggregator.publish.excerpts.excerpt_words import Access, count_words, first_words
 
 
 class Allowance:
-    """The words left for each article; a text that was shown once may be shown again.
+    """The words left for each text; a text that was shown once may be shown again.
 
     Shown words count for all articles with the same text: an original, its copies and its excerpts. A
     headline that is not in a current title may be a former title of any article, so it counts for all.
@@ -23,18 +23,25 @@ class Allowance:
         self.all_words = words
         # The words allowed for one article
         self.words = words if is_current else max(0, words - count_words(story.title))
-        self.whole = set()
+        # The articles that may be read whole
+        self.whole: set[str] = set()
+        # The shown title of each other article, and the name of its text
+        self._titles: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        # The passages shown of each text, and the words left of it
+        self._shown = defaultdict[str, list[str]](list)
+        self._left: dict[str, int] = {}
         for a in story.articles:
             if whole_allowed and not (a.noarchive or a.nosnippet or a.tdm_reserved):
                 self.whole.add(a.id)
-        # The texts shown of each article, its title first, and the words left of it
-        self._shown: dict[str, list[str]] = {}
-        self._left: dict[str, int] = {}
-        for article in story.articles:
-            self._shown[article.id] = [first_words(article.title, self.words)]
-            left = 0 if article.nosnippet else self.words - count_words(article.title)
-            self._left[article.id] = max(0, left)
-        self._related = _articles_of_one_text(story.articles)
+                continue
+            text, left = a.copy_of or a.id, max(0, self.words - count_words(a.title))
+            if a.nosnippet:
+                # A reprint with `nosnippet` does not restrict its original.
+                text, left = f"only {a.id}", 0
+            self._titles[a.id] = first_words(a.title, self.words)
+            self._texts[a.id] = text
+            self._left[text] = min(left, self._left.get(text, left))
 
     def shows(self, passage: Passage) -> bool:
         """Return whether the passage may be shown; if so, count its words."""
@@ -42,18 +49,16 @@ class Allowance:
 
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
-        # The articles that are limited, and of which `text` was not shown
-        limited = [
-            id_
-            for id_ in articles
-            if id_ not in self.whole
-            and not any(text in shown for shown in self._shown.get(id_, ()))
-        ]
-        needed = count_words(text) if limited else 0
-        if any(needed > self._free(id_) for id_ in limited):
+        unseen = []
+        for id_ in articles:
+            name = self._texts.get(id_, id_)
+            seen = (self._titles.get(id_, ""), *self._shown[name])
+            if id_ not in self.whole and not any(text in passage for passage in seen):
+                unseen.append(name)
+        needed = count_words(text) if unseen else 0
+        if any(needed > self._left.get(name, 0) for name in unseen):
             return False
-        for id_ in limited:
-            self._take(id_, text, needed)
+        self._take(unseen, text, needed)
         return True
 
     def cut(self, text: str, *articles: str) -> str:
@@ -62,41 +67,18 @@ class Allowance:
             return ""
         if self.allows(text, *articles):
             return text
-        limited = [id_ for id_ in articles if id_ not in self.whole]
-        free = min(self._free(id_) for id_ in limited)
+        limited = [
+            self._texts.get(id_, id_) for id_ in articles if id_ not in self.whole
+        ]
+        free = min(self._left.get(name, 0) for name in limited)
         part = first_words(text, free)
-        for id_ in limited:
-            self._take(id_, part, free)
+        self._take(limited, part, free)
         return part
 
-    def _free(self, article: str) -> int:
-        related = self._related.get(article, ())
-        return min(
-            self._left.get(id_, 0)
-            for id_ in (article, *related)
-            if id_ not in self.whole
-        )
-
-    def _take(self, article: str, text: str, words: int) -> None:
-        for id_ in {article, *self._related.get(article, ())}:
-            self._shown.setdefault(id_, []).append(text)
-            self._left[id_] = max(0, self._left.get(id_, 0) - words)
-
-
-def _articles_of_one_text(articles: tuple[ArticleView, ...]) -> dict[str, list[str]]:
-    """Return, for each article, the articles of the same text: an original, its copies and excerpts.
-
-    Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.
-    """
-    groups: dict[str, list[str]] = {}
-    for article in articles:
-        if not article.nosnippet:
-            original = article.copy_of or article.id
-            groups.setdefault(original, []).append(article.id)
-    related: dict[str, list[str]] = {}
-    for group in groups.values():
-        related.update(dict.fromkeys(group, group))
-    return related
+    def _take(self, texts: Iterable[str], passage: str, words: int) -> None:
+        for name in texts:
+            self._shown[name].append(passage)
+            self._left[name] = max(0, self._left.get(name, 0) - words)
 
 
 def for_reader(
@@ -116,7 +98,14 @@ def for_reader(
             title = first_words(whole.title, allowance.words)
             article = without_text(whole, title, allowance.cut(whole.lead, whole.id))
         articles.append(article)
-    return _bounded_story(story, summary, articles, words), bounded_text
+    bounded = replace(
+        story,
+        title=first_words(story.title, words),
+        summary=summary,
+        articles=tuple(articles),
+        storyline=story.storyline and bounded_storyline(story.storyline, words),
+    )
+    return bounded, bounded_text
 
 
 def for_item(
@@ -126,15 +115,10 @@ def for_item(
 
     Without a lead the summary remains. Articles keep their titles.
     """
-    allowance = Allowance(story, words, whole_allowed=False)
-    bounded_text = _bounded_text(text, allowance) if text else None
-    has_lead = bounded_text is not None and bool(bounded_text.lead)
-    articles = []
-    for article in story.articles:
-        title = first_words(article.title, allowance.words)
-        articles.append(without_text(article, title))
-    summary = "" if has_lead else _bounded_summary(story, allowance)
-    return _bounded_story(story, summary, articles, words), bounded_text
+    story, text = for_reader(story, text, "excerpt", words)
+    articles = tuple(replace(article, lead="") for article in story.articles)
+    summary = "" if text and text.lead else story.summary
+    return replace(story, summary=summary, articles=articles), text
 
 
 def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
@@ -142,20 +126,7 @@ def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
     stories = [
         replace(one, title=first_words(one.title, words)) for one in line.stories
     ]
-    title = first_words(line.title, words)
-    return replace(line, title=title, stories=tuple(stories))
-
-
-def _bounded_story(
-    story: StoryView, summary: str, articles: Iterable[ArticleView], words: int
-) -> StoryView:
-    return replace(
-        story,
-        title=first_words(story.title, words),
-        summary=summary,
-        articles=tuple(articles),
-        storyline=story.storyline and bounded_storyline(story.storyline, words),
-    )
+    return replace(line, title=first_words(line.title, words), stories=tuple(stories))
 
 
 def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:

@@ -20,8 +20,9 @@ from aggregator.model.read_model import (
     SourcePage,
     SourceView,
     StoryPage,
+    StoryRedirect,
 )
-from aggregator.model.story import StoryText
+from aggregator.model.story import StoryText, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read import (
     article_detail,
@@ -134,6 +135,13 @@ class StoryReader:
                     story_views.MOST_ROWS,
                 )[0]
             )
+
+    def current_story(self, id: str) -> StoryView | None:
+        """Return a story, or the story that it was merged into; None if there is neither."""
+        story = self.story(id)
+        if isinstance(story, StoryRedirect):
+            story = self.story(story.to)
+        return story if isinstance(story, StoryView) else None
 
     def text(self, id: str) -> StoryText | None:
         """Return the text of a story, rendered now if it is not yet stored; None if the story does not exist."""

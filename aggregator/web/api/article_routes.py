@@ -90,8 +90,9 @@ def search(
 
     `problem` states why the query cannot be searched for; `marks` are ranges of code points.
     """
-    wanted = asked.story_filter(site.clock(), asked.limit)
-    results = site.reader.search(asked.query, asked.limit, wanted)
+    results = site.reader.search(
+        asked.query, asked.limit, asked.story_filter(site.clock(), asked.limit)
+    )
     bounded = bounded_results(results, *site.limits(request))
     return hashed_json(request, story_json.search_results(bounded))
 

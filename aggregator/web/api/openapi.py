@@ -14,7 +14,13 @@ from pydantic import WithJsonSchema
 
 from aggregator.config.shipped import ShippedTable
 from aggregator.model.errors import UsageError
-from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
+from aggregator.web.responses import (
+    JSON,
+    PROBLEM_JSON,
+    PROBLEMS,
+    Problem,
+    problem_body,
+)
 
 Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
@@ -143,12 +149,7 @@ class DescribedApp(FastAPI):
             listed.remove(saved)
         problems = {}
         for status, kind in PROBLEMS.items():
-            example = {
-                "type": kind.type,
-                "title": kind.title,
-                "status": status,
-                "detail": "what is wrong",
-            }
+            example = problem_body(status, "what is wrong")
             body = {"schema": schema_of(Problem), "example": example}
             problems[kind.name] = {
                 "description": f"{kind.title}.",

@@ -141,11 +141,13 @@ def list_storylines(
     One page of a list; `next` is the cursor of the following page.
     """
     lines, following = site.reader.storylines(asked.limit, asked.after or None)
-    shown = [site.bounded_storyline(request, line) for line in lines]
-    page = story_json.StorylinesJson(
-        storylines=tuple(map(story_json.storyline_in_list, shown)), next=following
+    shown = [
+        story_json.like(story_json.StorylineJson, site.bounded_storyline(request, line))
+        for line in lines
+    ]
+    return hashed_json(
+        request, story_json.StorylinesJson(storylines=tuple(shown), next=following)
     )
-    return hashed_json(request, page)
 
 
 @router.get(

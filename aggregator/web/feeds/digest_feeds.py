@@ -41,10 +41,11 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
     stories = _bounded_stories(digest, settings)
-    body = fragments().digest_body(
-        _period(digest), stories, settings.base_url, numbers, newest_reports
+    return str(
+        fragments().digest_body(
+            _period(digest), stories, settings.base_url, numbers, newest_reports
+        )
     )
-    return str(body)
 
 
 def digest_text(digest: Digest, settings: PublishSettings) -> str:

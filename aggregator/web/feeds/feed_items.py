@@ -136,11 +136,10 @@ def story_items(
     target of items.
     """
     opens_article = (link or settings.link) == "article"
-    items = []
-    for story in stories:
-        text = rendered.get(story.id)
-        items.append(_item(story, text, settings, opens_article, are_whole))
-    return tuple(items)
+    return tuple(
+        _item(story, rendered.get(story.id), settings, opens_article, are_whole)
+        for story in stories
+    )
 
 
 # All formats share these items, and most stories of a changed feed are as they were.

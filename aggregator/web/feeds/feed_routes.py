@@ -21,7 +21,6 @@ from aggregator.web.dependencies import (
     conditional,
     has_tag,
     not_modified,
-    weak_tag,
 )
 from aggregator.web.feeds.channel import (
     ENDINGS,
@@ -72,8 +71,9 @@ class _Feeds:
             wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
             digests = site.reader.digests(wanted, FEED_DIGESTS)
             address = site.settings.base_url + request.url.path
-            whole = digest_channel(digests, site.settings, self_url=address)
-            return _respond_hashed(request, whole, form)
+            return _respond_hashed(
+                request, digest_channel(digests, site.settings, self_url=address), form
+            )
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
         raise HTTPException(404)
@@ -97,52 +97,42 @@ class _Feeds:
         self, request: Request, form: Format, named: SavedQuery | None
     ) -> Response:
         """Answer with a feed of stories, except those that the reader muted. Raises UsageError."""
-        settings = self._site.settings
+        site, settings = self._site, self._site.settings
         asked = ListQuery.read(request.query_params)
         if asked.order == "front" or asked.after:
             raise UsageError("order and after: a feed has the newest stories only")
         saved = settings.saved_query(asked.saved) or named
         limit = (saved and saved.items) or settings.items
-        selected = select_stories(asked, saved, self._site.clock(), limit)
-        selected = selected.without(self._site.mutes(request))
-        media_type = MEDIA_TYPES[form]
+        selected = select_stories(asked, saved, site.clock(), limit)
+        selected = selected.without(site.mutes(request))
+        query = request.url.query
         tag = modified = None
         if selected.wanted.changes_with_stories:
-            tag = self._site.common_tag(
-                self._site.access(request),
-                str(selected.filter.mutes),
-                request.url.path,
-                request.url.query,
-            )
+            tag = site.tag(request, f"{selected.filter.mutes}\n{query}")
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
             if _is_unmodified(request, modified):
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
-                return _feed(kept, media_type, tag, modified)
-        is_owner = self._site.access(request) == "owner"
-        loaded = gather(self._site.reader, selected, settings, are_whole=is_owner)
+                return _feed(kept, form, tag, modified)
+        is_owner = site.access(request) == "owner"
+        loaded = gather(site.reader, selected, settings, are_whole=is_owner)
         # A feed contains its own address as the client sent it.
-        query = request.url.query
         if not _URI_QUERY.fullmatch(query):
             query = asked.query_string
         self_url = settings.base_url + request.url.path
         if query:
             self_url += f"?{query}"
         whole = channel(named, selected, loaded.items, settings, self_url=self_url)
-        body = encode_feed(whole, form)
-        # Rendering changes the feed later, but no story
         if tag is None or not loaded.complete:
-            tag = weak_tag(body)
-            modified = None
-            if has_tag(request, tag):
-                return not_modified(tag)
-        else:
-            # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
-            # other threads read it.
-            self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
-        return _feed(body, media_type, tag, modified)
+            # Rendering changes the feed later, but no story
+            return _respond_hashed(request, whole, form)
+        body = encode_feed(whole, form)
+        # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
+        # other threads read it.
+        self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
+        return _feed(body, form, tag, modified)
 
     def _last_modified(self) -> dt.datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.
@@ -158,17 +148,18 @@ class _Feeds:
 
 def _respond_hashed(request: Request, whole: Channel, form: Format) -> Response:
     """Return 304 if the client has this feed, else the feed with a hash as its ETag."""
-    media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
-    return conditional(
-        request, None, lambda: Response(encode_feed(whole, form), media_type=media_type)
-    )
+    return conditional(request, None, lambda: _feed(encode_feed(whole, form), form))
 
 
 def _feed(
-    body: bytes, media_type: str, tag: str, modified: dt.datetime | None
+    body: bytes,
+    form: Format,
+    tag: str | None = None,
+    modified: dt.datetime | None = None,
 ) -> Response:
-    response = Response(body, media_type=f"{media_type}; charset=utf-8")
-    response.headers["ETag"] = tag
+    response = Response(body, media_type=f"{MEDIA_TYPES[form]}; charset=utf-8")
+    if tag is not None:
+        response.headers["ETag"] = tag
     if modified is not None:
         response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
     return response

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 
 from aggregator.grouping.corrections.correction_command import CorrectionCommand
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryRedirect
 from aggregator.model.story import StoryView
 from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.editor import CommandStatus
@@ -58,10 +57,8 @@ def correct(site: Pages, request: Request, fields: Fields) -> Response:
 
 
 def _current(site: Pages, story_id: str) -> StoryView:
-    story = site.story(story_id)
-    if isinstance(story, StoryRedirect):
-        story = site.story(story.to)
-    if not isinstance(story, StoryView):
+    story = site.reader.current_story(story_id)
+    if story is None:
         raise UsageError(
             f"there is no story {story_id[:40]!r}; copy the id or address from its page"
         )
@@ -81,8 +78,9 @@ def list_corrections(site: Pages, request: Request) -> Response:
     """Return the page of all corrections, the newest first."""
     if not site.may_correct(request):
         return RedirectResponse("/sign-in", 303)
-    before = whole_number(request.query_params.get("before", ""))
-    page = site.editing.corrections(CORRECTIONS_A_PAGE, before)
+    page = site.editing.corrections(
+        CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", ""))
+    )
     ids = {}
     for correction in page.corrections:
         ids.update(dict.fromkeys(correction.stories))

@@ -5,12 +5,11 @@ from typing import Any
 
 from starlette.routing import Route
 
-from aggregator.web.api.edit_sources import MAX_OPML_BYTES
+from aggregator.web.api.source_routes import MAX_OPML_BYTES
 from aggregator.web.dependencies import run_in
 from aggregator.web.forms import (
     correction_forms,
-    mark_forms,
-    mute_forms,
+    owner_forms,
     sign_in,
     source_forms,
 )
@@ -33,24 +32,23 @@ def form_routes(site: Pages) -> list[Route]:
         form("/sign-in", sign_in.sign_in_by_token),
         form("/sign-out", sign_in.sign_out, may=lambda _request: True),
     ]
+    by_owner = partial(form, may=may_edit)
     if site.editor is not None:
-        may = {"may": site.may_correct}
         routes += [
             page("/corrections", correction_forms.list_corrections),
-            form("/correct", correction_forms.correct, **may),
-            form("/corrections/{number}/undo", correction_forms.undo, **may),
+            by_owner("/correct", correction_forms.correct),
+            by_owner("/corrections/{number}/undo", correction_forms.undo),
         ]
     if site.marks is not None:
-        routes.append(form("/marks", mark_forms.mark_stories, may=may_edit))
+        routes.append(by_owner("/marks", owner_forms.mark_stories))
     if site.sources is not None:
-        by_owner = partial(form, may=may_edit)
         changing = partial(by_owner, run=partial(run_in, site.changing))
         searching = partial(by_owner, run=partial(run_in, site.searching))
         opml = {"read": source_forms.read_upload, "most_bytes": MAX_OPML_BYTES}
         routes += [
-            page("/mutes", mute_forms.show_mutes),
-            by_owner("/mutes", mute_forms.add_mute),
-            by_owner("/mutes/remove", mute_forms.remove_mute),
+            page("/mutes", owner_forms.show_mutes),
+            by_owner("/mutes", owner_forms.add_mute),
+            by_owner("/mutes/remove", owner_forms.remove_mute),
             searching("/sources/preview", source_forms.preview),
             searching("/sources/add", source_forms.add),
             changing("/sources/opml", source_forms.upload, **opml),

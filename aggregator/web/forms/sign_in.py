@@ -17,13 +17,13 @@ REMEMBERED_SECONDS = 90 * 86400
 def ask_to_sign_in(
     site: Pages,
     request: Request,
-    status: int = 200,
     *,
     story: str = "",
     wrong: bool = False,
 ) -> Response:
     """Return the page that asks for the token."""
     story = story or request.query_params.get("story", "")
+    status = 403 if wrong else 200
     response = site.page(
         request, "sign_in.html", status, here="/sign-in", wrong=wrong, story=story
     )
@@ -36,7 +36,7 @@ def sign_in_by_token(site: Pages, request: Request, fields: Fields) -> Response:
     story = fields.get("story", "")
     token = fields.get("token", "")
     if sign_in(request, token) is None:
-        return ask_to_sign_in(site, request, 403, wrong=True, story=story)
+        return ask_to_sign_in(site, request, wrong=True, story=story)
     address = f"/stories/{story}" if ID.fullmatch(story) else "/"
     response = RedirectResponse(address, 303)
     set_cookie(request, response, site, COOKIE, value=token, max_age=REMEMBERED_SECONDS)

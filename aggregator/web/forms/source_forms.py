@@ -16,7 +16,7 @@ from aggregator.intake.manage import adding, changing, feed_lists, feed_search
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import UsageError
 from aggregator.text.lines import word_list
-from aggregator.web.api.edit_sources import (
+from aggregator.web.api.source_routes import (
     ChangeSourceRequest,
     change,
     found_source,

@@ -1,6 +1,7 @@
 """The layout of lists of stories: the front page in groups, and the newest ones by day."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
@@ -57,20 +58,17 @@ def arrange_stories(
     recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
     blocks = [s for s in recent or rest if s.id in several and s.id not in undated]
     beside = blocks[:BESIDE] if lead is not None else []
-    reported: dict[str, int] = {}
+    reported = Counter[str]()
     for story in stories:
         if story.id in folders:
-            folder = folders[story.id]
-            reported.setdefault(folder, 0)
-            if story.id in several:
-                reported[folder] += 1
-    order = sorted(reported, key=lambda folder: -reported[folder])
+            reported[folders[story.id]] += story.id in several
+    order = [folder for folder, _ in reported.most_common()]
     if len(order) < 2:
         order = ["Today", "Yesterday", "Earlier"]
         folders = {story.id: _day_heading(story.updated, today) for story in rest}
-    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in order}
-    groups[OTHERS] = []
-    groups[UNDATED] = []
+    groups: dict[str, list[StoryListItem]] = {
+        heading: [] for heading in (*order, OTHERS, UNDATED)
+    }
     for story in rest:
         if story not in beside:
             heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)

@@ -153,13 +153,12 @@ def _newest(
         page = site.reader.stories(wanted.filter)
         ids, after = tuple(story.id for story in page.stories), page.next
     else:
-        marks, reader = seen_by
         stream = StoryStream(
             wanted=wanted.filter, after=cursor, is_starred=view == "saved"
         )
         if view == "unread":
             stream = replace(stream, is_read=False)
-        rows, after = marks.items(reader, stream, wanted.filter.limit)
+        rows, after = site.read_marks.items(seen_by, stream, wanted.filter.limit)
         ids = tuple(row.story for row in rows)
     listed = site.reader.list_stories(ids)
     following = None

@@ -48,7 +48,6 @@ class Pages(Site):
             detail=detail,
             prefix=self.settings.base_path,
             signed_in=False,
-            may_correct=False,
             may_change=False,
         )
 
@@ -63,11 +62,8 @@ class Pages(Site):
         self, request: Request, ids: Collection[str]
     ) -> dict[str, ReaderItem] | None:
         """Return which of these stories the owner has read and saved; None for strangers."""
-        seen_by = self.reader_of_pages(request)
-        if seen_by is None:
-            return None
-        marks, reader = seen_by
-        return marks.of_stories(reader, ids)
+        reader = self.reader_of_pages(request)
+        return None if reader is None else self.read_marks.of_stories(reader, ids)
 
     def list_items(
         self, request: Request, stories: Sequence[StoryListItem]
@@ -80,8 +76,9 @@ class Pages(Site):
         shown = []
         for story in stories:
             if access == "owner":
-                picture = self.picture(request, story.picture)
-                shown.append(replace(story, picture=picture))
+                shown.append(
+                    replace(story, picture=self.picture(request, story.picture))
+                )
                 continue
             title = first_words(story.title, words)
             left = max(0, words - count_words(title))

@@ -4,11 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.config.values import duration_as_typed
-from aggregator.publish.excerpts.single_articles import bounded_article
-from aggregator.publish.excerpts.source_excerpts import bounded_source, bounded_sources
+from aggregator.publish.excerpts.single_articles import (
+    bounded_article,
+    bounded_source,
+    bounded_sources,
+)
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
-from aggregator.web.api.edit_sources import found_source
+from aggregator.web.api.source_routes import found_source
 from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.security.visit import may_edit
@@ -51,9 +54,7 @@ def show_source(site: Pages, request: Request) -> Response:
     view = site.view_of(request)
     number = whole_number(request.query_params.get("page", "")) or 1
     seen_by = site.reader_of_pages(request)
-    marked_by = None
-    if seen_by is not None and view is not None:
-        marked_by = seen_by[1], view
+    marked_by = (seen_by, view) if seen_by and view else None
     entries = site.reader.source_entries(
         source.id, ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE, marked_by
     )

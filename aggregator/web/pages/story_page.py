@@ -150,9 +150,8 @@ def show_story(site: Pages, request: Request) -> Response:
             # The runners-up of the articles are the likely stories to merge with.
             ids: dict[str, None] = {}
             for article in story.articles:
-                evidence = article.evidence
-                if evidence is not None and evidence.runner_up is not None:
-                    ids[evidence.runner_up.story] = None
+                if article.evidence and article.evidence.runner_up:
+                    ids[article.evidence.runner_up.story] = None
             ids.pop(story.id, None)
             near = site.reader.list_stories(tuple(ids)[:_NEAR_SHOWN])
         return site.page(
@@ -161,7 +160,6 @@ def show_story(site: Pages, request: Request) -> Response:
             here="/stories",
             story=shown,
             text=text,
-            openings={opening.article_id: opening.text for opening in text.openings},
             newest=_newest(shown, text),
             articles={article.id: article for article in shown.articles},
             with_pictures=site.shows_pictures(request),
@@ -169,7 +167,6 @@ def show_story(site: Pages, request: Request) -> Response:
             reports=report_groups(shown.articles, text, visitor.since),
             lines_shown=LINES_SHOWN,
             single=single_text(shown.articles),
-            explains=site.editor is not None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
             marks=site.marks_of(request, (story.id,)),
             is_muted=site.is_muted(

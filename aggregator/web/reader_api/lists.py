@@ -82,8 +82,9 @@ def item_count(session: Session, fields: Fields) -> str:
 
 def unread_counts(session: Session, _fields: Fields) -> Json:
     """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
-    unread = session.without_muted(StoryStream(is_read=False))
-    rows = session.items(unread, MOST_COUNTED)
+    rows = session.items(
+        session.without_muted(StoryStream(is_read=False)), MOST_COUNTED
+    )
     counts: Counter[str] = Counter()
     newest: dict[str, int] = {}
     streams = session.streams_of(rows)

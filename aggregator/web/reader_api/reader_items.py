@@ -138,11 +138,6 @@ def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
                 if media.length_bytes is not None:
                     enclosure["length"] = media.length_bytes
                 enclosures.append(enclosure)
-        shown_origin = {
-            "streamId": origin,
-            "title": titles.get(origin, ""),
-            "htmlUrl": f"{settings.base_url}/",
-        }
         answers.append(
             {
                 "id": _long_id(row),
@@ -158,7 +153,11 @@ def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
                 "summary": {"direction": direction, "content": entry.html},
                 "categories": [*_states(row), *labels],
                 "enclosure": enclosures,
-                "origin": shown_origin,
+                "origin": {
+                    "streamId": origin,
+                    "title": titles.get(origin, ""),
+                    "htmlUrl": f"{settings.base_url}/",
+                },
             }
         )
     return answers

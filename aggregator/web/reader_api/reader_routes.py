@@ -16,7 +16,7 @@ from aggregator.store.api_tokens import TOKEN_PREFIX
 from aggregator.store.read.marks.read_marks import OWNER, reader_name
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE
-from aggregator.web.reader_api import lists, reader_items, reader_marks, subscriptions
+from aggregator.web.reader_api import lists, reader_changes, reader_items
 from aggregator.web.reader_api.fields import Fields, read_fields
 from aggregator.web.reader_api.session import Session
 from aggregator.web.responses import JsonResponse, RefusedError
@@ -55,15 +55,15 @@ _READING: dict[str, _Call] = {
     "stream/items/contents": reader_items.item_contents,
 }
 _MARKING: dict[str, _Call] = {
-    "edit-tag": reader_marks.edit_tag,
-    "rename-tag": reader_marks.rename_tag,
-    "disable-tag": reader_marks.disable_tag,
-    "mark-all-as-read": reader_marks.mark_all_as_read,
+    "edit-tag": reader_changes.edit_tag,
+    "rename-tag": reader_changes.rename_tag,
+    "disable-tag": reader_changes.disable_tag,
+    "mark-all-as-read": reader_changes.mark_all_as_read,
 }
 # These calls may search for a feed, and need a token of scope admin.
 _CHANGING: dict[str, _Call] = {
-    "subscription/quickadd": subscriptions.quick_add,
-    "subscription/edit": subscriptions.edit_subscription,
+    "subscription/quickadd": reader_changes.quick_add,
+    "subscription/edit": reader_changes.edit_subscription,
 }
 
 
@@ -72,9 +72,8 @@ def routes(site: Site) -> list[Route]:
     if site.marks is None:
         return []
     call = partial(answer, site)
-    sign_in_here = partial(sign_in_reader, site)
     return [
-        Route("/accounts/ClientLogin", sign_in_here, methods=["POST"]),
+        Route("/accounts/ClientLogin", partial(sign_in_reader, site), methods=["POST"]),
         Route("/reader/api/0/{call:path}", call, methods=["GET", "POST"]),
         Route("/reader/{call:path}", call, methods=["GET"]),
     ]
@@ -102,8 +101,7 @@ def _sign_in(site: Site, request: Request, fields: Fields) -> Response:
     reader = site.read_marks.sign_in(name)
     auth = f"{quote(reader.name, safe='')}/{secret}"
     if fields.get("output") == "json":
-        values = {"SID": auth, "LSID": auth, "Auth": auth}
-        return JsonResponse(values, headers=NO_STORE)
+        return JsonResponse({"SID": auth, "LSID": auth, "Auth": auth}, headers=NO_STORE)
     lines = f"SID={auth}\nLSID={auth}\nAuth={auth}\n"
     return PlainTextResponse(lines, headers=NO_STORE)
 

@@ -10,7 +10,7 @@ from aggregator.config.messages import redact
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView
-from aggregator.publish.excerpts.source_excerpts import bounded_source
+from aggregator.publish.excerpts.single_articles import bounded_source
 from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
 from aggregator.store.read.marks.read_marks import label_name
 from aggregator.store.read.marks.story_streams import StoryStream

@@ -47,7 +47,7 @@ class Admission:
     def __init__(
         self,
         settings: PublishSettings,
-        tokens: TokenStore | None,
+        tokens: TokenStore,
         requests_a_minute: int,
     ) -> None:
         self._settings = settings
@@ -83,8 +83,8 @@ class Admission:
             not is_loopback(self._settings.host) and not visit.local_form
         )
         # Checking a token needs the database, and probes must not wait for it.
-        if self._tokens is not None and path not in PROBES:
-            bearer = await self._bearer(request, self._tokens, in_path)
+        if path not in PROBES:
+            bearer = await self._bearer(request, in_path)
             # Only a token in the path has no form; the Google Reader API refuses it.
             if (
                 bearer is not None
@@ -103,7 +103,7 @@ class Admission:
         # The Google Reader API reads tokens in forms, too, and refuses clients without one itself.
         if visit.may_not_read and path not in OPEN_PATHS and not is_by_reader:
             if visit.bearer is None:
-                if self._tokens is not None and "authorization" in request.headers:
+                if "authorization" in request.headers:
                     # A password without the prefix of a token
                     self._tokens.count_wrong(client_address(request))
                 detail = "this server requires a token: as the password with any user name, or as Bearer"
@@ -113,19 +113,19 @@ class Admission:
                 raise RefusedError(403, f"the token {name!r} may not read")
 
     async def _bearer(
-        self, request: Request, tokens: TokenStore, in_path: TokenPath | None
+        self, request: Request, in_path: TokenPath | None
     ) -> Bearer | None:
         given = secret_given(request.headers, in_path)
         if given is None:
             return None
         secret, way = given
         bearer = await to_thread.run_sync(
-            tokens.bearer, secret, way, request.scope["path"] in MONITORED
+            self._tokens.bearer, secret, way, request.scope["path"] in MONITORED
         )
         if bearer is None:
             # A browser with an old cookie is treated as signed out
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"
-            tokens.count_wrong(client_address(request))
+            self._tokens.count_wrong(client_address(request))
             if not is_cookie:
                 detail = "this token is unknown or was revoked"
                 raise RefusedError(401, detail, headers=_challenge(request, way))

@@ -17,7 +17,6 @@ from aggregator.model.errors import AggregatorError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
-from aggregator.web.security.headers import ResponseHeaders
 from aggregator.web.security.origin import allowed_names, host_is_allowed
 from aggregator.web.security.paths import (
     FOR_PROGRAMS,
@@ -27,17 +26,96 @@ from aggregator.web.security.paths import (
     READER_API,
 )
 from aggregator.web.security.request_tokens import (
+    COOKIE,
     TokenPath,
     TokenStore,
     first_name,
     split_prefix,
 )
-from aggregator.web.security.visit import VISIT, Visit, visit_of
+from aggregator.web.security.visit import VISIT, Visit, is_owner, visit_of
 
 _log = logging.getLogger(__name__)
 
 # Creates the response to a refused or failed request, in the format of the requested address.
 ErrorResponse = Callable[[Request, Exception], Response]
+
+
+# Scripts, styles, images and form targets of this server only; no frames, nothing inline.
+_PICTURES = "img-src 'self'"
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; {_PICTURES}; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY_HEADERS: dict[str, str] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# A response depends on the client and changes with the next article, so only browsers may store it, and they
+# revalidate it at each use.
+REVALIDATE = "private, no-cache"
+_OTHER_ORIGINS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Max-Age": "600",
+}
+_ANY_ORIGIN = {
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Expose-Headers": "ETag, Location, Retry-After",
+    "Access-Control-Max-Age": "600",
+}
+_NAMED_ORIGIN = _ANY_ORIGIN | {
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+}
+
+
+class ResponseHeaders:
+    """Adds the headers that every response of one server has."""
+
+    def __init__(self, settings: PublishSettings) -> None:
+        self._base = settings.base_path
+        self._shows_pictures = settings.images == "direct"
+        self._has_origins = bool(settings.cors)
+        self._common = dict(SECURITY_HEADERS)
+        if not settings.index:
+            self._common["X-Robots-Tag"] = "noindex, nofollow"
+
+    def add(self, request: Request, headers: MutableHeaders) -> None:
+        """Add the headers to those of the response to `request`."""
+        headers.update(self._common)
+        headers.setdefault("Cache-Control", REVALIDATE)
+        if self._shows_pictures and is_owner(request):
+            # Pictures of articles; over plain HTTP only where the page is read so.
+            is_secure = request.scope["scheme"] == "https"
+            sites = "https:" if is_secure else "https: http:"
+            headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+                _PICTURES, f"{_PICTURES} {sites}"
+            )
+        path = request.scope["path"]
+        origin = visit_of(request).other_origin
+        if path.startswith(READER_API):
+            headers.update(_OTHER_ORIGINS)
+        elif origin:
+            headers.update(_ANY_ORIGIN if origin == "*" else _NAMED_ORIGIN)
+            headers["Access-Control-Allow-Origin"] = origin
+        if self._has_origins and path.startswith(FOR_PROGRAMS):
+            headers.add_vary_header("Origin")
+        visit = visit_of(request)
+        target = headers.get("location", "")
+        if target.startswith("/") and not target.startswith("//"):
+            headers["Location"] = self._base + visit.prefix + target
+        cookies = headers.getlist("set-cookie")
+        sets_token = any(cookie.startswith(f"{COOKIE}=") for cookie in cookies)
+        if visit.has_old_cookie and not sets_token:
+            headers.append(
+                "Set-Cookie",
+                f"{COOKIE}=; Max-Age=0; Path={self._base or '/'}; HttpOnly; SameSite=lax",
+            )
 
 
 class RequestGuard:
@@ -66,13 +144,12 @@ class RequestGuard:
         settings: PublishSettings,
         error_response: ErrorResponse,
         *,
-        tokens: TokenStore | None = None,
+        tokens: TokenStore,
         first_names: Collection[str] = (),
         requests_a_minute: int = REQUESTS_A_MINUTE,
     ) -> None:
-        """Without `tokens` no token is valid, and tokens in requests are ignored.
+        """`first_names` are the first parts of the application's paths, such as `stories`.
 
-        `first_names` are the first parts of the application's paths, such as `stories`.
         `requests_a_minute` is a parameter for tests.
         """
         self._app = app
@@ -95,7 +172,7 @@ class RequestGuard:
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         path = inner["path"] = self._path_below_base(inner["path"])
-        in_path = None if self._tokens is None else split_prefix(path)
+        in_path = split_prefix(path)
         if in_path is not None:
             inner["path"] = in_path.path
             # Starlette reads the decoded path; the end of the token in the raw path is not known.
@@ -168,7 +245,7 @@ class RequestGuard:
         if "upgrade" in request.headers or not path.startswith(OPEN_FOLDER):
             await self._admission.let_in(request, in_path)
         await self._app(request.scope, request.receive, send)
-        if visit.bearer is not None and self._tokens is not None:
+        if visit.bearer is not None:
             # After the response, so that the client does not wait for the write lock
             try:
                 await to_thread.run_sync(self._tokens.note_use, visit.bearer.token)

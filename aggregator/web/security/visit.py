@@ -21,7 +21,7 @@ _MAX_SECRET_CHARS = 200
 class Visit(msgspec.Struct):
     """The knowledge of the guard about a request; the functions below tell it to the application."""
 
-    tokens: TokenStore | None = None
+    tokens: TokenStore
     bearer: Bearer | None = None
     prefix: str = ""  # "/t/TOKEN" if the path began with it
     # The CSRF value of the owner on loopback without a token; "" for others
@@ -36,9 +36,9 @@ class Visit(msgspec.Struct):
 
 
 def visit_of(request: Request) -> Visit:
-    """Return the findings of the guard about a request; an empty Visit without a guard."""
-    visit: Visit | None = request.scope.get(VISIT)
-    return visit or Visit()
+    """Return the findings of the guard about a request."""
+    visit: Visit = request.scope[VISIT]
+    return visit
 
 
 def token_of(request: Request) -> ApiToken | None:
@@ -54,12 +54,9 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     address within a minute.
     """
     visit = visit_of(request)
-    tokens = visit.tokens
-    if tokens is None:
-        return None
-    bearer = tokens.bearer(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
+    bearer = visit.tokens.bearer(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
     if bearer is None:
-        tokens.count_wrong(client_address(request))
+        visit.tokens.count_wrong(client_address(request))
         return None
     visit.bearer = bearer
     return bearer.token

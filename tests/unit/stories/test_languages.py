@@ -8,8 +8,8 @@ import pytest
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.plain_text import as_text
+from aggregator.stories.quotations import speaker_of
 from aggregator.stories.rendering import title_sentence
-from aggregator.stories.speakers import speaker_of
 from aggregator.stories.story_sentences import sentences_of_report
 from aggregator.stories.story_words import heads, tokens
 from tests.support.stories_examples import NOON, check_words, story_text, view

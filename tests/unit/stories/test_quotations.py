@@ -4,8 +4,14 @@ import pytest
 
 from aggregator.model.story import Quotation
 from aggregator.stories.plain_text import as_text
-from aggregator.stories.quotations import MOST, quotations_of, quoted_share
-from aggregator.stories.speakers import full_name, speaker_of, without_role
+from aggregator.stories.quotations import (
+    MOST,
+    full_name,
+    quotations_of,
+    quoted_share,
+    speaker_of,
+    without_role,
+)
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
 from tests.support.tables import each_row, rows
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import ConfigError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.responses import RefusedError
@@ -23,8 +24,10 @@ from aggregator.web.security.connection_limits import (
 )
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.rate_limit import AddressLimiter
+from aggregator.web.security.request_tokens import TokenStore
 from aggregator.web.security.visit import is_owner
 from tests.support.tables import mapping, rows
+from tests.support.written_stories import WrittenStories
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 
@@ -54,6 +57,7 @@ def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> Test
         error_response=lambda _request, error: PlainTextResponse(
             str(error), error.status, error.headers
         ),
+        tokens=TokenStore(WrittenStories().database, utc_now),
         requests_a_minute=requests_a_minute,
     )
     app = ConnectionLimiter(guard, given["trusted_proxies"])

@@ -1,4 +1,7 @@
-"""The page `/mutes`, on which the owner mutes words, outlets, folders and more, and removes mutes."""
+"""The forms by which the owner marks stories as read or saved, and mutes words, outlets, folders and more.
+
+Each button of the form of marks names an act and stories. The page `/mutes` lists all mutes and removes them.
+"""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -6,11 +9,35 @@ from starlette.responses import RedirectResponse, Response
 from aggregator.grouping.mutes import NOUNS
 from aggregator.intake.configured import mutes_of
 from aggregator.model.prepared import KINDS
-from aggregator.publish.excerpts.source_excerpts import bounded_sources
+from aggregator.publish.excerpts.single_articles import bounded_sources
 from aggregator.store.read.browser_mutes import BrowserMutes
+from aggregator.store.read.marks.read_marks import OWNER
+from aggregator.web.dependencies import ID
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.visit import may_edit
+
+_READ = {"read": True, "unread": False}
+_STARRED = {"save": True, "unsave": False}
+
+
+def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
+    """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
+    marks = site.read_marks
+    owner = marks.sign_in(OWNER)
+    place = fields.get("back", "")
+    if not place.startswith("/") or place.startswith(("//", "/\\")):
+        place = "/"
+    for act in (*_READ, *_STARRED):
+        ids = [id_ for id_ in fields.get(act, "").split() if ID.fullmatch(id_)]
+        rows = marks.of_stories(owner, ids)
+        if rows:
+            numbers = [row.number for row in rows.values()]
+            marks.edit(owner, numbers, read=_READ.get(act), starred=_STARRED.get(act))
+        if len(ids) == 1:
+            place += f"#s-{ids[0]}"
+    return RedirectResponse(place, 303)
+
 
 # The most sources in the list to choose from
 _SOURCES_SHOWN = 1000

@@ -127,11 +127,12 @@ def _finish(
     """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)
+    base = draft.image_base or entry.url
     html = None
     if draft.markup and draft.article.verdict in ACCEPTED_VERDICTS:
         html = article_html(
             draft.markup,
-            draft.image_base or entry.url,
+            base,
             with_pictures=not forbids.noimage,
             is_cut=draft.article.truncated,
             is_of_internet=entry.is_of_internet,
@@ -139,7 +140,6 @@ def _finish(
     pictures = [draft.facts.image] if draft.facts.image else []
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))
-    base = draft.image_base or entry.url
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
     # The entry's own declarations come before those of its page.
     author = one_line(clean(entry.author)) if entry.author else article.author
@@ -190,8 +190,7 @@ def _with_text(
     title = named_title(title, entry.outlet or resolved, entry.url)
     title = _cut(title, text_tuning.max_title_chars)
     lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
-    paragraphs = list(filter(None, lines))
-    text = "\n".join(paragraphs)
+    text = "\n".join(filter(None, lines))
     language = entry.source_language or find_language(
         title, text, entry.language or page_language, text_tuning
     )
@@ -199,12 +198,11 @@ def _with_text(
     # before ";" and ":".
     spaced = _SPACED_COMMA if language == "fr" else _SPACED_MARK
     text = spaced.sub("", text)
-    paragraphs = text.split("\n")
     return replace(
         article,
         title=title,
         text=text,
-        lead=first_sentences(paragraphs, text_tuning.lead_words),
+        lead=first_sentences(text.split("\n"), text_tuning.lead_words),
         language=language,
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
@@ -219,14 +217,13 @@ def _with_kind(
 ) -> CleanArticle:
     """Return the article with its kind, and the agency behind it."""
     facts = draft.facts
-    title = article.title
     paragraphs = list(filter(None, article.text.split("\n")))
     is_live = (
         facts.is_live
-        or live_text.announces_live(title)
+        or live_text.announces_live(article.title)
         or live_text.looks_live(paragraphs, text_tuning)
     )
-    is_container = is_live or live_text.is_container_title(title)
+    is_container = is_live or live_text.is_container_title(article.title)
     kind = find_kind(
         article.title,
         article.text,
@@ -249,7 +246,7 @@ def _with_kind(
         draft.lines,
         article.author,
         outlet=entry.outlet or article.outlet,
-        title=title,
+        title=article.title,
         sources=facts.sources,
     )
     return replace(

@@ -58,12 +58,13 @@ def identify(
     another date or another address is then not a change.
     """
     guid, url = raw_keys(entry, canonical_url)
+    declared = _declared_time(entry)
+    time = declared.isoformat() if declared else ""
     keys = [key for key in (url, guid) if key is not None and key not in void]
     if not keys:
         parts = [entry.outlet or entry.source, _fold_entry(entry)]
         if entry.guid or canonical_url is not None:
-            declared = _declared_time(entry)
-            parts.append(declared.isoformat() if declared else "")
+            parts.append(time)
         if entry.record_id is None:
             keys = [hashed_key("text", *parts)]
         else:
@@ -71,12 +72,8 @@ def identify(
     if content is not None:
         content_hash = hashed_key("shown", content.title, content.text)
     else:
-        declared = _declared_time(entry)
         content_hash = hashed_key(
-            "content",
-            _fold_entry(entry),
-            declared.isoformat() if declared else "",
-            canonical_url or entry.url or "",
+            "content", _fold_entry(entry), time, canonical_url or entry.url or ""
         )
     return Identity(
         keys=tuple(keys), article=short_id(keys[0]), content_hash=content_hash

@@ -36,7 +36,8 @@ _NAME = "|".join(
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
-_YEAR = r"(?P<y>(?:19|20)\d\d)(?!\d)"
+_YEAR_DIGITS = r"(?P<y>(?:19|20)\d\d)"
+_YEAR = rf"{_YEAR_DIGITS}(?!\d)"
 
 # The groups are the day (d), the month as a number (m) or a name (b), and the year (y; yy with two digits). s1 and s2
 # are day and month in an order that is not known.
@@ -45,10 +46,10 @@ _DATE_FORMS = (
                rf"\s*(?:de\s+|del\s+|-|/)?\s*{_YEAR}", re.I),
     re.compile(rf"(?<![^\W\d_])(?P<b>{_NAME}){_NO_LETTER}\.?\s*{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}", re.I),
     re.compile(rf"(?<![\d./-]){_YEAR}\.?,?\s+(?P<b>{_NAME}){_NO_LETTER}\.?\s+{_DAY}(?!\d)", re.I),
-    re.compile(rf"(?<![\d./-]){_YEAR}(?P<sep>[-./])\s?{_MONTH}(?P=sep)\s?(?P<d>0?[1-9]|[12]\d|3[01])(?![\d-])"),
+    re.compile(rf"(?<![\d./-]){_YEAR}(?P<sep>[-./])\s?{_MONTH}(?P=sep)\s?{_DAY}(?![\d-])"),
     re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?{_YEAR}"),
     re.compile(rf"(?<![\d/-])(?P<s1>\d{{1,2}})(?P<sep>[/-])(?P<s2>\d{{1,2}})(?P=sep){_YEAR}"),
-    re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
+    re.compile(rf"{_YEAR_DIGITS}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
 )  # fmt: skip
 
 _DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORECASE)

@@ -17,8 +17,8 @@ from aggregator.store.deliveries.recipients import GIVE_UP, WAITS, change_webhoo
 from aggregator.store.tables import (
     insert_rows,
     outbox,
+    read_set,
     read_value,
-    read_values,
     write_sql,
 )
 
@@ -38,7 +38,7 @@ def already_sent(
 ) -> set[str]:
     """Return the stories that the outbox still has a delivery of for this webhook."""
     sent = "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories"
-    return set(read_values(connection, sent, name=name, stories=stories))
+    return read_set(connection, sent, name=name, stories=stories)
 
 
 def announced_stories(
@@ -49,7 +49,7 @@ def announced_stories(
         SELECT coalesce(redirect_to, story.id) FROM story JOIN outbox ON outbox.story = story.id
         WHERE outbox.webhook = :name AND coalesce(redirect_to, story.id) IN :stories
         """
-    return set(read_values(connection, sent, name=name, stories=stories))
+    return read_set(connection, sent, name=name, stories=stories)
 
 
 def add(

@@ -74,8 +74,8 @@ def sync_webhooks(
         if row.url_hash != url_hash:
             change_webhook(connection, name, url_hash=url_hash)
             resume(connection, name, now)
-    is_removed = webhook.c.name.not_in(list(url_hashes))
-    update_rows(connection, webhook, is_removed, is_configured=False)
+    for name in known.keys() - url_hashes.keys():
+        change_webhook(connection, name, is_configured=False)
 
 
 def skip(connection: Connection, after: int, to: int) -> None:
@@ -108,7 +108,8 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    is_known = change_webhook(connection, name, webhook.c.is_configured, **RECOVERED)
+    is_named = "name = :name AND is_configured"
+    is_known = update_rows(connection, "webhook", is_named, RECOVERED, name=name)
     due = f"UPDATE outbox SET next_attempt_at = :now, first_attempt_at = NULL WHERE {WAITS}"  # noqa: S608
     write_sql(connection, due, name=name, now=now)
     return is_known > 0
@@ -128,12 +129,9 @@ def problems(connection: Connection) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def change_webhook(
-    connection: Connection, name: str, *conditions: Any, **values: Any
-) -> int:
-    """Write values into the row of a webhook, if it meets all conditions. Return the number of rows."""
-    is_named = webhook.c.name == name
-    return update_rows(connection, webhook, is_named, *conditions, **values)
+def change_webhook(connection: Connection, name: str, **columns: Any) -> None:
+    """Write columns of the row of a webhook."""
+    update_rows(connection, "webhook", "name = :name", columns, name=name)
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:

@@ -16,7 +16,6 @@ from aggregator.store.deliveries.recipients import (
     failures_of,
 )
 from aggregator.store.tables import (
-    outbox,
     read_rows,
     read_value,
     read_values,
@@ -160,6 +159,7 @@ def mark_gone(
     write_sql(connection, gone, problem=problem, now=now, name=name)
 
 
-def _set(connection: Connection, delivery: Delivery, **values: Any) -> None:
-    is_it = outbox.c.webhook == delivery.webhook, outbox.c.change == delivery.change
-    update_rows(connection, outbox, *is_it, **values)
+def _set(connection: Connection, delivery: Delivery, **columns: Any) -> None:
+    is_it = "webhook = :name AND change = :number"
+    keys = {"name": delivery.webhook, "number": delivery.change}
+    update_rows(connection, "outbox", is_it, columns, **keys)

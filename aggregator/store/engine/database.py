@@ -123,8 +123,7 @@ class Database:
         if self.file is None:
             self.engine = postgres_engine(url, self.tuning, self.session_name)
         else:
-            mode = str(parsed.query.get("mode", "rw"))
-            self._open_file = OpenFile(self.file, mode)
+            self._open_file = OpenFile(self.file, str(parsed.query.get("mode", "rw")))
             self.engine = sqlite_engine(url, self.tuning, self._open_file)
 
     def fenced(self, fence: "Fence") -> "Database":

@@ -170,8 +170,7 @@ def first_reading(
         )
     # Undated ones, such as "About" on the list of a site, come last
     entries.sort(key=lambda read: (read.is_dated, read.time), reverse=True)
-    known = f"{_SOURCES} AND last_polled_at IS NOT NULL"
-    asked = int(read_value(connection, known))
+    asked = int(read_value(connection, f"{_SOURCES} AND last_polled_at IS NOT NULL"))
     return FirstReading(
         asked, asked + _count_unasked(connection, now), tuple(entries[:listed])
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Entry
-from aggregator.store.tables import read_rows, write_sql
+from aggregator.store.tables import read_map, write_sql
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
@@ -27,8 +27,7 @@ def known_folder(
     moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
-    stored = read_rows(connection, "SELECT path, name FROM folder")
-    names: dict[str, str] = dict(stored)
+    names: dict[str, str] = read_map(connection, "SELECT path, name FROM folder")
     if at in names:
         return names[at]
     base = own_name(path)

@@ -22,8 +22,8 @@ from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
-    identity_key,
-    insert_new,
+    has_rows,
+    read_map,
     read_rows,
     read_structs,
     read_value,
@@ -130,19 +130,24 @@ def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> 
     later = """
         SELECT 1 FROM entry WHERE article = :article AND entry_no > :entry_no AND outcome = 'revised' LIMIT 1
         """
-    return bool(read_rows(connection, later, article=article_id, entry_no=entry_no))
+    return has_rows(connection, later, article=article_id, entry_no=entry_no)
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
 
 
+# Another process may accept the same address concurrently: the first one wins
+CLAIM = """
+    INSERT INTO identity_key (key, article) VALUES (:key, :article) ON CONFLICT DO NOTHING
+    """
+
+
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Store `key` for `article_id` unless another article has it. Return the article that has it now.
 
-    Another process may accept the same address concurrently: the first one wins. A void key stays void; then
-    this returns `article_id`.
+    A void key stays void; then this returns `article_id`.
     """
-    insert_new(connection, identity_key, [{"key": key, "article": article_id}])
+    write_sql(connection, CLAIM, key=key, article=article_id)
     return owner(connection, key) or article_id  # NOBODY is empty
 
 
@@ -204,7 +209,7 @@ _IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
     gathered = f"SELECT 1 FROM entry WHERE {_IS_GATHERED} LIMIT 1"  # noqa: S608
-    return bool(read_rows(connection, gathered))
+    return has_rows(connection, gathered)
 
 
 # Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
@@ -242,7 +247,7 @@ def put_in_order(
     `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    later = dict(read_rows(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE]))
+    later = read_map(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE])
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]

@@ -14,12 +14,11 @@ from aggregator.store.intake.identity.identify import (
     IdentifiedEntry,
 )
 from aggregator.store.intake.identity.tombstones import find_tombstones
-from aggregator.store.intake.inbox import MUTED
+from aggregator.store.intake.inbox import CLAIM, MUTED
 from aggregator.store.tables import (
     counter_value,
-    identity_key,
-    insert_new,
     read_lists,
+    read_set,
     read_structs,
     read_values,
     set_counter,
@@ -220,14 +219,14 @@ class KnownEntries:
             GROUP BY article HAVING count(*) >= {_MOST_KEYS}
             """  # noqa: S608
         known = self._articles.intersection(self._keys.values())
-        full = set(read_values(connection, many, known=known))
+        full = read_set(connection, many, known=known)
         new = [
             {"key": key, "article": id_}
             for key, id_ in self._keys.items()
             if id_ not in full
         ]
         # Another process may store the same key concurrently while placing: the first one wins.
-        insert_new(connection, identity_key, new)
+        write_each(connection, CLAIM, new)
         noted = """
             INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
             VALUES (:article, :source, :contents, :is_authoritative, :changed_at)

@@ -13,12 +13,7 @@ from sqlalchemy import Connection
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.tables import (
-    known_items,
-    read_value,
-    upsert,
-    write_sql,
-)
+from aggregator.store.tables import read_value, write_sql
 
 
 class KnownItems(FrozenStruct):
@@ -72,10 +67,14 @@ def save_known_items(
             states_days=feed.states_days and (before.states_days or not feed.left_out),
             articles=articles,
         )
-        upsert(
+        write_sql(
             connection,
-            known_items,
-            {"source": source_id, "packed": msgspec.msgpack.encode(items)},
+            """
+            INSERT INTO known_items (source, packed) VALUES (:source, :packed)
+            ON CONFLICT (source) DO UPDATE SET packed = excluded.packed
+            """,
+            source=source_id,
+            packed=msgspec.msgpack.encode(items),
         )
     else:
         none = "DELETE FROM known_items WHERE source = :source"

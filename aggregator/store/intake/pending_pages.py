@@ -99,15 +99,8 @@ def give_up(
 
 
 def _settle(connection: Connection, n: int, **values: Any) -> None:
-    update_rows(
-        connection,
-        entry,
-        entry.c.entry_no == n,
-        entry.c.state == "page",
-        state="ready",
-        page_due_at=None,
-        **values,
-    )
+    settled = {"state": "ready", "page_due_at": None, **values}
+    update_rows(connection, "entry", "entry_no = :n AND state = 'page'", settled, n=n)
 
 
 def later(

@@ -21,8 +21,6 @@ from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.tables import (
     read_rows,
     read_values,
-    rejected_input,
-    upsert,
     write_sql,
 )
 
@@ -136,8 +134,19 @@ def note(
     at: dt.datetime,
 ) -> None:
     """Store a rejected input, in place of an earlier rejection of the same item."""
-    values = {"source": source, "verdict": verdict, "reason": reason, "at": at}
-    upsert(connection, rejected_input, {**values, "item": clean(item)})
+    write_sql(
+        connection,
+        """
+        INSERT INTO rejected_input (source, item, verdict, reason, at)
+        VALUES (:source, :item, :verdict, :reason, :at) ON CONFLICT (source, item)
+        DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason, at = excluded.at
+        """,
+        source=source,
+        item=clean(item),
+        verdict=verdict,
+        reason=reason,
+        at=at,
+    )
 
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:

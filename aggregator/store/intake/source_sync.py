@@ -14,11 +14,12 @@ from aggregator.store.intake.source_rows import (
     IS_ASKED,
     Source,
     add,
+    choose,
     host_of,
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import read_rows, source, update_rows, write_sql
+from aggregator.store.tables import read_rows, write_sql
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
@@ -59,7 +60,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             add(connection, new)
             continue
         named.add(old.id)
-        update_rows(connection, source, source.c.id == old.id, **_changes(old, new))
+        choose(connection, old.id, **_changes(old, new))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             write_sql(

@@ -19,6 +19,7 @@ from aggregator.store.tables import (
     INDEXED_ADDRESS,
     is_indexed,
     read_rows,
+    read_set,
     read_values,
     stream_rows,
 )
@@ -61,7 +62,7 @@ def resolve_target(
             UNION SELECT entry.article FROM entry LEFT JOIN article ON article.id = entry.article
             WHERE entry.source = :name AND article.id IS NULL AND {_HAS_TEXT}
             """  # noqa: S608
-        ids = set(read_values(connection, of_source, name=name))
+        ids = read_set(connection, of_source, name=name)
     elif "://" in name:
         kind = "address"
         ids = _of_address(connection, name)
@@ -131,7 +132,7 @@ def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSumm
     return EraseSummary(
         articles=lost.total(),
         entries=len(read_values(connection, with_text, ids=ids)),
-        copies=len(set(read_values(connection, copies, ids=ids)).difference(ids)),
+        copies=len(read_set(connection, copies, ids=ids).difference(ids)),
         stories=len(lost),
         emptied=sum(
             count == lost[id_]

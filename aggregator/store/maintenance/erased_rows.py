@@ -15,8 +15,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    select,
-    text,
 )
 
 from aggregator.model.entry import Entry
@@ -28,11 +26,11 @@ from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
-    delete_rows,
     entry,
     in_parts,
     insert_rows,
     read_rows,
+    read_set,
     read_values,
     story,
     update_rows,
@@ -77,7 +75,7 @@ def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
         SELECT story FROM story_log WHERE article IN :ids
         UNION SELECT story FROM change WHERE article IN :ids
         """
-    return set(read_values(connection, former, ids=ids))
+    return read_set(connection, former, ids=ids)
 
 
 def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -264,20 +262,19 @@ def rewrite(
     rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
     half a page. PostgreSQL writes a new row version in any case.
     """
-    (key,) = table.primary_key.columns
+    (key,) = table.primary_key.columns.keys()
+    chosen = f"FROM {table.name} WHERE {key} IN :keys"
     for part in in_parts(sorted(keys)):
-        rows = (
-            connection.execute(select(table).where(key.in_(part)).order_by(key))
-            .mappings()
-            .all()
-        )
+        stored = read_rows(connection, f"SELECT * {chosen} ORDER BY {key}", keys=part)
+        rows = [row._mapping for row in stored]
         if connection.dialect.name == "sqlite":
             # Foreign keys are checked at the end of this transaction
-            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
-            delete_rows(connection, table, key.in_(part))
+            write_sql(connection, "PRAGMA defer_foreign_keys=ON")
+            write_sql(connection, f"DELETE {chosen}", keys=part)
             changed = [{**row, **changes_of(row)} for row in rows]
             insert_rows(connection, table, changed)
             continue
         for row in rows:
             if changes := changes_of(row):
-                update_rows(connection, table, key == row[key.name], **changes)
+                is_it = f"{key} = :key"
+                update_rows(connection, table.name, is_it, changes, key=row[key])

@@ -17,9 +17,10 @@ from aggregator.store.tables import (
     affinity,
     insert_rows,
     outlet_line,
+    read_map,
     read_rows,
+    read_set,
     read_value,
-    read_values,
     sketch,
     source_history,
     source_period,
@@ -42,13 +43,13 @@ _DECISIONS = """
 def grouping(connection: Connection) -> dict[str, str]:
     """Return the story of every article, in the order of inbox numbers."""
     assigned = "SELECT id, story FROM article ORDER BY inbox_no"
-    return dict(read_rows(connection, assigned))
+    return read_map(connection, assigned)
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
     """Return the numbers of live stories by id."""
     live = "SELECT id, story_no FROM story WHERE redirect_to IS NULL"
-    return dict(read_rows(connection, live))
+    return read_map(connection, live)
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
@@ -84,9 +85,8 @@ def take_decisions(
             runner_up = decoded.runner_up
             present = runner_up and successors.get(runner_up.story)
             if runner_up and present and present != runner_up.story:
-                renamed = replace(runner_up, story=present)
                 row["evidence"] = codecs.pack_compressed(
-                    replace(decoded, runner_up=renamed)
+                    replace(decoded, runner_up=replace(runner_up, story=present))
                 )
         changes = [row for row in part if row != known.get(row["number"])]
         columns = ", ".join(f"{name} = :{name}" for name in part[0] if name != "number")
@@ -106,7 +106,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     ]
     if not changed:
         return []
-    numbers = set(read_values(live, "SELECT inbox_no FROM article"))
+    numbers = read_set(live, "SELECT inbox_no FROM article")
     present = [change["number"] for change in changed if change["number"] in numbers]
     for number in present:
         index.take_out(live, number)
@@ -152,7 +152,7 @@ def take_storylines(
     A storyline has the id of its founder, or of its first story if that is gone.
     """
     of_stories = "SELECT id, story_no FROM story WHERE id IN :ids"
-    numbers = dict(read_rows(live, of_stories, ids=names.values()))
+    numbers = read_map(live, of_stories, ids=names.values())
     write_sql(live, "DELETE FROM affinity WHERE article >= :start", start=start)
     near = """
         SELECT article, id, logit FROM affinity JOIN story ON story.story_no = affinity.story WHERE article >= :start

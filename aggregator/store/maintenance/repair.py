@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -15,12 +15,10 @@ from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
     counter_value,
-    delete_rows,
     metadata,
     read_value,
     read_values,
     set_counter,
-    story,
     update_rows,
     write_sql,
 )
@@ -62,7 +60,11 @@ def clear_derived(connection: Connection) -> None:
     # lost articles are reports.
     for referring in metadata.sorted_tables:
         for key in referring.foreign_keys:
-            delete_rows(connection, referring, key.parent.not_in(select(key.column)))
+            lost = f"""
+                DELETE FROM {referring.name}
+                WHERE {key.parent.name} NOT IN (SELECT {key.column.name} FROM {key.column.table.name})
+                """  # noqa: S608
+            write_sql(connection, lost)
     for name in ("identity_key", "observation"):
         lost = f"""
             DELETE FROM {name} WHERE article <> '' AND article NOT IN (
@@ -100,5 +102,5 @@ def write_stories(
                     families,
                     container_only=story_rows.has_only_containers(members),
                 )
-                update_rows(connection, story, story.c.id == id_, **derived)
+                update_rows(connection, "story", "id = :id", derived, id=id_)
             advance(1)

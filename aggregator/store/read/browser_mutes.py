@@ -15,8 +15,8 @@ from aggregator.store.read.storyline_views import storyline_of
 from aggregator.store.stories.storyline_rows import ANSWERING
 from aggregator.store.tables import (
     count_rows,
-    insert_new,
     mute,
+    read_map,
     read_rows,
     read_values,
     write_sql,
@@ -48,11 +48,11 @@ class BrowserMutes:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
                 )
-            rows = [
-                {"kind": kind, "muted": muted, "name": name}
-                for muted, name in named.items()
-            ]
-            insert_new(connection, mute, rows)
+            added = """
+                INSERT INTO mute (kind, muted, name) VALUES (:kind, :muted, :name) ON CONFLICT DO NOTHING
+                """
+            for muted, name in named.items():
+                write_sql(connection, added, kind=kind, muted=muted, name=name)
 
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there; of a storyline, all that it answers for."""
@@ -88,7 +88,7 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
                 SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
                 WHERE outlet IN :keys GROUP BY outlet
                 """
-            return dict(read_rows(connection, called, keys=keys))
+            return read_map(connection, called, keys=keys)
         case "storylines":
             line = storyline_of(connection, typed)
             if line is None:
@@ -107,7 +107,7 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
     ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
-    return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
+    return read_map(connection, f"SELECT gone.id, {ANSWERING}", ids=ids)
 
 
 def end_rested(connection: Connection, since: dt.datetime) -> None:

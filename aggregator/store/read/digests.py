@@ -7,7 +7,7 @@ nothing that was forgotten meanwhile, and links to stories as they are.
 import datetime as dt
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.webhook_settings import DIGEST
@@ -17,10 +17,10 @@ from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search.progress import indexed_to
 from aggregator.store.tables import (
     in_parts,
+    lock_rows,
     read_rows,
     read_value,
     read_values,
-    webhook,
 )
 
 # A change whose sort time is earlier than its own time by more than this comes from an archive, and is not sent
@@ -39,9 +39,8 @@ class DigestSpan(FrozenStruct):
 
 def lock_digests(connection: Connection) -> None:
     """Keep other transactions from making a digest until this transaction ends."""
-    connection.execute(
-        select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update()
-    )
+    recipient = "SELECT name FROM webhook WHERE name = :name"
+    read_rows(connection, lock_rows(connection, recipient), name=DIGEST)
 
 
 def next_span(

@@ -14,6 +14,7 @@ from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     read_lists,
+    read_map,
     read_rows,
     read_values,
     rows_in_order,
@@ -41,7 +42,7 @@ def list_stories(
         SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
         HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0
         """
-    undated = dict(read_rows(connection, without_date, ids=live))
+    undated = read_map(connection, without_date, ids=live)
     pictures = {}
     for row in read_rows(connection, _TITLE_DETAILS, ids=live):
         with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
@@ -53,7 +54,7 @@ def list_stories(
     )
     alone = [row.id for row in rows if row.article_count == 1]
     addresses = "SELECT story, url FROM article WHERE story IN :stories"
-    urls = dict(read_rows(connection, addresses, stories=alone))
+    urls = read_map(connection, addresses, stories=alone)
     return tuple(
         StoryListItem(
             **row._mapping,
@@ -118,7 +119,7 @@ def new_reports(
         AND article.story = story_log.story AND article.role = 'report'
         GROUP BY story_log.story
         """
-    return dict(read_rows(connection, joined, stories=ids, since=since))
+    return read_map(connection, joined, stories=ids, since=since)
 
 
 def folders(connection: Connection) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from aggregator.store.tables import (
     OWN_REPORT,
     Where,
     read_lists,
+    read_set,
     read_values,
 )
 
@@ -127,7 +128,7 @@ def front_page_stories(
         if least >= max(2, min_reports):
             rows |= newest(f"report_count >= {least}")
     with_date = f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL"
-    dated = set(read_values(connection, with_date, ids=rows))
+    dated = read_set(connection, with_date, ids=rows)
     if len(dated) < len(rows):
         others = newest(
             "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND published IS NOT NULL)"
@@ -148,7 +149,7 @@ def front_page_stories(
     confirmed = (
         f"SELECT story {_MEMBERS} (claimed_outlet IS NULL OR NOT is_little_known)"
     )
-    claimed = set(read_values(connection, several, ids=rows))
+    claimed = read_set(connection, several, ids=rows)
     claimed.difference_update(read_values(connection, confirmed, ids=claimed))
     own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
     own_outlets = read_lists(connection, own, ids=rows)

@@ -193,9 +193,8 @@ class StoryReader:
     ) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
-        ranking = self.rank_front_page(wanted, prefer)
         chosen, following = front_page_rows.part_after(
-            ranking, tuning, wanted.limit, wanted.after
+            self.rank_front_page(wanted, prefer), tuning, wanted.limit, wanted.after
         )
         return StoryPage(
             stories=self.stories_by_id(tuple(ranked.id for ranked in chosen)),

@@ -10,7 +10,7 @@ from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
 from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
 from aggregator.store.stories.storyline_rows import LINE_OF
-from aggregator.store.tables import OTHER_KINDS, Where, read_rows, read_values
+from aggregator.store.tables import OTHER_KINDS, Where, read_map, read_rows, read_values
 from aggregator.stories.lexicon import subject_key
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def with_words(
     from aggregator.store.search import match
 
     of_stories = "SELECT inbox_no, story FROM article WHERE story IN :ids"
-    stories: dict[int, str] = dict(read_rows(connection, of_stories, ids=ids))
+    stories: dict[int, str] = read_map(connection, of_stories, ids=ids)
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
@@ -99,8 +99,7 @@ def of_stories(wanted: StoryFilter) -> Where:
         folded = "story.storyline IS NOT NULL OR " if wanted.fold else ""
         chosen.add(f"({folded}{counts})", **counts.values)
     if wanted.storyline:
-        in_line = f"({LINE_OF}) IN (story.storyline, story.id)"
-        chosen.add(in_line, id=wanted.storyline)
+        chosen.add(f"({LINE_OF}) IN (story.storyline, story.id)", id=wanted.storyline)
     chosen.take_in(muted.not_muted(wanted.mutes))
     for subject in of_subjects(wanted):
         chosen.add(

@@ -30,8 +30,8 @@ from aggregator.store.read.story_filter import (
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     Where,
+    read_set,
     read_value,
-    read_values,
     rows_in_order,
 )
 
@@ -121,7 +121,7 @@ def _few(
     numbers = all_of(connection, query, FEW_WITH_WORDS)
     if numbers is None:
         return None
-    return set(read_values(connection, _STORIES_OF, numbers=numbers))
+    return read_set(connection, _STORIES_OF, numbers=numbers)
 
 
 def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where, str]]:
@@ -165,7 +165,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
         from aggregator.store.search.match import newest
 
         numbers = newest(connection, query, FEW, reach=FEW)
-        few = set(read_values(connection, _STORIES_OF, numbers=numbers))
+        few = read_set(connection, _STORIES_OF, numbers=numbers)
     if few is not None:
         if query is not None:
             few = matching_stories(connection, wanted, few)

@@ -17,6 +17,7 @@ from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.read.storyline_views import storylines_by_story
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
+    has_rows,
     read_row,
     read_rows,
     read_value,
@@ -57,7 +58,7 @@ def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | No
     stripped = "SELECT 1 FROM article WHERE story = :id AND text IS NULL LIMIT 1"
     whole = replace(
         _story_view(row, members[id]),
-        texts_gone=bool(read_rows(connection, stripped, id=id)),
+        texts_gone=has_rows(connection, stripped, id=id),
     )
     return _with_subjects(connection, [whole])[0]
 
@@ -67,7 +68,7 @@ def is_gone(connection: Connection, id: str) -> bool:
     closed = """
         SELECT 1 FROM story WHERE id = :id AND redirect_to = '' UNION SELECT 1 FROM tombstone WHERE article = :id
         """
-    return bool(read_rows(connection, closed, id=id))
+    return has_rows(connection, closed, id=id)
 
 
 def _list_views(

@@ -13,7 +13,13 @@ from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.stories.storyline_rows import line_of
-from aggregator.store.tables import read_lists, read_rows, read_values
+from aggregator.store.tables import (
+    read_lists,
+    read_map,
+    read_rows,
+    read_set,
+    read_values,
+)
 
 _DAY = dt.timedelta(days=1)
 _SHOWN = ("id", "title", "first_published", "report_count")
@@ -30,7 +36,7 @@ def storylines_by_story(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, StorylineView]:
     """Return the storylines of those of these stories that do not stand alone, by story."""
-    shown = storylines(connection, set(read_values(connection, _LINES, ids=ids)))
+    shown = storylines(connection, read_set(connection, _LINES, ids=ids))
     return {one.id: line for line in shown.values() for one in line.stories}
 
 
@@ -52,7 +58,7 @@ def one_a_storyline(
     joined = """
         SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
         """
-    lines = dict(read_rows(connection, joined, ids=ids))
+    lines = read_map(connection, joined, ids=ids)
     heads: dict[str, FrontPageStory] = {}
     for shown in ranked:
         line = lines.get(shown.id, shown.id)

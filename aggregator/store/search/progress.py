@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from aggregator.store.tables import counter_value, read_rows
+from aggregator.store.tables import counter_value, read_map
 
 LAST = "searchable"  # counter: the last article number in the index
 REST = "unindexed"  # counter: articles up to this number wait to be indexed again
@@ -21,5 +21,5 @@ def unindexed_to(connection: Connection) -> int:
 def unindexed_at_most(connection: Connection, newest: int) -> int:
     """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
     both = "SELECT name, value FROM counter WHERE name IN (:last, :rest)"
-    reached = dict(read_rows(connection, both, last=LAST, rest=REST))
+    reached = read_map(connection, both, last=LAST, rest=REST)
     return max(0, newest - int(reached[LAST])) + int(reached[REST])

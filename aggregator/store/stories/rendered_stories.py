@@ -13,6 +13,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
+    lock_rows,
+    read_map,
     read_rows,
     read_value,
     read_values,
@@ -51,10 +53,9 @@ def render_next(
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
         # The lock keeps the writer of a server from adding articles to these stories now.
-        locked = "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
-        if not database.is_sqlite:
-            locked += " FOR UPDATE"
-        last_numbers = dict(read_rows(connection, locked, ids=ids))
+        numbers = "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
+        locked = lock_rows(connection, numbers)
+        last_numbers = read_map(connection, locked, ids=ids)
         subjects = []
         for row, rendering in renderings:
             if last_numbers.get(row.id) != row.last_inbox_no:

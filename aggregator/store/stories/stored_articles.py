@@ -17,6 +17,8 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
     article,
+    has_rows,
+    read_map,
     read_rows,
     read_struct,
     read_structs,
@@ -206,7 +208,7 @@ def has_date(connection: Connection, story: str) -> bool:
     dated = (
         "SELECT 1 FROM article WHERE story = :story AND published IS NOT NULL LIMIT 1"
     )
-    return bool(read_rows(connection, dated, story=story))
+    return has_rows(connection, dated, story=story)
 
 
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
@@ -221,7 +223,7 @@ def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     values = {name: getattr(new, name) or "" for name in texts}
     for name in _COMPARED_OF_COPY:
         values[name] = getattr(new, name)
-    return bool(read_rows(connection, _SAME_COPY, **values))
+    return has_rows(connection, _SAME_COPY, **values)
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
@@ -230,13 +232,13 @@ def was_bumped_by_clock(connection: Connection, story: str) -> bool:
         SELECT 1 FROM article JOIN entry ON entry.inbox_no = article.inbox_no
         WHERE article.story = :story AND entry.bump_by_clock LIMIT 1
         """
-    return bool(read_rows(connection, bumped, story=story))
+    return has_rows(connection, bumped, story=story)
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
     assigned = "SELECT id, story FROM article WHERE id IN :ids"
-    return dict(read_rows(connection, assigned, ids=ids))
+    return read_map(connection, assigned, ids=ids)
 
 
 _STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608

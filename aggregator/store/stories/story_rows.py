@@ -5,11 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    update,
-)
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.story import StoryName
@@ -17,12 +13,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
     insert_rows,
+    read_set,
     read_struct,
     read_structs,
     read_value,
     read_values,
     story,
     story_subject,
+    update_rows,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -91,12 +89,6 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
-_UPDATE = (
-    update(story)
-    .where(story.c.story_no == bindparam("number"))
-    .values({name: bindparam(name) for name in _CHANGING})
-    .values(text=None, rendered=None)
-)
 
 
 def shown_columns(shape: type[FrozenStruct]) -> str:
@@ -117,8 +109,9 @@ def insert_story(connection: Connection, row: StoryRow) -> None:
 
 def update_story(connection: Connection, row: StoryRow) -> None:
     """Write the row of a story and clear its rendered text, which is rendered again later."""
-    values = {name: getattr(row, name) for name in _CHANGING}
-    connection.execute(_UPDATE, {**values, "number": row.story_no})
+    columns = {name: getattr(row, name) for name in _CHANGING}
+    columns |= {"text": None, "rendered": None}
+    update_rows(connection, "story", "story_no = :number", columns, number=row.story_no)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
@@ -195,7 +188,7 @@ def stories_before(
 ) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
     before = "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids"
-    return set(read_values(connection, before, newest=newest, ids=ids))
+    return read_set(connection, before, newest=newest, ids=ids)
 
 
 def revive(connection: Connection, id: str) -> None:

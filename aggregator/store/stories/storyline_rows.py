@@ -11,7 +11,9 @@ from aggregator.store.tables import (
     Where,
     counter_value,
     read_lists,
+    read_map,
     read_rows,
+    read_set,
     read_value,
     read_values,
     set_counter,
@@ -91,7 +93,7 @@ def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
 def lines_of_numbers(connection: Connection, numbers: Iterable[int]) -> set[str]:
     """Return the present storylines of the stories with these numbers."""
     lines = f"SELECT coalesce(story.storyline, story.id) FROM {_PRESENT} WHERE former.story_no IN :numbers"  # noqa: S608
-    return set(read_values(connection, lines, numbers=numbers))
+    return read_set(connection, lines, numbers=numbers)
 
 
 def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
@@ -100,7 +102,7 @@ def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, s
         SELECT article.id, coalesce(storyline, story.id) FROM article JOIN story ON story.id = article.story
         WHERE article.id IN :ids
         """
-    return dict(read_rows(connection, lines, ids=ids))
+    return read_map(connection, lines, ids=ids)
 
 
 def line_of(connection: Connection, id: str) -> str | None:
@@ -180,8 +182,7 @@ def affinities(
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
         """  # noqa: S608
-    ids = frozenset[str]().union(*near)
-    numbers = read_lists(connection, compared, ids=ids)
+    numbers = read_lists(connection, compared, ids=frozenset[str]().union(*near))
     for pair, found in near.items():
         one, other = (numbers[story] for story in pair)
         later = sum(number > min(other, default=0) for number in one)
@@ -203,7 +204,7 @@ def unite(connection: Connection, kept: str, gone: str) -> None:
 def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
     """Return the storyline stored for each story of a storyline, for `put_back`."""
     stored = "SELECT id, storyline FROM story WHERE id IN :ids"
-    return dict(read_rows(connection, stored, ids=stories_of(connection, line)))
+    return read_map(connection, stored, ids=stories_of(connection, line))
 
 
 def take_out(connection: Connection, id: str, line: str) -> None:

@@ -147,7 +147,6 @@ class UnitOfWork:
 
         The text is in the article: stored twice, texts were a sixth of the database.
         """
-        without_text = replace(declared, html=None, text=None)
         write_sql(
             self.connection,
             _FINISH,
@@ -159,7 +158,7 @@ class UnitOfWork:
             verdict=verdict,
             reason=reason,
             page_verdict=page_verdict,
-            payload=codecs.compress_struct(without_text),
+            payload=codecs.compress_struct(replace(declared, html=None, text=None)),
         )
 
     def close(self) -> None:

@@ -93,6 +93,16 @@ def article_key() -> Column[int]:
     )
 
 
+def required(name: str, type_: type[TypeEngine[Any]]) -> Column[Any]:
+    """Return a column that is never null."""
+    return Column(name, type_, nullable=False)
+
+
+def text_key(name: str) -> Column[str]:
+    """Return the primary key, or a part of it, that is a text."""
+    return Column(name, Text, primary_key=True)
+
+
 def number_key(name: str) -> Column[int]:
     """Return the primary key, or a part of it, that is a number from elsewhere."""
     return Column(name, BigInteger, primary_key=True, autoincrement=False)
@@ -100,8 +110,7 @@ def number_key(name: str) -> Column[int]:
 
 def serial_key(name: str) -> Column[int]:
     """Return the primary key that the database numbers itself."""
-    serial = BigInteger().with_variant(Integer, "sqlite")
-    return Column(name, serial, primary_key=True)
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
 def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:

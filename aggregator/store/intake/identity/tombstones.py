@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    read_rows,
+    read_map,
     read_structs,
     read_value,
     write_each,
@@ -54,7 +54,7 @@ def find_tombstones(
 ) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
     kinds = "SELECT article, kind FROM tombstone WHERE article IN :ids"
-    return dict(read_rows(connection, kinds, ids=ids))
+    return read_map(connection, kinds, ids=ids)
 
 
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:

@@ -11,6 +11,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     insert_rows,
+    read_map,
     read_mark,
     read_rows,
     read_struct,
@@ -211,7 +212,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
     marks = "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers"
     numbers = [marked.number for marked in items.values()]
-    read_to = dict(read_rows(connection, marks, reader=who.reader_no, numbers=numbers))
+    read_to = read_map(connection, marks, reader=who.reader_no, numbers=numbers)
     changed = {}
     for merge in merges:
         target = items.get(merge.story)

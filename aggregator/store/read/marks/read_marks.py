@@ -48,7 +48,6 @@ from aggregator.store.tables import (
     JOIN_SOURCE,
     count_rows,
     counter_value,
-    insert_new,
     read_lists,
     read_rows,
     reader,
@@ -90,14 +89,18 @@ class ReadMarks:
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
-            values = {
-                "name": name,
-                "created_at": self._now(),
-                "read_before": first_read_before(connection),
-                "last_change_no": counter_value(connection, "change"),
-            }
             # Another request may have added it meanwhile.
-            insert_new(connection, reader, [values])
+            write_sql(
+                connection,
+                """
+                INSERT INTO reader (name, created_at, read_before, last_change_no)
+                VALUES (:name, :now, :read_before, :last) ON CONFLICT DO NOTHING
+                """,
+                name=name,
+                now=self._now(),
+                read_before=first_read_before(connection),
+                last=counter_value(connection, "change"),
+            )
             added = reader_named(connection, name)
         assert added is not None, "it was added"
         return added

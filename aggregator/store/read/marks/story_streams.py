@@ -17,7 +17,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import JOIN_SOURCE, read_rows, read_values
+from aggregator.store.tables import JOIN_SOURCE, read_map, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -144,7 +144,7 @@ def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str,
         SELECT story.id, source.id AS source FROM story
         JOIN article ON article.id = story.founding_article {JOIN_SOURCE} WHERE story.id IN :ids
         """  # noqa: S608
-    return dict(read_rows(connection, founder, ids=ids))
+    return read_map(connection, founder, ids=ids)
 
 
 def _of_origin(

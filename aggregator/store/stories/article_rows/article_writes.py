@@ -16,6 +16,7 @@ from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,
     article,
+    has_rows,
     insert_rows,
     read_rows,
     update_rows,
@@ -39,8 +40,7 @@ _OF_TEXT = word_list("""
 def insert_article(connection: Connection, new: StoredArticle) -> None:
     """Insert the row of an article with details and evidence, and its sampled shingles."""
     assert new.evidence is not None, "it was just decided"
-    evidence = codecs.pack_compressed(new.evidence)
-    row = _columns_of(new) | {"evidence": evidence}
+    row = _columns_of(new) | {"evidence": codecs.pack_compressed(new.evidence)}
     insert_rows(connection, article, [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
     insert_affinities(connection, new.inbox_no, new.affinities)
@@ -135,7 +135,7 @@ def set_version(
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    update_rows(connection, article, article.c.id == article_id, **values)
+    update_rows(connection, "article", "id = :article", values, article=article_id)
 
 
 def rekey(
@@ -170,7 +170,7 @@ def rekey(
 def is_observed(connection: Connection, id: str, source: str) -> bool:
     """Return whether `source` had article `id` before."""
     seen = "SELECT 1 FROM observation WHERE article = :id AND source = :source"
-    return bool(read_rows(connection, seen, id=id, source=source))
+    return has_rows(connection, seen, id=id, source=source)
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:

@@ -228,8 +228,7 @@ class Database:
             with self.engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as raw:
-                snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
-                return snapshot
+                return raw.execute(_SNAPSHOT).scalar_one()
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -301,10 +300,9 @@ class Database:
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
-        trouble = self._write_state.trouble
         file = self.file
-        if trouble is not None:
-            return str(trouble)
+        if self.trouble is not None:
+            return self.trouble
         if file is not None:
             may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
             if not may_write:

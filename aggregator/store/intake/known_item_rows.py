@@ -31,8 +31,11 @@ class KnownItems(FrozenStruct):
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
     """Return the known items of a source; none at first."""
-    stored = "SELECT packed FROM known_items WHERE source = :source"
-    packed = read_value(connection, stored, source=source_id)
+    packed = read_value(
+        connection,
+        "SELECT packed FROM known_items WHERE source = :source",
+        source=source_id,
+    )
     if packed is None:
         return KnownItems()
     return msgspec.msgpack.decode(packed, type=KnownItems)
@@ -77,13 +80,19 @@ def save_known_items(
             packed=msgspec.msgpack.encode(items),
         )
     else:
-        none = "DELETE FROM known_items WHERE source = :source"
-        write_sql(connection, none, source=source_id)
+        write_sql(
+            connection,
+            "DELETE FROM known_items WHERE source = :source",
+            source=source_id,
+        )
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
     """Let the feeds that had one of these articles read all of their items again."""
-    of_feeds = """
-        DELETE FROM known_items WHERE source IN (SELECT source FROM observation WHERE article IN :articles)
+    write_sql(
+        connection,
         """
-    write_sql(connection, of_feeds, articles=articles)
+        DELETE FROM known_items WHERE source IN (SELECT source FROM observation WHERE article IN :articles)
+        """,
+        articles=articles,
+    )

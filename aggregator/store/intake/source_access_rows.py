@@ -13,8 +13,11 @@ from aggregator.store.tables import read_row, write_sql
 
 def typed_access(connection: Connection, source_id: str) -> Access:
     """Return the access typed for a source, which is empty if nothing was typed."""
-    stored = "SELECT * FROM source_access WHERE source = :source"
-    row = read_row(connection, stored, source=source_id)
+    row = read_row(
+        connection,
+        "SELECT * FROM source_access WHERE source = :source",
+        source=source_id,
+    )
     if row is None:
         return Access()
     headers = msgspec.msgpack.decode(row.headers, type=dict[str, str])

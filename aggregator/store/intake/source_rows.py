@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
     insert_rows,
@@ -87,8 +88,12 @@ ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
 
 def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
-    lost = f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})"  # noqa: S608
-    update_rows(connection, "source", lost, AFRESH)
+    update_rows(
+        connection,
+        "source",
+        f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})",  # noqa: S608
+        AFRESH,
+    )
 
 
 def host_of(address: str) -> str | None:
@@ -124,7 +129,7 @@ def revive(connection: Connection, id: str, now: dt.datetime) -> None:
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    write_sql(connection, "UPDATE source SET paused = true WHERE id = :id", id=id)
+    choose(connection, id, paused=True)
     restart_merged_sources(connection)
 
 
@@ -146,8 +151,11 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     for name in kept:
         del values[name]
     if before is not None:
-        polled = "SELECT last_polled_at FROM source WHERE id = :id"
-        row = read_row(connection, lock_rows(connection, polled), id=item.id)
+        row = read_row(
+            connection,
+            lock_rows(connection, "SELECT last_polled_at FROM source WHERE id = :id"),
+            id=item.id,
+        )
         if row is not None and row.last_polled_at != before.last_polled_at:
             raise AggregatorError(
                 "another process polled the source meanwhile; its result is used"
@@ -163,9 +171,10 @@ def all_due(connection: Connection) -> list[Row[Any]]:
 
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
     """Set the due times of sources."""
-    due = "UPDATE source SET next_due_at = :moment WHERE id = :id"
     rows = [{"id": id_, "moment": moment} for id_, moment in due_at.items()]
-    write_each(connection, due, rows)
+    write_each(
+        connection, "UPDATE source SET next_due_at = :moment WHERE id = :id", rows
+    )
 
 
 def all_sources(connection: Connection) -> list[Source]:
@@ -204,14 +213,18 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
 
 def source_at(connection: Connection, address: str) -> Source | None:
     """Return the source with this address or redirected URL; None if there is none."""
-    at = f"""
+    return read_struct(
+        connection,
+        Source,
+        f"""
         {_SOURCES} WHERE address = :address OR redirected_url = :address
         ORDER BY CASE WHEN redirected_url IS NULL THEN 0 ELSE 1 END, id LIMIT 1
-        """
-    return read_struct(connection, Source, at, address=address)
+        """,
+        address=address,
+    )
 
 
-class DueSource(NamedTuple):
+class DueSource(FrozenStruct):
     """When a source is due by its row."""
 
     id: str
@@ -221,13 +234,17 @@ class DueSource(NamedTuple):
 
 def schedule(connection: Connection) -> list[DueSource]:
     """Return the sources that are polled, the longest waiting first."""
-    due = f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id"  # noqa: S608
-    return [DueSource(*row) for row in read_rows(connection, due)]
+    return read_structs(
+        connection,
+        DueSource,
+        f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id",  # noqa: S608
+    )
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
     """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
-    states = "SELECT id, paused, health FROM source WHERE id IN :ids"
     silent = "failing", "gone", "merged"
-    rows = read_rows(connection, states, ids=ids)
+    rows = read_rows(
+        connection, "SELECT id, paused, health FROM source WHERE id IN :ids", ids=ids
+    )
     return {row.id: row.paused or row.health in silent for row in rows}

@@ -32,26 +32,27 @@ _NUMBERED = (
     ("change", "change_no", "change"),
 )
 
-# A story for the articles of each story that is lost; `write_stories` computes its counts and times.
-_INSERT_LOST_STORIES = """
-    INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
-      language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
-    SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
-      founder.inbox_no, founder.title, founder.lead, founder.language, founder.effective_at,
-      founder.effective_at, founder.effective_at, 1, 1, 1
-    FROM article AS founder,
-      (SELECT max(number) AS number FROM (SELECT value AS number FROM counter WHERE name = 'story'
-       UNION ALL SELECT max(story_no) FROM story) AS numbers) AS used
-    WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
-      AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
-    """
-
 
 def clear_derived(connection: Connection) -> None:
     """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
     if connection.dialect.name == "sqlite":
         write_sql(connection, "REINDEX")
-    write_sql(connection, _INSERT_LOST_STORIES)
+    # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
+    write_sql(
+        connection,
+        """
+        INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
+          language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
+        SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
+          founder.inbox_no, founder.title, founder.lead, founder.language, founder.effective_at,
+          founder.effective_at, founder.effective_at, 1, 1, 1
+        FROM article AS founder,
+          (SELECT max(number) AS number FROM (SELECT value AS number FROM counter WHERE name = 'story'
+           UNION ALL SELECT max(story_no) FROM story) AS numbers) AS used
+        WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
+          AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
+        """,
+    )
     for name, column, table in _NUMBERED:  # so that no number is given twice
         highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608
         number = max(read_value(connection, highest), counter_value(connection, name))
@@ -93,8 +94,9 @@ def write_stories(
     Headline, order and log stay.
     """
     with database.write(unhurried=True) as connection:
-        live = "SELECT id FROM story WHERE redirect_to IS NULL"
-        for id_ in read_values(connection, live):
+        for id_ in read_values(
+            connection, "SELECT id FROM story WHERE redirect_to IS NULL"
+        ):
             members = stored_articles.members(connection, id_)
             if members:
                 derived = story_rows.derived_columns(

@@ -35,9 +35,8 @@ class BrowserMutes:
 
     def all_mutes(self) -> list[Any]:
         """Return the rows of all mutes by kind and name."""
-        ordered = "SELECT * FROM mute ORDER BY kind, name"
         with self._database.read() as connection:
-            return read_rows(connection, ordered)
+            return read_rows(connection, "SELECT * FROM mute ORDER BY kind, name")
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""
@@ -62,8 +61,12 @@ class BrowserMutes:
                 lines = muted_storylines(connection)
                 line = lines.get(muted, muted)
                 ids = [id_ for id_ in lines if lines[id_] == line]
-            gone = "DELETE FROM mute WHERE kind = :kind AND muted IN :ids"
-            write_sql(connection, gone, kind=kind, ids=ids)
+            write_sql(
+                connection,
+                "DELETE FROM mute WHERE kind = :kind AND muted IN :ids",
+                kind=kind,
+                ids=ids,
+            )
 
 
 def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
@@ -84,11 +87,14 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
                 raise UsageError(
                     f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
                 )
-            called = """
+            return read_map(
+                connection,
+                """
                 SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
                 WHERE outlet IN :keys GROUP BY outlet
-                """
-            return read_map(connection, called, keys=keys)
+                """,
+                keys=keys,
+            )
         case "storylines":
             line = storyline_of(connection, typed)
             if line is None:
@@ -118,8 +124,11 @@ def end_rested(connection: Connection, since: dt.datetime) -> None:
     fresh = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():
         if not read_rows(connection, fresh, line=line, since=since):
-            ended = "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id"
-            write_sql(connection, ended, id=id_)
+            write_sql(
+                connection,
+                "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id",
+                id=id_,
+            )
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

@@ -88,10 +88,14 @@ def places(
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         after = f"AND {_AFTER}" if place else ""
-        following = f"""
+        rows = chosen.read_rows(
+            connection,
+            f"""
             SELECT bumped_at, story_no, id FROM story WHERE {chosen} {after} {NEWEST_FIRST} LIMIT :step
-            """  # noqa: S608
-        rows = chosen.read_rows(connection, following, step=step, **place)
+            """,  # noqa: S608
+            step=step,
+            **place,
+        )
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
@@ -171,11 +175,14 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
             few = matching_stories(connection, wanted, few)
         chosen.add("story.id IN :few", few=sorted(few))
     elif of_articles_too.conditions:
-        examined = """
+        oldest = read_value(
+            connection,
+            """
             SELECT bumped_at FROM story WHERE redirect_to IS NULL
             ORDER BY bumped_at DESC LIMIT 1 OFFSET :examined
-            """
-        oldest = read_value(connection, examined, examined=_SCANNED_AT_ONCE - 1)
+            """,
+            examined=_SCANNED_AT_ONCE - 1,
+        )
         if oldest is not None:
             chosen.add("story.bumped_at >= :oldest", oldest=oldest)
     return chosen

@@ -20,6 +20,10 @@ def unindexed_to(connection: Connection) -> int:
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
     """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
-    both = "SELECT name, value FROM counter WHERE name IN (:last, :rest)"
-    reached = read_map(connection, both, last=LAST, rest=REST)
-    return max(0, newest - int(reached[LAST])) + int(reached[REST])
+    reached = read_map(
+        connection,
+        "SELECT name, value FROM counter WHERE name IN (:last, :rest)",
+        last=LAST,
+        rest=REST,
+    )
+    return max(0, newest - reached[LAST]) + reached[REST]

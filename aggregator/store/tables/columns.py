@@ -19,7 +19,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
-    TextClause,
     TypeDecorator,
     false,
     text,
@@ -67,13 +66,13 @@ class UtcTime(TypeDecorator[dt.datetime]):
 INDEXED_ADDRESS = 600
 
 
-def is_indexed(column: str) -> TextClause:
+def is_indexed(column: str) -> str:
     """Return the condition of the partial indexes of addresses: a WHERE without it does not use them."""
-    return text(f"length({column}) <= {INDEXED_ADDRESS}")
+    return f"length({column}) <= {INDEXED_ADDRESS}"
 
 
 def by_address(table: str, column: str) -> Index:
-    return partial_index(f"ix_{table}_{column}", column, where=is_indexed(column).text)
+    return partial_index(f"ix_{table}_{column}", column, where=is_indexed(column))
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:

@@ -7,7 +7,7 @@ a filter are collected in `Where`. Only `insert_rows` is made of SQLAlchemy's ex
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ from sqlalchemy.types import TypeEngine
 
 from aggregator.store.tables.columns import UtcTime, metadata
 
+# All other values are lists; asking whether a value is iterable would take much longer
+_SINGLE = (str, int, bytes, float, type(None))
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 
 Value = TypeVar("Value")
@@ -139,11 +141,15 @@ def counter_value(connection: Connection, name: str) -> int:
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
     """Write a row of `counter`."""
-    written = """
+    write_sql(
+        connection,
+        """
         INSERT INTO counter (name, value) VALUES (:name, :value)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
-        """
-    write_sql(connection, written, name=name, value=value)
+        """,
+        name=name,
+        value=value,
+    )
 
 
 def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[Any]:
@@ -207,7 +213,7 @@ def _results(
     for name, value in given.items():
         if isinstance(value, dt.datetime):
             times.append(name)
-        elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        elif not isinstance(value, _SINGLE):
             lists.append(name)
             if name in values:
                 divided = in_parts(sorted(set(value)))
@@ -282,11 +288,11 @@ def update_rows(
     columns: Mapping[str, Any],
     /,
     **values: Any,
-) -> int:
-    """Write columns of the rows that meet a condition, which names `values`. Return the number of rows."""
+) -> None:
+    """Write columns of the rows that meet a condition, which names `values`; these are no lists."""
     written = ", ".join(f"{name} = :{name}" for name in columns)
     changed = f"UPDATE {table} SET {written} WHERE {condition}"  # noqa: S608
-    return write_sql(connection, changed, **columns, **values)
+    write_each(connection, changed, [{**columns, **values}])
 
 
 def insert_rows(

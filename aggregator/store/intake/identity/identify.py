@@ -219,8 +219,11 @@ def _articles_of(
     keys = {
         key for received in identified for key in (*received.keys, received.undated)
     }
-    owned = "SELECT key, article FROM identity_key WHERE key IN :keys"
-    return read_map(connection, owned, keys=keys)
+    return read_map(
+        connection,
+        "SELECT key, article FROM identity_key WHERE key IN :keys",
+        keys=keys,
+    )
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:

@@ -193,11 +193,14 @@ class ReadMarks:
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
         given = set() if name is None else {name}
-        labelled = "SELECT story, labels FROM read_mark WHERE reader = :reader AND labels IS NOT NULL"
         renamed = "UPDATE read_mark SET labels = :labels WHERE reader = :reader AND story = :story"
         number = who.reader_no
         with self._database.write() as connection:
-            for story_no, written in read_rows(connection, labelled, reader=number):
+            for story_no, written in read_rows(
+                connection,
+                "SELECT story, labels FROM read_mark WHERE reader = :reader AND labels IS NOT NULL",
+                reader=number,
+            ):
                 labels = read_labels(written)
                 if label in labels:
                     write_sql(

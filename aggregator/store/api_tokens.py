@@ -81,8 +81,12 @@ def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToke
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
     for token in _tokens(connection, _VALID):
         if name_or_id in (token.id, token.name):
-            revoked = "UPDATE api_token SET revoked_at = :now WHERE id = :id"
-            write_sql(connection, revoked, now=now, id=token.id)
+            write_sql(
+                connection,
+                "UPDATE api_token SET revoked_at = :now WHERE id = :id",
+                now=now,
+                id=token.id,
+            )
             return token
     raise UsageError(
         f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
@@ -96,8 +100,12 @@ def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     """Store the time of the last use."""
-    noted = "UPDATE api_token SET last_used_at = :now WHERE id = :id"
-    write_sql(connection, noted, now=now, id=used.id)
+    write_sql(
+        connection,
+        "UPDATE api_token SET last_used_at = :now WHERE id = :id",
+        now=now,
+        id=used.id,
+    )
 
 
 _VALID = "WHERE revoked_at IS NULL"

@@ -33,17 +33,23 @@ def enqueue(
     connection: Connection, at: dt.datetime, kind: CommandKind, payload: str
 ) -> int:
     """Add a command. Return its number."""
-    added = """
+    return read_value(
+        connection,
+        """
         INSERT INTO command (at, kind, payload, state) VALUES (:at, :kind, :payload, 'waiting')
         RETURNING command_no
-        """
-    return read_value(connection, added, at=at, kind=kind, payload=payload)
+        """,
+        at=at,
+        kind=kind,
+        payload=payload,
+    )
 
 
 def pending_commands(connection: Connection) -> list[Command]:
     """Return the waiting commands, oldest first."""
-    waiting = f"{_COMMANDS} WHERE state = 'waiting' ORDER BY command_no"
-    return read_structs(connection, Command, waiting)
+    return read_structs(
+        connection, Command, f"{_COMMANDS} WHERE state = 'waiting' ORDER BY command_no"
+    )
 
 
 def command_numbered(connection: Connection, n: int) -> Command | None:

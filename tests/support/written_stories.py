@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.dialects import sqlite
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence, Reason
@@ -25,7 +26,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails
-from aggregator.store.tables import article, source, story, story_log, upsert
+from aggregator.store.tables import article, source, story, story_log
 from tests.support.fresh import with_tables
 from tests.support.rows import executed
 from tests.support.tables import rows
@@ -48,14 +49,14 @@ class WrittenStories(StoryReader):
         with self.database.write() as connection:
             same_id = select(story.c.story_no).where(story.c.id == told.id)
             number = connection.execute(same_id).scalar() or next(self._numbers)
-            upsert(connection, story, _story_row(told, number) | _rendered(text))
+            _put_row(connection, _story_row(told, number) | _rendered(text))
             for id_ in moved_from:
                 gone = {
                     "story_no": next(self._numbers),
                     "id": id_,
                     "redirect_to": told.id,
                 }
-                upsert(connection, story, _story_row(told, number) | gone)
+                _put_row(connection, _story_row(told, number) | gone)
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
             story_rows.write_subjects(connection, [(number, told.names, topics)])
@@ -104,6 +105,13 @@ class WrittenStories(StoryReader):
                     "last_success_at": one.last_success,
                 }
                 connection.execute(insert(source).values(row))
+
+
+def _put_row(connection: Connection, row: dict[str, Any]) -> None:
+    written = sqlite.insert(story).values(row)
+    connection.execute(
+        written.on_conflict_do_update(index_elements=["story_no"], set_=row)
+    )
 
 
 def _remove(database: Database, folder: str) -> None:

@@ -17,8 +17,8 @@ from aggregator.store.deliveries.recipients import GIVE_UP, WAITS, change_webhoo
 from aggregator.store.tables import (
     insert_rows,
     outbox,
+    read_set,
     read_value,
-    read_values,
     write_sql,
 )
 
@@ -37,19 +37,27 @@ def already_sent(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
     """Return the stories that the outbox still has a delivery of for this webhook."""
-    sent = "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories"
-    return set(read_values(connection, sent, name=name, stories=stories))
+    return read_set(
+        connection,
+        "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories",
+        name=name,
+        stories=stories,
+    )
 
 
 def announced_stories(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
     """Return the stories whose delivery the recipient has, including deliveries of stories merged into them."""
-    sent = """
+    return read_set(
+        connection,
+        """
         SELECT coalesce(redirect_to, story.id) FROM story JOIN outbox ON outbox.story = story.id
         WHERE outbox.webhook = :name AND coalesce(redirect_to, story.id) IN :stories
-        """
-    return set(read_values(connection, sent, name=name, stories=stories))
+        """,
+        name=name,
+        stories=stories,
+    )
 
 
 def add(
@@ -84,11 +92,15 @@ def add(
 
 def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:
     """Give up the oldest deliveries of a webhook if more than `most` wait. Return their number."""
-    oldest = """
+    last = read_value(
+        connection,
+        """
         SELECT change FROM outbox WHERE webhook = :name AND state = 'waiting'
         ORDER BY change DESC LIMIT 1 OFFSET :most
-        """
-    last = read_value(connection, oldest, name=name, most=most)
+        """,
+        name=name,
+        most=most,
+    )
     if last is None:
         return 0
     old = f"{GIVE_UP} WHERE {WAITS} AND change <= :last"
@@ -98,13 +110,18 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
 
 def prune(connection: Connection, before: dt.datetime) -> int:
     """Delete deliveries that ended before `before`, and old ones of removed webhooks. Return their number."""
-    over = """
+    number = write_sql(
+        connection,
+        """
         DELETE FROM outbox WHERE done_at < :before
         OR at < :before AND webhook IN (SELECT name FROM webhook WHERE NOT is_configured)
+        """,
+        before=before,
+    )
+    write_sql(
+        connection,
         """
-    number = write_sql(connection, over, before=before)
-    removed = """
         DELETE FROM webhook WHERE NOT is_configured AND name NOT IN (SELECT webhook FROM outbox)
-        """
-    write_sql(connection, removed)
+        """,
+    )
     return number

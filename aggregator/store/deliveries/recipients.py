@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from aggregator.config.webhook_settings import recipient_words
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
+    has_rows,
     insert_rows,
     read_rows,
     read_structs,
@@ -74,27 +75,36 @@ def sync_webhooks(
         if row.url_hash != url_hash:
             change_webhook(connection, name, url_hash=url_hash)
             resume(connection, name, now)
-    is_removed = webhook.c.name.not_in(list(url_hashes))
-    update_rows(connection, webhook, is_removed, is_configured=False)
+    for name in known.keys() - url_hashes.keys():
+        change_webhook(connection, name, is_configured=False)
 
 
 def skip(connection: Connection, after: int, to: int) -> None:
     """Let the webhooks that have examined change `after` begin after change `to`."""
-    examined = "UPDATE webhook SET last_change_no = :to WHERE last_change_no >= :after"
-    write_sql(connection, examined, to=to, after=after)
+    write_sql(
+        connection,
+        "UPDATE webhook SET last_change_no = :to WHERE last_change_no >= :after",
+        to=to,
+        after=after,
+    )
 
 
 def webhooks(connection: Connection) -> list[WebhookState]:
     """Return all webhooks with rows, ordered by name."""
-    ordered = f"SELECT {_COLUMNS} FROM webhook ORDER BY name"  # noqa: S608
-    return read_structs(connection, WebhookState, ordered)
+    return read_structs(
+        connection,
+        WebhookState,
+        f"SELECT {_COLUMNS} FROM webhook ORDER BY name",  # noqa: S608
+    )
 
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:
     """Return the configured webhooks, ordered by name, with their deliveries counted."""
-    counted = "SELECT webhook, state, count(*) FROM outbox GROUP BY webhook, state"
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for name, state, number in read_rows(connection, counted):
+    for name, state, number in read_rows(
+        connection,
+        "SELECT webhook, state, count(*) FROM outbox GROUP BY webhook, state",
+    ):
         counts[name][state] = number
     return [
         WebhookStats(row=recipient, **counts[recipient.name])
@@ -108,10 +118,17 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    is_known = change_webhook(connection, name, webhook.c.is_configured, **RECOVERED)
-    due = f"UPDATE outbox SET next_attempt_at = :now, first_attempt_at = NULL WHERE {WAITS}"  # noqa: S608
-    write_sql(connection, due, name=name, now=now)
-    return is_known > 0
+    known = "SELECT 1 FROM webhook WHERE name = :name AND is_configured"
+    is_known = has_rows(connection, known, name=name)
+    if is_known:
+        change_webhook(connection, name, **RECOVERED)
+    write_sql(
+        connection,
+        f"UPDATE outbox SET next_attempt_at = :now, first_attempt_at = NULL WHERE {WAITS}",  # noqa: S608
+        name=name,
+        now=now,
+    )
+    return is_known
 
 
 def problems(connection: Connection) -> tuple[str, ...]:
@@ -128,25 +145,30 @@ def problems(connection: Connection) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def change_webhook(
-    connection: Connection, name: str, *conditions: Any, **values: Any
-) -> int:
-    """Write values into the row of a webhook, if it meets all conditions. Return the number of rows."""
-    is_named = webhook.c.name == name
-    return update_rows(connection, webhook, is_named, *conditions, **values)
+def change_webhook(connection: Connection, name: str, **columns: Any) -> None:
+    """Write columns of the row of a webhook."""
+    update_rows(connection, "webhook", "name = :name", columns, name=name)
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
-    due = f"""
+    write_sql(
+        connection,
+        f"""
         UPDATE outbox SET next_attempt_at = :latest WHERE {WAITS} AND next_attempt_at > :latest
-        """  # noqa: S608
-    write_sql(connection, due, name=name, latest=latest)
-    resumes = "UPDATE webhook SET resumes_at = :latest WHERE name = :name AND resumes_at > :latest"
-    write_sql(connection, resumes, name=name, latest=latest)
+        """,  # noqa: S608
+        name=name,
+        latest=latest,
+    )
+    write_sql(
+        connection,
+        "UPDATE webhook SET resumes_at = :latest WHERE name = :name AND resumes_at > :latest",
+        name=name,
+        latest=latest,
+    )
 
 
 def failures_of(connection: Connection, name: str) -> int:
     """Return the number of failures in a row."""
     failures = "SELECT failures FROM webhook WHERE name = :name"
-    return int(read_value(connection, failures, name=name) or 0)
+    return read_value(connection, failures, name=name) or 0

@@ -16,7 +16,6 @@ from aggregator.store.deliveries.recipients import (
     failures_of,
 )
 from aggregator.store.tables import (
-    outbox,
     read_rows,
     read_value,
     read_values,
@@ -40,10 +39,11 @@ def next_due(
 
     The next delivery is the oldest that is due, but deliveries of one story stay in their order.
     """
-    recipient = (
-        "SELECT state, resumes_at FROM webhook WHERE name = :name AND is_configured"
-    )
-    for state, resumes_at in read_rows(connection, recipient, name=name):
+    for state, resumes_at in read_rows(
+        connection,
+        "SELECT state, resumes_at FROM webhook WHERE name = :name AND is_configured",
+        name=name,
+    ):
         if state == "gone":
             return None
         due = f"{_MAY_BE_NEXT} AND next_attempt_at <= :now ORDER BY change LIMIT 1"
@@ -53,8 +53,11 @@ def next_due(
             ):
                 body = row.body and codecs.decompress_bytes(row.body)
                 return Delivery(**{**row._mapping, "body": body})
-        waiting = f"SELECT min(next_attempt_at) AS next_attempt_at {_MAY_BE_NEXT}"
-        soonest: dt.datetime | None = read_value(connection, waiting, name=name)
+        soonest = read_value(
+            connection,
+            f"SELECT min(next_attempt_at) AS next_attempt_at {_MAY_BE_NEXT}",
+            name=name,
+        )
         return soonest and max(soonest, resumes_at or soonest)
     return None
 
@@ -72,20 +75,25 @@ def times_sent(
     connection: Connection, name: str, since: dt.datetime, now: dt.datetime
 ) -> list[dt.datetime]:
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
-    sent = """
+    return read_values(
+        connection,
+        """
         SELECT DISTINCT done_at FROM outbox
         WHERE webhook = :name AND state = 'done' AND done_at > :since AND done_at <= :now ORDER BY done_at
-        """
-    return read_values(connection, sent, name=name, since=since, now=now)
+        """,
+        name=name,
+        since=since,
+        now=now,
+    )
 
 
 def with_all_waiting(connection: Connection, delivery: Delivery) -> Delivery:
     """Return a delivery with all others that wait for the same recipient."""
-    waiting = (
-        f"SELECT change FROM outbox WHERE {WAITS} AND change <> :change ORDER BY change"  # noqa: S608
-    )
     numbers = read_values(
-        connection, waiting, name=delivery.webhook, change=delivery.change
+        connection,
+        f"SELECT change FROM outbox WHERE {WAITS} AND change <> :change ORDER BY change",  # noqa: S608
+        name=delivery.webhook,
+        change=delivery.change,
     )
     return replace(delivery, others=tuple(numbers))
 
@@ -98,14 +106,23 @@ def mark_delivered(
     has_recovered = failures_of(connection, name) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
     _set(connection, delivery, **done, attempts=delivery.attempts + 1)
-    others = f"""
+    write_sql(
+        connection,
+        f"""
         UPDATE outbox SET state = 'done', body = NULL, done_at = :now, problem = NULL
         WHERE {WAITS} AND change IN :others
-        """  # noqa: S608
-    write_sql(connection, others, name=name, now=now, others=delivery.others)
+        """,  # noqa: S608
+        name=name,
+        now=now,
+        others=delivery.others,
+    )
     if has_recovered:
-        due = f"UPDATE outbox SET next_attempt_at = :now WHERE {WAITS}"  # noqa: S608
-        write_sql(connection, due, name=name, now=now)
+        write_sql(
+            connection,
+            f"UPDATE outbox SET next_attempt_at = :now WHERE {WAITS}",  # noqa: S608
+            name=name,
+            now=now,
+        )
     change_webhook(connection, name, **RECOVERED, last_success_at=now)
 
 
@@ -130,14 +147,13 @@ def mark_failed(
         problem=problem,
         **values,
     )
-    failing = """
+    write_sql(
+        connection,
+        """
         UPDATE webhook SET state = 'failing', problem = :problem, failures = failures + 1,
           failing_since = coalesce(failing_since, :now), resumes_at = :resumes_at
         WHERE name = :name
-        """
-    write_sql(
-        connection,
-        failing,
+        """,
         problem=problem,
         now=now,
         resumes_at=resumes_at,
@@ -151,15 +167,22 @@ def mark_gone(
     """Store the response 410: all waiting deliveries of the webhook are given up."""
     name = delivery.webhook
     _set(connection, delivery, attempts=delivery.attempts + 1)
-    given_up = f"{GIVE_UP} WHERE {WAITS}"
-    write_sql(connection, given_up, name=name, now=now, problem=problem)
-    gone = """
+    write_sql(
+        connection, f"{GIVE_UP} WHERE {WAITS}", name=name, now=now, problem=problem
+    )
+    write_sql(
+        connection,
+        """
         UPDATE webhook SET state = 'gone', problem = :problem, failing_since = coalesce(failing_since, :now)
         WHERE name = :name
-        """
-    write_sql(connection, gone, problem=problem, now=now, name=name)
+        """,
+        problem=problem,
+        now=now,
+        name=name,
+    )
 
 
-def _set(connection: Connection, delivery: Delivery, **values: Any) -> None:
-    is_it = outbox.c.webhook == delivery.webhook, outbox.c.change == delivery.change
-    update_rows(connection, outbox, *is_it, **values)
+def _set(connection: Connection, delivery: Delivery, **columns: Any) -> None:
+    is_it = "webhook = :name AND change = :number"
+    keys = {"name": delivery.webhook, "number": delivery.change}
+    update_rows(connection, "outbox", is_it, columns, **keys)

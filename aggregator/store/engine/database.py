@@ -123,8 +123,7 @@ class Database:
         if self.file is None:
             self.engine = postgres_engine(url, self.tuning, self.session_name)
         else:
-            mode = str(parsed.query.get("mode", "rw"))
-            self._open_file = OpenFile(self.file, mode)
+            self._open_file = OpenFile(self.file, str(parsed.query.get("mode", "rw")))
             self.engine = sqlite_engine(url, self.tuning, self._open_file)
 
     def fenced(self, fence: "Fence") -> "Database":
@@ -229,8 +228,7 @@ class Database:
             with self.engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as raw:
-                snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
-                return snapshot
+                return raw.execute(_SNAPSHOT).scalar_one()
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -302,10 +300,9 @@ class Database:
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
-        trouble = self._write_state.trouble
         file = self.file
-        if trouble is not None:
-            return str(trouble)
+        if self.trouble is not None:
+            return self.trouble
         if file is not None:
             may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
             if not may_write:

@@ -120,7 +120,7 @@ def translate_errors(url: str) -> Iterator[None]:
         if isinstance(cause, sqlite3.Error):
             kind = _kind_in_sqlite(cause)
         elif isinstance(error, DBAPIError):
-            state: str = getattr(cause, "sqlstate", None) or ""
+            state = getattr(cause, "sqlstate", None) or ""
             if state in _NOT_ALLOWED:
                 raise not_allowed(url, said) from error
             kind = _kind_in_postgres(error, state, said)

@@ -107,8 +107,7 @@ class OpenFile:
                 self._watch = self.connect(
                     lambda _: None, check_same_thread=False, isolation_level=None
                 )
-            version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
-            return version
+            return self._watch.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:
         """Close the connection of `data_version`."""

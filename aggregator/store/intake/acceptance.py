@@ -78,7 +78,7 @@ def accept(
         result = known.judge(received, seen[offset], by_page=by_page)
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row: dict[str, Any] = {
+            row = {
                 "entry_no": result.entry_no,
                 "inbox_no": None,
                 "state": "page" if by_page else "ready",
@@ -137,12 +137,15 @@ def count_received(
     must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
     and not deleted since (store/maintenance/integrity_check.py).
     """
-    added = """
-        INSERT INTO intake_count (source, outcome, count) VALUES (:source, :outcome, :count)
-        ON CONFLICT (source, outcome) DO UPDATE SET count = intake_count.count + excluded.count
-        """
     rows = [
         {"source": source, "outcome": outcome, "count": count}
         for (source, outcome), count in sorted(Counter(received).items())
     ]
-    write_each(connection, added, rows)
+    write_each(
+        connection,
+        """
+        INSERT INTO intake_count (source, outcome, count) VALUES (:source, :outcome, :count)
+        ON CONFLICT (source, outcome) DO UPDATE SET count = intake_count.count + excluded.count
+        """,
+        rows,
+    )

@@ -39,11 +39,11 @@ _MOST_EXAMINED = 10_000
 # A page that is requested again later is late, and changes its article then.
 _PAGES = "SELECT 1 FROM entry WHERE state = 'page' AND page_due_at <= :now AND NOT bump_by_clock LIMIT 1"
 _READY = "SELECT 1 FROM entry WHERE state = 'ready' AND NOT bump_by_clock LIMIT 1"
-_LISTED = f"""
+_LISTED = """
     SELECT payload, accepted_at, source.name, source.title
     FROM entry LEFT JOIN source ON source.id = entry.source
-    WHERE entry.state IN ('ready', 'page') AND inbox_no IS NULL ORDER BY entry_no DESC LIMIT {_MOST_EXAMINED}
-    """  # noqa: S608
+    WHERE entry.state IN ('ready', 'page') AND inbox_no IS NULL ORDER BY entry_no DESC LIMIT :most
+    """
 
 Turn = Literal["wait", "gather", "whole"]
 """What becomes of entries that gather: they wait, they gather for some seconds, or all are here."""
@@ -132,13 +132,16 @@ def end(connection: Connection) -> tuple[dt.datetime, int]:
     """
     began = dt.datetime.fromtimestamp(counter_value(connection, _BEGAN), dt.UTC)
     early = counter_value(connection, _EARLY)
-    ended = "DELETE FROM counter WHERE name IN :names"
-    write_sql(connection, ended, names=(_BEGAN, _EARLY))
-    examined = """
+    write_sql(
+        connection, "DELETE FROM counter WHERE name IN :names", names=(_BEGAN, _EARLY)
+    )
+    write_sql(
+        connection,
+        """
         UPDATE webhook SET last_change_no = (SELECT coalesce(max(change_no), 0) FROM change)
         WHERE name NOT LIKE 'digest:%'
-        """
-    write_sql(connection, examined)
+        """,
+    )
     return began, early
 
 
@@ -149,7 +152,8 @@ def first_reading(
     if not lasts(connection):
         return None
     entries = []
-    for row in read_rows(connection, _LISTED) if listed else ():
+    most = _MOST_EXAMINED if listed else 0
+    for row in read_rows(connection, _LISTED, most=most):
         try:
             declared = codecs.decompress_struct(row.payload, Entry)
         except codecs.UNREADABLE:  # it is refused when it is to be placed
@@ -170,8 +174,7 @@ def first_reading(
         )
     # Undated ones, such as "About" on the list of a site, come last
     entries.sort(key=lambda read: (read.is_dated, read.time), reverse=True)
-    known = f"{_SOURCES} AND last_polled_at IS NOT NULL"
-    asked = int(read_value(connection, known))
+    asked = read_value(connection, f"{_SOURCES} AND last_polled_at IS NOT NULL")
     return FirstReading(
         asked, asked + _count_unasked(connection, now), tuple(entries[:listed])
     )

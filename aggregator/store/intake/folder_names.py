@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Entry
-from aggregator.store.tables import read_rows, write_sql
+from aggregator.store.tables import read_map, write_sql
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
@@ -27,8 +27,7 @@ def known_folder(
     moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
-    stored = read_rows(connection, "SELECT path, name FROM folder")
-    names: dict[str, str] = dict(stored)
+    names = read_map(connection, "SELECT path, name FROM folder")
     if at in names:
         return names[at]
     base = own_name(path)
@@ -38,14 +37,22 @@ def known_folder(
             namesakes.append((len(name), name, known_path))
     for _, name, known_path in sorted(namesakes):
         if not is_there(known_path):
-            moved = "UPDATE folder SET path = :at WHERE name = :name"
-            write_sql(connection, moved, at=at, name=name)
+            write_sql(
+                connection,
+                "UPDATE folder SET path = :at WHERE name = :name",
+                at=at,
+                name=name,
+            )
             return name
     name = base
     if base in names.values():
         name = f"{base}#{len(namesakes) + 1}"
-    added = "INSERT INTO folder (name, path) VALUES (:name, :at)"
-    write_sql(connection, added, name=name, at=at)
+    write_sql(
+        connection,
+        "INSERT INTO folder (name, path) VALUES (:name, :at)",
+        name=name,
+        at=at,
+    )
     return name
 
 

@@ -22,8 +22,8 @@ from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
-    identity_key,
-    insert_new,
+    has_rows,
+    read_map,
     read_rows,
     read_structs,
     read_value,
@@ -54,10 +54,14 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
-    waiting = """
-        SELECT * FROM entry WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit
+    rows = read_rows(
+        connection,
         """
-    rows = read_rows(connection, waiting, after=after, limit=limit)
+        SELECT * FROM entry WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit
+        """,
+        after=after,
+        limit=limit,
+    )
     return [_inbox_entry(row) for row in rows]
 
 
@@ -66,11 +70,15 @@ def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]
 
     They have no inbox number yet: it is 0. Raises UnreadableEntryError as `ready`.
     """
-    gathering = f"""
+    rows = read_rows(
+        connection,
+        f"""
         SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
         ORDER BY entry_no LIMIT :limit
-        """  # noqa: S608
-    rows = read_rows(connection, gathering, after=after, limit=limit)
+        """,  # noqa: S608
+        after=after,
+        limit=limit,
+    )
     return [_inbox_entry(row) for row in rows]
 
 
@@ -119,30 +127,42 @@ def last_ready(connection: Connection, articles: Iterable[str]) -> int:
 
 def waiting_articles(connection: Connection, articles: Iterable[str]) -> list[str]:
     """Return those of `articles` that have an entry which is neither placed nor refused."""
-    waiting = """
-        SELECT DISTINCT article FROM entry WHERE state IN ('page', 'ready') AND article IN :articles
+    return read_values(
+        connection,
         """
-    return read_values(connection, waiting, articles=articles)
+        SELECT DISTINCT article FROM entry WHERE state IN ('page', 'ready') AND article IN :articles
+        """,
+        articles=articles,
+    )
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
-    later = """
-        SELECT 1 FROM entry WHERE article = :article AND entry_no > :entry_no AND outcome = 'revised' LIMIT 1
+    return has_rows(
+        connection,
         """
-    return bool(read_rows(connection, later, article=article_id, entry_no=entry_no))
+        SELECT 1 FROM entry WHERE article = :article AND entry_no > :entry_no AND outcome = 'revised' LIMIT 1
+        """,
+        article=article_id,
+        entry_no=entry_no,
+    )
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
 
 
+# Another process may accept the same address concurrently: the first one wins
+CLAIM = """
+    INSERT INTO identity_key (key, article) VALUES (:key, :article) ON CONFLICT DO NOTHING
+    """
+
+
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Store `key` for `article_id` unless another article has it. Return the article that has it now.
 
-    Another process may accept the same address concurrently: the first one wins. A void key stays void; then
-    this returns `article_id`.
+    A void key stays void; then this returns `article_id`.
     """
-    insert_new(connection, identity_key, [{"key": key, "article": article_id}])
+    write_sql(connection, CLAIM, key=key, article=article_id)
     return owner(connection, key) or article_id  # NOBODY is empty
 
 
@@ -169,25 +189,33 @@ class EntryResult(FrozenStruct):
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
     # The address is that of the article once retention has settled the entry
-    stored = """
+    return read_structs(
+        connection,
+        EntryResult,
+        """
         SELECT entry_no, outcome, entry.verdict, reason, coalesce(entry.url, article.url) AS url,
           entry.article, article.story, article.copy_of
         FROM entry LEFT JOIN article ON article.id = entry.article
         WHERE entry_no IN :numbers ORDER BY entry_no
-        """
-    return read_structs(connection, EntryResult, stored, numbers=numbers)
+        """,
+        numbers=numbers,
+    )
 
 
 def waiting_count(connection: Connection) -> int:
     """Return the number of entries that are neither placed nor refused."""
-    waiting = "SELECT count(*) FROM entry WHERE state IN ('page', 'ready')"
-    return read_value(connection, waiting)
+    return read_value(
+        connection, "SELECT count(*) FROM entry WHERE state IN ('page', 'ready')"
+    )
 
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
-    own_time = "UPDATE entry SET bump_by_clock = false WHERE entry_no IN :numbers"
-    write_sql(connection, own_time, numbers=numbers)
+    write_sql(
+        connection,
+        "UPDATE entry SET bump_by_clock = false WHERE entry_no IN :numbers",
+        numbers=numbers,
+    )
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
@@ -195,7 +223,7 @@ def take_numbers(connection: Connection, name: str, count: int) -> int:
     take = (
         "UPDATE counter SET value = value + :count WHERE name = :name RETURNING value"
     )
-    return int(read_value(connection, take, name=name, count=count)) - count
+    return read_value(connection, take, name=name, count=count) - count
 
 
 _IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
@@ -203,8 +231,10 @@ _IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
 
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
-    gathered = f"SELECT 1 FROM entry WHERE {_IS_GATHERED} LIMIT 1"  # noqa: S608
-    return bool(read_rows(connection, gathered))
+    return has_rows(
+        connection,
+        f"SELECT 1 FROM entry WHERE {_IS_GATHERED} LIMIT 1",  # noqa: S608
+    )
 
 
 # Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
@@ -213,14 +243,6 @@ _PAGES_A_TURN = 10
 # Pages of a source whose last pages were slow: more would hold the others for half a minute.
 _SLOW_PAGES_A_TURN = 1
 _NO_SOURCE = ""  # an empty list would select nothing
-# The first entry of each article that has its turn later
-_LATER_TURNS = f"""
-    SELECT article, min(entry_no) FROM (
-      SELECT article, entry_no, source, row_number() OVER (PARTITION BY source ORDER BY entry_no) AS place
-      FROM entry WHERE {_IS_GATHERED} AND page IS NOT NULL
-    ) AS pages
-    WHERE place > CASE WHEN source IN :slow THEN {_SLOW_PAGES_A_TURN} ELSE {_PAGES_A_TURN} END GROUP BY article
-    """  # noqa: S608
 
 
 # A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
@@ -242,7 +264,18 @@ def put_in_order(
     `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
     """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    later = dict(read_rows(connection, _LATER_TURNS, slow=[*slow, _NO_SOURCE]))
+    # The first entry of each article that has its turn later
+    later = read_map(
+        connection,
+        f"""
+        SELECT article, min(entry_no) FROM (
+          SELECT article, entry_no, source, row_number() OVER (PARTITION BY source ORDER BY entry_no) AS place
+          FROM entry WHERE {_IS_GATHERED} AND page IS NOT NULL
+        ) AS pages
+        WHERE place > CASE WHEN source IN :slow THEN {_SLOW_PAGES_A_TURN} ELSE {_PAGES_A_TURN} END GROUP BY article
+        """,  # noqa: S608
+        slow=[*slow, _NO_SOURCE],
+    )
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
         by_time = [read for read in by_time if read.article in articles]
@@ -257,8 +290,9 @@ def put_in_order(
     numbered = [
         {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
     ]
-    placed = "UPDATE entry SET inbox_no = :number WHERE entry_no = :n"
-    write_each(connection, placed, numbered)
+    write_each(
+        connection, "UPDATE entry SET inbox_no = :number WHERE entry_no = :n", numbered
+    )
     return len(entries)
 
 

@@ -14,12 +14,11 @@ from aggregator.store.intake.identity.identify import (
     IdentifiedEntry,
 )
 from aggregator.store.intake.identity.tombstones import find_tombstones
-from aggregator.store.intake.inbox import MUTED
+from aggregator.store.intake.inbox import CLAIM, MUTED
 from aggregator.store.tables import (
     counter_value,
-    identity_key,
-    insert_new,
     read_lists,
+    read_set,
     read_structs,
     read_values,
     set_counter,
@@ -84,7 +83,15 @@ class KnownEntries:
         candidates = {received.identity.article for received in batch.entries}
         self._erased = find_tombstones(connection, candidates | self._articles)
         # The sources of articles that are muted at each of their sources
-        self._muted = read_lists(connection, _MUTED_ONLY, articles=self._articles)
+        self._muted = read_lists(
+            connection,
+            f"""
+            SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
+              SELECT 1 FROM entry AS other WHERE other.article = entry.article
+              AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
+            """,  # noqa: S608
+            articles=self._articles,
+        )
         shown_before = "SELECT * FROM observation WHERE article IN :articles"
         self._observations = {
             (shown.article, shown.source): shown
@@ -209,39 +216,52 @@ class KnownEntries:
     def write(self) -> None:
         """Write the added keys and observations, in the transaction of the entries."""
         connection = self._connection
-        voided = """
+        void = [{"key": key, "nobody": NOBODY} for key in sorted(self._void)]
+        write_each(
+            connection,
+            """
             INSERT INTO identity_key (key, article) VALUES (:key, :nobody)
             ON CONFLICT (key) DO UPDATE SET article = excluded.article
+            """,
+            void,
+        )
+        full = read_set(
+            connection,
             """
-        void = [{"key": key, "nobody": NOBODY} for key in sorted(self._void)]
-        write_each(connection, voided, void)
-        many = f"""
             SELECT article FROM identity_key WHERE article IN :known
-            GROUP BY article HAVING count(*) >= {_MOST_KEYS}
-            """  # noqa: S608
-        known = self._articles.intersection(self._keys.values())
-        full = set(read_values(connection, many, known=known))
+            GROUP BY article HAVING count(*) >= :most
+            """,
+            most=_MOST_KEYS,
+            known=self._articles.intersection(self._keys.values()),
+        )
         new = [
             {"key": key, "article": id_}
             for key, id_ in self._keys.items()
             if id_ not in full
         ]
         # Another process may store the same key concurrently while placing: the first one wins.
-        insert_new(connection, identity_key, new)
-        noted = """
-            INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
-            VALUES (:article, :source, :contents, :is_authoritative, :changed_at)
-            ON CONFLICT (article, source) DO UPDATE SET contents = excluded.contents,
-              is_authoritative = excluded.is_authoritative, changed_at = excluded.changed_at
-            """
+        write_each(connection, CLAIM, new)
         rows = [
             msgspec.structs.asdict(self._observations[pair])
             for pair in sorted(self._changed)
         ]
-        write_each(connection, noted, rows)
+        write_each(
+            connection,
+            """
+            INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
+            VALUES (:article, :source, :contents, :is_authoritative, :changed_at)
+            ON CONFLICT (article, source) DO UPDATE SET contents = excluded.contents,
+              is_authoritative = excluded.is_authoritative, changed_at = excluded.changed_at
+            """,
+            rows,
+        )
         for id_, url in sorted(self._addresses.items()):
-            moved = "UPDATE article SET url = :url WHERE id = :id"
-            write_sql(connection, moved, url=url, id=id_)
+            write_sql(
+                connection,
+                "UPDATE article SET url = :url WHERE id = :id",
+                url=url,
+                id=id_,
+            )
         if self._addresses:
             moves = counter_value(connection, MOVED_ADDRESSES) + len(self._addresses)
             set_counter(connection, MOVED_ADDRESSES, moves)
@@ -249,10 +269,3 @@ class KnownEntries:
 
 def _short(received: IdentifiedEntry) -> bytes:
     return received.identity.content_hash[:_HASH_BYTES]
-
-
-_MUTED_ONLY = f"""
-    SELECT article, source FROM entry WHERE article IN :articles AND verdict = '{MUTED}' AND NOT EXISTS (
-      SELECT 1 FROM entry AS other WHERE other.article = entry.article
-      AND (other.verdict IS NULL OR other.verdict <> '{MUTED}'))
-    """  # noqa: S608

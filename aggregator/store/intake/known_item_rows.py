@@ -13,12 +13,7 @@ from sqlalchemy import Connection
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.tables import (
-    known_items,
-    read_value,
-    upsert,
-    write_sql,
-)
+from aggregator.store.tables import read_value, write_sql
 
 
 class KnownItems(FrozenStruct):
@@ -36,8 +31,11 @@ class KnownItems(FrozenStruct):
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
     """Return the known items of a source; none at first."""
-    stored = "SELECT packed FROM known_items WHERE source = :source"
-    packed = read_value(connection, stored, source=source_id)
+    packed = read_value(
+        connection,
+        "SELECT packed FROM known_items WHERE source = :source",
+        source=source_id,
+    )
     if packed is None:
         return KnownItems()
     return msgspec.msgpack.decode(packed, type=KnownItems)
@@ -72,19 +70,29 @@ def save_known_items(
             states_days=feed.states_days and (before.states_days or not feed.left_out),
             articles=articles,
         )
-        upsert(
+        write_sql(
             connection,
-            known_items,
-            {"source": source_id, "packed": msgspec.msgpack.encode(items)},
+            """
+            INSERT INTO known_items (source, packed) VALUES (:source, :packed)
+            ON CONFLICT (source) DO UPDATE SET packed = excluded.packed
+            """,
+            source=source_id,
+            packed=msgspec.msgpack.encode(items),
         )
     else:
-        none = "DELETE FROM known_items WHERE source = :source"
-        write_sql(connection, none, source=source_id)
+        write_sql(
+            connection,
+            "DELETE FROM known_items WHERE source = :source",
+            source=source_id,
+        )
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
     """Let the feeds that had one of these articles read all of their items again."""
-    of_feeds = """
-        DELETE FROM known_items WHERE source IN (SELECT source FROM observation WHERE article IN :articles)
+    write_sql(
+        connection,
         """
-    write_sql(connection, of_feeds, articles=articles)
+        DELETE FROM known_items WHERE source IN (SELECT source FROM observation WHERE article IN :articles)
+        """,
+        articles=articles,
+    )

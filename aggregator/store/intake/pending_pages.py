@@ -46,25 +46,34 @@ def due_pages(
     connection: Connection, now: dt.datetime, limit: int
 ) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
-    due = """
+    return read_structs(
+        connection,
+        PendingPage,
+        """
         SELECT entry_no, entry.url, page_attempts AS attempts, source.id AS source_id,
           coalesce(source.redirected_url, source.address) AS feed, source.address AS source_address
         FROM entry LEFT JOIN source ON source.id = entry.source
         WHERE entry.state = 'page' AND page_due_at <= :now
         ORDER BY bump_by_clock DESC, page_due_at, entry_no LIMIT :limit
-        """
-    return read_structs(connection, PendingPage, due, now=now, limit=limit)
+        """,
+        now=now,
+        limit=limit,
+    )
 
 
 def unfetched_pages(
     connection: Connection, articles: Iterable[str]
 ) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
-    unfetched = """
+    pages = read_structs(
+        connection,
+        PendingPage,
+        """
         SELECT entry_no, url, page_attempts AS attempts FROM entry
         WHERE state = 'page' AND article IN :articles
-        """
-    pages = read_structs(connection, PendingPage, unfetched, articles=articles)
+        """,
+        articles=articles,
+    )
     return sorted(pages, key=attrgetter("entry_no"))
 
 
@@ -99,46 +108,53 @@ def give_up(
 
 
 def _settle(connection: Connection, n: int, **values: Any) -> None:
-    update_rows(
-        connection,
-        entry,
-        entry.c.entry_no == n,
-        entry.c.state == "page",
-        state="ready",
-        page_due_at=None,
-        **values,
-    )
+    settled = {"state": "ready", "page_due_at": None, **values}
+    update_rows(connection, "entry", "entry_no = :n AND state = 'page'", settled, n=n)
 
 
 def later(
     connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0
 ) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
-    postponed = """
+    write_sql(
+        connection,
+        """
         UPDATE entry SET page_due_at = :due,
           page_attempts = CASE WHEN page_attempts < :attempts THEN :attempts ELSE page_attempts END
         WHERE entry_no = :n AND state = 'page'
-        """
-    write_sql(connection, postponed, due=due, attempts=attempts, n=n)
+        """,
+        due=due,
+        attempts=attempts,
+        n=n,
+    )
 
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
-    new = f"SELECT 1 FROM entry WHERE {_WAITS_FIRST} LIMIT 1"  # noqa: S608
-    if read_rows(connection, new):
+    if read_rows(
+        connection,
+        f"SELECT 1 FROM entry WHERE {_WAITS_FIRST} LIMIT 1",  # noqa: S608
+    ):
         return now
-    first = "SELECT min(page_due_at) AS page_due_at FROM entry WHERE state = 'page'"
-    return read_value(connection, first)
+    return read_value(
+        connection,
+        "SELECT min(page_due_at) AS page_due_at FROM entry WHERE state = 'page'",
+    )
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
     # What was accepted later than now was accepted by a clock that was ahead
-    waiting = f"""
+    return read_values(
+        connection,
+        f"""
         SELECT entry_no FROM entry WHERE {_WAITS_FIRST} AND (accepted_at <= :before OR accepted_at > :after)
-        ORDER BY entry_no LIMIT {_RELEASED_AT_ONCE}
-        """  # noqa: S608
-    return read_values(connection, waiting, before=now - wait, after=now + wait)
+        ORDER BY entry_no LIMIT :most
+        """,  # noqa: S608
+        before=now - wait,
+        after=now + wait,
+        most=_RELEASED_AT_ONCE,
+    )
 
 
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:
@@ -174,5 +190,8 @@ _WAITS_FIRST = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
-    capped = "UPDATE entry SET page_due_at = :latest WHERE state = 'page' AND page_due_at > :latest"
-    write_sql(connection, capped, latest=latest)
+    write_sql(
+        connection,
+        "UPDATE entry SET page_due_at = :latest WHERE state = 'page' AND page_due_at > :latest",
+        latest=latest,
+    )

@@ -21,8 +21,6 @@ from aggregator.store.intake.source_rows import all_sources
 from aggregator.store.tables import (
     read_rows,
     read_values,
-    rejected_input,
-    upsert,
     write_sql,
 )
 
@@ -86,9 +84,10 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     """
     ids = {source.entry_source: source.id for source in all_sources(connection)}
     muted = f"FROM entry WHERE {_IS_MUTED}"
-    reasons = f"SELECT DISTINCT source, reason {muted}"
     ended = []
-    for source, reason in read_rows(connection, reasons):
+    for source, reason in read_rows(
+        connection, f"SELECT DISTINCT source, reason {muted}"
+    ):
         is_muted = source not in ids
         if reason != _SOURCE_REMOVED:
             is_muted = holds(ids.get(source), reason)
@@ -97,11 +96,16 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     if not ended:
         return 0
     source, reason = ended[0]
-    chosen = f"""
+    numbers = read_values(
+        connection,
+        f"""
         SELECT entry_no {muted} AND source = :source AND reason = :reason
-        ORDER BY entry_no LIMIT {_UNMUTED_AT_ONCE}
-        """
-    numbers = read_values(connection, chosen, source=source, reason=reason)
+        ORDER BY entry_no LIMIT :most
+        """,
+        source=source,
+        reason=reason,
+        most=_UNMUTED_AT_ONCE,
+    )
     return requeue(connection, numbers)
 
 
@@ -110,20 +114,26 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     If its article was placed meanwhile, an entry loses its page, so that its older text does not become a revision.
     """
-    again = f"""
+    return write_sql(
+        connection,
+        f"""
         UPDATE entry SET outcome = NULL, verdict = NULL, reason = NULL, done_at = NULL, inbox_no = NULL,
           state = CASE WHEN page_due_at IS NULL THEN 'ready' ELSE 'page' END,
           bump_by_clock = bump_by_clock AND verdict <> '{MUTED}',
           page = CASE WHEN EXISTS (SELECT 1 FROM article WHERE root_article = entry.article) THEN NULL ELSE page END
         WHERE entry_no IN :numbers AND ({IS_QUARANTINED} OR {_IS_MUTED})
-        """  # noqa: S608
-    return write_sql(connection, again, numbers=numbers)
+        """,  # noqa: S608
+        numbers=numbers,
+    )
 
 
 def latest(connection: Connection, limit: int) -> list[Any]:
     """Return the newest rows of rejected inputs first."""
-    newest = "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit"
-    return read_rows(connection, newest, limit=limit)
+    return read_rows(
+        connection,
+        "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit",
+        limit=limit,
+    )
 
 
 def note(
@@ -136,8 +146,19 @@ def note(
     at: dt.datetime,
 ) -> None:
     """Store a rejected input, in place of an earlier rejection of the same item."""
-    values = {"source": source, "verdict": verdict, "reason": reason, "at": at}
-    upsert(connection, rejected_input, {**values, "item": clean(item)})
+    write_sql(
+        connection,
+        """
+        INSERT INTO rejected_input (source, item, verdict, reason, at)
+        VALUES (:source, :item, :verdict, :reason, :at) ON CONFLICT (source, item)
+        DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason, at = excluded.at
+        """,
+        source=source,
+        item=clean(item),
+        verdict=verdict,
+        reason=reason,
+        at=at,
+    )
 
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
@@ -158,8 +179,11 @@ def clear_source(connection: Connection, source: str) -> None:
 
 def in_words(connection: Connection, source: str) -> str | None:
     """Return the newest rejected input of a source in words, with the number of others; None without any."""
-    ordered = "SELECT item, reason FROM rejected_input WHERE source = :source ORDER BY at, item"
-    rows = read_rows(connection, ordered, source=source)
+    rows = read_rows(
+        connection,
+        "SELECT item, reason FROM rejected_input WHERE source = :source ORDER BY at, item",
+        source=source,
+    )
     if not rows:
         return None
     more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""

@@ -8,13 +8,16 @@ import msgspec
 from sqlalchemy import Connection
 
 from aggregator.config.configured_access import Access
-from aggregator.store.tables import read_row, source_access, upsert, write_sql
+from aggregator.store.tables import read_row, write_sql
 
 
 def typed_access(connection: Connection, source_id: str) -> Access:
     """Return the access typed for a source, which is empty if nothing was typed."""
-    stored = "SELECT * FROM source_access WHERE source = :source"
-    row = read_row(connection, stored, source=source_id)
+    row = read_row(
+        connection,
+        "SELECT * FROM source_access WHERE source = :source",
+        source=source_id,
+    )
     if row is None:
         return Access()
     headers = msgspec.msgpack.decode(row.headers, type=dict[str, str])
@@ -27,14 +30,18 @@ def save_access(connection: Connection, source_id: str, access: Access) -> None:
     forget_access(connection, source_id)
     if not (access.headers or access.selectors or access.proxy):
         return
-    values = {
-        "source": source_id,
-        "address": access.address,
-        "headers": msgspec.msgpack.encode(access.headers),
-        "selectors": msgspec.msgpack.encode(access.selectors),
-        "proxy": access.proxy,
-    }
-    upsert(connection, source_access, values)
+    write_sql(
+        connection,
+        """
+        INSERT INTO source_access (source, address, headers, selectors, proxy)
+        VALUES (:source, :address, :headers, :selectors, :proxy)
+        """,
+        source=source_id,
+        address=access.address,
+        headers=msgspec.msgpack.encode(access.headers),
+        selectors=msgspec.msgpack.encode(access.selectors),
+        proxy=access.proxy,
+    )
 
 
 def forget_access(connection: Connection, source_id: str) -> None:

@@ -3,28 +3,26 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Row
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
     insert_rows,
+    lock_rows,
+    read_row,
     read_rows,
-    read_values,
+    read_struct,
+    read_structs,
     source,
     update_rows,
+    write_each,
     write_sql,
 )
 from aggregator.store.tables.source_tables import SourceRow
@@ -90,10 +88,12 @@ ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
 
 def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
-    lost = text(
-        f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})"  # noqa: S608
+    update_rows(
+        connection,
+        "source",
+        f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})",  # noqa: S608
+        AFRESH,
     )
-    update_rows(connection, source, lost, **AFRESH)
 
 
 def host_of(address: str) -> str | None:
@@ -129,13 +129,13 @@ def revive(connection: Connection, id: str, now: dt.datetime) -> None:
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    write_sql(connection, "UPDATE source SET paused = true WHERE id = :id", id=id)
+    choose(connection, id, paused=True)
     restart_merged_sources(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:
     """Change configured fields of a source."""
-    update_rows(connection, source, source.c.id == id, **chosen)
+    update_rows(connection, "source", "id = :id", chosen, id=id)
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
@@ -151,17 +151,16 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     for name in kept:
         del values[name]
     if before is not None:
-        row = connection.execute(_POLLED_AT, {"which": item.id}).first()
+        row = read_row(
+            connection,
+            lock_rows(connection, "SELECT last_polled_at FROM source WHERE id = :id"),
+            id=item.id,
+        )
         if row is not None and row.last_polled_at != before.last_polled_at:
             raise AggregatorError(
                 "another process polled the source meanwhile; its result is used"
             )
-    connection.execute(_SAVE, {"which": item.id, **values})
-
-
-_THIS_SOURCE = source.c.id == bindparam("which")
-_POLLED_AT = select(source.c.last_polled_at).where(_THIS_SOURCE).with_for_update()
-_SAVE = update(source).where(_THIS_SOURCE)
+    choose(connection, item.id, **values)
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
@@ -172,28 +171,29 @@ def all_due(connection: Connection) -> list[Row[Any]]:
 
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
     """Set the due times of sources."""
-    if due_at:
-        rows = [{"which": id_, "next_due_at": moment} for id_, moment in due_at.items()]
-        connection.execute(_SAVE, rows)
+    rows = [{"id": id_, "moment": moment} for id_, moment in due_at.items()]
+    write_each(
+        connection, "UPDATE source SET next_due_at = :moment WHERE id = :id", rows
+    )
 
 
 def all_sources(connection: Connection) -> list[Source]:
     """Return all sources, ordered by folder and name."""
     return sorted(
-        map(_source, read_rows(connection, _SOURCES)),
+        read_structs(connection, Source, _SOURCES),
         key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id),
     )
 
 
 def source_with_id(connection: Connection, id: str) -> Source | None:
     """Return the source with this id; None if there is none."""
-    return next(iter(sources_with_ids(connection, [id])), None)
+    return read_struct(connection, Source, f"{_SOURCES} WHERE id = :id", id=id)
 
 
 def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
-    rows = read_rows(connection, f"{_SOURCES} WHERE id IN :ids", ids=ids)
-    known = {row.id: _source(row) for row in rows}
+    chosen = read_structs(connection, Source, f"{_SOURCES} WHERE id IN :ids", ids=ids)
+    known = {source.id: source for source in chosen}
     return [known[id_] for id_ in ids if id_ in known]
 
 
@@ -213,15 +213,18 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
 
 def source_at(connection: Connection, address: str) -> Source | None:
     """Return the source with this address or redirected URL; None if there is none."""
-    at = """
-        SELECT id FROM source WHERE address = :address OR redirected_url = :address
+    return read_struct(
+        connection,
+        Source,
+        f"""
+        {_SOURCES} WHERE address = :address OR redirected_url = :address
         ORDER BY CASE WHEN redirected_url IS NULL THEN 0 ELSE 1 END, id LIMIT 1
-        """
-    ids = read_values(connection, at, address=address)
-    return next(iter(sources_with_ids(connection, ids)), None)
+        """,
+        address=address,
+    )
 
 
-class DueSource(NamedTuple):
+class DueSource(FrozenStruct):
     """When a source is due by its row."""
 
     id: str
@@ -231,18 +234,17 @@ class DueSource(NamedTuple):
 
 def schedule(connection: Connection) -> list[DueSource]:
     """Return the sources that are polled, the longest waiting first."""
-    due = f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id"  # noqa: S608
-    return [DueSource(*row) for row in read_rows(connection, due)]
-
-
-def _source(row: Row[Any]) -> Source:
-    """Return the source of a row of `_SOURCES`; by position, which is ten times faster than by name."""
-    return Source(**dict(zip(Source.__struct_fields__, row, strict=True)))
+    return read_structs(
+        connection,
+        DueSource,
+        f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id",  # noqa: S608
+    )
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
     """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
-    states = "SELECT id, paused, health FROM source WHERE id IN :ids"
     silent = "failing", "gone", "merged"
-    rows = read_rows(connection, states, ids=ids)
+    rows = read_rows(
+        connection, "SELECT id, paused, health FROM source WHERE id IN :ids", ids=ids
+    )
     return {row.id: row.paused or row.health in silent for row in rows}

@@ -14,11 +14,12 @@ from aggregator.store.intake.source_rows import (
     IS_ASKED,
     Source,
     add,
+    choose,
     host_of,
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import read_rows, source, update_rows, write_sql
+from aggregator.store.tables import read_rows, write_sql
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
@@ -59,12 +60,10 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             add(connection, new)
             continue
         named.add(old.id)
-        update_rows(connection, source, source.c.id == old.id, **_changes(old, new))
+        choose(connection, old.id, **_changes(old, new))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
-            write_sql(
-                connection, "UPDATE source SET paused = true WHERE id = :id", id=id_
-            )
+            choose(connection, id_, paused=True)
     restart_merged_sources(connection)
     _give_way(connection)
 
@@ -103,8 +102,10 @@ def set_default_interval(
 
 def _give_way(connection: Connection) -> None:
     """Merge sources that were added by command into those of the configuration file with the same address."""
-    feeds = f"SELECT * FROM source WHERE host IS NOT NULL AND {IS_ASKED}"  # noqa: S608
-    asked = read_rows(connection, feeds)
+    asked = read_rows(
+        connection,
+        f"SELECT * FROM source WHERE host IS NOT NULL AND {IS_ASKED}",  # noqa: S608
+    )
     of_file = {
         (row.kind, address_key(row.address)): row.id
         for row in asked

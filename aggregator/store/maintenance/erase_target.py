@@ -19,6 +19,7 @@ from aggregator.store.tables import (
     INDEXED_ADDRESS,
     is_indexed,
     read_rows,
+    read_set,
     read_values,
     stream_rows,
 )
@@ -56,12 +57,15 @@ def resolve_target(
     kind: EraseKind
     if is_source:
         kind = "source"
-        of_source = f"""
+        ids = read_set(
+            connection,
+            f"""
             SELECT id FROM article WHERE source = :name
             UNION SELECT entry.article FROM entry LEFT JOIN article ON article.id = entry.article
             WHERE entry.source = :name AND article.id IS NULL AND {_HAS_TEXT}
-            """  # noqa: S608
-        ids = set(read_values(connection, of_source, name=name))
+            """,  # noqa: S608
+            name=name,
+        )
     elif "://" in name:
         kind = "address"
         ids = _of_address(connection, name)
@@ -81,10 +85,10 @@ def resolve_target(
         named = of_outlets(connection, [name])
         placed = f"SELECT id FROM article WHERE {named}"  # noqa: S608
         ids = set(named.read_values(connection, placed))
-        unplaced = (
-            f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}"  # noqa: S608
-        )
-        for row in stream_rows(connection, unplaced):
+        for row in stream_rows(
+            connection,
+            f"SELECT article, payload FROM entry WHERE state <> 'done' AND {_HAS_TEXT}",  # noqa: S608
+        ):
             outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
             if outlet is not None and name.casefold() in (
                 outlet.key.casefold(),
@@ -123,15 +127,16 @@ def _of_address(connection: Connection, address: str) -> set[str]:
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    of_articles = "SELECT story FROM article WHERE id IN :ids"
-    lost = Counter(read_values(connection, of_articles, ids=ids))
+    lost = Counter(
+        read_values(connection, "SELECT story FROM article WHERE id IN :ids", ids=ids)
+    )
     counted = "SELECT id, article_count FROM story WHERE id IN :ids"
     with_text = f"SELECT entry_no FROM entry WHERE article IN :ids AND {_HAS_TEXT}"  # noqa: S608
     copies = "SELECT id FROM article WHERE copy_of IN :ids"
     return EraseSummary(
         articles=lost.total(),
         entries=len(read_values(connection, with_text, ids=ids)),
-        copies=len(set(read_values(connection, copies, ids=ids)).difference(ids)),
+        copies=len(read_set(connection, copies, ids=ids).difference(ids)),
         stories=len(lost),
         emptied=sum(
             count == lost[id_]

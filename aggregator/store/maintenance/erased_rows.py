@@ -15,8 +15,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    select,
-    text,
 )
 
 from aggregator.model.entry import Entry
@@ -28,11 +26,11 @@ from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
-    delete_rows,
     entry,
     in_parts,
     insert_rows,
     read_rows,
+    read_set,
     read_values,
     story,
     update_rows,
@@ -67,17 +65,24 @@ def set_copied(
 ) -> None:
     """Set the original or the earlier version of these articles (None: without one), or their `role`."""
     for name, value in values.items():
-        changed = f"UPDATE article SET {name} = :value WHERE id IN :ids"  # noqa: S608
-        write_sql(connection, changed, value=value, ids=ids)
+        write_sql(
+            connection,
+            f"UPDATE article SET {name} = :value WHERE id IN :ids",  # noqa: S608
+            value=value,
+            ids=ids,
+        )
 
 
 def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return every story that one of these articles was in, by log and change stream."""
-    former = """
+    return read_set(
+        connection,
+        """
         SELECT story FROM story_log WHERE article IN :ids
         UNION SELECT story FROM change WHERE article IN :ids
-        """
-    return set(read_values(connection, former, ids=ids))
+        """,
+        ids=ids,
+    )
 
 
 def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -102,13 +107,17 @@ def delete_articles(
     index.count_stale_rows(connection, len(indexed))
     if what == "all":
         ids = [row.id for row in rows]
-        copies = "UPDATE article SET original = NULL WHERE original IN :ids"
-        write_sql(connection, copies, ids=ids)
+        write_sql(
+            connection,
+            "UPDATE article SET original = NULL WHERE original IN :ids",
+            ids=ids,
+        )
         # Sketches and lines of outlets are deleted by their foreign keys.
         write_sql(connection, "DELETE FROM article WHERE id IN :ids", ids=ids)
         return
-    lines = "DELETE FROM outlet_line WHERE article IN :numbers"
-    write_sql(connection, lines, numbers=numbers)
+    write_sql(
+        connection, "DELETE FROM outlet_line WHERE article IN :numbers", numbers=numbers
+    )
 
     def without_text(row: RowMapping) -> dict[str, Any]:
         changes = dict(_WITHOUT_TEXT)
@@ -136,23 +145,28 @@ def blank_entries(
     """Erase the text of all entries whose `column` is among `those`, and refuse those that wait."""
     which = f"{column} IN :those"
     names = set()
-    declared = f"SELECT url, payload FROM entry WHERE {which}"  # noqa: S608
-    for row in read_rows(connection, declared, those=those):
+    for row in read_rows(
+        connection,
+        f"SELECT url, payload FROM entry WHERE {which}",  # noqa: S608
+        those=those,
+    ):
         names.add(row.url)
         if row.payload:
             item = codecs.decompress_struct(row.payload, Entry)
             names |= {item.url, item.guid}
-    rejected = "DELETE FROM rejected_input WHERE item IN :names"
-    write_sql(connection, rejected, names=names - {None, ""})
-    blank = f"""
+    write_sql(
+        connection,
+        "DELETE FROM rejected_input WHERE item IN :names",
+        names=names - {None, ""},
+    )
+    write_sql(
+        connection,
+        f"""
         UPDATE entry SET url = NULL, page = NULL, page_url = NULL, page_charset = NULL, page_robots = NULL,
           page_due_at = NULL, page_verdict = NULL, payload = :nothing, state = 'refused',
           outcome = 'refused', verdict = :verdict, reason = :reason, done_at = coalesce(done_at, :at)
         WHERE {which}
-        """  # noqa: S608
-    write_sql(
-        connection,
-        blank,
+        """,  # noqa: S608
         nothing=b"",
         verdict=tombstones.VERDICT,
         reason=tombstones.REASON,
@@ -164,8 +178,9 @@ def blank_entries(
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:
     """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
     # The state is compared here: SQLite, which has no statistics, would read the index of all placed entries.
-    states = "SELECT entry_no, state FROM entry WHERE article IN :ids"
-    rows = read_rows(connection, states, ids=ids)
+    rows = read_rows(
+        connection, "SELECT entry_no, state FROM entry WHERE article IN :ids", ids=ids
+    )
     numbers = [row.entry_no for row in rows if row.state == "done"]
     slim = {"payload": b"", "url": None, "page_url": None}
     rewrite(connection, entry, numbers, lambda _: slim)
@@ -173,22 +188,32 @@ def slim_entries(connection: Connection, ids: Collection[str]) -> None:
 
 def close_story(connection: Connection, id: str) -> None:
     """Close a story without articles. The row keeps the id, so that it is never given again."""
-    closed = "SELECT story_no FROM story WHERE id = :id OR redirect_to = :id"
-    numbers = read_values(connection, closed, id=id)
+    numbers = read_values(
+        connection,
+        "SELECT story_no FROM story WHERE id = :id OR redirect_to = :id",
+        id=id,
+    )
     rewrite(connection, story, numbers, lambda _: _CLOSED_STORY)
     # The key begins with the reader: without the readers, every mark would be read.
-    marks = "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers"
-    write_sql(connection, marks, numbers=numbers)
+    write_sql(
+        connection,
+        "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers",
+        numbers=numbers,
+    )
     story_rows.erase_subjects(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
     """Clear the headline of a live story unless it is known not to be the title of one of these articles."""
-    hidden = """
+    write_sql(
+        connection,
+        """
         UPDATE story SET title = '', title_article = NULL, summary = ''
         WHERE id = :id AND (title_article IS NULL OR title_article IN :ids)
-        """
-    write_sql(connection, hidden, id=id, ids=ids)
+        """,
+        id=id,
+        ids=ids,
+    )
 
 
 def blank_stories(
@@ -203,27 +228,37 @@ def blank_stories(
         UNION SELECT title FROM article WHERE story IN :stories
         """
     titles = {"", *read_values(connection, shown, stories=stories)}
-    merged = """
+    write_sql(
+        connection,
+        """
         UPDATE story SET title = '', title_article = NULL, summary = '', text = NULL, rendered = NULL
         WHERE redirect_to IS NOT NULL AND id IN :stories
-        """
-    write_sql(connection, merged, stories=stories)
+        """,
+        stories=stories,
+    )
 
     # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
     # every headline that no remaining article has is cleared.
-    of_erased = "UPDATE change SET title = '', article = NULL WHERE article IN :ids"
-    write_sql(connection, of_erased, ids=ids)
-    changes = (
-        "SELECT change_no, title, title_before FROM change WHERE story IN :stories"
+    write_sql(
+        connection,
+        "UPDATE change SET title = '', article = NULL WHERE article IN :ids",
+        ids=ids,
     )
-    for n, title, before in read_rows(connection, changes, stories=stories):
+    for n, title, before in read_rows(
+        connection,
+        "SELECT change_no, title, title_before FROM change WHERE story IN :stories",
+        stories=stories,
+    ):
         kept = title if title in titles else ""
         kept_before = before if before in titles else None
         if (kept, kept_before) != (title, before):
             blank = "UPDATE change SET title = :kept, title_before = :before WHERE change_no = :n"
             write_sql(connection, blank, kept=kept, before=kept_before, n=n)
-    lines = "SELECT log_no, detail FROM story_log WHERE kind = 'headline' AND story IN :stories"
-    for n, written in read_rows(connection, lines, stories=stories):
+    for n, written in read_rows(
+        connection,
+        "SELECT log_no, detail FROM story_log WHERE kind = 'headline' AND story IN :stories",
+        stories=stories,
+    ):
         detail = json.loads(written or "{}")
         for name in ("before", "after"):
             if detail.get(name, "") not in titles:
@@ -234,22 +269,26 @@ def blank_stories(
             write_sql(connection, blank, cleaned=cleaned, n=n)
 
     # Deliveries from before an upgrade may have their messages stored.
-    messages = (
-        "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories"
+    write_sql(
+        connection,
+        "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories",
+        stories=stories,
     )
-    write_sql(connection, messages, stories=stories)
 
 
 def drop_answers(connection: Connection) -> None:
     """Delete the answered `recluster` commands: their results have headlines."""
-    answered = "DELETE FROM command WHERE kind = 'recluster' AND state <> 'waiting'"
-    write_sql(connection, answered)
+    write_sql(
+        connection,
+        "DELETE FROM command WHERE kind = 'recluster' AND state <> 'waiting'",
+    )
 
 
 def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
-    blank = "UPDATE command SET payload = '{}' WHERE command_no = :n"
-    write_sql(connection, blank, n=n)
+    write_sql(
+        connection, "UPDATE command SET payload = '{}' WHERE command_no = :n", n=n
+    )
 
 
 def rewrite(
@@ -264,20 +303,19 @@ def rewrite(
     rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
     half a page. PostgreSQL writes a new row version in any case.
     """
-    (key,) = table.primary_key.columns
+    (key,) = table.primary_key.columns.keys()
+    chosen = f"FROM {table.name} WHERE {key} IN :keys"
     for part in in_parts(sorted(keys)):
-        rows = (
-            connection.execute(select(table).where(key.in_(part)).order_by(key))
-            .mappings()
-            .all()
-        )
+        stored = read_rows(connection, f"SELECT * {chosen} ORDER BY {key}", keys=part)
+        rows = [row._mapping for row in stored]
         if connection.dialect.name == "sqlite":
             # Foreign keys are checked at the end of this transaction
-            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
-            delete_rows(connection, table, key.in_(part))
+            write_sql(connection, "PRAGMA defer_foreign_keys=ON")
+            write_sql(connection, f"DELETE {chosen}", keys=part)
             changed = [{**row, **changes_of(row)} for row in rows]
             insert_rows(connection, table, changed)
             continue
         for row in rows:
             if changes := changes_of(row):
-                update_rows(connection, table, key == row[key.name], **changes)
+                is_it = f"{key} = :key"
+                update_rows(connection, table.name, is_it, changes, key=row[key])

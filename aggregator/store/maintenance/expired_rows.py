@@ -61,7 +61,7 @@ def placed_before(
         since=now - dt.timedelta(seconds=seconds),
         now=now,
     )
-    return newest_article(connection) if first is None else int(first) - 1
+    return newest_article(connection) if first is None else first - 1
 
 
 _OF_OLD = """
@@ -76,27 +76,37 @@ def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
     It is the story of the oldest article, among the stories without an article above inbox number `upto`.
     """
     # The articles of stories that still grow are passed over; they are few.
-    oldest = f"""
+    return read_row(
+        connection,
+        f"""
         SELECT story_no, id, title FROM story
         WHERE id = (SELECT story FROM article WHERE {_IS_OLD[what]} ORDER BY inbox_no LIMIT 1)
-        """  # noqa: S608
-    return read_row(connection, oldest, upto=upto)
+        """,  # noqa: S608
+        upto=upto,
+    )
 
 
 def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
     """Count the stories that `next_story` returns, one after the other."""
-    old = f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}"  # noqa: S608
-    return read_value(connection, old, upto=upto)
+    return read_value(
+        connection,
+        f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}",  # noqa: S608
+        upto=upto,
+    )
 
 
 def articles_with_text(
     connection: Connection, story_id: str, limit: int
 ) -> list[StoredArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    with_text = """
-        SELECT inbox_no FROM article WHERE story = :story AND text IS NOT NULL ORDER BY inbox_no LIMIT :limit
+    numbers = read_values(
+        connection,
         """
-    numbers = read_values(connection, with_text, story=story_id, limit=limit)
+        SELECT inbox_no FROM article WHERE story = :story AND text IS NOT NULL ORDER BY inbox_no LIMIT :limit
+        """,
+        story=story_id,
+        limit=limit,
+    )
     return stored_with(connection, "inbox_no", numbers)
 
 
@@ -120,12 +130,16 @@ def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
 
 def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
     """Return the last articles of a story, the headline's article last: copies go before their originals."""
-    ordered = """
+    return read_values(
+        connection,
+        """
         SELECT id FROM article WHERE story = :story
         ORDER BY CASE WHEN id = (SELECT title_article FROM story WHERE story.id = :story) THEN 1 ELSE 0 END,
           inbox_no DESC LIMIT :limit
-        """
-    return read_values(connection, ordered, story=story_id, limit=limit)
+        """,
+        story=story_id,
+        limit=limit,
+    )
 
 
 def drop_history(connection: Connection, ids: set[str]) -> None:

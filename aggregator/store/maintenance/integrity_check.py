@@ -96,12 +96,6 @@ _VERDICTS = """
     SELECT coalesce(verdict, '') AS verdict, count(*) FROM entry WHERE state = 'refused'
     GROUP BY verdict ORDER BY coalesce(verdict, '')
     """
-_WITHOUT_ARTICLE = """
-    SELECT count(*) FROM entry WHERE state = 'done'
-    AND NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
-    AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
-    """
-_QUARANTINED = f"SELECT count(*) FROM entry WHERE {IS_QUARANTINED}"  # noqa: S608
 
 
 def faults(database: Database) -> Iterator[Fault]:
@@ -138,11 +132,6 @@ _OF_AN_INDEX = re.compile(
 # Newer versions of SQLite name the full-text index in their messages
 _SEARCH = "article_search"
 
-_LOST_REFERENCES = 'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
-
-
-_CHECK_SEARCH = "INSERT INTO article_search(article_search) VALUES ('integrity-check')"
-
 
 def _file_faults(database: Database) -> Iterator[Fault]:
     """Let SQLite check the file, the full-text index and the foreign keys."""
@@ -157,13 +146,19 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     try:
         # FTS5 checks its index itself: SQLite passes over other words in its pages.
         with database.write() as connection:
-            write_sql(connection, _CHECK_SEARCH)
+            write_sql(
+                connection,
+                "INSERT INTO article_search(article_search) VALUES ('integrity-check')",
+            )
     except DamagedFileError:
         yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
     except NotWritableError:
         pass  # the rest of a file that is read-only is checked
     with database.read() as connection:
-        lost = read_rows(connection, _LOST_REFERENCES)
+        lost = read_rows(
+            connection,
+            'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2',
+        )
     for table, parent, rows in lost:
         what = f"rows of {table} refer to rows of {parent} that do not exist"
         yield Fault(what=what, rows=rows, advice=REPAIR)
@@ -285,8 +280,18 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, placed entries without an article, and entries in quarantine."""
     with database.read() as connection:
         total = _balance(connection)
-        without_article = read_value(connection, _WITHOUT_ARTICLE)
-        quarantined = read_value(connection, _QUARANTINED)
+        without_article = read_value(
+            connection,
+            """
+            SELECT count(*) FROM entry WHERE state = 'done'
+            AND NOT EXISTS (SELECT 1 FROM article WHERE article.id = entry.article)
+            AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.article = entry.article)
+            """,
+        )
+        quarantined = read_value(
+            connection,
+            f"SELECT count(*) FROM entry WHERE {IS_QUARANTINED}",  # noqa: S608
+        )
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"
     missing = (

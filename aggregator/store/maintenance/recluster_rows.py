@@ -17,9 +17,10 @@ from aggregator.store.tables import (
     affinity,
     insert_rows,
     outlet_line,
+    read_map,
     read_rows,
+    read_set,
     read_value,
-    read_values,
     sketch,
     source_history,
     source_period,
@@ -41,20 +42,21 @@ _DECISIONS = """
 
 def grouping(connection: Connection) -> dict[str, str]:
     """Return the story of every article, in the order of inbox numbers."""
-    assigned = "SELECT id, story FROM article ORDER BY inbox_no"
-    return dict(read_rows(connection, assigned))
+    return read_map(connection, "SELECT id, story FROM article ORDER BY inbox_no")
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
     """Return the numbers of live stories by id."""
-    live = "SELECT id, story_no FROM story WHERE redirect_to IS NULL"
-    return dict(read_rows(connection, live))
+    return read_map(
+        connection, "SELECT id, story_no FROM story WHERE redirect_to IS NULL"
+    )
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
     """Return the id of the article that founded a story."""
-    founder = "SELECT founding_article FROM story WHERE id = :id"
-    return read_value(connection, founder, id=story_id)
+    return read_value(
+        connection, "SELECT founding_article FROM story WHERE id = :id", id=story_id
+    )
 
 
 def take_decisions(
@@ -84,14 +86,16 @@ def take_decisions(
             runner_up = decoded.runner_up
             present = runner_up and successors.get(runner_up.story)
             if runner_up and present and present != runner_up.story:
-                renamed = replace(runner_up, story=present)
                 row["evidence"] = codecs.pack_compressed(
-                    replace(decoded, runner_up=renamed)
+                    replace(decoded, runner_up=replace(runner_up, story=present))
                 )
         changes = [row for row in part if row != known.get(row["number"])]
         columns = ", ".join(f"{name} = :{name}" for name in part[0] if name != "number")
-        decided = f"UPDATE article SET {columns} WHERE inbox_no = :number"  # noqa: S608
-        write_each(live, decided, changes)
+        write_each(
+            live,
+            f"UPDATE article SET {columns} WHERE inbox_no = :number",  # noqa: S608
+            changes,
+        )
         advance(0)
 
 
@@ -106,7 +110,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     ]
     if not changed:
         return []
-    numbers = set(read_values(live, "SELECT inbox_no FROM article"))
+    numbers = read_set(live, "SELECT inbox_no FROM article")
     present = [change["number"] for change in changed if change["number"] in numbers]
     for number in present:
         index.take_out(live, number)
@@ -130,10 +134,12 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
 
 def forget_retired_numbers(live: Connection) -> None:
     """Take the inbox numbers out of stories that redirect, after the others were renumbered."""
-    retired = """
-        UPDATE story SET last_inbox_no = 0, membership_changed_no = 0 WHERE redirect_to IS NOT NULL
+    write_sql(
+        live,
         """
-    write_sql(live, retired)
+        UPDATE story SET last_inbox_no = 0, membership_changed_no = 0 WHERE redirect_to IS NOT NULL
+        """,
+    )
 
 
 def take_sketches(
@@ -141,7 +147,7 @@ def take_sketches(
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
     write_sql(live, "DELETE FROM sketch WHERE article >= :start", start=start)
-    copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
+    copy_rows(scratch, live, sketch, advance, "article >= :start", start=start)
 
 
 def take_storylines(
@@ -151,8 +157,9 @@ def take_storylines(
 
     A storyline has the id of its founder, or of its first story if that is gone.
     """
-    of_stories = "SELECT id, story_no FROM story WHERE id IN :ids"
-    numbers = dict(read_rows(live, of_stories, ids=names.values()))
+    numbers = read_map(
+        live, "SELECT id, story_no FROM story WHERE id IN :ids", ids=names.values()
+    )
     write_sql(live, "DELETE FROM affinity WHERE article >= :start", start=start)
     near = """
         SELECT article, id, logit FROM affinity JOIN story ON story.story_no = affinity.story WHERE article >= :start
@@ -164,16 +171,22 @@ def take_storylines(
     ]
     insert_rows(live, affinity, rows)
     lines = defaultdict(list)
-    of_lines = "SELECT id, storyline FROM story WHERE redirect_to IS NULL AND storyline IS NOT NULL"
-    for id_, line in read_rows(scratch, of_lines):
+    for id_, line in read_rows(
+        scratch,
+        "SELECT id, storyline FROM story WHERE redirect_to IS NULL AND storyline IS NOT NULL",
+    ):
         lines[line].append(names[id_])
     write_sql(live, "UPDATE story SET storyline = NULL WHERE storyline IS NOT NULL")
     for line, ids in lines.items():
         founder = names.get(line)
         if founder not in ids:
             founder = min(ids, key=lambda id_: numbers[id_])
-        joined = "UPDATE story SET storyline = :founder WHERE id IN :ids"
-        write_sql(live, joined, founder=founder, ids=ids)
+        write_sql(
+            live,
+            "UPDATE story SET storyline = :founder WHERE id IN :ids",
+            founder=founder,
+            ids=ids,
+        )
 
 
 def take_stream_history(

@@ -5,7 +5,7 @@ intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -15,12 +15,10 @@ from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
     counter_value,
-    delete_rows,
     metadata,
     read_value,
     read_values,
     set_counter,
-    story,
     update_rows,
     write_sql,
 )
@@ -34,26 +32,27 @@ _NUMBERED = (
     ("change", "change_no", "change"),
 )
 
-# A story for the articles of each story that is lost; `write_stories` computes its counts and times.
-_INSERT_LOST_STORIES = """
-    INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
-      language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
-    SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
-      founder.inbox_no, founder.title, founder.lead, founder.language, founder.effective_at,
-      founder.effective_at, founder.effective_at, 1, 1, 1
-    FROM article AS founder,
-      (SELECT max(number) AS number FROM (SELECT value AS number FROM counter WHERE name = 'story'
-       UNION ALL SELECT max(story_no) FROM story) AS numbers) AS used
-    WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
-      AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
-    """
-
 
 def clear_derived(connection: Connection) -> None:
     """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
     if connection.dialect.name == "sqlite":
         write_sql(connection, "REINDEX")
-    write_sql(connection, _INSERT_LOST_STORIES)
+    # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
+    write_sql(
+        connection,
+        """
+        INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
+          language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
+        SELECT founder.story, used.number + row_number() OVER (ORDER BY founder.inbox_no), founder.id, 0,
+          founder.inbox_no, founder.title, founder.lead, founder.language, founder.effective_at,
+          founder.effective_at, founder.effective_at, 1, 1, 1
+        FROM article AS founder,
+          (SELECT max(number) AS number FROM (SELECT value AS number FROM counter WHERE name = 'story'
+           UNION ALL SELECT max(story_no) FROM story) AS numbers) AS used
+        WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = founder.story)
+          AND founder.inbox_no = (SELECT min(inbox_no) FROM article AS member WHERE member.story = founder.story)
+        """,
+    )
     for name, column, table in _NUMBERED:  # so that no number is given twice
         highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608
         number = max(read_value(connection, highest), counter_value(connection, name))
@@ -62,7 +61,11 @@ def clear_derived(connection: Connection) -> None:
     # lost articles are reports.
     for referring in metadata.sorted_tables:
         for key in referring.foreign_keys:
-            delete_rows(connection, referring, key.parent.not_in(select(key.column)))
+            lost = f"""
+                DELETE FROM {referring.name}
+                WHERE {key.parent.name} NOT IN (SELECT {key.column.name} FROM {key.column.table.name})
+                """  # noqa: S608
+            write_sql(connection, lost)
     for name in ("identity_key", "observation"):
         lost = f"""
             DELETE FROM {name} WHERE article <> '' AND article NOT IN (
@@ -91,8 +94,9 @@ def write_stories(
     Headline, order and log stay.
     """
     with database.write(unhurried=True) as connection:
-        live = "SELECT id FROM story WHERE redirect_to IS NULL"
-        for id_ in read_values(connection, live):
+        for id_ in read_values(
+            connection, "SELECT id FROM story WHERE redirect_to IS NULL"
+        ):
             members = stored_articles.members(connection, id_)
             if members:
                 derived = story_rows.derived_columns(
@@ -100,5 +104,5 @@ def write_stories(
                     families,
                     container_only=story_rows.has_only_containers(members),
                 )
-                update_rows(connection, story, story.c.id == id_, **derived)
+                update_rows(connection, "story", "id = :id", derived, id=id_)
             advance(1)

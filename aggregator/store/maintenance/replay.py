@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from aggregator.model.entry import Entry, Outlet, Published
 from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
@@ -45,19 +45,27 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
 
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
-    whole = "SELECT coalesce(max(inbox_no), -1) + 1 FROM article WHERE text IS NULL"
-    first = int(read_value(connection, whole))
+    first = read_value(
+        connection,
+        "SELECT coalesce(max(inbox_no), -1) + 1 FROM article WHERE text IS NULL",
+    )
     if since is None:
         return first
-    seen = "SELECT min(inbox_no) FROM article WHERE seen_at >= :since"
-    number = read_value(connection, seen, since=since)
+    number = read_value(
+        connection,
+        "SELECT min(inbox_no) FROM article WHERE seen_at >= :since",
+        since=since,
+    )
     return max(first, number or expired_rows.newest_article(connection) + 1)
 
 
 def numbers_from(connection: Connection, n: int) -> list[int]:
     """Return the inbox numbers of the articles from number `n` on, in order."""
-    numbers = "SELECT inbox_no FROM article WHERE inbox_no >= :n ORDER BY inbox_no"
-    return read_values(connection, numbers, n=n)
+    return read_values(
+        connection,
+        "SELECT inbox_no FROM article WHERE inbox_no >= :n ORDER BY inbox_no",
+        n=n,
+    )
 
 
 def placed_articles(
@@ -152,71 +160,54 @@ def _clean_article(row: Any) -> CleanArticle:
 def seed(
     live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
 ) -> int:
-    """Copy the articles before inbox number `n` and their stories.
+    """Copy the articles before inbox number `n`, all stories, and how often sources agreed.
 
     `corrected`: copy the corrections, too. Return the last inbox number whose article the copied counts of sources
-    include.
+    include; 0 without any.
     """
     if corrected:
         copy_rows(live, scratch, correction, advance)
         copy_rows(live, scratch, link_constraint, advance)
     if n == 0:
         return 0
-    _copy_articles(live, scratch, n, advance)
-    return _copy_source_counts(live, scratch, advance)
-
-
-def _copy_articles(
-    live: Connection, scratch: Connection, n: int, advance: Advance
-) -> None:
-    """Copy the articles before inbox number `n`, all stories, and their counters."""
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
     copy_rows(live, scratch, story, advance)
     # The second look then examines only stories that later articles change.
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
-    copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
+    copy_rows(live, scratch, article, advance, "inbox_no < :n", n=n)
     # Stories of later articles only keep their ids from being given again: nothing may join them.
-    without_articles = (
-        "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)"
+    write_sql(
+        scratch,
+        "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)",
     )
-    write_sql(scratch, without_articles)
-    for number in (
-        sketch.c.article,
-        affinity.c.article,
-        stream_period.c.last_inbox_no,
-    ):
-        copy_rows(live, scratch, number.table, advance, number < n)
-
-
-def _copy_source_counts(live: Connection, scratch: Connection, advance: Advance) -> int:
-    """Copy how often sources agreed, as of the last period that ended in `scratch`.
-
-    The counts include the articles of the next period, too. Return the last inbox number of that period; 0 if it
-    has not ended.
-    """
+    for table in (sketch, affinity):
+        copy_rows(live, scratch, table, advance, "article < :n", n=n)
+    copy_rows(live, scratch, stream_period, advance, "last_inbox_no < :n", n=n)
+    # The counts include the articles of the period after the last that ended in `scratch`, too.
     closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
-    copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
-    write_sql(scratch, _SOURCES_AS_OF, closed=closed)
+    copy_rows(live, scratch, standing, advance, "period <= :closed", closed=closed)
+    # Matches are stored by period. So `closed_articles` and `closed_matched` become the counts as of the period
+    # `closed`; `articles` and `matched` become those as of the next period, which no decision reads before its end.
+    write_sql(
+        scratch,
+        """
+        UPDATE source_history SET
+          closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
+            WHERE later.source = source_history.source AND later.period > :closed), 0),
+          closed_matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
+            WHERE later.source = source_history.source AND later.period > :closed), 0),
+          articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
+            WHERE later.source = source_history.source AND later.period > :closed + 1), 0),
+          matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
+            WHERE later.source = source_history.source AND later.period > :closed + 1), 0)
+        """,
+        closed=closed,
+    )
     next_period = "SELECT last_inbox_no FROM stream_period WHERE number = :number"
     return read_value(live, next_period, number=closed + 1) or 0
-
-
-# Matches are stored by period. So `closed_articles` and `closed_matched` become the counts as of the period
-# `closed`; `articles` and `matched` become those as of the next period, which no decision reads before its end.
-_SOURCES_AS_OF = """
-    UPDATE source_history SET
-      closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
-        WHERE later.source = source_history.source AND later.period > :closed), 0),
-      closed_matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
-        WHERE later.source = source_history.source AND later.period > :closed), 0),
-      articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
-        WHERE later.source = source_history.source AND later.period > :closed + 1), 0),
-      matched = closed_matched - coalesce((SELECT sum(matched) FROM source_period AS later
-        WHERE later.source = source_history.source AND later.period > :closed + 1), 0)
-    """
 
 
 def split_stories(live: Connection, n: int) -> list[str]:
@@ -233,9 +224,11 @@ def copy_rows(
     target: Connection,
     table: Table,
     advance: Advance,
-    *which: ColumnElement[bool],
+    condition: str = "true",
+    **values: Any,
 ) -> None:
-    """Copy the rows of a table that meet all conditions."""
-    for part in parts(source, select(table).where(*which)):
+    """Copy the rows of a table that meet a condition, which names `values`."""
+    chosen = f"SELECT * FROM {table.name} WHERE {condition}"  # noqa: S608
+    for part in parts(source, chosen, **values):
         insert_rows(target, table, part)
         advance(0)

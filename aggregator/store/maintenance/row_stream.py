@@ -10,18 +10,15 @@ full-text index is built again from the articles.
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
     Table,
     Text,
-    collate,
     inspect,
-    select,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, IntegrityError
@@ -36,6 +33,7 @@ from aggregator.store.tables import (
     metadata,
     read_rows,
     read_value,
+    stream_rows,
     write_sql,
 )
 
@@ -96,22 +94,23 @@ def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
 def batches(connection: Connection) -> Iterator[Batch]:
     """Yield all rows."""
     for table in tables():
-        keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
-        if connection.dialect.name != "sqlite":
-            # Keys are ordered by bytes, because the order of letters depends on the locale of the server.
-            keys = [
-                collate(key, "C") if isinstance(key.type, Text) else key for key in keys
-            ]
-        for rows in parts(connection, select(table).order_by(*keys)):
+        keys = []
+        for key in table.primary_key.columns:
+            # Texts are ordered by bytes, because the order of letters depends on the locale of a server.
+            is_text = isinstance(key.type, Text) and connection.dialect.name != "sqlite"
+            keys.append(f'{key.name} COLLATE "C"' if is_text else key.name)
+        ordered = f"SELECT * FROM {table.name} ORDER BY {', '.join(keys)}"  # noqa: S608
+        for rows in parts(connection, ordered):
             yield Batch(table, rows)
 
 
-def parts(connection: Connection, rows: Select[Any]) -> Iterator[list[Values]]:
+def parts(connection: Connection, sql: str, /, **values: Any) -> Iterator[list[Values]]:
     """Yield the rows of a statement, some at a time."""
-    result = connection.execute(rows.execution_options(yield_per=AT_ONCE))
-    names = list(result.keys())
-    for part in result.partitions():
-        yield [dict(zip(names, row, strict=True)) for row in part]
+    rows = stream_rows(connection, sql, **values)
+    while part := [
+        dict(zip(row._fields, row, strict=True)) for row in islice(rows, AT_ONCE)
+    ]:
+        yield part
 
 
 def database_name(url: str) -> str:
@@ -121,8 +120,9 @@ def database_name(url: str) -> str:
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
-    first = "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"
-    return read_value(connection, first)
+    return read_value(
+        connection, "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"
+    )
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
@@ -149,13 +149,18 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
     if connection.dialect.name != "sqlite":
         for table in metadata.sorted_tables:
             for column in table.primary_key.columns:
-                of_key = "SELECT pg_get_serial_sequence(:table, :key)"
                 sequence = read_value(
-                    connection, of_key, table=table.name, key=column.name
+                    connection,
+                    "SELECT pg_get_serial_sequence(:table, :key)",
+                    table=table.name,
+                    key=column.name,
                 )
                 # Without rows the highest number is null, and nothing is set
                 if sequence is not None:
-                    last = f'SELECT setval(:sequence, max("{column.name}")) FROM "{table.name}"'  # noqa: S608
-                    read_value(connection, last, sequence=sequence)
+                    read_value(
+                        connection,
+                        f'SELECT setval(:sequence, max("{column.name}")) FROM "{table.name}"',  # noqa: S608
+                        sequence=sequence,
+                    )
     index.reindex_all(connection)
     return total

@@ -46,7 +46,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         ),
         story=row.story,
         story_title=row.story_title,
-        revisions=int(read_value(connection, _REVISIONS, article=id_)),
+        revisions=read_value(connection, _REVISIONS, article=id_),
         copies=tuple(other for other in members if other.copy_of == id_),
     )
 
@@ -80,19 +80,28 @@ _LOG_LINES = 40
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
     """Return an article with the evidence of its placement; `id` may be its id or its address."""
-    chosen = f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC"
-    row = read_row(connection, chosen, ids=stored_articles.ids_of(connection, id))
+    row = read_row(
+        connection,
+        f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC",
+        ids=stored_articles.ids_of(connection, id),
+    )
     if row is None:
         return None
     view = article_views.view(row)
     assert view.evidence is not None, "it was selected"
     # The story is a condition because the log is indexed by story.
-    lines = f"""
+    log = read_structs(
+        connection,
+        LogLine,
+        """
         SELECT at, story, kind, article, detail FROM story_log WHERE story = :story
         AND (article IS NULL AND kind IN ('merged', 'corrected', 'regrouped') OR article = :article)
-        ORDER BY log_no LIMIT {_LOG_LINES}
-        """  # noqa: S608
-    log = read_structs(connection, LogLine, lines, story=row.story, article=row.id)
+        ORDER BY log_no LIMIT :most
+        """,
+        most=_LOG_LINES,
+        story=row.story,
+        article=row.id,
+    )
     return ExplainedArticle(
         article=view,
         story=row.story,

@@ -15,8 +15,8 @@ from aggregator.store.read.storyline_views import storyline_of
 from aggregator.store.stories.storyline_rows import ANSWERING
 from aggregator.store.tables import (
     count_rows,
-    insert_new,
     mute,
+    read_map,
     read_rows,
     read_values,
     write_sql,
@@ -35,9 +35,8 @@ class BrowserMutes:
 
     def all_mutes(self) -> list[Any]:
         """Return the rows of all mutes by kind and name."""
-        ordered = "SELECT * FROM mute ORDER BY kind, name"
         with self._database.read() as connection:
-            return read_rows(connection, ordered)
+            return read_rows(connection, "SELECT * FROM mute ORDER BY kind, name")
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""
@@ -48,11 +47,11 @@ class BrowserMutes:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
                 )
-            rows = [
-                {"kind": kind, "muted": muted, "name": name}
-                for muted, name in named.items()
-            ]
-            insert_new(connection, mute, rows)
+            added = """
+                INSERT INTO mute (kind, muted, name) VALUES (:kind, :muted, :name) ON CONFLICT DO NOTHING
+                """
+            for muted, name in named.items():
+                write_sql(connection, added, kind=kind, muted=muted, name=name)
 
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there; of a storyline, all that it answers for."""
@@ -62,8 +61,12 @@ class BrowserMutes:
                 lines = muted_storylines(connection)
                 line = lines.get(muted, muted)
                 ids = [id_ for id_ in lines if lines[id_] == line]
-            gone = "DELETE FROM mute WHERE kind = :kind AND muted IN :ids"
-            write_sql(connection, gone, kind=kind, ids=ids)
+            write_sql(
+                connection,
+                "DELETE FROM mute WHERE kind = :kind AND muted IN :ids",
+                kind=kind,
+                ids=ids,
+            )
 
 
 def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
@@ -84,11 +87,14 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
                 raise UsageError(
                     f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
                 )
-            called = """
+            return read_map(
+                connection,
+                """
                 SELECT outlet, max(coalesce(outlet_name, outlet)) FROM article
                 WHERE outlet IN :keys GROUP BY outlet
-                """
-            return dict(read_rows(connection, called, keys=keys))
+                """,
+                keys=keys,
+            )
         case "storylines":
             line = storyline_of(connection, typed)
             if line is None:
@@ -107,7 +113,7 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
 def muted_storylines(connection: Connection) -> dict[str, str]:
     """Return the muted storylines as they are now, by the ids that were muted."""
     ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
-    return dict(read_rows(connection, f"SELECT gone.id, {ANSWERING}", ids=ids))
+    return read_map(connection, f"SELECT gone.id, {ANSWERING}", ids=ids)
 
 
 def end_rested(connection: Connection, since: dt.datetime) -> None:
@@ -118,8 +124,11 @@ def end_rested(connection: Connection, since: dt.datetime) -> None:
     fresh = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():
         if not read_rows(connection, fresh, line=line, since=since):
-            ended = "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id"
-            write_sql(connection, ended, id=id_)
+            write_sql(
+                connection,
+                "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id",
+                id=id_,
+            )
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables import read_rows, read_structs, read_value
 
 
 def following(
@@ -76,30 +76,24 @@ def changed_stories(
                 connection, "SELECT coalesce(max(log_no), 0) FROM story_log"
             )
         )
-    changed = read_rows(connection, _CHANGED_SINCE, since=since, limit=limit)
-    return ChangedStories(
-        changes=tuple(
-            ChangedStory(
-                n=row.n,
-                story=row.id,
-                kind=row.kind,
-                into=row.redirect_to or None,
-                updated=row.bumped_at if row.redirect_to is None else None,
-            )
-            for row in changed
-        ),
-        next=changed[-1].n if changed else since,
+    changed = read_structs(
+        connection,
+        ChangedStory,
+        """
+        SELECT max(log_no) AS n, story.id AS story, nullif(redirect_to, '') AS "into",
+          CASE WHEN redirect_to IS NULL THEN bumped_at END AS updated,
+          CASE WHEN redirect_to = '' THEN 'removed' WHEN redirect_to IS NOT NULL THEN 'merged'
+            WHEN min(CASE WHEN line.kind = 'created' THEN 0 ELSE 1 END) = 0 THEN 'created' ELSE 'changed' END AS kind
+        FROM (SELECT log_no, story, kind FROM story_log WHERE log_no > :since ORDER BY log_no LIMIT :limit) AS line
+        JOIN story ON story.id = line.story
+        GROUP BY story.id, redirect_to, bumped_at ORDER BY max(log_no)
+        """,
+        since=since,
+        limit=limit,
     )
-
-
-_CHANGED_SINCE = """
-    SELECT story.id, redirect_to, bumped_at, max(log_no) AS n,
-      CASE WHEN redirect_to = '' THEN 'removed' WHEN redirect_to IS NOT NULL THEN 'merged'
-        WHEN min(CASE WHEN line.kind = 'created' THEN 0 ELSE 1 END) = 0 THEN 'created' ELSE 'changed' END AS kind
-    FROM (SELECT log_no, story, kind FROM story_log WHERE log_no > :since ORDER BY log_no LIMIT :limit) AS line
-    JOIN story ON story.id = line.story
-    GROUP BY story.id, redirect_to, bumped_at ORDER BY max(log_no)
-    """
+    return ChangedStories(
+        changes=tuple(changed), next=changed[-1].n if changed else since
+    )
 
 
 def last_number(connection: Connection) -> int:

@@ -7,7 +7,7 @@ nothing that was forgotten meanwhile, and links to stories as they are.
 import datetime as dt
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.webhook_settings import DIGEST
@@ -17,10 +17,10 @@ from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search.progress import indexed_to
 from aggregator.store.tables import (
     in_parts,
+    lock_rows,
     read_rows,
     read_value,
     read_values,
-    webhook,
 )
 
 # A change whose sort time is earlier than its own time by more than this comes from an archive, and is not sent
@@ -39,8 +39,10 @@ class DigestSpan(FrozenStruct):
 
 def lock_digests(connection: Connection) -> None:
     """Keep other transactions from making a digest until this transaction ends."""
-    connection.execute(
-        select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update()
+    read_rows(
+        connection,
+        lock_rows(connection, "SELECT name FROM webhook WHERE name = :name"),
+        name=DIGEST,
     )
 
 
@@ -48,14 +50,22 @@ def next_span(
     connection: Connection, name: str, until: dt.datetime
 ) -> DigestSpan | None:
     """Return the changes up to `until` that the recipient `name` has not received; None without any."""
-    examined = "SELECT last_change_no FROM webhook WHERE name = :name AND is_configured"
-    after = read_value(connection, examined, name=name)
-    sent = "SELECT max(at) AS at FROM outbox WHERE webhook = :name"
-    since = read_value(connection, sent, name=name)
+    after = read_value(
+        connection,
+        "SELECT last_change_no FROM webhook WHERE name = :name AND is_configured",
+        name=name,
+    )
+    since = read_value(
+        connection, "SELECT max(at) AS at FROM outbox WHERE webhook = :name", name=name
+    )
     if after is None or (since is not None and since >= until):
         return None
-    new = f"{_CHANGES_OF_SPAN} WHERE change_no > :after AND at <= :until"
-    ((_, to, first),) = read_rows(connection, new, after=after, until=until)
+    ((_, to, first),) = read_rows(
+        connection,
+        f"{_CHANGES_OF_SPAN} WHERE change_no > :after AND at <= :until",
+        after=after,
+        until=until,
+    )
     if to is None:
         return None
     return DigestSpan(after=after, to=to, since=since or first, until=until)
@@ -68,8 +78,12 @@ def span_since(
     connection: Connection, since: dt.datetime, until: dt.datetime
 ) -> DigestSpan | None:
     """Return the changes after `since` and up to `until`; None without any."""
-    new = f"{_CHANGES_OF_SPAN} WHERE at > :since AND at <= :until"
-    ((first, to, _),) = read_rows(connection, new, since=since, until=until)
+    ((first, to, _),) = read_rows(
+        connection,
+        f"{_CHANGES_OF_SPAN} WHERE at > :since AND at <= :until",
+        since=since,
+        until=until,
+    )
     if to is None:
         return None
     return DigestSpan(after=first - 1, to=to, since=since, until=until)
@@ -102,7 +116,9 @@ def ranked_for_digest(
     connection: Connection, span: DigestSpan, wanted: StoryFilter
 ) -> dict[str, int]:
     """Return the stories with the most new reports, at most `wanted.limit`, with their number."""
-    counted = """
+    rows = read_rows(
+        connection,
+        """
         SELECT story.id, count(*) AS reports
         FROM change JOIN story AS story_then ON story_then.id = change.story
         JOIN story ON story.id = coalesce(story_then.redirect_to, story_then.id)
@@ -110,9 +126,10 @@ def ranked_for_digest(
         AND change.bumped_at > :oldest
         GROUP BY story.id, story.report_count
         ORDER BY reports DESC, story.report_count DESC, story.id
-        """
-    rows = read_rows(
-        connection, counted, after=span.after, to=span.to, oldest=span.since - OLD_NEWS
+        """,
+        after=span.after,
+        to=span.to,
+        oldest=span.since - OLD_NEWS,
     )
     reports_of: dict[str, int] = {}
     for part in in_parts(rows):

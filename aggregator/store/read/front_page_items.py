@@ -14,6 +14,7 @@ from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     read_lists,
+    read_map,
     read_rows,
     read_values,
     rows_in_order,
@@ -29,19 +30,25 @@ def list_stories(
     """Return those of these stories that are live, in their order."""
     rows = rows_in_order(connection, _LIVE, ids)
     live = [row.id for row in rows]
-    named = """
+    # Outlets by story, in the order of their first articles
+    outlets = read_lists(
+        connection,
+        """
         SELECT story, max(coalesce(outlet_name, outlet)) FROM article
         WHERE story IN :stories AND outlet IS NOT NULL GROUP BY story, outlet
         ORDER BY min(effective_at), outlet
-        """
-    # Outlets by story, in the order of their first articles
-    outlets = read_lists(connection, named, stories=live)
+        """,
+        stories=live,
+    )
     # When each story without any date (`ArticleView.is_dated`) was first seen
-    without_date = """
+    undated = read_map(
+        connection,
+        """
         SELECT story, min(seen_at) AS seen_at FROM article WHERE story IN :ids GROUP BY story
         HAVING count(CASE WHEN published_origin <> 'poll' THEN published END) = 0
-        """
-    undated = dict(read_rows(connection, without_date, ids=live))
+        """,
+        ids=live,
+    )
     pictures = {}
     for row in read_rows(connection, _TITLE_DETAILS, ids=live):
         with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
@@ -52,8 +59,11 @@ def list_stories(
         connection, {row.id: row.title for row in rows if row.outlet_count > 1}
     )
     alone = [row.id for row in rows if row.article_count == 1]
-    addresses = "SELECT story, url FROM article WHERE story IN :stories"
-    urls = dict(read_rows(connection, addresses, stories=alone))
+    urls = read_map(
+        connection,
+        "SELECT story, url FROM article WHERE story IN :stories",
+        stories=alone,
+    )
     return tuple(
         StoryListItem(
             **row._mapping,
@@ -110,15 +120,19 @@ def new_reports(
     connection: Connection, ids: Sequence[str], since: dt.datetime
 ) -> dict[str, int]:
     """Return the number of outlets whose reports came into these stories after `since`."""
-    joined = """
+    return read_map(
+        connection,
+        """
         SELECT story_log.story, count(DISTINCT article.outlet)
         FROM story_log JOIN article ON article.id = story_log.article
         WHERE story_log.story IN :stories AND story_log.at > :since
         AND story_log.kind IN ('created', 'joined')
         AND article.story = story_log.story AND article.role = 'report'
         GROUP BY story_log.story
-        """
-    return dict(read_rows(connection, joined, stories=ids, since=since))
+        """,
+        stories=ids,
+        since=since,
+    )
 
 
 def folders(connection: Connection) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from aggregator.store.tables import (
     OWN_REPORT,
     Where,
     read_lists,
+    read_set,
     read_values,
 )
 
@@ -117,7 +118,7 @@ def front_page_stories(
 
     def newest(condition: str) -> dict[str, Row[Any]]:
         chosen = f"""
-            SELECT id, bumped_at, report_count, language FROM story WHERE {wanted} AND {condition}
+            SELECT id, bumped_at AS updated, report_count, language FROM story WHERE {wanted} AND {condition}
             {NEWEST_FIRST} LIMIT {window}
             """  # noqa: S608
         return {row.id: row for row in wanted.read_rows(connection, chosen)}
@@ -126,8 +127,9 @@ def front_page_stories(
     for least in CLASSES:
         if least >= max(2, min_reports):
             rows |= newest(f"report_count >= {least}")
-    with_date = f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL"
-    dated = set(read_values(connection, with_date, ids=rows))
+    dated = read_set(
+        connection, f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL", ids=rows
+    )
     if len(dated) < len(rows):
         others = newest(
             "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND published IS NOT NULL)"
@@ -141,23 +143,26 @@ def front_page_stories(
         preferred.update(named.read_values(connection, is_preferred, ids=rows))
     # Stories that only feeds without standing tell, in the name of several outlets. Those with a confirmed article
     # are left out: an item of a planet or a link list must not lower them.
-    several = f"""
+    claimed = read_set(
+        connection,
+        f"""
         SELECT story {_MEMBERS} claimed_outlet <> outlet
         GROUP BY story HAVING count(DISTINCT claimed_outlet) > 1
-        """
+        """,
+        ids=rows,
+    )
     confirmed = (
         f"SELECT story {_MEMBERS} (claimed_outlet IS NULL OR NOT is_little_known)"
     )
-    claimed = set(read_values(connection, several, ids=rows))
     claimed.difference_update(read_values(connection, confirmed, ids=claimed))
-    own = f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}"
-    own_outlets = read_lists(connection, own, ids=rows)
+    own_outlets = read_lists(
+        connection,
+        f"SELECT DISTINCT story, outlet {_MEMBERS} outlet IS NOT NULL AND {OWN_REPORT} AND {_IS_COUNTED}",
+        ids=rows,
+    )
     return [
         FrontPageStory(
-            id=row.id,
-            updated=row.bumped_at,
-            report_count=row.report_count,
-            language=row.language,
+            **row._mapping,
             own_outlets=frozenset(own_outlets[row.id]),
             preferred=row.id in preferred,
             is_undated=row.id not in dated,

@@ -67,14 +67,18 @@ def without_muted_words(
     words = (muted for kind, muted in mutes if kind == "words")
     terms = list(filter(None, map(muted_term, words)))
     titled = set()
-    headed = "SELECT id, title FROM story WHERE id IN :ids"
-    for row in read_rows(connection, headed, ids=ids):
+    for row in read_rows(
+        connection, "SELECT id, title FROM story WHERE id IN :ids", ids=ids
+    ):
         if not _has_any(terms, row.title):
             titled.add(row.id)
     other = _other_articles(mutes)
-    shown = f"SELECT story, title, lead FROM article WHERE story IN :titled AND {other}"  # noqa: S608
     staying = set()
-    for row in other.read_rows(connection, shown, titled=titled):
+    for row in other.read_rows(
+        connection,
+        f"SELECT story, title, lead FROM article WHERE story IN :titled AND {other}",  # noqa: S608
+        titled=titled,
+    ):
         if row.story not in staying and not _has_any(terms, row.title, row.lead):
             staying.add(row.story)
     return staying

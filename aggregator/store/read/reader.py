@@ -61,8 +61,9 @@ if TYPE_CHECKING:
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
-    newest = "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
-    return read_value(connection, newest)
+    return read_value(
+        connection, "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
+    )
 
 
 _Asked = ParamSpec("_Asked")
@@ -146,8 +147,11 @@ class StoryReader:
     def text(self, id: str) -> StoryText | None:
         """Return the text of a story, rendered now if it is not yet stored; None if the story does not exist."""
         with self.database.read() as connection:
-            shown = "SELECT rendered, title FROM story WHERE redirect_to IS NULL AND id = :id"
-            rows = read_rows(connection, shown, id=id)
+            rows = read_rows(
+                connection,
+                "SELECT rendered, title FROM story WHERE redirect_to IS NULL AND id = :id",
+                id=id,
+            )
             if not rows:
                 return None
             ((rendered, title),) = rows
@@ -201,9 +205,8 @@ class StoryReader:
     ) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
-        ranking = self.rank_front_page(wanted, prefer)
         chosen, following = front_page_rows.part_after(
-            ranking, tuning, wanted.limit, wanted.after
+            self.rank_front_page(wanted, prefer), tuning, wanted.limit, wanted.after
         )
         return StoryPage(
             stories=self.stories_by_id(tuple(ranked.id for ranked in chosen)),
@@ -316,13 +319,16 @@ class StoryReader:
 
         It also changes with the full-text index, and with the id of a story once it is rendered.
         """
-        parts = """
-            SELECT (SELECT max(log_no) FROM story_log), (SELECT value FROM counter WHERE name = :indexed),
-              (SELECT value FROM counter WHERE name = :moved), (SELECT text IS NOT NULL FROM story WHERE id = :story)
-            """
         with self.database.read() as connection:
             (version,) = read_rows(
-                connection, parts, indexed=LAST, moved=MOVED_ADDRESSES, story=story_id
+                connection,
+                """
+            SELECT (SELECT max(log_no) FROM story_log), (SELECT value FROM counter WHERE name = :indexed),
+              (SELECT value FROM counter WHERE name = :moved), (SELECT text IS NOT NULL FROM story WHERE id = :story)
+            """,
+                indexed=LAST,
+                moved=MOVED_ADDRESSES,
+                story=story_id,
             )
         return " ".join(map(str, version))
 

@@ -19,10 +19,11 @@ KEPT = 256
 def texts_of(connection: Connection, ids: Sequence[str]) -> dict[str, StoryText]:
     """Return the texts of these stories, without stories that are not rendered."""
     texts = {}
-    rendered = (
-        "SELECT id, rendered FROM story WHERE rendered IS NOT NULL AND id IN :ids"
-    )
-    for row in read_rows(connection, rendered, ids=ids):
+    for row in read_rows(
+        connection,
+        "SELECT id, rendered FROM story WHERE rendered IS NOT NULL AND id IN :ids",
+        ids=ids,
+    ):
         text = read_text(row.id, row.rendered)
         if text is not None:
             texts[row.id] = text

@@ -55,11 +55,15 @@ def source_entries(
         marks = {"reader": who.reader_no, "read_before": who.read_before}
         chosen.add(f"EXISTS ({_IN_VIEW[view]})", **marks)
     # Numbers are read first, so that skipped articles cost no texts
-    newest = f"""
+    numbers = chosen.read_values(
+        connection,
+        f"""
         SELECT inbox_no FROM article WHERE {chosen} ORDER BY seen_at DESC, inbox_no DESC
         LIMIT :limit OFFSET :offset
-        """  # noqa: S608
-    numbers = chosen.read_values(connection, newest, limit=limit, offset=offset)
+        """,  # noqa: S608
+        limit=limit,
+        offset=offset,
+    )
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),

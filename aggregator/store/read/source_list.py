@@ -91,8 +91,9 @@ def view_sources(
     else:
         sources = chosen
         names = [source.entry_source for source in sources]
-        of_some = f"{counted} WHERE source IN :names GROUP BY source"
-        rows = read_rows(connection, of_some, names=names)
+        rows = read_rows(
+            connection, f"{counted} WHERE source IN :names GROUP BY source", names=names
+        )
     articles = dict(rows)
     views = []
     for source in sources:

@@ -10,7 +10,7 @@ from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
 from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
 from aggregator.store.stories.storyline_rows import LINE_OF
-from aggregator.store.tables import OTHER_KINDS, Where, read_rows, read_values
+from aggregator.store.tables import OTHER_KINDS, Where, read_map, read_rows, read_values
 from aggregator.stories.lexicon import subject_key
 
 if TYPE_CHECKING:
@@ -59,15 +59,17 @@ def with_words(
         return ids
     from aggregator.store.search import match
 
-    of_stories = "SELECT inbox_no, story FROM article WHERE story IN :ids"
-    stories: dict[int, str] = dict(read_rows(connection, of_stories, ids=ids))
+    stories = read_map(
+        connection, "SELECT inbox_no, story FROM article WHERE story IN :ids", ids=ids
+    )
     fits = {stories[n] for n in match.among(connection, query, stories)}
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
 
         # A headline may have an excluded word that not all articles have.
-        headed = "SELECT id, title FROM story WHERE id IN :ids"
-        for row in read_rows(connection, headed, ids=fits):
+        for row in read_rows(
+            connection, "SELECT id, title FROM story WHERE id IN :ids", ids=fits
+        ):
             title = SearchableText(row.title, title=row.title)
             if any(map(title.holds_term, query.without)):
                 fits.remove(row.id)
@@ -99,8 +101,7 @@ def of_stories(wanted: StoryFilter) -> Where:
         folded = "story.storyline IS NOT NULL OR " if wanted.fold else ""
         chosen.add(f"({folded}{counts})", **counts.values)
     if wanted.storyline:
-        in_line = f"({LINE_OF}) IN (story.storyline, story.id)"
-        chosen.add(in_line, id=wanted.storyline)
+        chosen.add(f"({LINE_OF}) IN (story.storyline, story.id)", id=wanted.storyline)
     chosen.take_in(muted.not_muted(wanted.mutes))
     for subject in of_subjects(wanted):
         chosen.add(
@@ -204,8 +205,11 @@ def outlets_named(connection: Connection, name: str) -> list[str]:
             for value in read_values(connection, every)
             if value.casefold() == name.casefold()
         ]
-    called = "SELECT DISTINCT outlet FROM article WHERE outlet_name IN :names"
-    keys = read_values(connection, called, names=known["outlet_name"])
+    keys = read_values(
+        connection,
+        "SELECT DISTINCT outlet FROM article WHERE outlet_name IN :names",
+        names=known["outlet_name"],
+    )
     return sorted({*known["outlet"], *keys})
 
 

@@ -30,8 +30,8 @@ from aggregator.store.read.story_filter import (
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
     Where,
+    read_set,
     read_value,
-    read_values,
     rows_in_order,
 )
 
@@ -88,10 +88,14 @@ def places(
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         after = f"AND {_AFTER}" if place else ""
-        following = f"""
+        rows = chosen.read_rows(
+            connection,
+            f"""
             SELECT bumped_at, story_no, id FROM story WHERE {chosen} {after} {NEWEST_FIRST} LIMIT :step
-            """  # noqa: S608
-        rows = chosen.read_rows(connection, following, step=step, **place)
+            """,  # noqa: S608
+            step=step,
+            **place,
+        )
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
@@ -121,7 +125,7 @@ def _few(
     numbers = all_of(connection, query, FEW_WITH_WORDS)
     if numbers is None:
         return None
-    return set(read_values(connection, _STORIES_OF, numbers=numbers))
+    return read_set(connection, _STORIES_OF, numbers=numbers)
 
 
 def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where, str]]:
@@ -165,17 +169,20 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
         from aggregator.store.search.match import newest
 
         numbers = newest(connection, query, FEW, reach=FEW)
-        few = set(read_values(connection, _STORIES_OF, numbers=numbers))
+        few = read_set(connection, _STORIES_OF, numbers=numbers)
     if few is not None:
         if query is not None:
             few = matching_stories(connection, wanted, few)
         chosen.add("story.id IN :few", few=sorted(few))
     elif of_articles_too.conditions:
-        examined = """
+        oldest = read_value(
+            connection,
+            """
             SELECT bumped_at FROM story WHERE redirect_to IS NULL
             ORDER BY bumped_at DESC LIMIT 1 OFFSET :examined
-            """
-        oldest = read_value(connection, examined, examined=_SCANNED_AT_ONCE - 1)
+            """,
+            examined=_SCANNED_AT_ONCE - 1,
+        )
         if oldest is not None:
             chosen.add("story.bumped_at >= :oldest", oldest=oldest)
     return chosen

@@ -15,11 +15,11 @@ from aggregator.model.story import StoryName, StoryView
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.read.storyline_views import storylines_by_story
-from aggregator.store.stories import article_views
+from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
+    has_rows,
     read_row,
     read_rows,
-    read_value,
     rows_in_order,
 )
 from aggregator.stories.counting.originals import with_originals
@@ -44,30 +44,32 @@ def stories_by_id(
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
     """Return a story and its articles with text, HTML and evidence, or None."""
-    row = read_row(connection, f"{_LISTED} WHERE id = :id", id=id)
-    successor = "SELECT redirect_to FROM story WHERE id = :id"
-    redirect = read_value(connection, successor, id=id)
-    if row is None or redirect == "":  # all its articles were erased
+    present = story_rows.target_of(connection, id)
+    if present is None:
         return None
-    if redirect is not None:
-        return StoryRedirect(to=redirect)
+    if present != id:
+        return StoryRedirect(to=present)
+    row = read_row(connection, f"{_LISTED} WHERE id = :id", id=id)
     members = article_views.views_of_stories(
         connection, [id], "text", "html", "evidence"
     )
     stripped = "SELECT 1 FROM article WHERE story = :id AND text IS NULL LIMIT 1"
     whole = replace(
         _story_view(row, members[id]),
-        texts_gone=bool(read_rows(connection, stripped, id=id)),
+        texts_gone=has_rows(connection, stripped, id=id),
     )
     return _with_subjects(connection, [whole])[0]
 
 
 def is_gone(connection: Connection, id: str) -> bool:
     """Return whether a story or an article with this id was deleted by `forget` or by retention."""
-    closed = """
-        SELECT 1 FROM story WHERE id = :id AND redirect_to = '' UNION SELECT 1 FROM tombstone WHERE article = :id
+    return has_rows(
+        connection,
         """
-    return bool(read_rows(connection, closed, id=id))
+        SELECT 1 FROM story WHERE id = :id AND redirect_to = '' UNION SELECT 1 FROM tombstone WHERE article = :id
+        """,
+        id=id,
+    )
 
 
 def _list_views(

@@ -13,7 +13,13 @@ from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.stories.storyline_rows import line_of
-from aggregator.store.tables import read_lists, read_rows, read_values
+from aggregator.store.tables import (
+    read_lists,
+    read_map,
+    read_rows,
+    read_set,
+    read_values,
+)
 
 _DAY = dt.timedelta(days=1)
 _SHOWN = ("id", "title", "first_published", "report_count")
@@ -30,7 +36,7 @@ def storylines_by_story(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, StorylineView]:
     """Return the storylines of those of these stories that do not stand alone, by story."""
-    shown = storylines(connection, set(read_values(connection, _LINES, ids=ids)))
+    shown = storylines(connection, read_set(connection, _LINES, ids=ids))
     return {one.id: line for line in shown.values() for one in line.stories}
 
 
@@ -49,10 +55,13 @@ def one_a_storyline(
     The first story counts all outlets of its storyline within a day of it.
     """
     ids = [shown.id for shown in ranked]
-    joined = """
-        SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
+    lines = read_map(
+        connection,
         """
-    lines = dict(read_rows(connection, joined, ids=ids))
+        SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
+        """,
+        ids=ids,
+    )
     heads: dict[str, FrontPageStory] = {}
     for shown in ranked:
         line = lines.get(shown.id, shown.id)
@@ -80,8 +89,11 @@ def storylines(
             weight = attrgetter("report_count", "outlet_count", "last_published")
             of_day[id_] = sorted(newest, key=weight, reverse=True)
     several = [row.id for rows in of_day.values() if len(rows) > 1 for row in rows]
-    named = "SELECT story, outlet FROM article WHERE outlet IS NOT NULL AND story IN :stories"
-    outlets = read_lists(connection, named, stories=several)
+    outlets = read_lists(
+        connection,
+        "SELECT story, outlet FROM article WHERE outlet IS NOT NULL AND story IN :stories",
+        stories=several,
+    )
     views = {}
     for id_, day in of_day.items():
         # Outlets that only repeat count as one in a story: there may be fewer than names.
@@ -124,12 +136,16 @@ def newest_storylines(
     Raises UsageError for an invalid cursor.
     """
     before = _EVER if after is None else read_cursor(after)[0]
-    newest = """
+    rows = read_rows(
+        connection,
+        """
         SELECT storyline, max(bumped_at) AS bumped_at FROM story
         WHERE storyline IS NOT NULL AND redirect_to IS NULL GROUP BY storyline
         HAVING count(*) > 1 AND max(bumped_at) < :before ORDER BY max(bumped_at) DESC LIMIT :limit
-        """
-    rows = read_rows(connection, newest, before=before, limit=limit + 1)
+        """,
+        before=before,
+        limit=limit + 1,
+    )
     page = rows[:limit]
     shown = storylines(connection, [row.storyline for row in page])
     following = cursor_at(page[-1].bumped_at, 0) if len(rows) > limit else None

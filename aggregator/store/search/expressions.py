@@ -83,11 +83,13 @@ def _any_of(language: _Language, term: Term, joint: str) -> str:
 
 def _days(connection: Connection, query: Query) -> Iterator[str]:
     """Yield tokens of the stored days from `since` to `before`, whole months and years as one."""
-    bounds = """
+    ((first, last),) = read_rows(
+        connection,
+        """
         SELECT (SELECT min(effective_at) FROM article) AS published,
           (SELECT max(effective_at) FROM article) AS effective_at
-        """
-    ((first, last),) = read_rows(connection, bounds)
+        """,
+    )
     if first is None or (query.before is not None and query.before <= first):
         return
     day = first.date().replace(month=1, day=1)

@@ -34,8 +34,12 @@ _INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
 
 def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last indexed one. Return their number."""
-    following = f"{INDEXED} WHERE inbox_no > :last ORDER BY inbox_no LIMIT :limit"
-    rows = read_rows(connection, following, last=indexed_to(connection), limit=limit)
+    rows = read_rows(
+        connection,
+        f"{INDEXED} WHERE inbox_no > :last ORDER BY inbox_no LIMIT :limit",
+        last=indexed_to(connection),
+        limit=limit,
+    )
     if rows:
         put(connection, rows)
         set_counter(connection, LAST, rows[-1].inbox_no)
@@ -47,8 +51,12 @@ def index_older(connection: Connection, limit: int) -> int:
     rest = unindexed_to(connection)
     if rest == 0:
         return 0
-    older = f"{INDEXED} WHERE inbox_no <= :rest ORDER BY inbox_no DESC LIMIT :limit"
-    rows = read_rows(connection, older, rest=rest, limit=limit)
+    rows = read_rows(
+        connection,
+        f"{INDEXED} WHERE inbox_no <= :rest ORDER BY inbox_no DESC LIMIT :limit",
+        rest=rest,
+        limit=limit,
+    )
     # ascending: FTS5 collects rows while their numbers rise
     put(connection, rows[::-1])
     rest = 0
@@ -93,8 +101,11 @@ def take_out(connection: Connection, n: int) -> bool:
         return False
     if connection.dialect.name == "sqlite":
         (row,) = read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n)
-        taken_out = "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
-        write_sql(connection, taken_out, **fts5_row(row))
+        write_sql(
+            connection,
+            "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)",
+            **fts5_row(row),
+        )
     else:
         write_sql(connection, "DELETE FROM article_search WHERE n = :n", n=n)
     return True
@@ -156,8 +167,11 @@ def merge_index(
         set_counter(connection, _STALE_ROWS, 0)
     changes = "SELECT total_changes()"
     before = read_value(connection, changes)
-    merged = "INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"
-    write_sql(connection, merged, pages=-pages if is_first else pages)
+    write_sql(
+        connection,
+        "INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)",
+        pages=-pages if is_first else pages,
+    )
     # Less than 2: nothing was merged
     return read_value(connection, changes) - before >= 2
 

@@ -155,12 +155,15 @@ def _of_these(
     connection: Connection, match: MatchExpression, query: Query, numbers: Sequence[int]
 ) -> list[int]:
     """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
-    phrased = """
+    rows = read_rows(
+        connection,
+        """
         SELECT n, is_long FROM article_search WHERE n IN :numbers AND words @@ CAST(:loose AS tsquery)
         AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC
-        """
-    rows = read_rows(
-        connection, phrased, numbers=numbers, loose=match.loose, match=match.strict
+        """,
+        numbers=numbers,
+        loose=match.loose,
+        match=match.strict,
     )
     long = [row.n for row in rows if row.is_long]
     unfit = set(long)

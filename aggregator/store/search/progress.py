@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from aggregator.store.tables import counter_value, read_rows
+from aggregator.store.tables import counter_value, read_map
 
 LAST = "searchable"  # counter: the last article number in the index
 REST = "unindexed"  # counter: articles up to this number wait to be indexed again
@@ -20,6 +20,10 @@ def unindexed_to(connection: Connection) -> int:
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
     """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
-    both = "SELECT name, value FROM counter WHERE name IN (:last, :rest)"
-    reached = dict(read_rows(connection, both, last=LAST, rest=REST))
-    return max(0, newest - int(reached[LAST])) + int(reached[REST])
+    reached = read_map(
+        connection,
+        "SELECT name, value FROM counter WHERE name IN (:last, :rest)",
+        last=LAST,
+        rest=REST,
+    )
+    return max(0, newest - reached[LAST]) + reached[REST]

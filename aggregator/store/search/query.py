@@ -213,7 +213,7 @@ def parsed_term(given: str, *, mark: str = "", is_exact: bool = True) -> Term | 
     )
     # The words as typed come first, then with umlauts in place of "ae", "oe" and "ue", and with umlauts written
     # out
-    spellings: list[Words] = [
+    spellings = [
         words,
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
         tuple(search_words(given.translate(_UMLAUTS))),

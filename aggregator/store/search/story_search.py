@@ -53,12 +53,17 @@ def search(
     reach = max(_PHRASE_REACH, most)
     numbers = match.rank_matches(connection, query, most, reach=reach)
     # The index knows only the days of articles
-    matching = """
+    since, before = query.since or _FIRST_MOMENT, query.before or _LAST_MOMENT
+    rows = read_rows(
+        connection,
+        """
         SELECT inbox_no, story FROM article
         WHERE inbox_no IN :numbers AND effective_at >= :since AND effective_at < :before
-        """
-    since, before = query.since or _FIRST_MOMENT, query.before or _LAST_MOMENT
-    rows = read_rows(connection, matching, numbers=numbers, since=since, before=before)
+        """,
+        numbers=numbers,
+        since=since,
+        before=before,
+    )
     stories = dict(rows)
     found = [number for number in numbers if number in stories]
     # The stories have the order of their best articles

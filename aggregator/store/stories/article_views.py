@@ -118,8 +118,11 @@ def views_for_title(
 
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
     """Return these articles, oldest first, without texts."""
-    given = f"SELECT {view_columns()} FROM article WHERE id IN :ids"  # noqa: S608
-    rows = read_rows(connection, given, ids=ids)
+    rows = read_rows(
+        connection,
+        f"SELECT {view_columns()} FROM article WHERE id IN :ids",  # noqa: S608
+        ids=ids,
+    )
     return list(map(view, sorted(rows, key=attrgetter("effective_at", "id"))))
 
 

@@ -42,8 +42,8 @@ class Constraint(FrozenStruct):
 class LinkedArticles(NamedTuple):
     """The articles that must be in the story of an article, and those that must not."""
 
-    together: frozenset[str]
-    apart: frozenset[str]
+    together: set[str]
+    apart: set[str]
 
 
 class ConstraintTable:
@@ -84,7 +84,7 @@ class ConstraintTable:
                 other_side = self._sides[number, "apart", 1 - side]
                 apart |= other_side
                 together -= other_side
-        return LinkedArticles(frozenset(together - {article}), frozenset(apart))
+        return LinkedArticles(together - {article}, apart)
 
     def latest_correction(self, article: str) -> int:
         """Return the number of the latest correction that names the article."""
@@ -175,8 +175,12 @@ def add(
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
-    undone = "UPDATE correction SET undone_at = :at WHERE correction_no = :n"
-    write_sql(connection, undone, at=at, n=n)
+    write_sql(
+        connection,
+        "UPDATE correction SET undone_at = :at WHERE correction_no = :n",
+        at=at,
+        n=n,
+    )
     write_sql(connection, "DELETE FROM link_constraint WHERE correction = :n", n=n)
 
 
@@ -219,12 +223,16 @@ def all_constraints(
 ) -> list[Constraint]:
     """Return the constraints in force, of stories or of storylines, of corrections with numbers above `after`."""
     like = "LIKE" if of_storylines else "NOT LIKE"
-    chosen = f"""
+    return read_structs(
+        connection,
+        Constraint,
+        f"""
         SELECT correction, article, replace(relation, '{_PREFIX}', '') AS relation, side
         FROM link_constraint WHERE relation {like} '{_PREFIX}%' AND correction > :after
         ORDER BY correction, article, relation
-        """  # noqa: S608
-    return read_structs(connection, Constraint, chosen, after=after)
+        """,  # noqa: S608
+        after=after,
+    )
 
 
 class StoryConstraints(NamedTuple):

@@ -22,7 +22,7 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     live = "FROM story WHERE redirect_to IS NULL"
     ahead = f"{live} AND bumped_at > :latest"
     latest = now + _AHEAD
-    count = int(read_value(connection, f"SELECT count(*) {ahead}", latest=latest))
+    count = read_value(connection, f"SELECT count(*) {ahead}", latest=latest)
     if not count:
         return 0
     stories = read_value(connection, f"SELECT count(*) {live}")

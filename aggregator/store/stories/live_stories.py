@@ -91,11 +91,14 @@ def find_live(connection: Connection, ids: Iterable[str]) -> list[LiveStory]:
 def _read(
     connection: Connection, condition: str, which: int | Collection[str]
 ) -> list[LiveStory]:
-    chosen = f"""
+    rows = read_rows(
+        connection,
+        f"""
         SELECT story_no, id, last_inbox_no, article_count FROM story
         WHERE redirect_to IS NULL AND {condition} ORDER BY story_no
-        """  # noqa: S608
-    rows = read_rows(connection, chosen, which=which)
+        """,  # noqa: S608
+        which=which,
+    )
     stories = {row.id: LiveStory(row.story_no, row.id) for row in rows}
     members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
     compared = f"SELECT {stored_articles.COLUMNS} {members} AND is_compared"
@@ -103,8 +106,11 @@ def _read(
         stored_articles.of_row, stream_rows(connection, compared, which=which)
     ):
         stories[report.story].take(report)
-    dates = f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL"
-    for id_, published in stream_rows(connection, dates, which=which):
+    for id_, published in stream_rows(
+        connection,
+        f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL",
+        which=which,
+    ):
         insort(stories[id_].dates, int(published.timestamp() // 60))
     for row in rows:
         stories[row.id].article_count = row.article_count

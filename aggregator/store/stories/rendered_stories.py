@@ -5,7 +5,6 @@ first.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,6 +12,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
+    lock_rows,
+    read_map,
     read_rows,
     read_value,
     read_values,
@@ -32,15 +33,16 @@ def render_next(
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
     which = _IS_UNRENDERED if of is None else f"{_IS_UNRENDERED} AND id IN :of"
-    newest = f"""
+    bounds = {"limit": limit} if of is None else {"limit": limit, "of": of}
+    with database.read() as connection:
+        waiting = read_rows(
+            connection,
+            f"""
         SELECT story_no, id, title, last_inbox_no FROM story WHERE {which}
         ORDER BY bumped_at DESC LIMIT :limit
-        """  # noqa: S608
-    bounds: dict[str, Any] = (
-        {"limit": limit} if of is None else {"limit": limit, "of": of}
-    )
-    with database.read() as connection:
-        waiting = read_rows(connection, newest, **bounds)
+        """,  # noqa: S608
+            **bounds,
+        )
         ids = [row.id for row in waiting]
         members = article_views.views_of_stories(connection, ids, "text")
     if not waiting:
@@ -51,10 +53,10 @@ def render_next(
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
         # The lock keeps the writer of a server from adding articles to these stories now.
-        locked = "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
-        if not database.is_sqlite:
-            locked += " FOR UPDATE"
-        last_numbers = dict(read_rows(connection, locked, ids=ids))
+        locked = lock_rows(
+            connection, "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
+        )
+        last_numbers = read_map(connection, locked, ids=ids)
         subjects = []
         for row, rendering in renderings:
             if last_numbers.get(row.id) != row.last_inbox_no:
@@ -67,28 +69,38 @@ def render_next(
                 id=row.id,
             )
             # Originals of copies and excerpts are written where they changed.
-            known = "SELECT id, original FROM article WHERE story = :story"
-            for id_, original in read_rows(connection, known, story=row.id):
+            for id_, original in read_rows(
+                connection,
+                "SELECT id, original FROM article WHERE story = :story",
+                story=row.id,
+            ):
                 present = rendering.originals.get(id_, original)
                 if present != original:
-                    changed = "UPDATE article SET original = :present WHERE id = :id"
-                    write_sql(connection, changed, present=present, id=id_)
+                    write_sql(
+                        connection,
+                        "UPDATE article SET original = :present WHERE id = :id",
+                        present=present,
+                        id=id_,
+                    )
             subjects.append((row.story_no, rendering.names, rendering.topics))
-        if subjects:
-            story_rows.write_subjects(connection, subjects)
+        story_rows.write_subjects(connection, subjects)
     return len(waiting)
 
 
 def unrendered_of_several(connection: Connection) -> Sequence[str]:
     """Return the ids of the unrendered stories of several articles, the last bumped first."""
-    several = f"SELECT id FROM story WHERE {_IS_UNRENDERED} AND article_count > 1 ORDER BY bumped_at DESC"  # noqa: S608
-    return read_values(connection, several)
+    return read_values(
+        connection,
+        f"SELECT id FROM story WHERE {_IS_UNRENDERED} AND article_count > 1 ORDER BY bumped_at DESC",  # noqa: S608
+    )
 
 
 def count_unrendered(connection: Connection) -> int:
     """Return the number of stories that wait to be rendered."""
-    unrendered = f"SELECT count(*) FROM story WHERE {_IS_UNRENDERED}"  # noqa: S608
-    return read_value(connection, unrendered)
+    return read_value(
+        connection,
+        f"SELECT count(*) FROM story WHERE {_IS_UNRENDERED}",  # noqa: S608
+    )
 
 
 def clear_rendered(connection: Connection) -> None:

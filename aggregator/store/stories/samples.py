@@ -21,6 +21,9 @@ def samples_folder() -> Path:
 
 def shown_samples(connection: Connection) -> str | None:
     """Return the name of the folder of the sample articles; None if no story is of them."""
-    named = "SELECT name FROM folder WHERE path = :path"
-    name: str | None = read_value(connection, named, path=str(samples_folder()))
+    name = read_value(
+        connection,
+        "SELECT name FROM folder WHERE path = :path",
+        path=str(samples_folder()),
+    )
     return name if name and read_rows(connection, _ANY_OF_FOLDER, name=name) else None

@@ -17,6 +17,8 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
     article,
+    has_rows,
+    read_map,
     read_rows,
     read_struct,
     read_structs,
@@ -155,8 +157,11 @@ def without_text(whole: StoredArticle) -> Article:
 
 def member(connection: Connection, id: str) -> Article:
     """Return article `id`, which must exist."""
-    placed = f"SELECT {COLUMNS} FROM article WHERE id = :id"  # noqa: S608
-    (row,) = read_rows(connection, placed, id=id)
+    (row,) = read_rows(
+        connection,
+        f"SELECT {COLUMNS} FROM article WHERE id = :id",  # noqa: S608
+        id=id,
+    )
     return of_row(row)
 
 
@@ -190,23 +195,15 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
 _COMPARED_OF_COPY = word_list("""
     story copy_of effective_at role kind is_little_known counts_as_report
 """)
-# A copy that counts alike. No address or key of an outlet is empty, so "" stands for null.
-_SAME_COPY = """
-    SELECT 1 FROM article
-    WHERE story = :story AND copy_of = :copy_of AND effective_at <= :effective_at AND published IS NOT NULL
-    AND role = :role AND kind = :kind AND coalesce(reuses, '') = :reuses
-    AND coalesce(version_of, '') = :version_of AND coalesce(wire, '') = :wire
-    AND coalesce(outlet, '') = :outlet_key AND coalesce(claimed_outlet, '') = :claimed_outlet
-    AND is_little_known = :is_little_known AND counts_as_report = :counts_as_report LIMIT 1
-    """
 
 
 def has_date(connection: Connection, story: str) -> bool:
     """Return whether an article of the story has a date."""
-    dated = (
-        "SELECT 1 FROM article WHERE story = :story AND published IS NOT NULL LIMIT 1"
+    return has_rows(
+        connection,
+        "SELECT 1 FROM article WHERE story = :story AND published IS NOT NULL LIMIT 1",
+        story=story,
     )
-    return bool(read_rows(connection, dated, story=story))
 
 
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
@@ -221,22 +218,38 @@ def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     values = {name: getattr(new, name) or "" for name in texts}
     for name in _COMPARED_OF_COPY:
         values[name] = getattr(new, name)
-    return bool(read_rows(connection, _SAME_COPY, **values))
+    # A copy that counts alike. No address or key of an outlet is empty, so "" stands for null.
+    return has_rows(
+        connection,
+        """
+        SELECT 1 FROM article
+        WHERE story = :story AND copy_of = :copy_of AND effective_at <= :effective_at AND published IS NOT NULL
+        AND role = :role AND kind = :kind AND coalesce(reuses, '') = :reuses
+        AND coalesce(version_of, '') = :version_of AND coalesce(wire, '') = :wire
+        AND coalesce(outlet, '') = :outlet_key AND coalesce(claimed_outlet, '') = :claimed_outlet
+        AND is_little_known = :is_little_known AND counts_as_report = :counts_as_report LIMIT 1
+        """,
+        **values,
+    )
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
     """Return whether an article of the story was polled or pushed as news, and not read from a file."""
-    bumped = """
+    return has_rows(
+        connection,
+        """
         SELECT 1 FROM article JOIN entry ON entry.inbox_no = article.inbox_no
         WHERE article.story = :story AND entry.bump_by_clock LIMIT 1
-        """
-    return bool(read_rows(connection, bumped, story=story))
+        """,
+        story=story,
+    )
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    assigned = "SELECT id, story FROM article WHERE id IN :ids"
-    return dict(read_rows(connection, assigned, ids=ids))
+    return read_map(
+        connection, "SELECT id, story FROM article WHERE id IN :ids", ids=ids
+    )
 
 
 _STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608
@@ -244,11 +257,15 @@ _STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:
     """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
-    newest = f"""
+    return read_struct(
+        connection,
+        StoredArticle,
+        f"""
         {_STORED} WHERE root_article = (SELECT root_article FROM article WHERE id = :id)
         ORDER BY generation DESC LIMIT 1
-        """  # noqa: S608
-    return read_struct(connection, StoredArticle, newest, id=id)
+        """,  # noqa: S608
+        id=id,
+    )
 
 
 def with_text(
@@ -263,15 +280,18 @@ def stored_with(
     connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
-    chosen = f"{_STORED} WHERE {column} IN :values"
-    stored = read_structs(connection, StoredArticle, chosen, values=values)
+    stored = read_structs(
+        connection, StoredArticle, f"{_STORED} WHERE {column} IN :values", values=values
+    )
     return sorted(stored, key=attrgetter("inbox_no"))
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:
     """Return the evidence of article `id`, which must exist."""
-    decided = "SELECT evidence FROM article WHERE id = :id"
-    return codecs.unpack(read_value(connection, decided, id=id), Evidence)
+    return codecs.unpack(
+        read_value(connection, "SELECT evidence FROM article WHERE id = :id", id=id),
+        Evidence,
+    )
 
 
 def ids_of(connection: Connection, name: str) -> list[str]:

@@ -5,11 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    update,
-)
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.story import StoryName
@@ -17,12 +13,14 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
     insert_rows,
+    read_set,
     read_struct,
     read_structs,
     read_value,
     read_values,
     story,
     story_subject,
+    update_rows,
     write_sql,
 )
 from aggregator.stories.counting.counts import counts
@@ -91,12 +89,6 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
 _FOUNDING = ("story_no", "id", "founding_article", "founding_no")
 _CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
-_UPDATE = (
-    update(story)
-    .where(story.c.story_no == bindparam("number"))
-    .values({name: bindparam(name) for name in _CHANGING})
-    .values(text=None, rendered=None)
-)
 
 
 def shown_columns(shape: type[FrozenStruct]) -> str:
@@ -117,8 +109,9 @@ def insert_story(connection: Connection, row: StoryRow) -> None:
 
 def update_story(connection: Connection, row: StoryRow) -> None:
     """Write the row of a story and clear its rendered text, which is rendered again later."""
-    values = {name: getattr(row, name) for name in _CHANGING}
-    connection.execute(_UPDATE, {**values, "number": row.story_no})
+    columns = {name: getattr(row, name) for name in _CHANGING}
+    columns |= {"text": None, "rendered": None}
+    update_rows(connection, "story", "story_no = :number", columns, number=row.story_no)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
@@ -163,8 +156,7 @@ def row_of(connection: Connection, id: str) -> StoryRow:
 
 def title_of(connection: Connection, id: str) -> str:
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
-    titled = "SELECT title FROM story WHERE id = :id"
-    return str(read_value(connection, titled, id=id) or "")
+    return read_value(connection, "SELECT title FROM story WHERE id = :id", id=id) or ""
 
 
 def last_membership_change(connection: Connection) -> int:
@@ -186,16 +178,23 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    founded = "SELECT count(*) FROM story WHERE founding_article = :founder"
-    return read_value(connection, founded, founder=founder)
+    return read_value(
+        connection,
+        "SELECT count(*) FROM story WHERE founding_article = :founder",
+        founder=founder,
+    )
 
 
 def stories_before(
     connection: Connection, ids: Collection[str], newest: int
 ) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
-    before = "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids"
-    return set(read_values(connection, before, newest=newest, ids=ids))
+    return read_set(
+        connection,
+        "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids",
+        newest=newest,
+        ids=ids,
+    )
 
 
 def revive(connection: Connection, id: str) -> None:
@@ -211,8 +210,9 @@ def show_title(connection: Connection, id: str, article: str, title: str) -> Non
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:
     """Return the ids of the stories that redirect to story `id`."""
-    redirecting = "SELECT id FROM story WHERE redirect_to = :id ORDER BY id"
-    return read_values(connection, redirecting, id=id)
+    return read_values(
+        connection, "SELECT id FROM story WHERE redirect_to = :id ORDER BY id", id=id
+    )
 
 
 def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> None:
@@ -227,15 +227,18 @@ def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> Non
 
 def target_of(connection: Connection, id: str) -> str | None:
     """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
-    present = "SELECT coalesce(redirect_to, id) FROM story WHERE id = :id"
-    target: str | None = read_value(connection, present, id=id)
-    return target or None
+    target = "SELECT coalesce(redirect_to, id) FROM story WHERE id = :id"
+    return read_value(connection, target, id=id) or None
 
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """Return the assigned story of an article; None if the article does not exist."""
-    assigned = f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)"  # noqa: S608
-    return read_struct(connection, StoryRow, assigned, article=article_id)
+    return read_struct(
+        connection,
+        StoryRow,
+        f"{_ROW} WHERE id = (SELECT story FROM article WHERE id = :article)",  # noqa: S608
+        article=article_id,
+    )
 
 
 def write_subjects(
@@ -244,8 +247,11 @@ def write_subjects(
 ) -> None:
     """Replace names and topics of stories; each item has a story's number, names and topics."""
     numbers = [number for number, _, _ in rendered]
-    former = "DELETE FROM story_subject WHERE story_no IN :numbers"
-    write_sql(connection, former, numbers=numbers)
+    write_sql(
+        connection,
+        "DELETE FROM story_subject WHERE story_no IN :numbers",
+        numbers=numbers,
+    )
     rows = []
     for number, names, topics in rendered:
         for kind, subjects in (("name", names), ("topic", topics)):
@@ -259,7 +265,10 @@ def write_subjects(
 
 def erase_subjects(connection: Connection, ids: Collection[str]) -> None:
     """Delete names and topics of these stories, until they are rendered again."""
-    erased = """
-        DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
+    write_sql(
+        connection,
         """
-    write_sql(connection, erased, ids=ids)
+        DELETE FROM story_subject WHERE story_no IN (SELECT story_no FROM story WHERE id IN :ids)
+        """,
+        ids=ids,
+    )

@@ -11,7 +11,9 @@ from aggregator.store.tables import (
     Where,
     counter_value,
     read_lists,
+    read_map,
     read_rows,
+    read_set,
     read_value,
     read_values,
     set_counter,
@@ -81,26 +83,36 @@ class Affinity(NamedTuple):
 
 def near_numbers(connection: Connection, id: str, least: int) -> list[int]:
     """Return the numbers of stories whose affinity to an article of this story is `least` or more."""
-    near = """
+    return read_values(
+        connection,
+        """
         SELECT affinity.story FROM affinity JOIN article ON article.inbox_no = affinity.article
         WHERE article.story = :story AND logit >= :least
-        """
-    return read_values(connection, near, story=id, least=least)
+        """,
+        story=id,
+        least=least,
+    )
 
 
 def lines_of_numbers(connection: Connection, numbers: Iterable[int]) -> set[str]:
     """Return the present storylines of the stories with these numbers."""
-    lines = f"SELECT coalesce(story.storyline, story.id) FROM {_PRESENT} WHERE former.story_no IN :numbers"  # noqa: S608
-    return set(read_values(connection, lines, numbers=numbers))
+    return read_set(
+        connection,
+        f"SELECT coalesce(story.storyline, story.id) FROM {_PRESENT} WHERE former.story_no IN :numbers",  # noqa: S608
+        numbers=numbers,
+    )
 
 
 def lines_of_articles(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the storylines of the stories of these articles, by article."""
-    lines = """
+    return read_map(
+        connection,
+        """
         SELECT article.id, coalesce(storyline, story.id) FROM article JOIN story ON story.id = article.story
         WHERE article.id IN :ids
-        """
-    return dict(read_rows(connection, lines, ids=ids))
+        """,
+        ids=ids,
+    )
 
 
 def line_of(connection: Connection, id: str) -> str | None:
@@ -123,17 +135,21 @@ ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
 
 def number_of(connection: Connection, line: str) -> int:
     """Return the number of the story that founded a storyline: the lower one is older."""
-    founder = "SELECT story_no FROM story WHERE id = :line"
-    return read_value(connection, founder, line=line)
+    return read_value(
+        connection, "SELECT story_no FROM story WHERE id = :line", line=line
+    )
 
 
 def stories_of(connection: Connection, line: str) -> list[str]:
     """Return the live stories of a storyline, in the order of their founding."""
-    chosen = """
+    return read_values(
+        connection,
+        """
         SELECT id FROM story WHERE (storyline = :line OR id = :line) AND coalesce(storyline, id) = :line
         AND redirect_to IS NULL ORDER BY story_no
-        """
-    return read_values(connection, chosen, line=line)
+        """,
+        line=line,
+    )
 
 
 def recent_stories(
@@ -175,13 +191,15 @@ def affinities(
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
     # After an upgrade the articles of the former version say nothing until they are compared.
-    compared = f"""
+    numbers = read_lists(
+        connection,
+        f"""
         SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
-        """  # noqa: S608
-    ids = frozenset[str]().union(*near)
-    numbers = read_lists(connection, compared, ids=ids)
+        """,  # noqa: S608
+        ids=frozenset[str]().union(*near),
+    )
     for pair, found in near.items():
         one, other = (numbers[story] for story in pair)
         later = sum(number > min(other, default=0) for number in one)
@@ -193,17 +211,24 @@ def affinities(
 
 def unite(connection: Connection, kept: str, gone: str) -> None:
     """Move the stories of the storyline `gone` to the storyline `kept`."""
-    united = """
+    write_sql(
+        connection,
+        """
         UPDATE story SET storyline = :kept
         WHERE storyline = :gone OR storyline IS NULL AND id IN (:gone, :kept)
-        """
-    write_sql(connection, united, kept=kept, gone=gone)
+        """,
+        kept=kept,
+        gone=gone,
+    )
 
 
 def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
     """Return the storyline stored for each story of a storyline, for `put_back`."""
-    stored = "SELECT id, storyline FROM story WHERE id IN :ids"
-    return dict(read_rows(connection, stored, ids=stories_of(connection, line)))
+    return read_map(
+        connection,
+        "SELECT id, storyline FROM story WHERE id IN :ids",
+        ids=stories_of(connection, line),
+    )
 
 
 def take_out(connection: Connection, id: str, line: str) -> None:
@@ -212,15 +237,23 @@ def take_out(connection: Connection, id: str, line: str) -> None:
     put_back(connection, {id: None})
     if line == id or len(rest) == 1:
         present = rest[0] if len(rest) > 1 else None
-        renamed = "UPDATE story SET storyline = :present WHERE storyline = :line"
-        write_sql(connection, renamed, present=present, line=line)
+        write_sql(
+            connection,
+            "UPDATE story SET storyline = :present WHERE storyline = :line",
+            present=present,
+            line=line,
+        )
 
 
 def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
     """Return stories to their former storylines."""
     for id_, line in former.items():
-        stored = "UPDATE story SET storyline = :line WHERE id = :id"
-        write_sql(connection, stored, line=line, id=id_)
+        write_sql(
+            connection,
+            "UPDATE story SET storyline = :line WHERE id = :id",
+            line=line,
+            id=id_,
+        )
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
@@ -247,13 +280,12 @@ def next_uncompared(
     connection: Connection, since: dt.datetime, limit: int
 ) -> list[int]:
     """Return the numbers of the next articles from this time on that are to be compared."""
-    chosen = """
-        SELECT inbox_no FROM article WHERE inbox_no > :compared AND inbox_no <= :until AND is_compared
-        AND effective_at >= :since ORDER BY inbox_no LIMIT :limit
-        """
     return read_values(
         connection,
-        chosen,
+        """
+        SELECT inbox_no FROM article WHERE inbox_no > :compared AND inbox_no <= :until AND is_compared
+        AND effective_at >= :since ORDER BY inbox_no LIMIT :limit
+        """,
         compared=counter_value(connection, _COMPARED),
         until=counter_value(connection, UNTIL),
         since=since,

@@ -37,19 +37,6 @@ DAYS = 3
 _SENDER = """CASE WHEN article.is_polled THEN article.source
     ELSE article.source || ' ' || coalesce(article.outlet, '') END"""
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
-# `LIKE` leaves out unconfirmed mails (`is_mail_address`)
-_FIRST = f"""
-    SELECT article.story, article.id FROM article
-    WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
-    AND (article.counts_as_report OR article.body_words = 0)
-    AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {_SENDER} NOT IN ({_STANDING})
-    AND EXISTS (
-      SELECT 1 FROM article AS other WHERE other.story = article.story
-      AND other.inbox_no > article.inbox_no AND other.inbox_no <= :last
-      AND other.role = 'report' AND other.counts_as_report AND other.outlet <> article.outlet
-    )
-    ORDER BY article.inbox_no
-    """  # noqa: S608
 
 
 class StreamPeriod(msgspec.Struct, frozen=True):
@@ -81,9 +68,12 @@ def first_accepted(connection: Connection, day: int) -> int:
     database without periods, the day is not stored. The result has no upper bound: after a clock that was ahead the
     window is longer, never shorter.
     """
-    first = "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1"
-    for number, last_inbox_no in read_rows(connection, first, day=day - 1):
-        return 0 if number == 1 else int(last_inbox_no) + 1
+    for number, last_inbox_no in read_rows(
+        connection,
+        "SELECT number, last_inbox_no FROM stream_period WHERE day >= :day ORDER BY number LIMIT 1",
+        day=day - 1,
+    ):
+        return 0 if number == 1 else last_inbox_no + 1
     return 0
 
 
@@ -125,24 +115,30 @@ def count_sources(
     connection: Connection, counts: Mapping[str, tuple[int, int]]
 ) -> None:
     """Add (articles, matched articles) to the counts of each source."""
-    added = """
-        INSERT INTO source_history (source, articles, matched) VALUES (:source, :articles, :matched)
-        ON CONFLICT (source) DO UPDATE SET articles = source_history.articles + excluded.articles,
-          matched = source_history.matched + excluded.matched
-        """
     rows = [
         {"source": source, "articles": articles, "matched": matched}
         for source, (articles, matched) in sorted(counts.items())
     ]
-    write_each(connection, added, rows)
+    write_each(
+        connection,
+        """
+        INSERT INTO source_history (source, articles, matched) VALUES (:source, :articles, :matched)
+        ON CONFLICT (source) DO UPDATE SET articles = source_history.articles + excluded.articles,
+          matched = source_history.matched + excluded.matched
+        """,
+        rows,
+    )
 
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     insert_rows(connection, stream_period, [msgspec.structs.asdict(period)])
     # A period that was lost (a damaged file) may have left rows, and its number is given again.
-    lost = "DELETE FROM source_period WHERE period >= :number"
-    write_sql(connection, lost, number=period.number)
+    write_sql(
+        connection,
+        "DELETE FROM source_period WHERE period >= :number",
+        number=period.number,
+    )
     write_sql(
         connection,
         """
@@ -166,8 +162,9 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
     """Return the periods from this day on whose terms were dropped, each with the last number before."""
-    closed = "SELECT * FROM stream_period ORDER BY number"
-    periods = read_structs(connection, StreamPeriod, closed)
+    periods = read_structs(
+        connection, StreamPeriod, "SELECT * FROM stream_period ORDER BY number"
+    )
     dropped = []
     after = -1
     for period in periods:
@@ -180,14 +177,22 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 def drop_terms(connection: Connection, up_to: int) -> None:
     """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
-    dropped = "UPDATE stream_period SET terms = :nothing WHERE number <= :up_to"
-    write_sql(connection, dropped, nothing=b"", up_to=up_to)
+    write_sql(
+        connection,
+        "UPDATE stream_period SET terms = :nothing WHERE number <= :up_to",
+        nothing=b"",
+        up_to=up_to,
+    )
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     """Write the packed document frequencies of a period again."""
-    restored = "UPDATE stream_period SET terms = :terms WHERE number = :number"
-    write_sql(connection, restored, terms=terms, number=number)
+    write_sql(
+        connection,
+        "UPDATE stream_period SET terms = :terms WHERE number = :number",
+        terms=terms,
+        number=number,
+    )
 
 
 def terms_between(
@@ -222,7 +227,24 @@ def reported_before_others(
 
     They are reports of senders without standing.
     """
-    return read_lists(connection, _FIRST, after=after, last=last)
+    # `LIKE` leaves out unconfirmed mails (`is_mail_address`)
+    return read_lists(
+        connection,
+        f"""
+        SELECT article.story, article.id FROM article
+        WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
+        AND (article.counts_as_report OR article.body_words = 0)
+        AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {_SENDER} NOT IN ({_STANDING})
+        AND EXISTS (
+          SELECT 1 FROM article AS other WHERE other.story = article.story
+          AND other.inbox_no > article.inbox_no AND other.inbox_no <= :last
+          AND other.role = 'report' AND other.counts_as_report AND other.outlet <> article.outlet
+        )
+        ORDER BY article.inbox_no
+        """,  # noqa: S608
+        after=after,
+        last=last,
+    )
 
 
 def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:

@@ -41,15 +41,6 @@ LogKind = Literal[
     "forgotten",
 ]
 
-# `:reason` concerns the text; it is added to a reason that concerns the page.
-_FINISH = """
-    UPDATE entry SET state = :state, article = :article, done_at = :done_at, outcome = :outcome,
-      verdict = :verdict, payload = :payload, page = NULL,
-      reason = coalesce(reason || '; ' || CAST(:reason AS TEXT), reason, CAST(:reason AS TEXT)),
-      page_verdict = coalesce(CAST(:page_verdict AS TEXT), page_verdict)
-    WHERE entry_no = :entry_no
-    """
-
 
 class UnitOfWork:
     """A placing transaction; `close` must be called before it is committed."""
@@ -147,10 +138,16 @@ class UnitOfWork:
 
         The text is in the article: stored twice, texts were a sixth of the database.
         """
-        without_text = replace(declared, html=None, text=None)
+        # `:reason` concerns the text; it is added to a reason that concerns the page.
         write_sql(
             self.connection,
-            _FINISH,
+            """
+            UPDATE entry SET state = :state, article = :article, done_at = :done_at, outcome = :outcome,
+              verdict = :verdict, payload = :payload, page = NULL,
+              reason = coalesce(reason || '; ' || CAST(:reason AS TEXT), reason, CAST(:reason AS TEXT)),
+              page_verdict = coalesce(CAST(:page_verdict AS TEXT), page_verdict)
+            WHERE entry_no = :entry_no
+            """,
             entry_no=entry_no,
             state="refused" if outcome == "refused" else "done",
             article=article,
@@ -159,7 +156,7 @@ class UnitOfWork:
             verdict=verdict,
             reason=reason,
             page_verdict=page_verdict,
-            payload=codecs.compress_struct(without_text),
+            payload=codecs.compress_struct(replace(declared, html=None, text=None)),
         )
 
     def close(self) -> None:

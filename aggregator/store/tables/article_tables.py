@@ -22,6 +22,8 @@ from aggregator.store.tables.columns import (
     metadata,
     number_key,
     partial_index,
+    required,
+    text_key,
 )
 
 # Most articles are reports: an index of them would not narrow a query
@@ -39,10 +41,10 @@ article = Table(
     Column("id", Text, nullable=False, unique=True),
     # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
     # first article) and count up from generation 0.
-    Column("root_article", Text, nullable=False),
+    required("root_article", Text),
     from_zero("generation"),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
-    Column("role", Text, nullable=False),  # report | copy | excerpt | container
+    required("role", Text),  # report | copy | excerpt | container
     # model.prepared.Kind
     Column("kind", Text, nullable=False, server_default=text("'report'")),
     Column(
@@ -57,14 +59,14 @@ article = Table(
     Column("reuses", Text),
     # `id` of the original as of the last rendering, for SQL (derived)
     Column("original", Text),
-    Column("source", Text, nullable=False),  # `entry.source` of the first entry
+    required("source", Text),  # `entry.source` of the first entry
     # Key of the outlet: its declared name, or its site or channel (extract/outlets.py). Null: unknown.
     Column("outlet", Text),
     # Name of the outlet as of the placing; null: equal to `outlet`
     Column("outlet_name", Text),
     Column("url", Text),
-    Column("title", Text, nullable=False),
-    Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
+    required("title", Text),
+    required("lead", Text),  # "" after the text was deleted by retention
     Column("text", Text),  # null: deleted by retention
     Column("language", Text),  # BCP 47 tag
     Column("author", Text),
@@ -75,24 +77,24 @@ article = Table(
     flag("timezone_assumed", false()),
     # Whether the date counts as declared; a date read in the text may be the date of an event.
     flag("date_counts", true()),
-    Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
+    required("seen_at", UtcTime),  # when the first entry was accepted
     # The earlier of `published` and `seen_at`
-    Column("effective_at", UtcTime, nullable=False),
+    required("effective_at", UtcTime),
     Column("wire", Text),  # name of the agency behind the text, if certain enough
     Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
-    Column("verdict", Text, nullable=False),  # model.prepared.Verdict
+    required("verdict", Text),  # model.prepared.Verdict
     # MinHash; "": its text was deleted, or has no words
-    Column("signature", LargeBinary, nullable=False),
+    required("signature", LargeBinary),
     # grouping/pairs/term_codec.py; "": as of `signature`
-    Column("terms", LargeBinary, nullable=False),
+    required("terms", LargeBinary),
     # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
     Column("nearest", LargeBinary),
-    Column("body_words", Integer, nullable=False),
+    required("body_words", Integer),
     # 16-byte hash of the title and the whole text
-    Column("text_hash", LargeBinary, nullable=False),
+    required("text_hash", LargeBinary),
     # model.evidence.Evidence: msgpack, compressed (codecs.py)
-    Column("evidence", LargeBinary, nullable=False),
-    Column("placed_at", UtcTime, nullable=False),
+    required("evidence", LargeBinary),
+    required("placed_at", UtcTime),
     # Whether its first entry came from a feed
     flag("is_polled"),
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
@@ -171,8 +173,8 @@ tombstone = Table(
     metadata,
     # An erased article. Its identity keys and observations stay as hashes, so that it is recognised and
     # refused. Written by `forget` and by retention.
-    Column("article", Text, primary_key=True),  # former `article.id`
-    Column("at", UtcTime, nullable=False),
+    text_key("article"),  # former `article.id`
+    required("at", UtcTime),
     # forgotten | retention
     Column("kind", Text, nullable=False, server_default="forgotten"),
     # Times it arrived again
@@ -187,9 +189,9 @@ outlet_line = Table(
     metadata,
     # Hashes of the lines of an outlet's newest articles; learned boilerplate is counted from them
     # (grouping/outlet_memory.py). Written by the writer.
-    Column("outlet", Text, primary_key=True),  # the key of the outlet
+    text_key("outlet"),  # the key of the outlet
     article_key(),
-    Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted
+    required("lines", LargeBinary),  # signed 64-bit integers, sorted
     Index(None, "article"),
     sqlite_with_rowid=False,
 )
@@ -201,5 +203,5 @@ sketch = Table(
     # (grouping/copies/sampled_shingles.py; derived). An article that other copies already represent has no row.
     # The table is separate, so that reading the sketches of the newest articles does not read their texts.
     article_key(),
-    Column("hashes", LargeBinary, nullable=False),
+    required("hashes", LargeBinary),
 )

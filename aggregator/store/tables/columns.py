@@ -19,7 +19,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
-    TextClause,
     TypeDecorator,
     false,
     text,
@@ -67,13 +66,13 @@ class UtcTime(TypeDecorator[dt.datetime]):
 INDEXED_ADDRESS = 600
 
 
-def is_indexed(column: str) -> TextClause:
+def is_indexed(column: str) -> str:
     """Return the condition of the partial indexes of addresses: a WHERE without it does not use them."""
-    return text(f"length({column}) <= {INDEXED_ADDRESS}")
+    return f"length({column}) <= {INDEXED_ADDRESS}"
 
 
 def by_address(table: str, column: str) -> Index:
-    return partial_index(f"ix_{table}_{column}", column, where=is_indexed(column).text)
+    return partial_index(f"ix_{table}_{column}", column, where=is_indexed(column))
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
@@ -93,6 +92,16 @@ def article_key() -> Column[int]:
     )
 
 
+def required(name: str, type_: type[TypeEngine[Any]]) -> Column[Any]:
+    """Return a column that is never null."""
+    return Column(name, type_, nullable=False)
+
+
+def text_key(name: str) -> Column[str]:
+    """Return the primary key, or a part of it, that is a text."""
+    return Column(name, Text, primary_key=True)
+
+
 def number_key(name: str) -> Column[int]:
     """Return the primary key, or a part of it, that is a number from elsewhere."""
     return Column(name, BigInteger, primary_key=True, autoincrement=False)
@@ -100,8 +109,7 @@ def number_key(name: str) -> Column[int]:
 
 def serial_key(name: str) -> Column[int]:
     """Return the primary key that the database numbers itself."""
-    serial = BigInteger().with_variant(Integer, "sqlite")
-    return Column(name, serial, primary_key=True)
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
 def flag(name: str, default: ColumnElement[bool] | None = None) -> Column[bool]:

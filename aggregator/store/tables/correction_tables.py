@@ -2,18 +2,24 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
-from aggregator.store.tables.columns import UtcTime, metadata, serial_key
+from aggregator.store.tables.columns import (
+    UtcTime,
+    metadata,
+    required,
+    serial_key,
+    text_key,
+)
 
 correction = Table(
     "correction",
     metadata,
     # A correction by a person. It binds every later decision until it is undone. Written by the writer.
     serial_key("correction_no"),
-    Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # CorrectionKind
+    required("at", UtcTime),
+    required("kind", Text),  # CorrectionKind
     Column("undone_at", UtcTime),
     # The changes to reverse when it is undone: JSON, CorrectionDetail in store/stories/corrections.py.
-    Column("detail", Text, nullable=False),
+    required("detail", Text),
 )
 
 link_constraint = Table(
@@ -28,10 +34,10 @@ link_constraint = Table(
         ForeignKey("correction.correction_no"),
         primary_key=True,
     ),
-    Column("article", Text, primary_key=True),  # `article.id`
+    text_key("article"),  # `article.id`
     # together | apart; "storyline together" and "storyline apart" say the same of storylines
-    Column("relation", Text, primary_key=True),
-    Column("side", Integer, nullable=False),  # 0 | 1
+    text_key("relation"),
+    required("side", Integer),  # 0 | 1
     Index(None, "article"),
 )
 
@@ -41,10 +47,10 @@ command = Table(
     # A command for the writer from another process. Added by the command line or the API; answered by the
     # writer.
     serial_key("command_no"),
-    Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # CommandKind in store/commands.py
-    Column("payload", Text, nullable=False),  # JSON
-    Column("state", Text, nullable=False),  # waiting | done | refused
+    required("at", UtcTime),
+    required("kind", Text),  # CommandKind in store/commands.py
+    required("payload", Text),  # JSON
+    required("state", Text),  # waiting | done | refused
     Column("result", Text),  # JSON; the reason if refused
     Column("done_at", UtcTime),
     Index(None, "state", "command_no"),

@@ -15,7 +15,13 @@ from sqlalchemy import (
 )
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables.columns import UtcTime, columns_of, metadata, number_key
+from aggregator.store.tables.columns import (
+    UtcTime,
+    columns_of,
+    metadata,
+    number_key,
+    required,
+)
 
 
 class WebhookState(FrozenStruct, omit_defaults=False):
@@ -47,7 +53,7 @@ webhook = Table(
     metadata,
     _name,
     # SHA-256 of the URL; a new URL resets the failures
-    Column("url_hash", LargeBinary, nullable=False),
+    required("url_hash", LargeBinary),
     *_state,
 )
 
@@ -59,15 +65,15 @@ outbox = Table(
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     # `change.change_no`
     number_key("change"),
-    Column("id", Text, nullable=False),  # the same in every attempt
-    Column("story", Text, nullable=False),  # `story.id` at that time
+    required("id", Text),  # the same in every attempt
+    required("story", Text),  # `story.id` at that time
     # The span of a digest as JSON, zstd; other messages are written when they are sent
     Column("body", LargeBinary),
-    Column("state", Text, nullable=False),  # waiting | done | given_up
-    Column("at", UtcTime, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    required("state", Text),  # waiting | done | given_up
+    required("at", UtcTime),
+    required("attempts", Integer),
     Column("first_attempt_at", UtcTime),
-    Column("next_attempt_at", UtcTime, nullable=False),
+    required("next_attempt_at", UtcTime),
     Column("done_at", UtcTime),
     Column("problem", Text),
     Index(None, "webhook", "state", "change"),

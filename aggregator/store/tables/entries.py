@@ -17,6 +17,8 @@ from aggregator.store.tables.columns import (
     from_zero,
     metadata,
     number_key,
+    required,
+    text_key,
 )
 
 entry = Table(
@@ -30,14 +32,14 @@ entry = Table(
     # the entry in order. The end of a first reading may change it once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
-    Column("state", Text, nullable=False),
+    required("state", Text),
     # `source.id`, a folder's name, or as the record declared
-    Column("source", Text, nullable=False),
-    Column("article", Text, nullable=False),  # `article.id`, from the identity keys
+    required("source", Text),
+    required("article", Text),  # `article.id`, from the identity keys
     flag("is_revision", false()),
     Column("url", Text),  # null: none, or equal to `article.url` (after retention)
     # The declared Entry: msgpack, zstd; "" when dropped
-    Column("payload", LargeBinary, nullable=False),
+    required("payload", LargeBinary),
     Column("page", LargeBinary),  # fetched page: zstd; null when the entry is done
     Column("page_url", Text),  # after redirects
     # Charset from the header Content-Type
@@ -48,7 +50,7 @@ entry = Table(
     from_zero("page_attempts"),
     # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
     flag("bump_by_clock", false()),
-    Column("accepted_at", UtcTime, nullable=False),
+    required("accepted_at", UtcTime),
     Column("done_at", UtcTime),
     Column("verdict", Text),  # model.prepared.Verdict, "forgotten" or "muted"
     Column("reason", Text),  # why it was refused, or why its page was not used
@@ -69,9 +71,9 @@ intake_count = Table(
     metadata,
     # Received entries by source and outcome (`acceptance.count_received`). Written by the transaction that
     # accepts them.
-    Column("source", Text, primary_key=True),  # `entry.source`
-    Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten
-    Column("count", BigInteger, nullable=False),
+    text_key("source"),  # `entry.source`
+    text_key("outcome"),  # new | revision | known | forgotten
+    required("count", BigInteger),
     # Rows of `entry` with this source and outcome that were deleted since.
     from_zero("deleted", BigInteger),
     sqlite_with_rowid=False,
@@ -84,7 +86,7 @@ identity_key = Table(
     # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
     # `article.id`; "": void, different entries share the key
-    Column("article", Text, nullable=False),
+    required("article", Text),
     Index(None, "article"),
     sqlite_with_rowid=False,
 )
@@ -93,16 +95,14 @@ observation = Table(
     "observation",
     metadata,
     # An article as one source shows it. Written when an entry is accepted.
-    Column("article", Text, primary_key=True),  # `article.id`
-    Column("source", Text, primary_key=True),  # `entry.source`
+    text_key("article"),  # `article.id`
+    text_key("source"),  # `entry.source`
     # The contents that the source showed, 8 bytes of the hash of each, the newest last. Empty: the row was
     # stored by an older version, so the next content of the source does not count as a change.
-    Column("contents", LargeBinary, nullable=False),
+    required("contents", LargeBinary),
     # Whether the source may change the text of the article: it showed it first, or it is of the article's
     # own site. Changes that other sources show are ignored.
     flag("is_authoritative"),
-    Column(
-        "changed_at", UtcTime, nullable=False
-    ),  # when the newest content was accepted
+    required("changed_at", UtcTime),  # when the newest content was accepted
     sqlite_with_rowid=False,
 )

@@ -1,8 +1,14 @@
 """How often sources agree with other sources, by periods of the stream."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Integer, LargeBinary, Table
 
-from aggregator.store.tables.columns import from_zero, metadata, number_key
+from aggregator.store.tables.columns import (
+    from_zero,
+    metadata,
+    number_key,
+    required,
+    text_key,
+)
 
 stream_period = Table(
     "stream_period",
@@ -11,12 +17,12 @@ stream_period = Table(
     # change any more (store/stories/stream_history.py). Written by the writer.
     number_key("number"),  # 1, 2, ...
     # Days since 1970, UTC, the day before the entry that ended it
-    Column("day", Integer, nullable=False),
+    required("day", Integer),
     # The last inbox number it covers
-    Column("last_inbox_no", BigInteger, nullable=False),
-    Column("articles", Integer, nullable=False),  # number of articles in it
+    required("last_inbox_no", BigInteger),
+    required("articles", Integer),  # number of articles in it
     # Packed document frequencies; "": no longer needed
-    Column("terms", LargeBinary, nullable=False),
+    required("terms", LargeBinary),
 )
 
 source_history = Table(
@@ -25,10 +31,10 @@ source_history = Table(
     # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
     # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
     # `article.source`: no feed can declare the source of another feed
-    Column("source", Text, primary_key=True),
-    Column("articles", BigInteger, nullable=False),
+    text_key("source"),
+    required("articles", BigInteger),
     # Articles that another outlet reported, too
-    Column("matched", BigInteger, nullable=False),
+    required("matched", BigInteger),
     from_zero("closed_articles", BigInteger),
     from_zero("closed_matched", BigInteger),
     sqlite_with_rowid=False,
@@ -41,9 +47,9 @@ source_period = Table(
     # period is closed.
     # `stream_period.number`
     number_key("period"),
-    Column("source", Text, primary_key=True),
-    Column("articles", BigInteger, nullable=False),
-    Column("matched", BigInteger, nullable=False),
+    text_key("source"),
+    required("articles", BigInteger),
+    required("matched", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -52,7 +58,7 @@ standing = Table(
     metadata,
     # A closed `stream_period` when a sender agreed with another outlet; at most three for each sender
     # (store/stories/stream_history.py). Written when the period is closed.
-    Column("sender", Text, primary_key=True),
+    text_key("sender"),
     # `stream_period.number`
     number_key("period"),
     sqlite_with_rowid=False,

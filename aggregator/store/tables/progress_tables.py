@@ -1,8 +1,8 @@
 """Serial numbers and progress marks, and the process that writes stories."""
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Table, Text
 
-from aggregator.store.tables.columns import metadata, number_key
+from aggregator.store.tables.columns import metadata, number_key, required, text_key
 
 # The counter of articles whose link leads to another address since: pages that were sent before are old then
 MOVED_ADDRESSES = "addresses"
@@ -19,8 +19,8 @@ counter = Table(
     #   affinity_until, affinity_compared   articles to compare after an upgrade (store/stories/storyline_rows.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
-    Column("name", Text, primary_key=True),
-    Column("value", BigInteger, nullable=False),
+    text_key("name"),
+    required("value", BigInteger),
 )
 
 writer_lease = Table(
@@ -30,5 +30,5 @@ writer_lease = Table(
     # writer checks its own (store/engine/writer_lease.py), so that a suspended writer cannot write after
     # another process took over.
     number_key("epoch"),
-    Column("holder", Text, nullable=False),  # session name of the process
+    required("holder", Text),  # session name of the process
 )

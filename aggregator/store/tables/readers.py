@@ -14,19 +14,21 @@ from aggregator.store.tables.columns import (
     flag,
     metadata,
     number_key,
+    required,
     serial_key,
+    text_key,
 )
 
 api_token = Table(
     "api_token",
     metadata,
     # A token of the HTTP API. The secret is shown once and not stored.
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),  # unique among tokens that are not revoked
+    text_key("id"),
+    required("name", Text),  # unique among tokens that are not revoked
     # SHA-256 of the secret: 256 random bits need no salt
-    Column("hash", LargeBinary, nullable=False),
-    Column("scopes", Text, nullable=False),  # read, push, admin; joined by commas
-    Column("created_at", UtcTime, nullable=False),
+    required("hash", LargeBinary),
+    required("scopes", Text),  # read, push, admin; joined by commas
+    required("created_at", UtcTime),
     # Time of the last use, to the minute
     Column("last_used_at", UtcTime),
     Column("revoked_at", UtcTime),
@@ -39,11 +41,11 @@ reader = Table(
     # server at the first sign-in.
     serial_key("reader_no"),
     Column("name", Text, nullable=False, unique=True),  # lower case
-    Column("created_at", UtcTime, nullable=False),
+    required("created_at", UtcTime),
     # Stories that were last bumped at this time or earlier are read
-    Column("read_before", UtcTime, nullable=False),
+    required("read_before", UtcTime),
     # Merges were followed up to this change
-    Column("last_change_no", BigInteger, nullable=False),
+    required("last_change_no", BigInteger),
 )
 
 read_mark = Table(
@@ -73,10 +75,10 @@ mute = Table(
     # A mute that the owner set in the browser: matching stories leave his lists (store/read/muted.py). Written
     # by the web server.
     # words | outlets | sources | kinds, as in `mute` of config.yaml; or storylines
-    Column("kind", Text, primary_key=True),
+    text_key("kind"),
     # The word, `article.outlet`, `article.source`, `article.kind`, or the id that a storyline had.
-    Column("muted", Text, primary_key=True),
+    text_key("muted"),
     # Name to show to people
-    Column("name", Text, nullable=False),
+    required("name", Text),
     sqlite_with_rowid=False,
 )

@@ -13,7 +13,13 @@ from sqlalchemy import (
 )
 
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables.columns import UtcTime, columns_of, metadata
+from aggregator.store.tables.columns import (
+    UtcTime,
+    columns_of,
+    metadata,
+    required,
+    text_key,
+)
 
 
 class SourceRow(FrozenStruct):
@@ -125,8 +131,8 @@ known_items = Table(
     metadata,
     # The items of a polled feed, which are not read again while their bytes are the same
     # (store/intake/known_item_rows.py). Written by the transaction that accepts the entries of a poll.
-    Column("source", Text, primary_key=True),  # `source.id`
-    Column("packed", LargeBinary, nullable=False),  # known_items.KnownItems: msgpack
+    text_key("source"),  # `source.id`
+    required("packed", LargeBinary),  # known_items.KnownItems: msgpack
     sqlite_with_rowid=False,
 )
 
@@ -135,12 +141,12 @@ source_access = Table(
     metadata,
     # Headers, selectors and proxy that were typed in the browser for a source (store/intake/source_access_rows.py).
     # Secret: left out of exports.
-    Column("source", Text, primary_key=True),  # `source.id`
+    text_key("source"),  # `source.id`
     # URL whose origin receives the headers
-    Column("address", Text, nullable=False),
-    Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
+    required("address", Text),
+    required("headers", LargeBinary),  # values by name: msgpack
     # Selectors of a page: list, link, title, date; msgpack
-    Column("selectors", LargeBinary, nullable=False),
+    required("selectors", LargeBinary),
     # "": the proxy of `fetch.proxy`, or none
     Column("proxy", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
@@ -151,7 +157,7 @@ folder = Table(
     metadata,
     # The name of each watched or ingested folder, which is `entry.source` of its files. It is the last part
     # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
-    Column("name", Text, primary_key=True),
+    text_key("name"),
     Column("path", Text, nullable=False, unique=True),  # absolute
 )
 
@@ -160,11 +166,11 @@ rejected_input = Table(
     metadata,
     # Input that could not become an entry: an empty file, a broken record, an address without a response.
     # Written by ingest, polls and pushes; deleted when the item is read successfully, and by retention.
-    Column("source", Text, primary_key=True),
+    text_key("source"),
     # Path below the folder, path and record, or address
-    Column("item", Text, primary_key=True),
-    Column("verdict", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),
+    text_key("item"),
+    required("verdict", Text),
+    required("reason", Text),
+    required("at", UtcTime),
     Index(None, "at"),
 )

@@ -19,7 +19,9 @@ from aggregator.store.tables.columns import (
     metadata,
     number_key,
     partial_index,
+    required,
     serial_key,
+    text_key,
 )
 from aggregator.text.lines import word_set
 
@@ -37,33 +39,33 @@ story = Table(
     number_key("story_no"),
     # Hash of `founding_article` and `founding_no`
     Column("id", Text, nullable=False, unique=True),
-    Column("founding_article", Text, nullable=False),  # `article.id`
+    required("founding_article", Text),  # `article.id`
     # Number of stories that this article founded before
-    Column("founding_no", Integer, nullable=False),
+    required("founding_no", Integer),
     # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
-    Column("title", Text, nullable=False),  # the headline
+    required("title", Text),  # the headline
     # `article.id` of the headline; null: unknown, or made from a lead
     Column("title_article", Text),
-    Column("summary", Text, nullable=False),
+    required("summary", Text),
     Column("language", Text),  # BCP 47 tag of most of its reports
     # The text that the story shows, as plain text for SQL; null: not yet rendered. Empty for stories without
     # texts and for a story of one article, because the view shows the text of the article (derived).
     Column("text", Text),
     Column("rendered", LargeBinary),  # model.story.StoryText: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
-    Column("first_published", UtcTime, nullable=False),
-    Column("last_published", UtcTime, nullable=False),
+    required("first_published", UtcTime),
+    required("last_published", UtcTime),
     # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
-    Column("bumped_at", UtcTime, nullable=False),
+    required("bumped_at", UtcTime),
     # Counts and flags of its articles (derived)
-    Column("article_count", Integer, nullable=False),
-    Column("outlet_count", Integer, nullable=False),
-    Column("report_count", Integer, nullable=False),
+    required("article_count", Integer),
+    required("outlet_count", Integer),
+    required("report_count", Integer),
     from_zero("unknown_outlet_count"),
     flag("container_only", false()),
     # `inbox_no` of the article that was placed last (derived)
-    Column("last_inbox_no", BigInteger, nullable=False),
+    required("last_inbox_no", BigInteger),
     # Inbox number when an article last joined or left; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
     from_zero("membership_changed_no", BigInteger),
@@ -121,15 +123,15 @@ story_subject = Table(
     # text that it shows, and kept when that is deleted (derived).
     # `story.story_no`
     number_key("story_no"),
-    Column("kind", Text, primary_key=True),  # name | topic
+    text_key("kind"),  # name | topic
     # Rank, counted from 0, the most important first
     Column("position", Integer, primary_key=True, autoincrement=False),
     # Lower-case form that stories are searched by
-    Column("key", Text, nullable=False),
+    required("key", Text),
     # Spelling that most outlets use
-    Column("label", Text, nullable=False),
+    required("label", Text),
     # Number of outlets that use it
-    Column("outlets", Integer, nullable=False),
+    required("outlets", Integer),
     Index("ix_story_subject_key", "kind", "key", "story_no"),
     sqlite_with_rowid=False,
 )
@@ -142,7 +144,7 @@ affinity = Table(
     article_key(),
     number_key("story"),  # `story.story_no`; it may redirect now
     # Mean logit in thousandths
-    Column("logit", Integer, nullable=False),
+    required("logit", Integer),
     sqlite_with_rowid=False,
 )
 
@@ -151,9 +153,9 @@ story_log = Table(
     metadata,
     # One line per decision about a story. Written by the writer with the decision.
     serial_key("log_no"),
-    Column("story", Text, nullable=False),  # `story.id`
-    Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # LogKind in store/stories/unit_of_work.py
+    required("story", Text),  # `story.id`
+    required("at", UtcTime),
+    required("kind", Text),  # LogKind in store/stories/unit_of_work.py
     Column("article", Text),  # `article.id`
     Column("detail", Text),  # JSON object
     Index(None, "story", "log_no"),
@@ -172,18 +174,18 @@ change = Table(
     # Never reused
     number_key("change_no"),
     # `story.id` at that time; it may redirect now
-    Column("story", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),  # when the row was written
+    required("story", Text),
+    required("at", UtcTime),  # when the row was written
     # The sort key, unique as `story.bumped_at`: the time of placing for polled and pushed articles, else the
     # effective time of the article.
-    Column("bumped_at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # ChangeKind in model/read_model.py
+    required("bumped_at", UtcTime),
+    required("kind", Text),  # ChangeKind in model/read_model.py
     Column("article", Text),  # `article.id` of the added article
     # Ids of merged stories, or of the story that was split; joined by commas
     Column("others", Text),
-    Column("title", Text, nullable=False),  # the headline after the change
+    required("title", Text),  # the headline after the change
     Column("title_before", Text),  # null: the headline did not change
-    Column("report_count", Integer, nullable=False),  # after the change
+    required("report_count", Integer),  # after the change
     Index(None, "bumped_at", "change_no"),
     Index(None, "article"),
     Index(None, "story", "change_no"),

@@ -24,7 +24,7 @@ from aggregator.extract.sites import are_of_one_publisher
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
-from aggregator.store.tables import read_rows
+from aggregator.store.tables import read_map
 
 # A feed has dated all its entries anew if at least this many entries of a poll, and this share of the entries
 # without a known key, differ only in their dates (chosen on invented feeds)
@@ -219,8 +219,11 @@ def _articles_of(
     keys = {
         key for received in identified for key in (*received.keys, received.undated)
     }
-    owned = "SELECT key, article FROM identity_key WHERE key IN :keys"
-    return dict(read_rows(connection, owned, keys=keys))
+    return read_map(
+        connection,
+        "SELECT key, article FROM identity_key WHERE key IN :keys",
+        keys=keys,
+    )
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:
@@ -248,10 +251,9 @@ def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
     moment = ""
     if published and published.origin != "poll":
         moment = published.time.isoformat()
-    words = received.entry.title.casefold().split()
     return EntryKeys(
         guid=guid,
         url=url,
-        headline=" ".join([*words, moment]),
+        headline=" ".join([*received.entry.title.casefold().split(), moment]),
         content={*received.said, *received.there[:1], received.undated} - {b""},
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
-    read_rows,
+    read_map,
     read_structs,
     read_value,
     write_each,
@@ -41,20 +41,24 @@ def add_tombstones(
     if kind == "forgotten":  # overrides "retention"
         present = """UPDATE SET kind = excluded.kind,
             at = CASE WHEN tombstone.kind = excluded.kind THEN tombstone.at ELSE excluded.at END"""
-    added = f"""
+    rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
+    write_each(
+        connection,
+        f"""
         INSERT INTO tombstone (article, at, kind) VALUES (:article, :at, :kind)
         ON CONFLICT (article) DO {present}
-        """  # noqa: S608
-    rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
-    write_each(connection, added, rows)
+        """,  # noqa: S608
+        rows,
+    )
 
 
 def find_tombstones(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    kinds = "SELECT article, kind FROM tombstone WHERE article IN :ids"
-    return dict(read_rows(connection, kinds, ids=ids))
+    return read_map(
+        connection, "SELECT article, kind FROM tombstone WHERE article IN :ids", ids=ids
+    )
 
 
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
@@ -68,14 +72,19 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
 
 def newest(connection: Connection) -> dt.datetime | None:
     """Return the time of the last `forget`; None if there was none."""
-    last = "SELECT max(at) AS at FROM tombstone WHERE kind = 'forgotten'"
-    return read_value(connection, last)
+    return read_value(
+        connection, "SELECT max(at) AS at FROM tombstone WHERE kind = 'forgotten'"
+    )
 
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     """Return the newest tombstones of `forget` first."""
-    forgotten = """
+    return read_structs(
+        connection,
+        Tombstone,
+        """
         SELECT article, at, rejected_count, rejected_at FROM tombstone WHERE kind = 'forgotten'
         ORDER BY at DESC, article LIMIT :limit
-        """
-    return read_structs(connection, Tombstone, forgotten, limit=limit)
+        """,
+        limit=limit,
+    )

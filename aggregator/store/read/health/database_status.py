@@ -42,7 +42,30 @@ def read_status(
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
-    (counts,) = read_rows(connection, _AT_ONCE, late=now - _LATE)
+    # Pages, except late pages, whose articles are placed already; times have the names of columns, as `read_rows` asks.
+    (counts,) = read_rows(
+        connection,
+        f"""
+        SELECT
+        (SELECT inbox_no FROM article ORDER BY inbox_no DESC LIMIT 1) AS newest,
+        (SELECT placed_at FROM article ORDER BY inbox_no DESC LIMIT 1) AS placed_at,
+        (SELECT min(accepted_at) FROM entry WHERE state = 'ready') AS accepted_at,
+        (SELECT min(accepted_at) FROM (SELECT accepted_at FROM entry
+          WHERE state = 'page' AND (is_revision OR page_attempts = 0)
+          ORDER BY page_due_at LIMIT {_OLDEST_OF}) AS pages) AS page_due_at,
+        (SELECT count(*) FROM entry WHERE state = 'ready') AS ready,
+        (SELECT count(*) FROM entry WHERE state = 'page') AS page,
+        (SELECT count(*) FROM source WHERE {_IS_LATE}) AS due,
+        (SELECT min(next_due_at) FROM source WHERE {_IS_LATE}) AS next_due_at,
+        (SELECT count(*) FROM (SELECT bumped_at FROM story WHERE text IS NULL AND redirect_to IS NULL
+          ORDER BY bumped_at LIMIT {_UNRENDERED_COUNTED}) AS stories) AS unrendered,
+        (SELECT count(*) FROM command WHERE state = 'waiting') AS requests,
+        (SELECT count(*) FROM outbox WHERE state = 'waiting'
+          AND webhook IN (SELECT name FROM webhook WHERE is_configured)) AS deliveries,
+        (SELECT count(*) FROM webhook WHERE is_configured AND state <> 'ok') AS failing_hooks
+        """,  # noqa: S608
+        late=now - _LATE,
+    )
     newest = counts.newest or 0
     states = read_rows(connection, _STATES)
     by_state: Counter[str] = Counter()
@@ -107,11 +130,14 @@ def _window_hours(
 
     None without articles.
     """
-    placed = "SELECT inbox_no, placed_at FROM article WHERE inbox_no >= :number ORDER BY inbox_no LIMIT 1"
-    for number, placed_at in read_rows(connection, placed, number=newest - reach // 10):
+    for number, placed_at in read_rows(
+        connection,
+        "SELECT inbox_no, placed_at FROM article WHERE inbox_no >= :number ORDER BY inbox_no LIMIT 1",
+        number=newest - reach // 10,
+    ):
         if newest > number:
-            age: dt.timedelta = now - placed_at
-            return age.total_seconds() / 3600 / int(newest - number) * reach
+            age = now - placed_at
+            return age.total_seconds() / 3600 / (newest - number) * reach
     return None
 
 
@@ -168,23 +194,3 @@ _OVERDUE = f"""
     ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
     """  # noqa: S608
 _IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"
-# Pages, except late pages, whose articles are placed already; times have the names of columns, as `read_rows` asks.
-_AT_ONCE = f"""
-    SELECT
-    (SELECT inbox_no FROM article ORDER BY inbox_no DESC LIMIT 1) AS newest,
-    (SELECT placed_at FROM article ORDER BY inbox_no DESC LIMIT 1) AS placed_at,
-    (SELECT min(accepted_at) FROM entry WHERE state = 'ready') AS accepted_at,
-    (SELECT min(accepted_at) FROM (SELECT accepted_at FROM entry
-      WHERE state = 'page' AND (is_revision OR page_attempts = 0)
-      ORDER BY page_due_at LIMIT {_OLDEST_OF}) AS pages) AS page_due_at,
-    (SELECT count(*) FROM entry WHERE state = 'ready') AS ready,
-    (SELECT count(*) FROM entry WHERE state = 'page') AS page,
-    (SELECT count(*) FROM source WHERE {_IS_LATE}) AS due,
-    (SELECT min(next_due_at) FROM source WHERE {_IS_LATE}) AS next_due_at,
-    (SELECT count(*) FROM (SELECT bumped_at FROM story WHERE text IS NULL AND redirect_to IS NULL
-      ORDER BY bumped_at LIMIT {_UNRENDERED_COUNTED}) AS stories) AS unrendered,
-    (SELECT count(*) FROM command WHERE state = 'waiting') AS requests,
-    (SELECT count(*) FROM outbox WHERE state = 'waiting'
-      AND webhook IN (SELECT name FROM webhook WHERE is_configured)) AS deliveries,
-    (SELECT count(*) FROM webhook WHERE is_configured AND state <> 'ok') AS failing_hooks
-    """  # noqa: S608

@@ -48,9 +48,9 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
         restart = f"{_LOG}; then: systemctl restart aggregator"
         yield problem(f"no progress in: {', '.join(process.stalled)}", restart)
     if process.last_reload is not None and process.reload_failed:
-        reload = "aggregator config check, then: systemctl reload aggregator"
         yield problem(
-            f"config.yaml was not applied: {process.last_reload.words}", reload
+            f"config.yaml was not applied: {process.last_reload.words}",
+            "aggregator config check, then: systemctl reload aggregator",
         )
     if process.few_files is not None:
         yield problem(process.few_files, _LOG)

@@ -11,6 +11,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     insert_rows,
+    read_map,
     read_mark,
     read_rows,
     read_struct,
@@ -61,17 +62,25 @@ def first_read_before(connection: Connection) -> dt.datetime:
 
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
-    named = "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name"
-    return read_struct(connection, Reader, named, name=name)
+    return read_struct(
+        connection,
+        Reader,
+        "SELECT reader_no, name, read_before, last_change_no FROM reader WHERE name = :name",
+        name=name,
+    )
 
 
 def with_marks(
     connection: Connection, who: Reader, rows: Sequence[Row[Any]]
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
-    of_reader = "SELECT * FROM read_mark WHERE reader = :reader AND story IN :numbers"
     numbers = [row.story_no for row in rows]
-    marked = read_rows(connection, of_reader, reader=who.reader_no, numbers=numbers)
+    marked = read_rows(
+        connection,
+        "SELECT * FROM read_mark WHERE reader = :reader AND story IN :numbers",
+        reader=who.reader_no,
+        numbers=numbers,
+    )
     marks = {row.story: row for row in marked}
     items = []
     for row in rows:
@@ -87,11 +96,14 @@ def with_marks(
 
 def labels_of(connection: Connection, who: Reader) -> frozenset[str]:
     """Return the labels of a reader, except labels that only closed and merged stories have."""
-    live = """
+    written = read_values(
+        connection,
+        """
         SELECT DISTINCT labels FROM read_mark JOIN story ON story.story_no = read_mark.story
         WHERE redirect_to IS NULL AND reader = :reader AND labels IS NOT NULL
-        """
-    written = read_values(connection, live, reader=who.reader_no)
+        """,
+        reader=who.reader_no,
+    )
     return frozenset().union(*map(read_labels, written))
 
 
@@ -105,15 +117,19 @@ def written_labels(labels: Iterable[str]) -> str | None:
 
 def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
     """Return the places of these stories, as `story_list.places` does, in any order."""
-    places = "SELECT story_no, id, bumped_at FROM story WHERE id IN :ids"
-    return read_rows(connection, places, ids=ids)
+    return read_rows(
+        connection,
+        "SELECT story_no, id, bumped_at FROM story WHERE id IN :ids",
+        ids=ids,
+    )
 
 
 def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     """Return the places of the live stories with these numbers, or of their successors, each once."""
     places = "SELECT story_no, id, bumped_at, redirect_to FROM story"
-    by_number = f"{places} WHERE story_no IN :numbers"
-    rows = read_rows(connection, by_number, numbers=numbers)
+    rows = read_rows(
+        connection, f"{places} WHERE story_no IN :numbers", numbers=numbers
+    )
     live = {row.id: row for row in rows if row.redirect_to is None}
     successors = {row.redirect_to for row in rows if row.redirect_to} - live.keys()
     still = f"{places} WHERE redirect_to IS NULL AND id IN :successors"
@@ -133,20 +149,28 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
         )
     if count - kept > MOST_MARKS:
-        middle = """
+        half = MOST_MARKS // 2
+        end = read_value(
+            connection,
+            """
             SELECT bumped_at FROM story JOIN read_mark ON read_mark.story = story.story_no
             WHERE reader = :reader AND NOT is_starred AND labels IS NULL
             ORDER BY bumped_at DESC LIMIT 1 OFFSET :half
-            """
-        half = MOST_MARKS // 2
-        end = read_value(connection, middle, reader=who.reader_no, half=half)
+            """,
+            reader=who.reader_no,
+            half=half,
+        )
         mark_read_before(connection, who, end)
 
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     """Write the marks of stories; each mark comes with the last bump that it applies to."""
-    former = "DELETE FROM read_mark WHERE reader = :reader AND story IN :numbers"
-    write_sql(connection, former, reader=who.reader_no, numbers=items)
+    write_sql(
+        connection,
+        "DELETE FROM read_mark WHERE reader = :reader AND story IN :numbers",
+        reader=who.reader_no,
+        numbers=items,
+    )
     rows = []
     for number, (marked, until) in items.items():
         read_to: dt.datetime | None = until if marked.is_read else UNREAD
@@ -167,23 +191,34 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
 
 def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
     """Mark all stories as read that were bumped up to `end`."""
-    past = """
+    write_sql(
+        connection,
+        """
         UPDATE read_mark SET read_to = NULL WHERE reader = :reader
         AND EXISTS (SELECT 1 FROM story WHERE story_no = read_mark.story AND bumped_at <= :end)
-        """
-    write_sql(connection, past, reader=who.reader_no, end=end)
+        """,
+        reader=who.reader_no,
+        end=end,
+    )
     drop_empty_marks(connection, who)
-    before = "UPDATE reader SET read_before = :end WHERE reader_no = :reader AND read_before < :end"
-    write_sql(connection, before, end=end, reader=who.reader_no)
+    write_sql(
+        connection,
+        "UPDATE reader SET read_before = :end WHERE reader_no = :reader AND read_before < :end",
+        end=end,
+        reader=who.reader_no,
+    )
 
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
     """Delete the marks that have no effect any more."""
-    empty = """
+    write_sql(
+        connection,
+        """
         DELETE FROM read_mark
         WHERE reader = :reader AND read_to IS NULL AND NOT is_starred AND labels IS NULL
-        """
-    write_sql(connection, empty, reader=who.reader_no)
+        """,
+        reader=who.reader_no,
+    )
 
 
 # The newest merges, which are followed at once; about a week at 50,000 articles a day
@@ -192,11 +227,15 @@ _MOST_MERGES = 5000
 
 def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
     """Return the newest merges since the reader's last visit, the newest first."""
-    merged = """
+    return read_rows(
+        connection,
+        """
         SELECT change_no, story, others, bumped_at FROM change WHERE kind = 'merged' AND change_no > :last
         ORDER BY change_no DESC LIMIT :limit
-        """
-    return read_rows(connection, merged, last=who.last_change_no, limit=limit)
+        """,
+        last=who.last_change_no,
+        limit=limit,
+    )
 
 
 def follow_merges(connection: Connection, who: Reader) -> None:
@@ -209,9 +248,13 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         ids |= {merge.story, *_merged_by(merge)}
     rows = places_of(connection, ids)
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
-    marks = "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers"
     numbers = [marked.number for marked in items.values()]
-    read_to = dict(read_rows(connection, marks, reader=who.reader_no, numbers=numbers))
+    read_to = read_map(
+        connection,
+        "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers",
+        reader=who.reader_no,
+        numbers=numbers,
+    )
     changed = {}
     for merge in merges:
         target = items.get(merge.story)
@@ -237,8 +280,12 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         read_to[target.number] = end if is_read else UNREAD
         changed[target.number] = (both, end)
     store_marks(connection, who, changed)
-    followed = "UPDATE reader SET last_change_no = :last WHERE reader_no = :reader"
-    write_sql(connection, followed, last=merges[-1].change_no, reader=who.reader_no)
+    write_sql(
+        connection,
+        "UPDATE reader SET last_change_no = :last WHERE reader_no = :reader",
+        last=merges[-1].change_no,
+        reader=who.reader_no,
+    )
 
 
 def _merged_by(merge: Row[Any]) -> list[str]:
@@ -247,8 +294,10 @@ def _merged_by(merge: Row[Any]) -> list[str]:
 
 def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
     """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
-    before = "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number"
-    bumped: dt.datetime | None = read_value(
-        connection, before, story=merge.story, number=merge.change_no
+    bumped = read_value(
+        connection,
+        "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number",
+        story=merge.story,
+        number=merge.change_no,
     )
     return bumped is not None and bumped.replace(microsecond=0) <= read_to

@@ -48,7 +48,6 @@ from aggregator.store.tables import (
     JOIN_SOURCE,
     count_rows,
     counter_value,
-    insert_new,
     read_lists,
     read_rows,
     reader,
@@ -90,14 +89,18 @@ class ReadMarks:
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
-            values = {
-                "name": name,
-                "created_at": self._now(),
-                "read_before": first_read_before(connection),
-                "last_change_no": counter_value(connection, "change"),
-            }
             # Another request may have added it meanwhile.
-            insert_new(connection, reader, [values])
+            write_sql(
+                connection,
+                """
+                INSERT INTO reader (name, created_at, read_before, last_change_no)
+                VALUES (:name, :now, :read_before, :last) ON CONFLICT DO NOTHING
+                """,
+                name=name,
+                now=self._now(),
+                read_before=first_read_before(connection),
+                last=counter_value(connection, "change"),
+            )
             added = reader_named(connection, name)
         assert added is not None, "it was added"
         return added
@@ -190,11 +193,14 @@ class ReadMarks:
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
         given = set() if name is None else {name}
-        labelled = "SELECT story, labels FROM read_mark WHERE reader = :reader AND labels IS NOT NULL"
         renamed = "UPDATE read_mark SET labels = :labels WHERE reader = :reader AND story = :story"
         number = who.reader_no
         with self._database.write() as connection:
-            for story_no, written in read_rows(connection, labelled, reader=number):
+            for story_no, written in read_rows(
+                connection,
+                "SELECT story, labels FROM read_mark WHERE reader = :reader AND labels IS NOT NULL",
+                reader=number,
+            ):
                 labels = read_labels(written)
                 if label in labels:
                     write_sql(

@@ -17,7 +17,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import JOIN_SOURCE, read_rows, read_values
+from aggregator.store.tables import JOIN_SOURCE, read_map, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -140,17 +140,20 @@ def _by_marks(
 
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
-    founder = f"""
+    return read_map(
+        connection,
+        f"""
         SELECT story.id, source.id AS source FROM story
         JOIN article ON article.id = story.founding_article {JOIN_SOURCE} WHERE story.id IN :ids
-        """  # noqa: S608
-    return dict(read_rows(connection, founder, ids=ids))
+        """,  # noqa: S608
+        ids=ids,
+    )
 
 
 def _of_origin(
     connection: Connection, source_id: str | None, ids: set[str]
 ) -> set[str]:
-    if source_id is None or not ids:
+    if source_id is None:
         return ids
     founded = founded_by_source(connection, ids)
     return {story_id for story_id in ids if founded.get(story_id, "") == source_id}

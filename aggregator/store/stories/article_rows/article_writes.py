@@ -16,6 +16,7 @@ from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     affinity,
     article,
+    has_rows,
     insert_rows,
     read_rows,
     update_rows,
@@ -39,8 +40,7 @@ _OF_TEXT = word_list("""
 def insert_article(connection: Connection, new: StoredArticle) -> None:
     """Insert the row of an article with details and evidence, and its sampled shingles."""
     assert new.evidence is not None, "it was just decided"
-    evidence = codecs.pack_compressed(new.evidence)
-    row = _columns_of(new) | {"evidence": evidence}
+    row = _columns_of(new) | {"evidence": codecs.pack_compressed(new.evidence)}
     insert_rows(connection, article, [row])
     insert_sketches(connection, {new.inbox_no: new.sketch})
     insert_affinities(connection, new.inbox_no, new.affinities)
@@ -73,14 +73,22 @@ def replace_text(connection: Connection, revised: StoredArticle) -> None:
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:
     """Assign these articles to a story."""
-    moved = "UPDATE article SET story = :story WHERE id IN :ids"
-    write_sql(connection, moved, story=story, ids=ids)
+    write_sql(
+        connection,
+        "UPDATE article SET story = :story WHERE id IN :ids",
+        story=story,
+        ids=ids,
+    )
 
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to its successor."""
-    moved = "UPDATE article SET story = :winner WHERE story = :loser"
-    write_sql(connection, moved, winner=winner, loser=loser)
+    write_sql(
+        connection,
+        "UPDATE article SET story = :winner WHERE story = :loser",
+        winner=winner,
+        loser=loser,
+    )
 
 
 def set_role(
@@ -115,8 +123,12 @@ def set_compared(
     connection: Connection, ids: Iterable[str], *, is_compared: bool
 ) -> None:
     """Set whether later articles are compared with these."""
-    compared = "UPDATE article SET is_compared = :is_compared WHERE id IN :ids"
-    write_sql(connection, compared, is_compared=is_compared, ids=ids)
+    write_sql(
+        connection,
+        "UPDATE article SET is_compared = :is_compared WHERE id IN :ids",
+        is_compared=is_compared,
+        ids=ids,
+    )
 
 
 def set_source(
@@ -130,12 +142,16 @@ def set_version(
     connection: Connection, ids: Iterable[str], version_of: str | None
 ) -> None:
     """Make these articles versions of the text of `version_of` (None: of no other text)."""
-    versions = "UPDATE article SET version_of = :version_of WHERE id IN :ids"
-    write_sql(connection, versions, version_of=version_of, ids=ids)
+    write_sql(
+        connection,
+        "UPDATE article SET version_of = :version_of WHERE id IN :ids",
+        version_of=version_of,
+        ids=ids,
+    )
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    update_rows(connection, article, article.c.id == article_id, **values)
+    update_rows(connection, "article", "id = :article", values, article=article_id)
 
 
 def rekey(
@@ -152,28 +168,47 @@ def rekey(
         # A late page stays with the article that has the words of its entry.
         waiting += " AND (is_revision OR page_attempts = 0)"
     write_sql(connection, waiting, new=new, old=old)
-    keys = "UPDATE identity_key SET article = :new WHERE article = :old"
-    write_sql(connection, keys, new=new, old=old)
+    write_sql(
+        connection,
+        "UPDATE identity_key SET article = :new WHERE article = :old",
+        new=new,
+        old=old,
+    )
     forget_items_of(connection, [old])  # known items name the old article
     # A source that showed both keeps the row of `new`
-    both = """
+    write_sql(
+        connection,
+        """
         DELETE FROM observation WHERE article = :old
         AND source IN (SELECT source FROM observation WHERE article = :new)
-        """
-    write_sql(connection, both, old=old, new=new)
+        """,
+        old=old,
+        new=new,
+    )
     if not is_authoritative:
         withdraw_authority(connection, old)
-    shown = "UPDATE observation SET article = :new WHERE article = :old"
-    write_sql(connection, shown, new=new, old=old)
+    write_sql(
+        connection,
+        "UPDATE observation SET article = :new WHERE article = :old",
+        new=new,
+        old=old,
+    )
 
 
 def is_observed(connection: Connection, id: str, source: str) -> bool:
     """Return whether `source` had article `id` before."""
-    seen = "SELECT 1 FROM observation WHERE article = :id AND source = :source"
-    return bool(read_rows(connection, seen, id=id, source=source))
+    return has_rows(
+        connection,
+        "SELECT 1 FROM observation WHERE article = :id AND source = :source",
+        id=id,
+        source=source,
+    )
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:
     """Let no source that had article `id` so far change its text."""
-    withdrawn = "UPDATE observation SET is_authoritative = false WHERE article = :id"
-    write_sql(connection, withdrawn, id=id)
+    write_sql(
+        connection,
+        "UPDATE observation SET is_authoritative = false WHERE article = :id",
+        id=id,
+    )

@@ -18,6 +18,7 @@ from aggregator.store.tables import (
     insert_rows,
     is_indexed,
     read_rows,
+    read_structs,
     read_value,
     sketch,
     stream_rows,
@@ -30,10 +31,6 @@ _CANDIDATES = """
     SELECT id, title, outlet, signature, language, copy_of, url, source, published, inbox_no AS "order"
     FROM article
     """
-_AT_ADDRESS = f"""
-    {_CANDIDATES} WHERE url IN (:given, :canonical) AND {is_indexed("url")} AND inbox_no < :before
-    ORDER BY inbox_no DESC LIMIT :most
-    """
 _WITH_TEXT = _CANDIDATES.replace("FROM", ", coalesce(text, '') AS text FROM")
 
 
@@ -41,9 +38,13 @@ def copy_candidates(
     connection: Connection, numbers: Iterable[int]
 ) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts."""
-    chosen = f"{_CANDIDATES} WHERE inbox_no IN :numbers"
-    rows = read_rows(connection, chosen, numbers=numbers)
-    return {row.order: ComparedText(**row._mapping) for row in rows}
+    candidates = read_structs(
+        connection,
+        ComparedText,
+        f"{_CANDIDATES} WHERE inbox_no IN :numbers",
+        numbers=numbers,
+    )
+    return {candidate.order: candidate for candidate in candidates}
 
 
 def at_address(
@@ -53,23 +54,29 @@ def at_address(
 
     Articles with addresses that are too long for an index are not found.
     """
-    rows = read_rows(
+    candidates = read_structs(
         connection,
-        _AT_ADDRESS,
+        ComparedText,
+        f"""
+        {_CANDIDATES} WHERE url IN (:given, :canonical) AND {is_indexed("url")} AND inbox_no < :before
+        ORDER BY inbox_no DESC LIMIT :most
+        """,
         given=given,
         canonical=canonical,
         before=before,
         most=most,
     )
-    return {row.order: ComparedText(**row._mapping) for row in rows}
+    return {candidate.order: candidate for candidate in candidates}
 
 
 def compared_texts(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, ComparedText]:
     """Return these articles, which must exist, by id, as the copy check reads them."""
-    rows = read_rows(connection, f"{_WITH_TEXT} WHERE id IN :ids", ids=ids)
-    return {row.id: ComparedText(**row._mapping) for row in rows}
+    texts = read_structs(
+        connection, ComparedText, f"{_WITH_TEXT} WHERE id IN :ids", ids=ids
+    )
+    return {text.id: text for text in texts}
 
 
 def compared_text(whole: StoredArticle) -> ComparedText:
@@ -89,10 +96,10 @@ def compared_text(whole: StoredArticle) -> ComparedText:
     )
 
 
-_WHOLE_TEXTS = f"""
+_WHOLE_TEXTS = """
     SELECT inbox_no, role, copy_of, version_of, text, details, evidence FROM article
-    WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT {_TEXTS_AT_ONCE}
-    """  # noqa: S608
+    WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT :most
+    """
 
 
 class PlacedText(NamedTuple):
@@ -108,11 +115,11 @@ class PlacedText(NamedTuple):
 def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
     after = 0
-    while rows := read_rows(connection, _WHOLE_TEXTS, after=after):
+    while rows := read_rows(connection, _WHOLE_TEXTS, after=after, most=_TEXTS_AT_ONCE):
         batch = []
         for row in rows:
             copied: str | None = row.copy_of
-            text: str = row.text
+            text = row.text
             with suppress(*codecs.UNREADABLE):
                 # It may only repeat what reports of its story say.
                 if row.role == "excerpt":
@@ -169,10 +176,11 @@ def delete_sketches(connection: Connection) -> None:
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and sketch of the articles above `number`, in order."""
-    above = (
-        "SELECT article, hashes FROM sketch WHERE article > :number ORDER BY article"
+    yield from stream_rows(
+        connection,
+        "SELECT article, hashes FROM sketch WHERE article > :number ORDER BY article",
+        number=number,
     )
-    yield from stream_rows(connection, above, number=number)
 
 
 def sketch_of(connection: Connection, number: int) -> bytes:

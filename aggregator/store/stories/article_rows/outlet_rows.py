@@ -17,8 +17,11 @@ from aggregator.store.tables import (
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
     """Return the name that an outlet's own site gives it, read from its articles; None if none has it."""
-    named = "SELECT details FROM article WHERE outlet = :outlet AND outlet_name IS NOT NULL ORDER BY inbox_no"
-    for details in read_values(connection, named, outlet=outlet):
+    for details in read_values(
+        connection,
+        "SELECT details FROM article WHERE outlet = :outlet AND outlet_name IS NOT NULL ORDER BY inbox_no",
+        outlet=outlet,
+    ):
         site_name = codecs.unpack(details, ArticleDetails).site_name
         if site_name is not None:
             return site_name
@@ -27,22 +30,30 @@ def own_name_of(connection: Connection, outlet: str) -> str | None:
 
 def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
     """Return number and story of an outlet's articles that have the outlet's key but not its name."""
-    unnamed = "SELECT inbox_no, story FROM article WHERE outlet = :outlet AND outlet_name IS NULL"
-    return read_rows(connection, unnamed, outlet=outlet)
+    return read_rows(
+        connection,
+        "SELECT inbox_no, story FROM article WHERE outlet = :outlet AND outlet_name IS NULL",
+        outlet=outlet,
+    )
 
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
     """Let article `n` show this name of its outlet."""
-    named = "UPDATE article SET outlet_name = :name WHERE inbox_no = :n"
-    write_sql(connection, named, name=name, n=n)
+    write_sql(
+        connection,
+        "UPDATE article SET outlet_name = :name WHERE inbox_no = :n",
+        name=name,
+        n=n,
+    )
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
     """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
-    lines = (
-        "SELECT article, lines FROM outlet_line WHERE outlet = :outlet ORDER BY article"
+    return read_rows(
+        connection,
+        "SELECT article, lines FROM outlet_line WHERE outlet = :outlet ORDER BY article",
+        outlet=outlet,
     )
-    return read_rows(connection, lines, outlet=outlet)
 
 
 def change_outlet_lines(

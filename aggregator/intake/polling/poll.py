@@ -7,6 +7,7 @@ of a response.
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -72,6 +73,8 @@ class Poller(PageFetcher):
         self._executor = services.executor
         self._all_tuning = services.all_tuning
         self._net_tuning = net_tuning(self._all_tuning)
+        # A job has a copy of its feed, so only as many jobs are made at once as keep the workers busy.
+        self._parsing = threading.Semaphore(2 * self._executor.workers)
 
     def poll(
         self,
@@ -117,7 +120,8 @@ class Poller(PageFetcher):
         if source.first_poll_done:
             with self._database.read() as connection:
                 known = known_items_of(connection, source.id)
-        feed = whole(known)
+        with self._parsing:
+            feed = whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,

@@ -72,7 +72,12 @@ def _share(descriptor: int) -> Any:
     ptc, pc, classes, *automaton = (np.asarray(model[name]) for name in _PARTS)
     # py3langid reads single elements: a memoryview is as fast as a list, an array has half the speed.
     nextmove, row, output = (part.data for part in automaton)
-    return LanguageIdentifier(ptc, pc, classes.tolist(), nextmove, output, tk_row=row)
+    identifier = LanguageIdentifier(
+        ptc, pc, classes.tolist(), nextmove, output, tk_row=row
+    )
+    # As a list, which py3langid makes of it, this takes each worker 4 MB.
+    identifier._rowbase = (np.asarray(row, np.uint32) << 8).data
+    return identifier
 
 
 def _is_complete(descriptor: int) -> bool:

@@ -38,6 +38,8 @@ _LEAST_INSERTED = 4_096
 _INSERTED_SHARE = 1 / 256
 # Loading in parts of this size limits its memory to about 60 MB
 _ROWS_AT_ONCE = 30_000
+# Of a text; the longest allowed has 20,000
+_MOST_HASHES = (1 << 16) - 1
 AHEAD = 50_000  # inbox numbers; building takes 3 s with the default reach
 MOST_REACH = _ARTICLES - AHEAD - 1
 
@@ -126,7 +128,8 @@ class PassageIndex:
         # Articles by hash that are not in `_entries` yet
         self._fresh: dict[int, list[int]] = {}
         self._fresh_count = 0
-        self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
+        # An array of 4 MiB would get memory for 2 MiB at its first use: numpy asks for huge pages.
+        self._wholes = np.zeros(_ARTICLES, dtype=np.uint16)
         rows = iter(rows)
         while part := list(islice(rows, _ROWS_AT_ONCE)):
             self._insert(*np.concatenate([self._hashes(*row) for row in part], axis=1))
@@ -166,7 +169,7 @@ class PassageIndex:
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:
             return np.empty((2, 0), np.uint32)
-        self._wholes[at] = int.from_bytes(blob[:4], "little")
+        self._wholes[at] = min(int.from_bytes(blob[:4], "little"), _MOST_HASHES)
         hashes = hashes_of_sketch(blob)
         return np.stack([hashes, np.full(len(hashes), at, np.uint32)])
 

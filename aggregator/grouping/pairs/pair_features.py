@@ -127,7 +127,7 @@ def _owners(parts: Sequence[Words]) -> Ints:
 
 def multiply_lengths(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
     """Return the products of the Euclidean lengths of the article's part and of each report's, at least 1."""
-    lengths = np.sqrt(sum_parts(values**2, parts))
+    lengths = np.sqrt(sum_parts(np.square(values, dtype=np.float64), parts))
     products: Floats = np.maximum(lengths[0] * lengths[1:], 1.0)
     return products
 
@@ -179,7 +179,7 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     text_rarest: sum of the idf of the rarest shared words
     """
     factor = snapshot.factor
-    ours = pairs.weights[TEXT, 0] * factor[pairs.words] ** 2
+    ours = pairs.weights[TEXT, 0] * np.square(factor[pairs.words], dtype=np.int32)
     texts = pairs.parts(TEXT)
     weights = np.concatenate([each.part_weights[TEXT] for each in pairs.articles])
     lengths = multiply_lengths(weights * factor[np.concatenate(texts)], texts)
@@ -270,7 +270,7 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
         shared = both * (1 - named[1:]) * (1 - named[0])
         without = [article.without_names[field] for article in pairs.articles]
         lengths = multiply_lengths(idf[np.concatenate(without)], without)
-        columns[column] = shared @ word_idf**2 / lengths
+        columns[column] = shared @ np.square(word_idf, dtype=np.int32) / lengths
     columns["beside_shared"] = shared @ word_idf / IDF_UNITS
     counted = pairs.parts(COUNTED)
     sizes = np.array([len(part) for part in counted])

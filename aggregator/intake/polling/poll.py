@@ -7,6 +7,7 @@ of a response.
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -75,6 +76,8 @@ class Poller(PageFetcher):
         self._window = dt.timedelta(
             days=self._all_tuning.values("events")["window_days"]
         )
+        # A job has a copy of its feed, so only as many jobs are made at once as keep the workers busy.
+        self._parsing = threading.Semaphore(2 * self._executor.workers)
 
     def poll(
         self,
@@ -120,7 +123,8 @@ class Poller(PageFetcher):
         if source.first_poll_done:
             with self._database.read() as connection:
                 known = known_items_of(connection, source.id)
-        feed = whole(known)
+        with self._parsing:
+            feed = whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,

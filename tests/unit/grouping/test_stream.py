@@ -32,7 +32,7 @@ def of_days(*days: list[str]) -> StreamSnapshot:
 def test_a_snapshot_needs_no_period() -> None:
     assert EMPTY.number == 0
     for idf in (EMPTY.idf, EMPTY.lead_idf, EMPTY.factor):
-        assert idf.dtype == np.int32
+        assert idf.dtype == np.int16
         assert idf.min() >= 0
     assert EMPTY.idf[FLOOD] < EMPTY.idf[WALRUS], "as in the background table"
 

@@ -4,12 +4,13 @@ HTML in records is not parsed here but by the workers. A record is the same arti
 read from a file, so its source is its outlet, else the name of the token.
 """
 
+import logging
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import Request, Response
 
-from aggregator.model.errors import FetchError
+from aggregator.model.errors import FetchError, NotWritableError
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.text.lines import word_list
@@ -28,6 +29,7 @@ _JSONL_TYPES = word_list("""
     application/x-ndjson
 """)
 router = api_router()
+log = logging.getLogger(__name__)
 
 
 @router.post(
@@ -77,7 +79,14 @@ async def push_articles(
         def store() -> PushResult:
             return pushes.take(token, _decode(request, body), lines=kind != JSON)
 
-        pushed = await to_thread.run_sync(store, limiter=pushes.writing)
+        try:
+            pushed = await to_thread.run_sync(store, limiter=pushes.writing)
+        except NotWritableError as error:
+            # The client sees no cause: the message may contain names of files.
+            log.error(  # noqa: TRY400
+                "a push was not stored: %s", error, extra={"event": "request_failed"}
+            )
+            raise
     return Response(encode_json(pushed), 202, media_type=JSON)
 
 

@@ -138,8 +138,11 @@ def matching(pattern: str, words: str) -> AfterValidator:
 
 def error_words(detail: "ErrorDetails") -> str:
     """Return what pydantic says of a wrong value, such as `must be a valid integer`."""
-    message = detail["msg"].removeprefix("Value error, ")
-    return re.sub("^(Input|String|Tuple) should", "must", message)
+    return re.sub(
+        "^(Input|String|Tuple) should",
+        "must",
+        detail["msg"].removeprefix("Value error, "),
+    )
 
 
 def duration_up_to(most_days: int) -> BeforeValidator:

@@ -149,7 +149,7 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         bcubed=Score(_share(precision, total), _share(recall, total)),
         over_merge=fmean(mixed or [False]),
         split=fmean(split or [False]),
-        alone=Score(1.0, _share(len(by_cluster), cells.total())),
+        alone=Score(1.0, _share(len(by_cluster), total)),
         intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
     )
 
@@ -193,8 +193,10 @@ def measure_outlets(
 
 def is_pure(group: Collection[str], others: Groups, loose: Loose) -> bool:
     """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
-    pairs = itertools.combinations(group, 2)
-    return all(others[a] == others[b] or frozenset((a, b)) in loose for a, b in pairs)
+    return all(
+        others[a] == others[b] or frozenset((a, b)) in loose
+        for a, b in itertools.combinations(group, 2)
+    )
 
 
 class WrongGroup(msgspec.Struct, frozen=True):

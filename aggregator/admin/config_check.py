@@ -75,9 +75,8 @@ def inspect(config: Config) -> Iterator[Finding]:
     yield from _open_address(config)
     for number, source in enumerate(config.sources):
         if source.insecure:
-            name = source.name or getattr(source, source.kind)
             yield warning(
-                f"sources.{number} ({name}): {UNCHECKED}",
+                f"sources.{number} ({source.name or getattr(source, source.kind)}): {UNCHECKED}",
                 "anybody on the way can change what is read; give its authority as `ca_file:` instead",
             )
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

@@ -33,7 +33,6 @@ from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.clock import utc_now
-from aggregator.model.evidence import SCORED_STAGES
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox
@@ -74,26 +73,20 @@ def evaluate(
             if pages_late:
                 place_records(records, database, pipeline, progress, leads=leads)
             with database.read() as connection:
-                results = {
-                    stored.entry_no: stored
-                    for stored in inbox.results(connection, numbers)
-                }
+                results = inbox.results(connection, numbers)
                 lines = storyline_rows.lines_of_articles(
-                    connection, {stored.article for stored in results.values()}
+                    connection, {result.article for result in results}
                 )
                 evaluated = []
                 seen = set()
-                for number, (entry_no, record) in enumerate(
-                    zip(numbers, records, strict=True)
+                for number, (result, record) in enumerate(
+                    zip(results, records, strict=True)
                 ):
-                    result = results[entry_no]
                     score = None
                     if result.story is not None:
-                        evidence = stored_articles.evidence_of(
+                        score = stored_articles.evidence_of(
                             connection, result.article
-                        )
-                        if evidence.stage in SCORED_STAGES:
-                            score = evidence.score
+                        ).score
                     evaluated.append(
                         EvaluatedRecord(
                             key=f"{record.id} {number}"
@@ -106,8 +99,7 @@ def evaluate(
                         )
                     )
                     seen.add(record.id)
-            reader = StoryReader(database, all_tuning)
-            ranked = [story.id for story in reader.rank_front_page(StoryFilter())]
+            ranked = StoryReader(database, all_tuning).rank_front_page(StoryFilter())
         finally:
             work.close()
             database.close()
@@ -116,7 +108,7 @@ def evaluate(
         all_tuning,
         dataset,
         loose=loose,
-        ranked=ranked,
+        ranked=[story.id for story in ranked],
         affairs=labels,
         loose_affairs=loose_affairs,
     ), assignments(evaluated)
@@ -137,12 +129,14 @@ def place_records(
     `leads`: the same records as they are placed already; those with another text are placed as late pages.
     """
     numbers: list[int] = []
-    dated = (
-        record.entry.published.time
-        for record in records
-        if record.entry.published is not None
+    seen = min(
+        (
+            record.entry.published.time
+            for record in records
+            if record.entry.published is not None
+        ),
+        default=utc_now(),
     )
-    seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
         entries = []
         times = []
@@ -155,13 +149,14 @@ def place_records(
             times.append(seen)
             # Its number in the file is its identity, so that no record counts as known. Outlets are sources,
             # as if each had a feed; so is each record of unknown outlet.
-            separate = replace(
-                record.entry,
-                source=record.entry.outlet or f"eval {number}",
-                guid=str(first + number),
-                authority="foreign",
+            entries.append(
+                replace(
+                    record.entry,
+                    source=record.entry.outlet or f"eval {number}",
+                    guid=str(first + number),
+                    authority="foreign",
+                )
             )
-            entries.append(separate)
         with database.write() as connection:
             batch = acceptance.accept(
                 connection,

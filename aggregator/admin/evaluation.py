@@ -103,9 +103,9 @@ def evaluation(
     dataset: str,
     *,
     loose: LoosePairs,
-    ranked: Sequence[str] = (),
-    affairs: Groups | None = None,
-    loose_affairs: LoosePairs = frozenset(),
+    ranked: Sequence[str],
+    affairs: Groups | None,
+    loose_affairs: LoosePairs,
 ) -> Evaluation:
     """Return the quality of a grouping."""
     stories, lines, clusters, sagas = {}, {}, {}, {}
@@ -138,15 +138,14 @@ def evaluation(
             not_read[(why or "it was not placed")[:_REASON_CHARS]] += 1
             has_died = (result.reason or "").startswith(PARSER_FAILED)
             failed_jobs += has_died or result.verdict in _WORKER_VERDICTS
-    by_outlets = None
-    if outlets and clusters:
-        by_outlets = measure_outlets(stories, clusters, outlets, loose)
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        by_outlets=by_outlets,
+        by_outlets=measure_outlets(stories, clusters, outlets, loose)
+        if outlets and clusters
+        else None,
         storylines=measure_storylines(
             lines,
             stories,
@@ -179,10 +178,10 @@ def _months(
             by_month[published.time.strftime("%Y-%m")].append(one)
     months = []
     for month, of_month in sorted(by_month.items()):
+        labelled = {one.key: clusters[one.key] for one in of_month}
         sure = {
             one.key: clusters[one.key] for one in of_month if one.record.is_sure_report
         }
-        labelled = {one.key: clusters[one.key] for one in of_month}
         months.append(
             MonthEvaluation(
                 month=month,

@@ -75,7 +75,6 @@ def extract(
     all_tuning = config.effective_tuning
     tuning = source_tuning(all_tuning)
     with workers(config) as executor:
-        parsing_mail = partial(parse_mail, executor)
         for path in what:
             if is_address(path) and not is_remote(path):
                 yield _page(config, executor, path)
@@ -87,7 +86,7 @@ def extract(
                     ReadOptions(
                         tuning=tuning,
                         seen=utc_now(),
-                        parse_mail=parsing_mail,
+                        parse_mail=partial(parse_mail, executor),
                         chosen=chosen,
                     ),
                 ):
@@ -111,10 +110,11 @@ def extract(
                             True,
                         )
                     else:
-                        verdict = item.verdict or "not_article"
                         yield (
                             ExtractPreview(
-                                what=name, verdict=verdict, reason=item.reason
+                                what=name,
+                                verdict=item.verdict or "not_article",
+                                reason=item.reason,
                             ),
                             item.verdict is not None,
                         )
@@ -147,8 +147,9 @@ def _page(config: Config, executor: Executor, url: str) -> tuple[ExtractPreview,
         with closing(client_of(config)) as client:
             fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        verdict = verdict_of(error) or "empty"
-        return ExtractPreview(what=url, verdict=verdict, reason=str(error)), False
+        return ExtractPreview(
+            what=url, verdict=verdict_of(error) or "empty", reason=str(error)
+        ), False
     item = EntryInput(
         entry=Entry(source=url, url=url, authority="page"),
         accepted_at=utc_now(),

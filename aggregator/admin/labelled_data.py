@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, combinations
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -158,8 +157,11 @@ def dataset_notes(records: Sequence[LabelledRecord]) -> list[str]:
     for record in records:
         keys.add(record.keys)
     notes = keys.notes()
-    counts = Counter(record.id for record in records)
-    repeated = [show_key(id_) for id_, count in counts.items() if count > 1]
+    repeated = [
+        show_key(id_)
+        for id_, count in Counter(record.id for record in records).items()
+        if count > 1
+    ]
     if repeated:
         notes.append(
             f"{pluralise(len(repeated), 'id')} of several records, each measured separately: {list_words(repeated)}"
@@ -186,10 +188,10 @@ def dataset_name(path: Path | str) -> str:
 def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Return the records in the order of placing."""
     last = dt.datetime.min.replace(tzinfo=dt.UTC)
-    timed = []
+    times = []
     for record in records:
         if record.entry.published:
             last = record.entry.published.time
-        timed.append((last, record))
-    timed.sort(key=itemgetter(0))
-    return [record for _, record in timed]
+        times.append(last)
+    ranks = sorted(range(len(records)), key=times.__getitem__)
+    return [records[rank] for rank in ranks]

@@ -53,12 +53,13 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
     )
     if not user:
         return text
-    kept = []
-    for line in text.splitlines():
+    kept = [
+        line
+        for line in text.splitlines()
         # The comments are about the system service.
-        is_comment = line.startswith("#")
-        if not is_comment and not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0]):
-            kept.append(line)
+        if not line.startswith("#")
+        and not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])
+    ]
     folder = f"WorkingDirectory={str(config.parent).replace('%', '%%')}"
     text = "\n".join(kept).replace("=multi-user.target", "=default.target")
     text = text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1)

@@ -166,7 +166,13 @@ def check(
     from aggregator.extract.wire.agencies import family_table
     from aggregator.intake.recluster.rebuild import rebuild
     from aggregator.store.engine.process_lock import exclusively
-    from aggregator.store.maintenance.integrity_check import DAMAGED, balance, faults
+    from aggregator.store.maintenance.integrity_check import (
+        DAMAGED,
+        REPAIR,
+        RESTORE,
+        balance,
+        faults,
+    )
 
     try:
         with context.obj.reading(must_exist=True) as (config, database):
@@ -185,14 +191,10 @@ def check(
                     )
                 problems = list(faults(database))
             if repair:
-                from aggregator.store.maintenance.integrity_check import REPAIR, RESTORE
-
-                advised = []
-                for fault in problems:
-                    if fault.advice == REPAIR:
-                        fault = replace(fault, advice=RESTORE)  # noqa: PLW2901
-                    advised.append(fault)
-                problems = advised
+                problems = [
+                    replace(fault, advice=RESTORE) if fault.advice == REPAIR else fault
+                    for fault in problems
+                ]
             counts = balance(database)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error

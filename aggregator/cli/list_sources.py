@@ -120,12 +120,10 @@ def _table(shown: Sequence["SourceView"]) -> None:
     rows = []
     notes = ""
     for source in shown:
-        causes = []
-        if source.problem:
-            causes.append(source.problem)
+        moved = ""
         if source.polled_url != source.url:
-            causes.append(f"moved to {source.polled_url}")
-        cause = "; ".join(causes)
+            moved = f"moved to {source.polled_url}"
+        cause = "; ".join(filter(None, (source.problem, moved)))
         a_day = "-"
         if source.per_day is not None:  # rounded to its precision: 0.3, 4.2, 120
             a_day = f"{source.per_day:.{0 if source.per_day >= 10 else 1}f}"

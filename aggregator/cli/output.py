@@ -114,9 +114,12 @@ def table(
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.show_header = has_header
         for place, name in enumerate(columns):
-            grid.add_column(name, no_wrap=name not in wide)
-            if all(isinstance(row[place], int) for row in chunk):  # a number
-                grid.columns[place].justify = "right"
+            is_number = all(isinstance(row[place], int) for row in chunk)
+            grid.add_column(
+                name,
+                no_wrap=name not in wide,
+                justify="right" if is_number else "left",
+            )
         for row in chunk:
             grid.add_row(*(Text(cell(value, now)) for value in row))
         has_header = False
@@ -167,8 +170,7 @@ def fill_template(template: str, **values: object) -> str:
     from aggregator.web.jinja import environment
 
     templates = environment().overlay(finalize=None)
-    cell_now = partial(cell, now=utc_now())
-    templates.filters.update(cell=cell_now, rows="{:9,}".format)
+    templates.filters.update(cell=partial(cell, now=utc_now()), rows="{:9,}".format)
     return templates.get_template(template).render(values).rstrip("\n")
 
 
@@ -178,9 +180,8 @@ def cell(value: object, now: dt.datetime) -> str:
         return "-"
     if isinstance(value, dt.datetime):
         moment = in_utc(value)
-        if moment.year == now.year:
-            return f"{moment:%m-%d %H:%M}"
-        return f"{moment:%Y-%m-%d}"
+        form = "%m-%d %H:%M" if moment.year == now.year else "%Y-%m-%d"
+        return moment.strftime(form)
     return one_line(str(value))
 
 
@@ -274,9 +275,7 @@ def _harmless(value: Any) -> Any:
         from aggregator.publish.sanitise import visible
 
         shown = visible(value)
-        if shown.startswith(_FORMULA):
-            shown = f"'{shown}"
-        return shown
+        return f"'{shown}" if shown.startswith(_FORMULA) else shown
     return value
 
 
@@ -288,9 +287,7 @@ Report = Callable[[int, int, int | None], None]
 def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar for `total` (None: unknown) units; yields a function that advances it."""
     done = 0
-    units = "?"
-    if total is not None:
-        units = f"{total:,}"
+    units = "?" if total is None else f"{total:,}"
     with bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
         show(0, 0, total)
 

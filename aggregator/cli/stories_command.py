@@ -160,8 +160,9 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
         show.write_csv(_STORY_CSV, rows, _STORY_COUNTS)
     else:
         table = _ARTICLE_TABLE if by_article else _STORY_TABLE
-        cells = map(attrgetter(*table.values()), rows)
-        show.table(tuple(table), cells, wide=("title",))
+        show.table(
+            tuple(table), map(attrgetter(*table.values()), rows), wide=("title",)
+        )
 
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:

@@ -126,10 +126,8 @@ def _list(context: Context, format_: str, kind: str) -> None:
     listed = []
     with context.obj.reading() as (config, database), database.read() as connection:
         for recipient in webhook_stats(connection):
-            is_notification = ":" in recipient.row.name
-            if recipient.row.name != DIGEST and is_notification is (
-                kind == "notification"
-            ):
+            name = recipient.row.name
+            if name != DIGEST and (":" in name) == (kind == "notification"):
                 listed.append(recipient)
     if format_ == "jsonl":
         for recipient in listed:
@@ -137,15 +135,6 @@ def _list(context: Context, format_: str, kind: str) -> None:
             row = values.pop("row") | {"name": _short_name(recipient)}
             output.json_line({name: row[name] for name in _SHOWN} | values)
     elif listed:
-        columns = (
-            "name",
-            "state",
-            "waiting",
-            "done",
-            "given up",
-            "last success",
-            "problem",
-        )
         rows = [
             (
                 _short_name(recipient),
@@ -158,6 +147,15 @@ def _list(context: Context, format_: str, kind: str) -> None:
             )
             for recipient in listed
         ]
+        columns = (
+            "name",
+            "state",
+            "waiting",
+            "done",
+            "given up",
+            "last success",
+            "problem",
+        )
         output.table(columns, rows, wide=("problem",))
     elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
         output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")

@@ -44,14 +44,19 @@ def configured_access(config: Config) -> dict[str, Access]:
         with at_key(f"sources.{number}"):
             if source.imap is not None:
                 address = mailbox_address(source)
-                password = read_secret(config, source.auth, "password")
-                by_address[address] = Access(address, password=password)
+                by_address[address] = Access(
+                    address, password=read_secret(config, source.auth, "password")
+                )
             elif typed is not None:
                 address, userinfo = split_address(typed)
                 selectors: tuple[str, ...] = ()
                 if source.list:
-                    title = source.title or ""
-                    selectors = (source.list, source.link, title, source.date)
+                    selectors = (
+                        source.list,
+                        source.link,
+                        source.title or "",
+                        source.date,
+                    )
                 headers = {
                     name: value.get_secret_value()
                     for name, value in source.headers.items()

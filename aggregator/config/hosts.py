@@ -30,8 +30,9 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
     if public_url:
         served.append(public_url)
     try:
-        is_feed = "/feeds/" in urlsplit(address).path
-        return is_feed and place(address) in map(place, served)
+        return "/feeds/" in urlsplit(address).path and place(address) in map(
+            place, served
+        )
     except ValueError:
         return False  # no address at all: refused elsewhere
 

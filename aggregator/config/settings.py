@@ -104,8 +104,7 @@ class RetentionConfig(Part):
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
-        texts = self.text_after
-        stories = self.stories_after
+        texts, stories = self.text_after, self.stories_after
         if texts is not None and stories is not None and stories < texts:
             raise ValueError(
                 "stories_after: texts are deleted before stories, so give an age above text_after"

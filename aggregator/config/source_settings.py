@@ -213,9 +213,9 @@ class SourceConfig(SourceAddress):
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
         if sum(getattr(self, name) is not None for name in SOURCE_KINDS) != 1:
-            fields = SourceAddress.model_fields.items()
             keys = " and ".join(
-                f"`{name}:` ({field.description})" for name, field in fields
+                f"`{name}:` ({field.description})"
+                for name, field in SourceAddress.model_fields.items()
             )
             raise ValueError(f"give exactly one of {keys}")
         return self

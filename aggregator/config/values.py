@@ -90,13 +90,11 @@ def text_of(file: Path, most_chars: int = -1) -> str:
 
 def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return `value`. Raises ValueError if one is not an IP network."""
-    for network in value:
-        try:
+    try:
+        for network in value:
             ip_network(network)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; give a network such as 192.168.1.0/24"
-            ) from error
+    except ValueError as error:
+        raise ValueError(f"{error}; give a network such as 192.168.1.0/24") from error
     return value
 
 
@@ -138,8 +136,11 @@ def matching(pattern: str, words: str) -> AfterValidator:
 
 def error_words(detail: "ErrorDetails") -> str:
     """Return what pydantic says of a wrong value, such as `must be a valid integer`."""
-    message = detail["msg"].removeprefix("Value error, ")
-    return re.sub("^(Input|String|Tuple) should", "must", message)
+    return re.sub(
+        "^(Input|String|Tuple) should",
+        "must",
+        detail["msg"].removeprefix("Value error, "),
+    )
 
 
 def duration_up_to(most_days: int) -> BeforeValidator:

@@ -58,10 +58,11 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
     from aggregator.extract.shown_text import read_again
 
     again, reading, whole = read_again(article, all_tuning)
-    of_whole = replace(again, text=whole)
     return Prepared(
         article=again,
-        fingerprint=fingerprinter(all_tuning.to_json()).fingerprint(of_whole, reading),
+        fingerprint=fingerprinter(all_tuning.to_json()).fingerprint(
+            replace(again, text=whole), reading
+        ),
     )
 
 

@@ -142,8 +142,8 @@ class BoilerplateLearner:
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
             similar = compared_articles.compared_texts(connection, [other.id])[other.id]
-            if _name_key(similar.outlet) == _name_key(
-                incoming.outlet_key
+            if outlet_key(similar.outlet or "") == outlet_key(
+                incoming.outlet_key or ""
             ) and is_notice(
                 clean.title, clean.text, similar.title, similar.text, self._tuning
             ):
@@ -232,10 +232,6 @@ def _boilerplate_key(entry: Entry) -> str | None:
         return name
     giver = site if entry.authority in {"own", "page"} and site else entry.source
     return f"{name} {giver}"
-
-
-def _name_key(name: str | None) -> str | None:
-    return outlet_key(name) if name else None
 
 
 class OutletNames:

@@ -34,8 +34,8 @@ class GroupingParts:
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
         self.story_tuning = all_tuning.section("stories", StoryTuning)
-        pair_tuning = all_tuning.section("pairs", PairTuning)
-        self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
+        self._pair_tuning = all_tuning.section("pairs", PairTuning)
+        self.stream = NewsStream(self._pair_tuning, self.model.tuning.window_days)
         self.window = LiveWindow(self.model, self.stream)
         self.copy_finder = CopyFinder(all_tuning)
         self.forget_rows()
@@ -43,8 +43,7 @@ class GroupingParts:
     def forget_rows(self) -> None:
         """Drop all memory that is quickly read again; window and sampled shingles, which take seconds, stay."""
         self.stream.forget_periods()
-        pair_tuning = self._all_tuning.section("pairs", PairTuning)
-        self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
+        self.comparison = ReportComparison(self.model, self._pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
         self.constraints = Constraints()
         self.boilerplate = BoilerplateLearner(self._all_tuning)

@@ -35,10 +35,11 @@ class Placer(Transactions):
         def unit() -> list[PlacementResult]:
             with self.unit_of_work(keeps_caches=True) as unit_of_work:
                 entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
-                placed = []
                 try:
-                    for waiting, prepared in batch:
-                        placed.append(entry_placer.place(waiting, prepared))
+                    placed = [
+                        entry_placer.place(waiting, prepared)
+                        for waiting, prepared in batch
+                    ]
                 finally:
                     # An error keeps this frame, and would keep the window.
                     del entry_placer
@@ -64,16 +65,14 @@ class Placer(Transactions):
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                handler = CorrectionHandler(self.parts, unit_of_work)
-                result = handler.carry_out(command)
+                result = CorrectionHandler(self.parts, unit_of_work).carry_out(command)
                 if request is not None:
-                    answer = msgspec.json.encode(result).decode()
                     commands.answer(
                         unit_of_work.connection,
                         request,
                         unit_of_work.now,
                         "done",
-                        answer,
+                        msgspec.json.encode(result).decode(),
                     )
             return result
 

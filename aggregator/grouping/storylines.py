@@ -68,8 +68,9 @@ def affinity(
         return UNLIKE
     if shortest >= _LONG_WORDS and candidate.stream_cosine >= _LONG_COSINE:
         return max(candidate.affinity, _LONG_LOGIT)
-    is_of_one_feed = len({member.source for member in members}) == 1
-    return candidate.affinity - (_FORM_LOGIT if is_of_one_feed and is_short else 0.0)
+    if is_short and len({member.source for member in members}) == 1:
+        return candidate.affinity - _FORM_LOGIT
+    return candidate.affinity
 
 
 def nearness(

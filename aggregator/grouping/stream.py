@@ -65,9 +65,7 @@ class NewsStream:
 
     def forget_periods(self) -> None:
         """Forget the values that can be read again."""
-        self._snapshot = self._latest = None
-        self._undated_from = None
-        self._standing = None
+        self._snapshot = self._latest = self._undated_from = self._standing = None
 
     def regrouped(self) -> None:
         """Forget which of the last articles are alone in their stories."""
@@ -106,9 +104,10 @@ class NewsStream:
     ) -> tuple[int, bytes]:
         """Return the number of articles after one inbox number up to another, and their word frequencies."""
         after = max(after, last + 1 - _PERIOD_ARTICLES)
-        most = self._tuning.period_source_articles
         return pack_frequencies(
-            stream_history.terms_between(connection, after, last, most)
+            stream_history.terms_between(
+                connection, after, last, self._tuning.period_source_articles
+            )
         )
 
     def restore(self, connection: Connection) -> None:
@@ -128,9 +127,8 @@ class NewsStream:
     def undated_from(self, connection: Connection) -> int:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
-            present = self._newest_period(connection).day + 1
             self._undated_from = stream_history.first_accepted(
-                connection, present - self._window_days
+                connection, self._newest_period(connection).day + 1 - self._window_days
             )
         return self._undated_from
 
@@ -193,12 +191,10 @@ class NewsStream:
         """Read which of the last articles are alone in their stories, if that is not known."""
         if self._last is not None:
             return
-        last = stored_articles.last_articles(
-            unit_of_work.connection, self._tuning.stream_articles
-        )
+        most = self._tuning.stream_articles
+        last = stored_articles.last_articles(unit_of_work.connection, most)
         self._last = deque(
-            ((article.story, article.age > self._window) for article in last),
-            maxlen=self._tuning.stream_articles,
+            ((article.story, article.age > self._window) for article in last), most
         )
         self._shared = {article.story for article in last if article.has_others}
 
@@ -277,7 +273,10 @@ def _is_confirmed(
             and not is_mail_address(other.outlet_key)
         ):
             later.append(other)
-    if any(not other.is_little_known for other in members):
-        later = [other for other in later if not other.is_little_known]
-    reports = [words[other.id] for other in later]
+    has_standing = any(not other.is_little_known for other in members)
+    reports = [
+        words[other.id]
+        for other in later
+        if not (has_standing and other.is_little_known)
+    ]
     return shared_beside_title(reported, reports, snapshot) >= agreement

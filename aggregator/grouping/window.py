@@ -216,10 +216,13 @@ class LiveWindow:
             tuning = self._model.tuning
             newest = live_stories.newest_inbox_no(connection)
             # Keep stories that grew recently and those that an undated article may still join, within the memory limit.
-            kept_from = min(newest - tuning.kept_reach, undated_from)
-            held_from = max(newest - tuning.live_reach, kept_from)
-            live = live_stories.grown_since(connection, held_from)
-            self._window = Window(self._model, live)
+            held_from = max(
+                newest - tuning.live_reach,
+                min(newest - tuning.kept_reach, undated_from),
+            )
+            self._window = Window(
+                self._model, live_stories.grown_since(connection, held_from)
+            )
         self._window.undated_from = undated_from
         return self._window
 

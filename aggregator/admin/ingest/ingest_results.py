@@ -109,10 +109,11 @@ class IngestResults:
         while numbers := list(itertools.islice(self._waiting, _RESULTS_AT_ONCE)):
             with self._database.read() as connection:
                 results = inbox.results(connection, numbers)
-                stories = set()
-                for result in results:
-                    if result.story and result.outcome in ("joined", "copy"):
-                        stories.add(result.story)
+                stories = {
+                    result.story
+                    for result in results
+                    if result.story and result.outcome in ("joined", "copy")
+                }
                 self._extended |= story_rows.stories_before(
                     connection, stories - self._extended, self._newest_before
                 )

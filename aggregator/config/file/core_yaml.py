@@ -84,8 +84,9 @@ def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
             f"{name}:{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
         ) from error
     except yaml.YAMLError as error:
-        words = " ".join(str(error).split())
-        raise ConfigError(f"{name}: cannot be read as YAML: {words}") from error
+        raise ConfigError(
+            f"{name}: cannot be read as YAML: {' '.join(str(error).split())}"
+        ) from error
     if node is None:
         return {}, {}
     if not isinstance(values, dict):

@@ -35,8 +35,10 @@ def locate_mistakes(error: ConfigError, config: Config) -> ConfigError:
     name = config.file.name if config.file else ""
     mistakes = []
     for message in str(error).splitlines():
-        parts = message.split(":")[0].split(".")
-        path = tuple(int(part) if part.isdecimal() else part for part in parts)
+        path = tuple(
+            int(part) if part.isdecimal() else part
+            for part in message.split(":")[0].split(".")
+        )
         line = _line_of(path, config.lines)
         mistakes.append((line, f"{name}:{line}: {message}" if line else message))
     return _in_order(mistakes)

@@ -83,11 +83,10 @@ class CopyFinder:
 
         `copied` is the article that it copies now, or excerpts if `is_copy` is false.
         """
-        look_up = self._look_up(connection, incoming)
         return self._kept(
             connection,
             incoming.sketch,
-            look_up,
+            self._look_up(connection, incoming),
             number=old.inbox_no,
             copied=copied,
             is_copy=is_copy,

@@ -44,40 +44,21 @@ class CopyMatch:
         """Find the matches; `overlaps` are those that share shingles, the likeliest first."""
         self._connection = connection
         self._own = own
-        self._overlaps = overlaps
         self._tuning = tuning
         self._shares = {overlap.number: overlap.share for overlap in overlaps}
         # The largest overlaps, without chance matches
-        self._likely = [
+        likely = [
             overlap for overlap in overlaps if overlap.share >= tuning.likely_share
         ][: tuning.candidate_cap]
-        self._others = compared_articles.copy_candidates(
-            connection, [overlap.number for overlap in self._likely]
-        )
-        self._at_page: list[ComparedText] = []
-        page = canonical_url(own.url or "") if own.signature else None
-        if page is not None:
-            # Articles at the same address are candidates, too, however old they are and whatever of them is stored.
-            self._others |= compared_articles.at_address(
-                connection,
-                own.url or page,
-                page,
-                before=own.order,
-                most=tuning.candidate_cap,
-            )
-        for number, other in [*self._others.items()]:
-            is_at_page = page is not None and canonical_url(other.url or "") == page
-            if is_at_page:
-                self._at_page.append(other)
-            # Articles of one source and URL are generations and parts of a page, never copies.
-            if other.id == own.id or (is_at_page and other.source == own.source):
-                del self._others[number]
-
+        others = self._find_candidates(overlap.number for overlap in likely)
+        near = [
+            (overlap, others[overlap.number])
+            for overlap in likely
+            if overlap.number in others
+        ]
         # The possible originals of the article, the likeliest first
-        self._originals = rank_candidates(
-            own, self._others.values(), self._shares, tuning
-        )
-        texts = self._read(self._originals)
+        originals = rank_candidates(own, others.values(), self._shares, tuning)
+        texts = self._read(originals)
         # Articles that fill one form with it, each with other names
         self.series = [text.id for text in texts if is_one_series(own, text, texts)]
         # Its original, or the article that it excerpts
@@ -85,13 +66,69 @@ class CopyMatch:
             own, [text for text in texts if text.id not in self.series], tuning
         )
         # The article that shares most words with it; set only if the text is neither a copy nor an excerpt
-        self.reuse = None if self.copy else self._find_reuse()
-        # The original, or the article whose words are reused, if this text is another version of it
-        self.version_of = self._find_version()
+        self.reuse: TextReuse | None = None
         # Earlier or later states of this text by its own outlet; they are not copies
-        self.updated = () if self.copy else self._find_updated()
+        self.updated: tuple[str, ...] = ()
+        if self.copy is None:
+            sharing = [others[number].id for number in self._shares if number in others]
+            reused = self._read([*dict.fromkeys(originals + sharing)])
+            self.reuse = text_reuse(own, reused, tuning)
+            of_outlet = [
+                other.id
+                for _, other in near
+                if is_one_outlet(own, other) and other.id not in self.series
+            ]
+            self.updated = tuple(
+                text.id
+                for text in self._read(of_outlet)
+                if is_update(_text_of(own), _text_of(text))
+            )
+        # The original, or the article whose words are reused, if it tells a sentence differently
+        self.version_of: str | None = None
+        if self.original is not None:
+            self.version_of = version_of_original(connection, own, self.original)
+        elif self.reuse is not None:
+            (other,) = self._read([self.reuse.other])
+            if is_update(_text_of(own), _text_of(other)):
+                self.version_of = other.id
         # Stored excerpts of it (`other`) that are not linked yet; those of a copy are excerpts of its original
-        self.excerpts = () if self.original else self._find_excerpts()
+        self.excerpts: tuple[CopyEvidence, ...] = ()
+        if self.original is None:
+            known = {self.copy.other if self.copy else None, *self.series}
+            cuts = [
+                other.id
+                for overlap, other in near
+                if not overlap.is_longer
+                and other.copy_of is None
+                and other.id not in known
+            ]
+            self.excerpts = excerpts_in(own, self._read(cuts), tuning)
+
+    def _find_candidates(self, likely: Iterable[int]) -> dict[int, ComparedText]:
+        """Return the articles to compare by number; those at the address of the article are in `_at_page`, too.
+
+        Articles at the same address are candidates however old they are and whatever of them is stored.
+        """
+        own = self._own
+        others = compared_articles.copy_candidates(self._connection, likely)
+        self._at_page: list[ComparedText] = []
+        page = canonical_url(own.url or "") if own.signature else None
+        if page is not None:
+            others |= compared_articles.at_address(
+                self._connection,
+                own.url or page,
+                page,
+                before=own.order,
+                most=self._tuning.candidate_cap,
+            )
+        for number, other in [*others.items()]:
+            is_at_page = page is not None and canonical_url(other.url or "") == page
+            if is_at_page:
+                self._at_page.append(other)
+            # Articles of one source and URL are generations and parts of a page, never copies.
+            if other.id == own.id or (is_at_page and other.source == own.source):
+                del others[number]
+        return others
 
     @property
     def original(self) -> str | None:
@@ -103,43 +140,6 @@ class CopyMatch:
     def drop_copy(self) -> None:
         """Let the article be no copy, after all, nor a version of its original."""
         self.copy = self.version_of = None
-
-    def _find_excerpts(self) -> tuple[CopyEvidence, ...]:
-        known = {self.copy.other if self.copy else None, *self.series}
-        shorter = [overlap for overlap in self._likely if not overlap.is_longer]
-        cuts = [
-            other.id
-            for other in self._sharing(shorter)
-            if other.copy_of is None and other.id not in known
-        ]
-        return excerpts_in(self._own, self._read(cuts), self._tuning)
-
-    def _find_reuse(self) -> TextReuse | None:
-        sharing = [other.id for other in self._sharing(self._overlaps)]
-        ids = [*dict.fromkeys(self._originals + sharing)]
-        return text_reuse(self._own, self._read(ids), self._tuning)
-
-    def _find_version(self) -> str | None:
-        """Return the original, or the article with the reused words, if both tell a sentence differently."""
-        if self.original is not None:
-            return version_of_original(self._connection, self._own, self.original)
-        if self.reuse is None:
-            return None
-        (other,) = self._read([self.reuse.other])
-        return other.id if is_update(_text_of(self._own), _text_of(other)) else None
-
-    def _find_updated(self) -> tuple[str, ...]:
-        """Return other states of this text by the same outlet, the likeliest first."""
-        of_outlet = [
-            other.id
-            for other in self._sharing(self._likely)
-            if is_one_outlet(self._own, other) and other.id not in self.series
-        ]
-        return tuple(
-            text.id
-            for text in self._read(of_outlet)
-            if is_update(_text_of(self._own), _text_of(text))
-        )
 
     @cached_property
     def same_page(self) -> str | None:
@@ -156,13 +156,6 @@ class CopyMatch:
         ids = ids[: self._tuning.exact_checks]
         texts = compared_articles.compared_texts(self._connection, ids)
         return [texts[id_] for id_ in ids]
-
-    def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
-        return [
-            self._others[overlap.number]
-            for overlap in overlaps
-            if overlap.number in self._others
-        ]
 
 
 def version_of_original(

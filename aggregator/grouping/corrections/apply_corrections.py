@@ -71,8 +71,7 @@ class CorrectionHandler(CorrectsStories):
         }
         titles = self._titles(ids)
         at_no = self._parts.window.last_change(self._connection)
-        now = self._unit_of_work.now
-        kept = self._writer.merge(ids, at_no, "correction", bump=now)
+        kept = self._writer.merge(ids, at_no, "correction", bump=self._unit_of_work.now)
         losers = tuple(story for story in ids if story != kept)
         detail = CorrectionDetail(
             moved=tuple(
@@ -146,8 +145,7 @@ class CorrectionHandler(CorrectsStories):
         for article in leaving:  # before the move, which counts them
             before[article] = stored_articles.evidence_of(self._connection, article)
             article_writes.set_evidence(self._connection, article, evidence)
-        now = self._unit_of_work.now
-        story = self._writer.move(leaving, target, at_no, bump=now)
+        story = self._writer.move(leaving, target, at_no, bump=self._unit_of_work.now)
         detail = CorrectionDetail(
             moved=tuple(
                 MovedArticle(
@@ -203,12 +201,18 @@ class CorrectionHandler(CorrectsStories):
             storylines=tuple(former.items()),
             words=f"took {story} out of the storyline {line}",
         )
-        leaving = self._member_ids(story)
-        return self._record("leave", detail, [story], leaving=leaving, staying=staying)
+        return self._record(
+            "leave",
+            detail,
+            [story],
+            leaving=self._member_ids(story),
+            staying=staying,
+        )
 
     def _undo(self, command: CorrectionCommand) -> CorrectionResult:
-        undoing = CorrectionUndo(self._parts, self._unit_of_work)
-        correction, changed = undoing.undo(command.undo)
+        correction, changed = CorrectionUndo(self._parts, self._unit_of_work).undo(
+            command.undo
+        )
         storyline_rows.put_back(self._connection, dict(correction.detail.storylines))
         number = correction.correction_no
         words = f"undid correction {number} ({correction.detail.words})"
@@ -227,8 +231,9 @@ class CorrectionHandler(CorrectsStories):
         **constraints: Sequence[str],
     ) -> CorrectionResult:
         """Store a correction of these stories, with its constraints (`corrections.add`)."""
-        now = self._unit_of_work.now
-        number = corrections.add(self._connection, now, kind, detail, **constraints)
+        number = corrections.add(
+            self._connection, self._unit_of_work.now, kind, detail, **constraints
+        )
         return self._log(number, ids, detail.words, correction=number)
 
     def _log(

@@ -105,8 +105,9 @@ class CorrectionUndo(CorrectsStories):
             story = writer.move(articles, target, at_no, bump=now, is_revived=True)
         elif source == detail.founded:
             # The whole story goes back, with the articles that joined it since.
-            pair = target, source
-            story = writer.merge(pair, at_no, "undone", bump=now, keeps=target)
+            story = writer.merge(
+                (target, source), at_no, "undone", bump=now, keeps=target
+            )
         else:
             story = writer.move(articles, target, at_no, bump=now)
         former = [

@@ -112,8 +112,13 @@ def erase_named(
         """Answer the command and blank it, since it names the erased articles."""
         set_counter(connection, _UNFINISHED, 0)
         if request is not None:
-            answer = msgspec.json.encode(forgotten).decode()
-            commands.answer(connection, request, transactions.now(), "done", answer)
+            commands.answer(
+                connection,
+                request,
+                transactions.now(),
+                "done",
+                msgspec.json.encode(forgotten).decode(),
+            )
             erased_rows.blank_command(connection, request)
 
     database.transact(finish)

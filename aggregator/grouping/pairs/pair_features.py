@@ -158,10 +158,14 @@ def pair_features(
         **_text_features(pairs, snapshot),
         **_part_features(pairs, "title", snapshot.idf, TITLE_IDF),
         **_part_features(pairs, "lead", snapshot.lead_idf, _LEAD_IDF),
-        **_title_in_lead(pairs),
         **_name_features(pairs, snapshot.idf),
         **_contrast(pairs, snapshot.idf),
     }
+    # The share of the words of one article's title that are in the lead of the other
+    title_words = np.maximum([len(title) for title in pairs.parts(TITLE)], 1)
+    of_theirs = pairs.has[TITLE, 1:] @ pairs.has[LEAD, 0] / title_words[1:]
+    of_own = pairs.has[LEAD, 1:] @ pairs.has[TITLE, 0] / title_words[0]
+    columns |= _both_ways("title_in_lead", of_theirs, of_own)
     features = np.zeros((len(reports), len(FEATURES)))
     for name, column in columns.items():
         features[:, AT[name]] = column
@@ -272,8 +276,7 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
         lengths = multiply_lengths(idf[np.concatenate(without)], without)
         columns[column] = shared @ np.square(word_idf, dtype=np.int32) / lengths
     columns["beside_shared"] = shared @ word_idf / IDF_UNITS
-    counted = pairs.parts(COUNTED)
-    sizes = np.array([len(part) for part in counted])
+    sizes = np.array([len(part) for part in pairs.parts(COUNTED)])
     common = pairs.has[COUNTED, 1:] @ pairs.has[COUNTED, 0]
     columns["counts_apart"] = np.where(common > 0, 0, np.minimum(sizes[1:], sizes[0]))
     return columns
@@ -285,17 +288,11 @@ def _missing(name: str, masses: Floats, shared: tuple[Floats, Floats]) -> Column
     `masses` is the idf of the part of each article. `shared` is the idf of a report's words that the article
     has, and of the article's words that the report has.
     """
-    of_theirs = (masses[1:] - shared[0]) / np.maximum(masses[1:], 1.0)
-    of_own = (masses[0] - shared[1]) / max(masses[0], 1.0)
-    return _both_ways(f"{name}_missing", of_theirs, of_own)
-
-
-def _title_in_lead(pairs: Pairs) -> Columns:
-    """Return the share of the words of one article's title that are in the lead of the other."""
-    title_words = np.maximum([len(title) for title in pairs.parts(TITLE)], 1)
-    of_theirs = pairs.has[TITLE, 1:] @ pairs.has[LEAD, 0] / title_words[1:]
-    of_own = pairs.has[LEAD, 1:] @ pairs.has[TITLE, 0] / title_words[0]
-    return _both_ways("title_in_lead", of_theirs, of_own)
+    return _both_ways(
+        f"{name}_missing",
+        (masses[1:] - shared[0]) / np.maximum(masses[1:], 1.0),
+        (masses[0] - shared[1]) / max(masses[0], 1.0),
+    )
 
 
 def _both_ways(name: str, of_theirs: Floats, of_own: Floats) -> Columns:

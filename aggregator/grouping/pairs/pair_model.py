@@ -206,13 +206,14 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
     """
     reasons = []
     if compared := [pair for pair in pairs if pair.is_compared]:
-        leaves = np.array([pair.leaves for pair in compared])
-        shares = (model.shares(leaves) / len(pairs)).tolist()
+        shares = model.shares(np.array([pair.leaves for pair in compared])) / len(pairs)
         # Each group shows the mean of one feature.
         values = np.mean([pair.features[_SHOWN] for pair in compared], axis=0)
-        parts = zip(GROUPS, values.tolist(), shares, strict=True)
         reasons = [
-            Reason(name=name, value=of, share=share) for name, of, share in parts
+            Reason(name=name, value=value, share=share)
+            for name, value, share in zip(
+                GROUPS, values.tolist(), shares.tolist(), strict=True
+            )
         ]
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
         mean = sum(pair.logit for pair in pairs) / len(pairs)
@@ -254,5 +255,6 @@ def shift_between(
     """
     if any(0 < one.body_words < tuning.short_body_words for one in articles):
         shift = min(shift, 0.0)
-    is_of_one_source = len({one.source for one in articles}) < 2
-    return shift if is_of_one_source else max(shift, tuning.stream_least)
+    if len({one.source for one in articles}) < 2:
+        return shift
+    return max(shift, tuning.stream_least)

@@ -158,12 +158,10 @@ class TermPacker:
         of_names = vocabulary.words_of_names(special["n"])
         is_in_name = np.isin(lead_codes & HASH_MASK, of_names)
         # A title names its subject before a colon.
-        subject = (
-            len(word_tokens(title.partition(":")[0], vocabulary.language))
-            if ":" in title
-            else 0
-        )
-        is_in_name[: subject if subject <= _SUBJECT_WORDS else 0] = True
+        before, colon, _ = title.partition(":")
+        subject_words = len(word_tokens(before, vocabulary.language))
+        if colon and subject_words <= _SUBJECT_WORDS:
+            is_in_name[:subject_words] = True
         is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
         return [*fields, rare, lead_codes[is_named]]
 

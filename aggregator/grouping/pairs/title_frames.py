@@ -93,7 +93,7 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     # A moved piece was not replaced: only pieces that the other title lacks are other numbers, names or words.
     own_kinds = _lacking(title, other)
     other_kinds = _lacking(other, title)
-    loose = sorted(
+    loose_min, loose_max = sorted(
         len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds)
     )
     aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
@@ -101,14 +101,23 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     # The places where numbers, names and words were replaced
     swapped = Counter[str]()
     for tag, start, end, other_start, other_end in aligned.get_opcodes():
-        if tag == "replace":
-            others = other_kinds[other_start:other_end]
-            swapped[_kind_of_swap(own_kinds[start:end], others)] += 1
+        if tag != "replace":
+            continue
+        kinds, others = own_kinds[start:end], other_kinds[other_start:other_end]
+        if "n" in kinds and "n" in others:
+            swapped["numbers"] += 1
+        elif not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):
+            swapped["names"] += 1
+        elif "w" in kinds + others and any(kinds) and any(others):
+            swapped["words"] += 1
     return TitleFrame(
         in_order / min(len(title.keys), len(other.keys)),
         (Counter(title.keys) & Counter(other.keys)).total() - in_order,
-        *loose,
-        *(swapped[kind] for kind in ("numbers", "names", "words")),
+        loose_min,
+        loose_max,
+        swapped["numbers"],
+        swapped["names"],
+        swapped["words"],
     )
 
 
@@ -118,12 +127,3 @@ def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
         "" if key in other.different else kind
         for key, kind in zip(title.keys, title.kinds, strict=True)
     ]
-
-
-def _kind_of_swap(kinds: list[str], others: list[str]) -> str:
-    """Return the kind of the pieces that replace others: numbers, names or words."""
-    if "n" in kinds and "n" in others:
-        return "numbers"
-    if not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):
-        return "names"
-    return "words" if "w" in kinds + others and any(kinds) and any(others) else ""

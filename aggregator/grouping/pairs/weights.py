@@ -60,7 +60,10 @@ class EventModel:
 
 def shipped_model(all_tuning: Tuning) -> EventModel:
     """Return the model under the constants in force."""
-    field_weights = np.array([_FIELD_WEIGHTS[name] for name in FIELDS])
     text = all_tuning.values("text")
-    tuning = all_tuning.section("events", EventTuning)
-    return EventModel(tuning, field_weights, text["stub_words"], text["lead_words"])
+    return EventModel(
+        all_tuning.section("events", EventTuning),
+        np.array([_FIELD_WEIGHTS[name] for name in FIELDS]),
+        text["stub_words"],
+        text["lead_words"],
+    )

@@ -103,8 +103,7 @@ class _Look:
 
     def _living(self, numbers: Iterable[int]) -> list[LiveStory]:
         """Return the stories that are looked at among these numbers."""
-        stories = map(self._story, numbers)
-        return [story for story in stories if story is not None]
+        return [story for story in map(self._story, numbers) if story is not None]
 
     def _neighbours(self, number: int) -> list[LiveStory]:
         """Return the nearest other stories of a story."""

@@ -34,8 +34,11 @@ class StoryLookup:
 
     def reports(self, story: LiveStory) -> list[Article]:
         """Return the reports of a live story that decide which articles join it, in the order of `decides_before`."""
-        deciding = self._comparison.deciding(story)
-        return [each for each in deciding if each.terms and not each.is_container]
+        return [
+            report
+            for report in self._comparison.deciding(story)
+            if report.terms and not report.is_container
+        ]
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
         """Return the score of each report with each of the others, a row for each report."""

@@ -153,8 +153,9 @@ class StoryRows(InTransaction):
 
     def found(self, effect: Effect, members: Sequence[Article]) -> StoryRow:
         """Write the row of a new story that gets these articles of another story."""
-        ids = [member.id for member in members]
-        shown = article_views.views_of(self._connection, ids)
+        shown = article_views.views_of(
+            self._connection, [member.id for member in members]
+        )
         return self._write_all(None, effect, members, shown)
 
     def _write_all(
@@ -182,8 +183,7 @@ class StoryRows(InTransaction):
 
     def _number_bump(self, bump: dt.datetime) -> dt.datetime:
         """Return a bump to the second; the fraction tells bumps apart, in their order."""
-        number = self._unit_of_work.number("bump")
-        return bump.replace(microsecond=number % 1_000_000)
+        return bump.replace(microsecond=self._unit_of_work.number("bump") % 1_000_000)
 
     def _is_bumped(
         self,

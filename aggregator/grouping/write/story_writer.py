@@ -133,8 +133,9 @@ class StoryWriter(InTransaction):
             row = story_rows.row_of(connection, target)
             joined = split if is_revived else effect
             if bump is None:  # else the change stream names no article
-                later = max(effect.bump, row.bumped_at)
-                joined = replace(joined, article=founder, bump=later)
+                joined = replace(
+                    joined, article=founder, bump=max(effect.bump, row.bumped_at)
+                )
             article_writes.move(connection, articles, row.id)
             self._rows.restate(row, joined)
         # Both stories get their own subjects when they are rendered

@@ -5,6 +5,7 @@ whether it is pushed or read from a file, so its source is its outlet, else the 
 """
 
 import datetime as dt
+import logging
 import re
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -18,7 +19,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
-from aggregator.model.errors import FetchError, ReadError
+from aggregator.model.errors import FetchError, NotWritableError, ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.feeds.json_feed import is_json_feed
@@ -245,6 +246,7 @@ _JSONL_TYPES = word_list("""
     application/x-ndjson
 """)
 router = api_router()
+log = logging.getLogger(__name__)
 
 
 @router.post(
@@ -294,7 +296,14 @@ async def push_articles(
         def store() -> PushResult:
             return pushes.take(token, _decode(request, body), lines=kind != JSON)
 
-        pushed = await to_thread.run_sync(store, limiter=pushes.writing)
+        try:
+            pushed = await to_thread.run_sync(store, limiter=pushes.writing)
+        except NotWritableError as error:
+            # The client sees no cause: the message may contain names of files.
+            log.error(  # noqa: TRY400
+                "a push was not stored: %s", error, extra={"event": "request_failed"}
+            )
+            raise
     return Response(encode_json(pushed), 202, media_type=JSON)
 
 

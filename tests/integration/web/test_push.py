@@ -30,7 +30,15 @@ from aggregator.web.api.push_endpoint import read_push
 from aggregator.web.responses import RefusedError
 from tests.support.articles import FLOOD, NOON, STRIKE
 from tests.support.newsroom import Newsroom, problem_of
-from tests.support.rows import counted, executed, queried, read_by, value, written_by
+from tests.support.rows import (
+    counted,
+    executed,
+    full_soon,
+    queried,
+    read_by,
+    value,
+    written_by,
+)
 from tests.support.tables import repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -420,6 +428,22 @@ def test_nothing_is_promised_that_was_not_stored(local: Office) -> None:
     problem_of(local.push(RECORD, key="a"), 503)
     executed(local.database, text("ALTER TABLE gone RENAME TO entry"))
     assert local.push(RECORD, key="a").json()["accepted"] == 1
+
+
+def test_the_log_says_why_a_push_was_not_stored(
+    local: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    full_soon(local.database, 0)
+    answers = [local.push({**OTHER, "id": f"full-{n}"}) for n in range(40)]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    causes = [
+        record.getMessage()
+        for record in caplog.records
+        if getattr(record, "event", "") == "request_failed"
+    ]
+    assert len(causes) == len(refused), "one line for each"
+    assert all("full" in cause for cause in causes)
 
 
 def test_a_push_is_on_the_disk_before_it_is_answered(sqlite: Database) -> None:

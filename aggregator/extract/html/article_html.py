@@ -53,6 +53,7 @@ _PLAYERS = word_list("iframe embed object video audio")
 # The formatting elements of the HTML standard, without <a>.
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
 # libxml2 drops elements at a depth of more than 255
+_FEW_TAGS = 200  # never nested as deeply, with the few elements that it adds
 _IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
 _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
@@ -92,7 +93,7 @@ def article_html(
     if root is None:
         return None
     without_invisible(root)
-    is_deep = root.xpath(_IS_DEEP)
+    is_deep = bounded.html.count("<") > _FEW_TAGS and root.xpath(_IS_DEEP)
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)
     _show_pictures(root, base)

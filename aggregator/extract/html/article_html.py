@@ -53,8 +53,9 @@ _PLAYERS = word_list("iframe embed object video audio")
 # The formatting elements of the HTML standard, without <a>.
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
 # libxml2 drops elements at a depth of more than 255
-_FEW_TAGS = 200  # never nested as deeply, with the few elements that it adds
 _IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
+# So few tags are not nested as deeply, whatever elements libxml2 adds
+_FEW_TAGS = 200
 _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1

@@ -99,11 +99,11 @@ def leads_to_internet(address: str) -> bool:
         return False
     if parts.scheme not in ("http", "https") or "@" in parts.netloc or not is_valid:
         return False
-    literal = ip_address_of(host)
-    if literal is not None:
-        return literal.version == _IPV4 and literal.is_global
     # Browsers end a host at a backslash, and decode "%".
-    return _HOST.fullmatch(host) is not None and is_public_name(host)
+    if _HOST.fullmatch(host) is not None and is_public_name(host):
+        return True
+    literal = ip_address_of(host)
+    return literal is not None and literal.version == _IPV4 and literal.is_global
 
 
 def is_private_link(address: str | None) -> bool:

@@ -105,7 +105,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     _join_parts(names, longer_names)
     chosen = [key for key, uses in names.items() if len(uses.speakers) >= least]
     if least < 2:
-        chosen = [key for key in chosen if _is_in_title(key, articles)]
+        chosen = _in_titles(chosen, articles)
     background = shipped_background()
     counts = background.table("n", ANY_LANGUAGE)
     rarities = background.idf(ANY_LANGUAGE)
@@ -166,13 +166,25 @@ def _join_parts(
             names[best].speakers |= part.speakers
 
 
-def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
+def _in_titles(
+    keys: Sequence[NameKey], articles: Sequence[ArticleView]
+) -> list[NameKey]:
+    """Return the names whose last word is in the title of an article."""
+    titles = []
+    words: set[str] = set()
     for article in articles:
         title, vocabulary = subject_key(article.title), vocabulary_of(article.language)
-        words = {form_of(word, vocabulary) for word in _WORD.findall(title)}
-        if key[-1] in (title if key[-1] >= _JOINED_FROM else words):
-            return True
-    return False
+        titles.append(title)
+        words.update(form_of(word, vocabulary) for word in _WORD.findall(title))
+    return [
+        key
+        for key in keys
+        if (
+            any(key[-1] in title for title in titles)
+            if key[-1] >= _JOINED_FROM
+            else key[-1] in words
+        )
+    ]
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:

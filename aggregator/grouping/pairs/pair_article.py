@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -48,16 +49,16 @@ class PairArticle:
         self.ids = ids_of(terms)
         self.weights = weights_of(terms)
         # Split by field: an id begins with its field, so the terms of a field stand together.
-        starts = self.ids.searchsorted(_FIELD_STARTS)
-        self.parts = np.split(hashes_of(self.ids), starts)
-        self.part_weights = np.split(self.weights, starts)
+        bounds = [0, *self.ids.searchsorted(_FIELD_STARTS).tolist(), len(terms)]
+        fields = [slice(*ends) for ends in pairwise(bounds)]
+        hashes = hashes_of(self.ids)
+        self.parts = [hashes[field] for field in fields]
+        self.part_weights = [self.weights[field] for field in fields]
         self.named_in_title = np.intersect1d(
             self.parts[NAMED], self.parts[TITLE], assume_unique=True
         )
         self.without_names = {
-            field: np.setdiff1d(
-                self.parts[field], self.parts[NAMED], assume_unique=True
-            )
+            field: _without(self.parts[field], self.parts[NAMED])
             for field in (TITLE, LEAD)
         }
         self.numbers = frozenset(self.parts[NUMBERS].tolist())
@@ -91,7 +92,7 @@ def pack_nearest(nearest: Ints) -> bytes:
 
 def beside_title(article: PairArticle) -> Words:
     """Return the words of an article that are not in its title."""
-    return np.setdiff1d(article.parts[TEXT], article.parts[TITLE])
+    return _without(article.parts[TEXT], article.parts[TITLE])
 
 
 def shared_beside_title(
@@ -126,12 +127,24 @@ def words_of_body(article: PairArticle) -> Words:
     title = article.parts[TITLE]
     lead = article.parts[LEAD]
     both, in_lead, in_title = np.intersect1d(lead, title, return_indices=True)
-    beside = np.setdiff1d(lead, title)
+    beside = _without(lead, title)
     if not len(both):
         return beside
     # The lead has the words of the title and of the body, and a weight grows with the number of occurrences.
     growth = article.part_weights[LEAD][in_lead] / article.part_weights[TITLE][in_title]
     return np.union1d(beside, both[growth > _REPEATED * growth.min()])
+
+
+def _without(words: Words, others: Words) -> Words:
+    """Return the words that are not among the others; both are sorted, as the words of each field are.
+
+    numpy's set difference takes several times as long for arrays of this size.
+    """
+    if not len(others):
+        return words
+    nearest = others.take(others.searchsorted(words), mode="clip")
+    kept: Words = words[nearest != words]
+    return kept
 
 
 def shares_weighty_word(

@@ -33,6 +33,8 @@ from aggregator.store.tables.columns import UtcTime, metadata
 # All other values are lists; asking whether a value is iterable would take much longer
 _SINGLE = (str, int, bytes, float, type(None))
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
+# A `*` of SELECT, not of count(*)
+_ALL_COLUMNS = re.compile(r"(?<!\()\*")
 
 Value = TypeVar("Value")
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
@@ -233,7 +235,7 @@ class _Statement:
         self._text = text_
         self._types = types
         # The columns of a table may be others in another file.
-        self._is_ordered = "*" in text_.text
+        self._is_ordered = _ALL_COLUMNS.search(text_.text) is not None
 
     def execute(
         self, connection: Connection, values: Mapping[str, Any], options: dict[str, Any]
@@ -273,9 +275,10 @@ def _prepare(
     # Views show `story.bumped_at` by this name
     typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
     has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
+    has_all_columns = _ALL_COLUMNS.search(sql) is not None
     for table in metadata.tables.values() if has_rows else ():
         for shown in table.columns:
-            is_read = shown.name in sql or "*" in sql
+            is_read = shown.name in sql or has_all_columns
             if is_read and isinstance(shown.type, UtcTime | Boolean):
                 typed[shown.name] = shown.type
     return _Statement(statement, typed if has_rows else {})

@@ -132,11 +132,13 @@ _CHECKS: Final[dict[str, str]] = {
        OR (state = 'refused' AND (COALESCE(outcome, '') <> 'refused' OR verdict IS NULL))""",
     "articles are in a story that was merged or does not exist": """SELECT id FROM article
        WHERE NOT EXISTS (SELECT 1 FROM story WHERE story.id = article.story AND redirect_to IS NULL)""",
+    # the copies of an erased original belong to the earliest of them, whenever it was placed
     "articles are copies of an article that was placed later": """SELECT article.id FROM article
        JOIN article AS match ON match.id = article.copy_of
        WHERE match.inbox_no >= article.inbox_no AND (match.copy_of = article.id OR NOT EXISTS
            (SELECT 1 FROM entry WHERE entry.article = article.id AND entry.inbox_no > match.inbox_no
-            AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision))""",
+            AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision)
+           AND NOT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'forgotten'))""",
     "articles exist although they were erased": """SELECT article FROM tombstone
        WHERE EXISTS (SELECT 1 FROM article WHERE article.id = tombstone.article)""",
     "corrections keep articles together that are in different stories": _corrections(

@@ -33,6 +33,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
 from aggregator.web.server import Server
 from benchmarks.library import END, NAMES, vocabulary
+from tests.support.services import all_services
 
 RUNS = 40
 DAY = dt.timedelta(days=1)
@@ -129,7 +130,11 @@ def serving(
     reading: StoryReader,
 ) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
     """The real server, and how to ask it."""
-    server = Server(reading, PublishSettings(port=0, full_text="never"))
+    server = Server(
+        reading,
+        PublishSettings(port=0, full_text="never"),
+        all_services(reading.database),
+    )
     at = urlsplit(server.start())
     connection = http.client.HTTPConnection(at.hostname or "", at.port)
 

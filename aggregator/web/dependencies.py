@@ -45,20 +45,17 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 
 
 class Services(NamedTuple):
-    """The services of a server beside stories; a missing service has no routes.
+    """The services of a server beside stories.
 
-    `push` is a `PushEndpoint`; without `watch`, the health of the daemon,
-    `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
+    `push` is a `PushEndpoint`; `watch` is the health of the daemon; `marks` are for the owner on pages and for
+    the Google Reader API.
     """
 
-    push: TokenStore | None = None
-    editor: EditorService | None = None
-    watch: HealthMonitor | None = None
-    marks: ReadMarks | None = None
-    sources: SourceServices | None = None
-
-
-NO_SERVICES = Services()
+    push: TokenStore
+    editor: EditorService
+    watch: HealthMonitor
+    marks: ReadMarks
+    sources: SourceServices
 
 
 class Site:
@@ -71,8 +68,6 @@ class Site:
         clock: Clock,
         services: Services,
     ) -> None:
-        # Whether there is a page about the daemon
-        self.has_status = services.watch is not None
         self.reader = reader
         self.editor = services.editor
         self.sources = services.sources
@@ -91,24 +86,6 @@ class Site:
         )
         keys = [query.key for query in settings.queries]
         self._settings_text = f"{settings!r}{keys}"
-
-    @property
-    def editing(self) -> EditorService:
-        """The means to correct stories; only routes that exist with them ask."""
-        assert self.editor is not None
-        return self.editor
-
-    @property
-    def read_marks(self) -> ReadMarks:
-        """The marks of readers; only routes that exist with them ask."""
-        assert self.marks is not None
-        return self.marks
-
-    @property
-    def source_services(self) -> SourceServices:
-        """The means to change sources; only routes that exist with them ask."""
-        assert self.sources is not None
-        return self.sources
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
@@ -129,9 +106,7 @@ class Site:
 
         They are the owner's: of a token of scope admin, or on loopback. Other tokens are for other people.
         """
-        if self.marks is None or not may_edit(request):
-            return None
-        return self.marks.owner()
+        return self.marks.owner() if may_edit(request) else None
 
     def mutes(self, request: Request) -> tuple[Mute, ...]:
         """Return the mutes that the owner set in the browser; his pages, phones and feeds follow them."""

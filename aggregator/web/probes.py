@@ -92,14 +92,13 @@ class ReadyJson(FrozenStruct):
 
 
 router = api_router()
-watched = api_router()  # only of a daemon
+watched = api_router()
 
 
 class Probes:
     """The calls behind these routes, of one application."""
 
-    def __init__(self, site: Pages, watch: HealthMonitor | None) -> None:
-        """Without `watch` only `/healthz` can be answered."""
+    def __init__(self, site: Pages, watch: HealthMonitor) -> None:
         self.site = site
         self.watch = watch
         self.state = BoundedCall(PROBE_SECONDS)
@@ -110,12 +109,9 @@ class Probes:
 
     async def report(self, *, fresh: bool = False) -> HealthReport:
         """Return the report of the daemon; see `snapshot`."""
-        assert self.watch is not None
-        return self.watch.condition(await self.snapshot(self.watch, fresh=fresh))
+        return self.watch.condition(await self.snapshot(fresh=fresh))
 
-    async def snapshot(
-        self, watch: HealthMonitor, *, fresh: bool = False
-    ) -> HealthSnapshot | None:
+    async def snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
@@ -123,7 +119,7 @@ class Probes:
             return last
         await self.write()
         try:  # concurrently, because each may take the whole timeout
-            calls = self._database.run(watch.snapshot), self._backups(watch)
+            calls = self._database.run(self.watch.snapshot), self._backups()
             snapshot, backup = await asyncio.gather(*calls)
         except AggregatorError:
             self._last = None
@@ -133,13 +129,12 @@ class Probes:
 
     async def write(self) -> None:
         """Let the database write a row if it has not written lately. A write may wait for others."""
-        if self.watch is not None:
-            with suppress(AggregatorError):
-                await self._write.run(self.watch.probe_write)
+        with suppress(AggregatorError):
+            await self._write.run(self.watch.probe_write)
 
-    async def _backups(self, watch: HealthMonitor) -> BackupState:
+    async def _backups(self) -> BackupState:
         try:
-            return await self._backup_folder.run(watch.backups)
+            return await self._backup_folder.run(self.watch.backups)
         except AggregatorError as error:
             return BackupState(words=str(error))
 
@@ -161,10 +156,8 @@ async def health(request: Request, probes: OfProbes) -> Response:
         state = await probes.state.run(probes.site.reader.state)
     except AggregatorError as error:
         state = Health(writable=False, waiting=None, problems=(str(error),))
-    process = None if probes.watch is None else probes.watch.process()
-    problems = state.problems
-    if process is not None:
-        problems = (*(p.what for p in of_process(process)), *problems)
+    process = probes.watch.process()
+    problems = (*(p.what for p in of_process(process)), *state.problems)
     body = HealthJson(
         status="down" if not state.writable else "degraded" if problems else "ok",
         writable=state.writable,
@@ -173,9 +166,7 @@ async def health(request: Request, probes: OfProbes) -> Response:
         problem_count=len(problems),
         problems=problems if is_owner(request) else None,
     )
-    return JsonResponse(
-        body, 503 if not state.writable or (process and process.stalled) else 200
-    )
+    return JsonResponse(body, 503 if not state.writable or process.stalled else 200)
 
 
 @watched.get(
@@ -215,8 +206,7 @@ async def status(request: Request, probes: OfProbes) -> Response:
 async def metrics(request: Request, probes: OfProbes) -> Response:
     """The metrics for Prometheus."""
     _require_owner(request)
-    assert probes.watch is not None
-    snapshot = await probes.snapshot(probes.watch)
+    snapshot = await probes.snapshot()
     body, kind = probes.watch.metrics(snapshot, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind})
 

@@ -21,7 +21,7 @@ from aggregator.config.hosts import (
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.dependencies import NO_SERVICES, Services
+from aggregator.web.dependencies import Services
 from aggregator.web.security import connection_limits
 from aggregator.web.web_app import create_app
 
@@ -45,7 +45,7 @@ class Server:
         self,
         reader: StoryReader,
         settings: PublishSettings,
-        services: Services = NO_SERVICES,
+        services: Services,
         *,
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
@@ -129,10 +129,8 @@ class Server:
     def refuse_open_address(self) -> None:
         """Raise ConfigError if other machines can reach the address and no token has the scope read."""
         host = self.settings.host
-        tokens = self.services.push
-        if is_loopback(host) or (tokens is not None and tokens.any_may_read()):
-            return
-        raise ConfigError("; ".join(open_address_problem(host)))
+        if not (is_loopback(host) or self.services.push.any_may_read()):
+            raise ConfigError("; ".join(open_address_problem(host)))
 
     def stop(self) -> None:
         """Accept no more requests, wait for active ones, and return when the thread has ended."""

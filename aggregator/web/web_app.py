@@ -29,7 +29,7 @@ from aggregator.web.api import (
     source_routes,
     story_routes,
 )
-from aggregator.web.dependencies import NO_SERVICES, Services
+from aggregator.web.dependencies import Services
 from aggregator.web.feeds import feed_routes
 from aggregator.web.forms.form_routes import form_routes
 from aggregator.web.pages.front_page import show_front
@@ -47,7 +47,7 @@ from aggregator.web.reader_api import reader_routes
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
-from aggregator.web.security.request_tokens import TokenStore, first_name
+from aggregator.web.security.request_tokens import first_name
 from aggregator.web.security.visit import is_owner
 
 # Compressing a smaller body costs more in headers than it saves.
@@ -82,8 +82,8 @@ _PAGES: dict[str, Callable[[Pages, Request], Response]] = {
 def create_app(
     reader: StoryReader,
     settings: PublishSettings,
+    services: Services,
     clock: Clock = utc_now,
-    services: Services = NO_SERVICES,
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h")."""
     app = openapi.DescribedApp(
@@ -100,7 +100,7 @@ def create_app(
     app.state.probes = probes.Probes(site, services.watch)
     app.state.pushes = services.push
     # `include_router` would add a step to every request
-    app.router.routes.extend(_routes(site, services))
+    app.router.routes.extend(_routes(site))
     app.mount(
         "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
     )
@@ -118,7 +118,7 @@ def create_app(
         RequestGuard,
         settings=settings,
         error_response=partial(error_response, site),
-        tokens=services.push or TokenStore(reader.database, clock),
+        tokens=services.push,
         first_names={
             first_name(getattr(route, "path", "")) for route in app.router.routes
         },
@@ -126,27 +126,24 @@ def create_app(
     return app
 
 
-def _routes(site: Pages, services: Services) -> list[BaseRoute]:
-    """Return the routes of the API, probes, pages, feeds and the Google Reader API that this server has."""
-    routers = [
+def _routes(site: Pages) -> list[BaseRoute]:
+    """Return the routes of the API, probes, pages, feeds and the Google Reader API."""
+    routes: list[BaseRoute] = []
+    # The page `/api` lists most of the routes that need a token after the others.
+    for router in (
         story_routes.router,
         article_routes.router,
         source_routes.router,
         probes.router,
-    ]
-    if services.push is not None:
-        routers.append(push_endpoint.router)
-    if services.editor is not None:
-        routers += [article_routes.editing, correction_routes.router]
-    if services.sources is not None:
-        routers += [source_routes.editing, story_routes.muting]
-    if services.watch is not None:
-        routers.append(probes.watched)
-    routes: list[BaseRoute] = []
-    for router in routers:
+        push_endpoint.router,
+        article_routes.editing,
+        correction_routes.router,
+        source_routes.editing,
+        story_routes.muting,
+        probes.watched,
+    ):
         routes += router.routes
-    if site.editor is not None:
-        routes.append(Route("/explain/{article}", partial(explain, site)))
+    routes.append(Route("/explain/{article}", partial(explain, site)))
     routes += form_routes(site)
     # The feeds are before the pages of storylines, whose addresses have no ending.
     routes += feed_routes.routes(site)

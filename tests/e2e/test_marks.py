@@ -9,11 +9,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from aggregator.model.read_model import SourceView
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.store.read.marks.read_marks import ReadMarks
-from aggregator.web.dependencies import Services
 from aggregator.web.pages.visitor import COOKIE
 from aggregator.web.server import Server
 from tests.support.browser import DESK, PHONE, Visit
+from tests.support.services import all_services
 from tests.support.written_stories import MORNING, filled_reader
 
 NEWEST = "/?view=newest"
@@ -35,7 +34,7 @@ def address() -> Iterator[str]:
     server = Server(
         reader,
         PublishSettings(port=0),
-        Services(marks=ReadMarks(reader.database, lambda: MORNING)),
+        all_services(reader.database, lambda: MORNING),
     )
     yield server.start()
     server.stop()

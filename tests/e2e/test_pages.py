@@ -25,10 +25,9 @@ from aggregator.model.story import (
     StoryView,
 )
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.store.read.marks.read_marks import ReadMarks
-from aggregator.web.dependencies import Services
 from aggregator.web.server import Server
 from tests.support.browser import DESK, PHONE, Visit
+from tests.support.services import all_services
 from tests.support.tables import mapping
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
@@ -72,7 +71,7 @@ def address() -> Iterator[str]:
     )
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
     reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
-    services = Services(marks=ReadMarks(reader.database, lambda: MORNING))
+    services = all_services(reader.database, lambda: MORNING)
     server = Server(reader, PublishSettings(port=0, title="Morning stories"), services)
     yield server.start()
     server.stop()
@@ -83,7 +82,7 @@ def long_stories() -> Iterator[str]:
     reader = WrittenStories()
     for number in (7, 20):
         reader.put(*_story_of(number))
-    server = Server(reader, PublishSettings(port=0))
+    server = Server(reader, PublishSettings(port=0), all_services(reader.database))
     yield server.start()
     server.stop()
 

@@ -47,10 +47,9 @@ SCRIPT = """
 import sys
 import httpx
 from aggregator.model.clock import utc_now
-from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.publish.output_settings import PublishSettings
-from aggregator.config.tuning import Tuning
+from tests.support.services import all_services
 from aggregator.store import api_tokens as tokens
 from aggregator.cli.application import main
 from aggregator.store.engine.database import Database
@@ -61,8 +60,7 @@ database = Database("sqlite:///" + sys.argv[1])
 upgrade(database)
 with database.write() as connection:
     secret = tokens.create(connection, "t", ("push",), utc_now())[1]
-endpoint = PushEndpoint(database, Tuning(), utc_now)
-server = Server(StoryReader(database), PublishSettings(port=0), endpoint)
+server = Server(StoryReader(database), PublishSettings(port=0), all_services(database))
 url = server.start()
 for number in range(5):
     answer = httpx.post(url + "/api/v1/articles", json={"title": f"Item {number}"},

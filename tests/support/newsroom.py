@@ -16,10 +16,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
-from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.api.push_endpoint import PushEndpoint
-from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from tests.support.articles import (
@@ -33,6 +30,7 @@ from tests.support.articles import (
 )
 from tests.support.loopback import Closing
 from tests.support.rows import written_by
+from tests.support.services import all_services
 from tests.support.waiting import PATIENCE_SECONDS
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
@@ -50,7 +48,6 @@ class Newsroom(Closing):
         self.writer = Rig(database, self.clock, self.all_tuning)
         self._left = threading.Event()
         self._ended = threading.Event()
-        letterbox = PushEndpoint(database, self.all_tuning, self.clock)
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self.asked)
         config = Config(
             fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s")
@@ -65,11 +62,8 @@ class Newsroom(Closing):
         self.server = Server(
             self.reading,
             PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
-            Services(
-                letterbox,
-                rig,
-                marks=ReadMarks(database, self.clock),
-                sources=self.services,
+            all_services(
+                database, self.clock, self.all_tuning, editor=rig, sources=self.services
             ),
         )
         self.client = httpx.Client(

@@ -23,6 +23,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
 from tests.support.browser import ARGUMENTS, CHROMIUM
+from tests.support.services import all_services
 from tests.support.tables import rows
 
 REPOSITORY = Path(__file__).parents[2]
@@ -126,7 +127,9 @@ def main() -> None:
         url = f"sqlite:///{folder}/picture.db"
         _command("--database", url, "ingest", str(REPOSITORY / "examples" / "articles"))
         database = Database(url)
-        server = Server(StoryReader(database), PublishSettings(port=0))
+        server = Server(
+            StoryReader(database), PublishSettings(port=0), all_services(database)
+        )
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=ARGUMENTS
         )

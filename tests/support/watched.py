@@ -14,12 +14,10 @@ from aggregator.model.health_report import ProcessState
 from aggregator.publish.output_settings import publish_settings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.api.push_endpoint import PushEndpoint
-from aggregator.web.dependencies import Services
-from aggregator.web.editor import EditorService
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.server import Server
 from tests.support.articles import Clock, Rig
+from tests.support.services import all_services
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -49,13 +47,10 @@ class Watched:
             now=self.clock,
         )
         self.rig = Rig(database, self.clock, all_tuning)
-        letterbox = PushEndpoint(database, all_tuning, self.clock)
         self.server = Server(
             StoryReader(database, all_tuning),
             publish_settings(config),
-            Services(
-                letterbox, EditorService(database, all_tuning, self.clock), self.vitals
-            ),
+            all_services(database, self.clock, all_tuning, watch=self.vitals),
         )
         self.client = httpx.Client(
             base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS

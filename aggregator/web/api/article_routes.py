@@ -59,7 +59,7 @@ class ExplainQuery(QueryModel):
 
 
 router = api_router("/api/v1")
-editing = api_router("/api/v1")  # only with an editor service
+editing = api_router("/api/v1")
 
 
 @router.get(
@@ -111,7 +111,7 @@ def explain(
     tag = site.tag(request, f"{asked.article} {asked.other}")
 
     def render() -> Response:
-        explanation = site.editing.explanation(asked.article, asked.other or None)
+        explanation = site.editor.explanation(asked.article, asked.other or None)
         if explanation is None:
             return problem(
                 404, "there is no such article, or the other article does not exist"

@@ -88,7 +88,7 @@ AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequ
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
     require_scope(request, "admin")
-    return site.editing
+    return site.editor
 
 
 OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]

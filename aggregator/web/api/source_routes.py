@@ -75,7 +75,7 @@ class ChangeSourceRequest(FrozenStruct, forbid_unknown_fields=True):
 
 log = logging.getLogger(__name__)
 router = api_router("/api/v1")
-editing = api_router("/api/v1/sources")  # for servers that may write
+editing = api_router("/api/v1/sources")
 _ERRORS = (400, 408, 409, 413, 415, 422)
 _described = partial(describe_route, "sources", needs_token=True)
 
@@ -154,7 +154,7 @@ async def add_source(request: Request, site: OfSite) -> Response:
             folder=adding.clean_name(asked.folder),
             interval_seconds=adding.interval_of(asked.interval or ""),
         )
-        config, database, reader = site.source_services
+        config, database, reader = site.sources
         added = adding.add(config, database, asked.url, options, reader)
         return _show(request, site, added.source.id, 201)
 
@@ -198,7 +198,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     """
 
     def work(_body: bytes) -> Response:
-        config, database, _ = site.source_services
+        config, database, _ = site.sources
         changing.remove(config, database, found_source(site, id))
         return Response(status_code=204)
 
@@ -225,7 +225,7 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     """
 
     def work(body: bytes) -> Response:
-        config, database, _ = site.source_services
+        config, database, _ = site.sources
         return JsonResponse(
             feed_lists.import_feeds(config, database, body, "the document")
         )
@@ -245,7 +245,7 @@ def export_opml(request: Request, site: OfSite) -> Response:
     """All feeds as OPML, with their whole addresses; for a token of scope admin, and this machine."""
     if not is_owner(request) or token_of(request) is not None:
         require_scope(request, "admin")
-    config, database, _ = site.source_services
+    config, database, _ = site.sources
     return Response(
         feed_lists.export_opml(config, database),
         media_type=OPML,
@@ -267,7 +267,7 @@ def log_change(request: Request, act: str = "") -> None:
 
 def found_source(site: Site, id_: str) -> Source:
     """Return the source with this id. Raises RefusedError (404)."""
-    with site.source_services.database.read() as connection:
+    with site.sources.database.read() as connection:
         source = source_with_id(connection, id_) if ID.fullmatch(id_) else None
     if source is None:
         raise RefusedError(404, "there is no source with this id")
@@ -276,7 +276,7 @@ def found_source(site: Site, id_: str) -> Source:
 
 def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
-    config, database, _ = site.source_services
+    config, database, _ = site.sources
     chosen: dict[str, str | int | None] = {}
     for name, text in (("name", asked.name), ("folder", asked.folder)):
         if text is not UNSET:

@@ -27,7 +27,7 @@ from aggregator.web.security.visit import require_scope
 CHANGES_AN_ANSWER = 500
 STORYLINES_AN_ANSWER = 200
 router = api_router("/api/v1")
-muting = api_router("/api/v1")  # for servers that may write
+muting = api_router("/api/v1")
 _MUTED = {204: {"description": "It is done."}}
 
 
@@ -181,7 +181,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """
     require_scope(request, "admin")
     line = _storyline(site, id)
-    BrowserMutes(site.source_services.database).add("storylines", line.id)
+    BrowserMutes(site.sources.database).add("storylines", line.id)
     return Response(status_code=204)
 
 
@@ -193,7 +193,7 @@ def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
     line = _storyline(site, id)
-    BrowserMutes(site.source_services.database).remove("storylines", line.id)
+    BrowserMutes(site.sources.database).remove("storylines", line.id)
     return Response(status_code=204)
 
 

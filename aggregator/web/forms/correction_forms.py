@@ -16,6 +16,7 @@ from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.editor import CommandStatus
 from aggregator.web.forms.posted_form import Fields
 from aggregator.web.pages.pages import Pages
+from aggregator.web.security.visit import may_edit
 
 CORRECTIONS_A_PAGE = 50
 
@@ -25,7 +26,7 @@ def correct(site: Pages, request: Request, fields: Fields) -> Response:
     command = _command(fields)
     if fields.get("sure", ""):
         shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
-        return _show_result(site, request, site.editing.submit(command), shown_on)
+        return _show_result(site, request, site.editor.submit(command), shown_on)
     stories = [_current(site, story) for story in command.stories]
     if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
         raise UsageError("both are one story already")
@@ -70,15 +71,15 @@ def undo(site: Pages, request: Request, _fields: Fields) -> Response:
     number = whole_number(request.path_params["number"])
     if number is None:
         return site.not_found(request)
-    status = site.editing.submit(CorrectionCommand(undo=number))
+    status = site.editor.submit(CorrectionCommand(undo=number))
     return _show_result(site, request, status, "stories", done="undone")
 
 
 def list_corrections(site: Pages, request: Request) -> Response:
     """Return the page of all corrections, the newest first."""
-    if not site.may_correct(request):
+    if not may_edit(request):
         return RedirectResponse("/sign-in", 303)
-    page = site.editing.corrections(
+    page = site.editor.corrections(
         CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", ""))
     )
     ids = {}

@@ -19,7 +19,7 @@ from aggregator.web.security.visit import may_edit
 
 
 def form_routes(site: Pages) -> list[Route]:
-    """Return the routes of forms and of their pages, those of services that the server has."""
+    """Return the routes of forms and of their pages."""
 
     def page(path: str, show: Any) -> Route:
         return Route(path, partial(show, site), methods=["GET"])
@@ -27,31 +27,23 @@ def form_routes(site: Pages) -> list[Route]:
     def form(path: str, handler: Handler, **options: Any) -> Route:
         return Route(path, posted_form(site, handler, **options), methods=["POST"])
 
-    routes = [
+    by_owner = partial(form, may=may_edit)
+    changing = partial(by_owner, run=partial(run_in, site.changing))
+    searching = partial(by_owner, run=partial(run_in, site.searching))
+    opml = {"read": source_forms.read_upload, "most_bytes": MAX_OPML_BYTES}
+    return [
         page("/sign-in", sign_in.ask_to_sign_in),
         form("/sign-in", sign_in.sign_in_by_token),
         form("/sign-out", sign_in.sign_out, may=lambda _request: True),
+        page("/corrections", correction_forms.list_corrections),
+        by_owner("/correct", correction_forms.correct),
+        by_owner("/corrections/{number}/undo", correction_forms.undo),
+        by_owner("/marks", owner_forms.mark_stories),
+        page("/mutes", owner_forms.show_mutes),
+        by_owner("/mutes", owner_forms.add_mute),
+        by_owner("/mutes/remove", owner_forms.remove_mute),
+        searching("/sources/preview", source_forms.preview),
+        searching("/sources/add", source_forms.add),
+        changing("/sources/opml", source_forms.upload, **opml),
+        changing("/sources/{id}", source_forms.save),
     ]
-    by_owner = partial(form, may=may_edit)
-    if site.editor is not None:
-        routes += [
-            page("/corrections", correction_forms.list_corrections),
-            by_owner("/correct", correction_forms.correct),
-            by_owner("/corrections/{number}/undo", correction_forms.undo),
-        ]
-    if site.marks is not None:
-        routes.append(by_owner("/marks", owner_forms.mark_stories))
-    if site.sources is not None:
-        changing = partial(by_owner, run=partial(run_in, site.changing))
-        searching = partial(by_owner, run=partial(run_in, site.searching))
-        opml = {"read": source_forms.read_upload, "most_bytes": MAX_OPML_BYTES}
-        routes += [
-            page("/mutes", owner_forms.show_mutes),
-            by_owner("/mutes", owner_forms.add_mute),
-            by_owner("/mutes/remove", owner_forms.remove_mute),
-            searching("/sources/preview", source_forms.preview),
-            searching("/sources/add", source_forms.add),
-            changing("/sources/opml", source_forms.upload, **opml),
-            changing("/sources/{id}", source_forms.save),
-        ]
-    return routes

@@ -23,7 +23,7 @@ _STARRED = {"save": True, "unsave": False}
 
 def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
     """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
-    marks = site.read_marks
+    marks = site.marks
     owner = marks.sign_in(OWNER)
     place = fields.get("back", "")
     if not place.startswith("/") or place.startswith(("//", "/\\")):
@@ -47,7 +47,7 @@ def show_mutes(site: Pages, request: Request) -> Response:
     """Return the page of all mutes, also of those in config.yaml."""
     if not may_edit(request):
         return RedirectResponse("/sign-in", 303)
-    config, database, _ = site.source_services
+    config, database, _ = site.sources
     # Without keys in the addresses of sources that have no name.
     sources = bounded_sources(site.reader, "owner", _SOURCES_SHOWN).sources
     return site.page(
@@ -64,13 +64,13 @@ def show_mutes(site: Pages, request: Request) -> Response:
 
 def add_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Add a mute. Raises UsageError."""
-    mutes = BrowserMutes(site.source_services.database)
+    mutes = BrowserMutes(site.sources.database)
     mutes.add(fields.get("kind", ""), fields.get("muted", ""))
     return RedirectResponse("/mutes", 303)
 
 
 def remove_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Remove the mute of a button on `/mutes`, and show that page again."""
-    mutes = BrowserMutes(site.source_services.database)
+    mutes = BrowserMutes(site.sources.database)
     mutes.remove(fields.get("kind", ""), fields.get("muted", ""))
     return RedirectResponse("/mutes", 303)

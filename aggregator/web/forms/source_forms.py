@@ -58,7 +58,7 @@ def read_upload(request: Request, body: bytes) -> Fields:
 
 def preview(site: Pages, request: Request, fields: Fields) -> Response:
     """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
-    config, _, reader = site.source_services
+    config, _, reader = site.sources
     feed = feed_search.find(config, fields.get("url", ""), reader, fields)
     page = site.page(
         request,
@@ -82,7 +82,7 @@ def add(site: Pages, request: Request, fields: Fields) -> Response:
         name=adding.clean_name(fields.get("name", "")[:200]),
         folder=adding.clean_name(fields.get("folder", "")[:200]),
     )
-    config, database, reader = site.source_services
+    config, database, reader = site.sources
     added = adding.add(
         config,
         database,
@@ -97,7 +97,7 @@ def add(site: Pages, request: Request, fields: Fields) -> Response:
 
 def upload(site: Pages, request: Request, fields: Fields) -> Response:
     """Add the feeds of an OPML file. Raises UsageError, ReadError."""
-    config, database, _ = site.source_services
+    config, database, _ = site.sources
     data = fields.get("file", "").encode("latin-1")
     result = feed_lists.import_feeds(
         config, database, data, "the file", allow_private="allow_private" in fields
@@ -112,7 +112,7 @@ def upload(site: Pages, request: Request, fields: Fields) -> Response:
 
 def save(site: Pages, request: Request, fields: Fields) -> Response:
     """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
-    config, database, _ = site.source_services
+    config, database, _ = site.sources
     source = found_source(site, request.path_params["id"])
     act = fields.get("act") or "save"  # "": the form was sent without a button
     if act == "remove":

@@ -158,7 +158,7 @@ def _newest(
         )
         if view == "unread":
             stream = replace(stream, is_read=False)
-        rows, after = site.read_marks.items(seen_by, stream, wanted.filter.limit)
+        rows, after = site.marks.items(seen_by, stream, wanted.filter.limit)
         ids = tuple(row.story for row in rows)
     listed = site.reader.list_stories(ids)
     following = None

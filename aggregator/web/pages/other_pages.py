@@ -92,7 +92,7 @@ def explain(site: Pages, request: Request) -> Response:
     _before, separator, after = text.partition("/explain/")
     other = after.partition("?")[0] if separator and "/" not in after else text
     article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
-    whole = site.editing.explanation(article, other or None)
+    whole = site.editor.explanation(article, other or None)
     if whole is None:
         detail = "This article, or the one to compare it with, does not exist."
         return site.problem(request, 404, "Article not found", detail)

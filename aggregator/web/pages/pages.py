@@ -63,7 +63,7 @@ class Pages(Site):
     ) -> dict[str, ReaderItem] | None:
         """Return which of these stories the owner has read and saved; None for strangers."""
         reader = self.reader_of_pages(request)
-        return None if reader is None else self.read_marks.of_stories(reader, ids)
+        return None if reader is None else self.marks.of_stories(reader, ids)
 
     def list_items(
         self, request: Request, stories: Sequence[StoryListItem]
@@ -106,15 +106,11 @@ class Pages(Site):
 
         return picture if is_shown_picture(picture.url) else None
 
-    def may_correct(self, request: Request) -> bool:
-        """Return whether the request may make corrections."""
-        return self.editor is not None and may_edit(request)
-
     def page_tag(
         self, request: Request, query_string: str, story_id: str = ""
     ) -> str | None:
         """Return the ETag of a page; None if it has marks, or forms with the CSRF value of a token."""
-        if self.marks is not None and may_edit(request):
+        if may_edit(request):
             return None
         if token_of(request) is not None and not prefix_of(request):
             return None
@@ -135,12 +131,10 @@ class Pages(Site):
             "prefix": settings.base_path + prefix_of(request),
             "shows_feeds": not visit_of(request).may_not_read,
             "queries": settings.queries,
-            "has_status": self.has_status,
-            "explains": self.editor is not None,
             "signed_in": token_of(request) is not None and not prefix_of(request),
-            "may_correct": self.may_correct(request),
+            "may_correct": may_edit(request),
             "has_digest": settings.digest_stories > 0,
-            "may_change": self.sources is not None and may_edit(request),
+            "may_change": may_edit(request),
             "form": form_value(request),
             "marks": None,
             "place": place,

@@ -62,9 +62,9 @@ def show_source(site: Pages, request: Request) -> Response:
     shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
     # Those who may not change the source see no form.
     form: dict[str, object] = {"stored": None}
-    if site.sources is not None and may_edit(request):
+    if may_edit(request):
         stored = found_source(site, source_id)
-        with site.source_services.database.read() as connection:
+        with site.sources.database.read() as connection:
             access = typed_access(connection, source_id)
         form = {
             "stored": stored,

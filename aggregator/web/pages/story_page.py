@@ -24,6 +24,7 @@ from aggregator.web.pages.front_layout import by_day
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import remember, visitor_of
 from aggregator.web.responses import GONE
+from aggregator.web.security.visit import may_edit
 
 # A group shows its newest lines and folds the others, because more than two screens are not read.
 LINES_SHOWN = 24
@@ -146,7 +147,7 @@ def show_story(site: Pages, request: Request) -> Response:
         shown, text = site.bounded_with_text(request, story)
         text = text or StoryText(title=shown.title)
         near: tuple[StoryListItem, ...] = ()
-        if site.may_correct(request):
+        if may_edit(request):
             # The runners-up of the articles are the likely stories to merge with.
             ids: dict[str, None] = {}
             for article in story.articles:

@@ -67,7 +67,7 @@ def subscriptions(session: Session, _fields: Fields) -> Json:
 
 def export(session: Session, _fields: Fields) -> Response:
     """Return the feeds as OPML, with the addresses of `subscriptions`."""
-    config, database, _ = session.site.source_services
+    config, database, _ = session.site.sources
     document = export_opml(
         config, database, lambda source: session.address(source.id, source.polled_url)
     )

@@ -135,7 +135,7 @@ def edit_subscription(session: Session, fields: Fields) -> str:
         return "OK"
     source = found_source(session.site, stream.removeprefix(FEED))
     if act == "unsubscribe":
-        config, database, _ = session.site.source_services
+        config, database, _ = session.site.sources
         changing.remove(config, database, source)
     elif act == "edit":
         folder: str | UnsetType | None = into or UNSET
@@ -153,7 +153,7 @@ def _add(session: Session, typed: str, options: SourceOptions) -> str:
     """Return the id of a new source. Raises UsageError."""
     if len(typed) > _MOST_ADDRESS_CHARS:
         raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
-    config, database, reader = session.site.source_services
+    config, database, reader = session.site.sources
     address = typed.removeprefix(FEED)
     try:
         added = adding.add(config, database, address, options, reader)
@@ -166,7 +166,7 @@ def _add(session: Session, typed: str, options: SourceOptions) -> str:
 def rename_folder(session: Session, folder: str, name: str | None) -> None:
     """Give a folder another name; None takes its sources out of it. Raises UsageError, RefusedError (403)."""
     require_scope(session.request, "admin")
-    config, database, _ = session.site.source_services
+    config, database, _ = session.site.sources
     changing.rename_folder(config, database, folder, name)
     log_change(session.request, "rename")
 

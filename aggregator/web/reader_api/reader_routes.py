@@ -68,9 +68,7 @@ _CHANGING: dict[str, _Call] = {
 
 
 def routes(site: Site) -> list[Route]:
-    """Return the routes of the Google Reader API, if the site has marks."""
-    if site.marks is None:
-        return []
+    """Return the routes of the Google Reader API."""
     call = partial(answer, site)
     return [
         Route("/accounts/ClientLogin", partial(sign_in_reader, site), methods=["POST"]),
@@ -96,9 +94,9 @@ def _sign_in(site: Site, request: Request, fields: Fields) -> Response:
             raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
         is_owners = token.may("admin")
     name = reader_name(fields.get("Email", ""))
-    if is_owners and site.read_marks.reader(name) is None:
+    if is_owners and site.marks.reader(name) is None:
         name = OWNER  # so that phones and pages have the same marks
-    reader = site.read_marks.sign_in(name)
+    reader = site.marks.sign_in(name)
     auth = f"{quote(reader.name, safe='')}/{secret}"
     if fields.get("output") == "json":
         return JsonResponse({"SID": auth, "LSID": auth, "Auth": auth}, headers=NO_STORE)
@@ -129,7 +127,7 @@ def _answer(site: Site, request: Request, call: str, fields: Fields) -> Response
         if secret := secret_in(given):
             sign_in(request, secret)
     name = reader_of(given)
-    reader = site.read_marks.reader(name) if name and is_owner(request) else None
+    reader = site.marks.reader(name) if name and is_owner(request) else None
     if reader is None:
         raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
     content: _Answer | None = _CONSTANT.get(call)

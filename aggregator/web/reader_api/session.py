@@ -40,7 +40,7 @@ class Session:
 
     def __init__(self, site: Site, reader: Reader, request: Request) -> None:
         self.site = site
-        self.marks = site.read_marks
+        self.marks = site.marks
         self.reader = reader
         self.request = request
         self.access = site.access(request)

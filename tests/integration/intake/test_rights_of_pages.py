@@ -23,6 +23,7 @@ from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
+from tests.support.services import all_services
 from tests.support.tables import mapping
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -126,7 +127,7 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: StoryReader) -> 
         sentence(path, DEEP) in article.text for path, (_, article) in found.items()
     )
     settings = PublishSettings(port=0, full_text="all", excerpt_words=WORDS)
-    server = Server(polled, settings)
+    server = Server(polled, settings, all_services(polled.database))
     with httpx.Client(
         base_url=server.start(),
         headers=STRANGER,

@@ -48,6 +48,7 @@ from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
 from tests.support.rows import counted, queried, read_by, value, written_by
 from tests.support.seeds import printed_seed
+from tests.support.services import all_services
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import World
@@ -194,7 +195,9 @@ class Installation:
         written_by(database, sync_config, configured_sources(config, now()))
         self.rounds.cap_due_times(now())
         self.server = Server(
-            StoryReader(self.database, all_tuning), publish_settings(config)
+            StoryReader(self.database, all_tuning),
+            publish_settings(config),
+            all_services(self.database, now, all_tuning),
         )
         self.server.start()
 

@@ -21,6 +21,7 @@ from aggregator.web.web_app import create_app
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
+from tests.support.services import all_services
 from tests.support.story_checks import correct, placing_of
 from tests.support.tables import rows
 from tests.support.written_stories import WrittenStories
@@ -429,7 +430,10 @@ def test_saved_queries_are_described_by_their_names() -> None:
         settings = PublishSettings(
             queries=tuple(SavedQuery().named(name) for name in saved)
         )
-        described = create_app(WrittenStories(), settings).openapi()
+        reader = WrittenStories()
+        described = create_app(
+            reader, settings, all_services(reader.database)
+        ).openapi()
         parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]
 

@@ -15,7 +15,6 @@ from aggregator.model.errors import ConfigError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
-from aggregator.web.dependencies import Services
 from aggregator.web.security.request_tokens import COOKIE
 from aggregator.web.server import Server
 from tests.support.fresh import sqlite_at
@@ -258,7 +257,7 @@ def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
     queries = (SavedQuery(title="What we look for", query="levee").named("arrel"),)
-    services = Services(*room.server.services[:2])
+    services = room.server.services
     server = Server(
         room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), services
     )
@@ -345,7 +344,7 @@ def test_elsewhere_nothing_starts_without_a_token_that_may_read(
     server = Server(
         room.reading,
         PublishSettings(host=host, port=0),
-        Services(room.server.services.push),
+        room.server.services,
     )
     with pytest.raises(ConfigError, match="aggregator token create NAME --scope read"):
         server.start()

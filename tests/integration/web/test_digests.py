@@ -26,6 +26,7 @@ from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
 from tests.support.rows import overheard
+from tests.support.services import all_services
 from tests.support.story_checks import correct
 from tests.support.tables import each_row
 from tests.support.written_stories import WrittenStories, the_ferry
@@ -220,7 +221,12 @@ def test_times_of_its_query_are_relative_to_the_digest(
     desk.digest()
     settings = SETTINGS.model_copy(update={"digest_query": query})
     client = TestClient(
-        create_app(StoryReader(database), settings, lambda: NOON + 72 * HOUR),
+        create_app(
+            StoryReader(database),
+            settings,
+            all_services(database),
+            lambda: NOON + 72 * HOUR,
+        ),
         base_url="http://127.0.0.1:8080",
     )
     assert "Pennmouth" in client.get("/digest").text, (
@@ -239,8 +245,10 @@ def site(*digests: Digest, settings: PublishSettings = SETTINGS) -> TestClient:
         ) -> tuple[Digest, ...]:
             return digests[:most]
 
+    made = Made()
     return TestClient(
-        create_app(Made(), settings, lambda: NOON), base_url="http://127.0.0.1:8080"
+        create_app(made, settings, all_services(made.database), lambda: NOON),
+        base_url="http://127.0.0.1:8080",
     )
 
 

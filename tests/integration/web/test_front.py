@@ -31,6 +31,7 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.rows import executed, queried, written_by
+from tests.support.services import all_services
 from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
@@ -203,7 +204,9 @@ def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_out
     both = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
     merged = correct(database, "merge", *both).stories[0]
     render_all(database)
-    server = Server(StoryReader(database), PublishSettings(port=0))
+    server = Server(
+        StoryReader(database), PublishSettings(port=0), all_services(database)
+    )
     page = html.fromstring(
         httpx.get(f"{server.start()}/stories/{merged}", trust_env=False).text
     )
@@ -217,7 +220,9 @@ def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_out
 def test_the_first_page_says_how_samples_are_removed_while_there_are_any(
     rig: Rig,
 ) -> None:
-    server = Server(StoryReader(rig.database), PublishSettings(port=0))
+    server = Server(
+        StoryReader(rig.database), PublishSettings(port=0), all_services(rig.database)
+    )
     with httpx.Client(base_url=server.start()) as client:
         assert "sources remove" not in client.get("/").text
         name = written_by(rig.database, known_folder, samples_folder(), Path.is_dir)
@@ -238,7 +243,9 @@ def test_the_first_page_says_how_samples_are_removed_while_there_are_any(
 
 
 def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
-    server = Server(StoryReader(rig.database), PublishSettings(port=0))
+    server = Server(
+        StoryReader(rig.database), PublishSettings(port=0), all_services(rig.database)
+    )
     with httpx.Client(base_url=server.start()) as client:
 
         def numbers() -> list[list[str]]:

@@ -13,6 +13,7 @@ from aggregator.config.webhook_settings import webhooks_from
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.server import Server
 from tests.conftest import REPOSITORY
+from tests.support.services import all_services
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import full_reader
 
@@ -28,7 +29,8 @@ SENSORS, DAEMON, AUTOMATIONS = map(
 
 
 def test_sensors_find_what_they_show() -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
+    reader = full_reader()
+    server = Server(reader, PublishSettings(port=0), all_services(reader.database))
     with httpx.Client(
         base_url=server.start(), trust_env=False, timeout=PATIENCE_SECONDS
     ) as client:

@@ -20,6 +20,7 @@ from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom, problem_of
 from tests.support.rows import executed, queried
+from tests.support.services import all_services
 
 WORDS = (
     "ferry",
@@ -69,7 +70,8 @@ def served(room: Newsroom, clock: Any) -> Any:
     from aggregator.web.web_app import create_app
 
     return TestClient(
-        create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1"
+        create_app(room.reading, PublishSettings(), all_services(room.database), clock),
+        base_url="http://127.0.0.1",
     )
 
 

@@ -32,6 +32,7 @@ from aggregator.publish.excerpts.story_excerpts import for_item, for_reader
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_items import story_items
 from aggregator.web.web_app import create_app
+from tests.support.services import all_services
 from tests.support.tables import rows
 from tests.support.written_stories import (
     MORNING,
@@ -336,7 +337,12 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
     chosen = PublishSettings(excerpt_words=allowed)
     reader = WrittenStories()
     reader.put(story, reported)
-    app = create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1))
+    app = create_app(
+        reader,
+        chosen,
+        all_services(reader.database),
+        lambda: MORNING + dt.timedelta(hours=1),
+    )
     with TestClient(
         app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)
     ) as client:
@@ -376,7 +382,7 @@ def test_what_is_counted_is_there_to_be_counted() -> None:
     story, reported = _quotation_marks()
     reader = WrittenStories()
     reader.put(story, reported)
-    app = create_app(reader, PublishSettings())
+    app = create_app(reader, PublishSettings(), all_services(reader.database))
     with TestClient(
         app, "http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
     ) as client:

@@ -17,6 +17,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing
+from tests.support.services import all_services
 from tests.support.tables import rows
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
@@ -35,7 +36,11 @@ class Serving(Closing):
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
         self.reader = reader
-        self.server = Server(reader, PublishSettings(**{"port": 0} | chosen))
+        self.server = Server(
+            reader,
+            PublishSettings(**{"port": 0} | chosen),
+            all_services(reader.database),
+        )
         self.client = httpx.Client(
             base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
         )

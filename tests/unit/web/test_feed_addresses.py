@@ -17,6 +17,7 @@ from aggregator.stories.story_tuning import StoryTuning
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.web_app import create_app
 from tests.support.feed_rules import feed_faults
+from tests.support.services import all_services
 from tests.support.world import Time
 from tests.support.written_stories import (
     MORNING,
@@ -51,7 +52,8 @@ class Site:
         self.reader, self.clock = reader, Time(MORNING + dt.timedelta(hours=2))
         settings = PublishSettings(**{"queries": QUERIES} | chosen)
         self.client = TestClient(
-            create_app(reader, settings, self.clock), base_url=BASE
+            create_app(reader, settings, all_services(reader.database), self.clock),
+            base_url=BASE,
         )
         self.get = self.client.get
 

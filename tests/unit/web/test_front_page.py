@@ -22,6 +22,7 @@ from aggregator.web.jinja import environment, without_title
 from aggregator.web.pages.front_layout import BESIDE, FrontPage, arrange_stories
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.web_app import create_app
+from tests.support.services import all_services
 from tests.support.tables import each_row, mapping
 from tests.support.written_stories import (
     MORNING,
@@ -222,7 +223,10 @@ def test_the_time_of_a_story_is_that_of_publication() -> None:
     older = an_article(published=MORNING - 400 * 24 * HOUR, title="An older post")
     reader.put(a_story(older, id="older", updated=MORNING - 2 * HOUR))
     with TestClient(
-        create_app(reader, PublishSettings(), lambda: MORNING), HERE
+        create_app(
+            reader, PublishSettings(), all_services(reader.database), lambda: MORNING
+        ),
+        HERE,
     ) as client:
         page = html.fromstring(client.get("/?view=newest").text)
     times = {
@@ -248,7 +252,13 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
     reader.join("lindferry", "ferrywire", MORNING + HOUR)
     seen = int((MORNING + HOUR / 2).timestamp())
     with TestClient(
-        create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE
+        create_app(
+            reader,
+            PublishSettings(),
+            all_services(reader.database),
+            lambda: MORNING + 2 * HOUR,
+        ),
+        HERE,
     ) as client:
         cookie = {"Cookie": f"{COOKIE}=:{seen}"}
         front = client.get("/", headers=cookie)
@@ -281,7 +291,13 @@ def test_a_line_stands_where_the_last_visit_was(
         reader.put(a_story(an_article(published=MORNING - number * HOUR), id=id_))
     seen = int((MORNING - hours_ago * HOUR).timestamp())
     with TestClient(
-        create_app(reader, PublishSettings(), lambda: MORNING + 9 * HOUR), HERE
+        create_app(
+            reader,
+            PublishSettings(),
+            all_services(reader.database),
+            lambda: MORNING + 9 * HOUR,
+        ),
+        HERE,
     ) as client:
         first = html.fromstring(client.get("/?view=newest&limit=3").text)
         (onward,) = first.xpath("//a[@rel='next']/@href")

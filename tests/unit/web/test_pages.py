@@ -16,6 +16,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.jinja import day, environment, iso, moment, time_of_day
 from aggregator.web.pages.story_page import report_groups
 from aggregator.web.web_app import create_app
+from tests.support.services import all_services
 from tests.support.tables import each_row
 from tests.support.tame_pages import HOSTILE, assert_tame
 from tests.support.written_stories import (
@@ -32,7 +33,7 @@ ADDRESSES = ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>", 
 
 def _client(reader: WrittenStories, **chosen: Any) -> TestClient:
     """The owner's browser."""
-    app = create_app(reader, PublishSettings(**chosen))
+    app = create_app(reader, PublishSettings(**chosen), all_services(reader.database))
     return TestClient(app, "http://127.0.0.1:8080", client=("127.0.0.1", 50000))
 
 
@@ -398,7 +399,7 @@ def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
     )
     assert (
         _lines(page.find_class("source")[0])
-        == "The Harbour Post 20 Nov, 06:30 Ines Karlow Original"
+        == "The Harbour Post 20 Nov, 06:30 Ines Karlow Original why here?"
     )
     assert page.xpath("//p[@class='source']//a/@href")[0].startswith(
         "https://harbour-post.example/"
@@ -419,7 +420,9 @@ def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
 def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> None:
     reader = WrittenStories()
     reader.put(*_single())
-    app = create_app(reader, PublishSettings(excerpt_words=30))
+    app = create_app(
+        reader, PublishSettings(excerpt_words=30), all_services(reader.database)
+    )
     with TestClient(
         app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)
     ) as client:
@@ -427,8 +430,9 @@ def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> Non
     (lead,) = page.find_class("lead")
     assert _lines(lead).startswith("Line 0 of what the pilots of Lind told the board.")
     assert "Line 2" not in page.text_content()
-    (link,) = page.xpath("//li[@id='a-only']//a/@href")
+    link, why = page.xpath("//li[@id='a-only']//a/@href")
     assert link.startswith("https://harbour-post.example/")
+    assert why == "/explain/only"
     assert "1 article" not in page.text_content()
 
 

@@ -1,5 +1,6 @@
 """Starting and stopping the web server, and what goes wrong there, in words."""
 
+import asyncio
 import gc
 import logging
 import resource
@@ -20,15 +21,27 @@ from aggregator.model.errors import AggregatorError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.forms import posted_form
 from aggregator.web.security import connection_limits
-from aggregator.web.server import Server
+from aggregator.web.server import NewLoop, Server
 from tests.support.moved_loop import MovedLoop
+from tests.support.services import all_services
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import WrittenStories, full_reader
 
 
+def server_of(
+    reader: WrittenStories, *, new_loop: NewLoop = asyncio.new_event_loop, **chosen: Any
+) -> Server:
+    return Server(
+        reader,
+        PublishSettings(**{"port": 0} | chosen),
+        all_services(reader.database),
+        new_loop=new_loop,
+    )
+
+
 @pytest.fixture
 def served() -> Iterator[Server]:
-    server = Server(full_reader(), PublishSettings(port=0))
+    server = server_of(full_reader())
     server.start()
     yield server
     server.stop()
@@ -41,7 +54,7 @@ def fetched(url: str, **more: Any) -> httpx.Response:
 @pytest.mark.later
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
-    server = Server(full_reader(), PublishSettings(port=0))
+    server = server_of(full_reader())
     for _ in range(2):
         url = server.start()
         assert server.is_serving
@@ -78,7 +91,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
     for _ in range(3):
         reader = WrittenStories()
         shown.append(weakref.ref(reader))
-        server = Server(reader, PublishSettings(port=0))
+        server = server_of(reader)
         url = server.start()
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert fetched(url + path).status_code == 200
@@ -91,7 +104,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        server = Server(WrittenStories(), PublishSettings(port=port))
+        server = server_of(WrittenStories(), port=port)
         with pytest.raises(
             AggregatorError, match=rf"127.0.0.1 port {port}: Address already in use"
         ):
@@ -124,7 +137,7 @@ def loop() -> MovedLoop:
 @pytest.fixture
 def moved(loop: MovedLoop) -> Iterator[Server]:
     """A server whose time is that of `loop`."""
-    server = Server(full_reader(), PublishSettings(port=0), new_loop=lambda: loop)
+    server = server_of(full_reader(), new_loop=lambda: loop)
     server.start()
     yield server
     server.stop()
@@ -222,7 +235,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
 
 def serving(stack: ExitStack, **settings: Any) -> Server:
     """A server; connections that `connect` opens later end before it does."""
-    server = Server(full_reader(), PublishSettings(port=0, **settings))
+    server = server_of(full_reader(), **settings)
     server.start()
     stack.callback(server.stop)
     return server
@@ -352,9 +365,7 @@ def test_probes_in_http_1_0_name_no_host(
     server = serving(opened)
     request = b"GET %s HTTP/1.0\r\n%s\r\n"
     (probe,) = connect(opened, server, 1, request % (path.encode(), host), "127.0.0.1")
-    # Without a daemon there is no /readyz
-    expected = b"200" if path == "/healthz" else b"404"
-    assert said_on(probe)[9:12] == expected
+    assert said_on(probe)[9:12] == b"200"
     (page,) = connect(opened, server, 1, request % (b"/", host), "127.0.0.1")
     assert said_on(page)[9:12] == b"421"
 

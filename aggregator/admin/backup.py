@@ -74,10 +74,10 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
         "the database cannot be read, run `aggregator db check`",
     ):
         make_folder(file.parent, 0o700)
-        check_free_disk(file.parent, int(database.space().total * (1 + _PACKED_SHARE)))
+        space = database.space()
+        check_free_disk(file.parent, int(space.total * (1 + _PACKED_SHARE)))
         with scratch_in(file.parent) as scratch:
             plain = scratch / "plain.db"
-            space = database.space()
             with (
                 progress("pages", space.total // space.page) as advance,
                 closing(sqlite3.connect(plain)) as target,

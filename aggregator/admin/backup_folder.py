@@ -89,24 +89,23 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
         return BackupState()
     # A backup with a future time was made while the clock was wrong; it must not delay the next one.
     last = next((backup for backup in backups(config) if backup.made_at <= now), None)
-    since = None
-    if last is not None:
-        since = last.made_at
-    elif config.backup.every is not None:
-        # The first backup is due one interval after the oldest entry was accepted.
-        with database.read() as connection:
-            since = row_stream.first_accepted_at(connection)
-    due = None
-    if since is not None and config.backup.every is not None:
-        due = since + dt.timedelta(seconds=config.backup.every)
-    words = None
-    late = dt.timedelta(seconds=_LATE_SHARE * (config.backup.every or 0))
-    if due is not None and now > due + late:
-        words = "a backup is overdue: there is none yet"
-        if last is not None:
-            words = f"a backup is overdue: the last one is from {last.made_at:%Y-%m-%d}"
+    every = config.backup.every
+    due, words = None, None
+    if every is not None:
+        if last is None:
+            # The first backup is due one interval after the oldest entry was accepted.
+            with database.read() as connection:
+                since = row_stream.first_accepted_at(connection)
+            why = "there is none yet"
+        else:
+            since = last.made_at
+            why = f"the last one is from {since:%Y-%m-%d}"
+        if since is not None:
+            due = since + dt.timedelta(seconds=every)
+            if now > due + dt.timedelta(seconds=_LATE_SHARE * every):
+                words = f"a backup is overdue: {why}"
     return BackupState(
-        every_seconds=config.backup.every,
+        every_seconds=every,
         last=last.made_at if last else None,
         next=due,
         size_bytes=last.size_bytes if last else None,

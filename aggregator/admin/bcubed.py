@@ -15,7 +15,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -93,7 +92,6 @@ def _interval(drawn: Floats) -> Interval:
 Groups = Mapping[str, str]
 CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
 Loose = Collection[frozenset[str]]  # pairs that may be together or apart
-_Group = TypeVar("_Group", str, tuple[str, str])
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -176,13 +174,12 @@ def measure_outlets(
 
     The pairs in `loose` may be together or apart.
     """
-    members, events = _members(stories, clusters)
 
     def count(group: Collection[str]) -> int:
         return len({outlets.get(key, key) for key in group})
 
-    several = [group for group in members if count(group) > 1]
-    wanted = [group for group in events if count(group) > 1]
+    several = [group for group in _members(stories, clusters) if count(group) > 1]
+    wanted = [group for group in _members(clusters, stories) if count(group) > 1]
     return OutletMetrics(
         stories=len(several),
         pure=sum(is_pure(group, clusters, loose) for group in several),
@@ -214,9 +211,8 @@ def wrong_groups(
     loose: Loose,
 ) -> list[WrongGroup]:
     """Return the stories that mix events (`others`), or the events in several stories, the largest first."""
-    members, _ = _members(groups, others)
     wrong = []
-    for group in sorted(members, key=len, reverse=True):
+    for group in sorted(_members(groups, others), key=len, reverse=True):
         if not is_pure(group, others, loose):
             parts: dict[str, dict[str, str]] = defaultdict(dict)
             for article in group:
@@ -240,17 +236,13 @@ def measure_month(stories: Groups, clusters: Groups) -> MonthMetrics:
     )
 
 
-def _members(
-    stories: Groups, clusters: Groups
-) -> tuple[Collection[list[str]], Collection[list[str]]]:
-    """Return the articles of each story and of each cluster."""
-    by_story = defaultdict(list)
-    by_cluster = defaultdict(list)
-    for article, cluster in clusters.items():
-        if article in stories:
-            by_story[stories[article]].append(article)
-            by_cluster[cluster].append(article)
-    return by_story.values(), by_cluster.values()
+def _members(groups: Groups, others: Groups) -> Collection[list[str]]:
+    """Return the articles of each group, of those that are in a group of the other kind."""
+    by_group = defaultdict(list)
+    for article in others:
+        if article in groups:
+            by_group[groups[article]].append(article)
+    return by_group.values()
 
 
 def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
@@ -261,19 +253,18 @@ def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     """
     theirs = _groups(labelled)
     ours = _groups(predicted)
-    ids = sorted(labelled)
-    hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
-    predicted_sizes = Counter(ours[i] for i in ids if i in ours)
-    labelled_sizes = Counter(theirs[i] for i in ids if i in theirs)
-    shared = _pair_count(hits)
+    copies = ours.keys() & labelled
+    originals = theirs.keys() & labelled
+    shared = _pair_count((ours[i], theirs[i]) for i in copies & originals)
     return Score(
-        _share(shared, _pair_count(predicted_sizes)),
-        _share(shared, _pair_count(labelled_sizes)),
+        _share(shared, _pair_count(ours[i] for i in copies)),
+        _share(shared, _pair_count(theirs[i] for i in originals)),
     )
 
 
-def _pair_count(sizes: Counter[_Group]) -> int:
-    return sum(n * (n - 1) // 2 for n in sizes.values())
+def _pair_count(groups: Iterable[object]) -> int:
+    """Return the number of pairs within the groups, each of which is given once for each member."""
+    return sum(n * (n - 1) // 2 for n in Counter(groups).values())
 
 
 def _are_split(parts: Iterable[str], sizes: Sizes) -> list[bool]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, combinations
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -193,5 +194,5 @@ def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
         if record.entry.published:
             last = record.entry.published.time
         times.append(last)
-    ranks = sorted(range(len(records)), key=times.__getitem__)
-    return [records[rank] for rank in ranks]
+    placed = sorted(zip(times, records, strict=True), key=itemgetter(0))
+    return [record for _, record in placed]

@@ -106,8 +106,9 @@ def measure_storylines(
     places: list[bool] = []  # whether the affair of each is above already
     passed = set()
     for story in ranked:
-        if line_of.get(story, story) not in passed:
-            passed.add(line_of.get(story, story))
+        line = line_of.get(story, story)
+        if line not in passed:
+            passed.add(line)
             affair = affair_of.get(story, story)
             places.append(affair in above)
             above.add(affair)

@@ -21,9 +21,8 @@ SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
 # StateDirectory= of the shipped unit, as a system service
 STATE = Path("/var/lib/aggregator")
 _BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
-# Paths in the shipped unit
+# The path of the program in the shipped unit
 _PROGRAM = "/opt/aggregator/bin/aggregator"
-_CONFIG = str(SYSTEM_CONFIG)
 _HIDDEN = (
     Path("/home"),
     Path("/root"),
@@ -49,7 +48,7 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
     text = (
         shipped_unit()
         .replace(_PROGRAM, _quote_path(program))
-        .replace(_CONFIG, _quote_path(config))
+        .replace(str(SYSTEM_CONFIG), _quote_path(config))
     )
     if not user:
         return text

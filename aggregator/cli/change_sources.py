@@ -131,13 +131,14 @@ def remove(
             if known is not None:
                 run(config, database, known)
 
-        name = known.entry_source if known else source
-        has_articles = known is None
-        if articles and not has_articles:
+        name = source
+        has_articles = articles
+        if articles and known is not None:
+            name = known.entry_source
             with database.read() as connection:
                 target = resolve_target(connection, name, is_source=True)
             has_articles = bool(target.articles)
-        if articles and has_articles:
+        if has_articles:
             erase_articles(
                 config,
                 database,

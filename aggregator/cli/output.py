@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -257,15 +257,13 @@ def write_csv(
     spreadsheet would treat as a formula gets an apostrophe before it.
     """
     names = (attributes.get(column, column) for column in columns)
-    remaining = map(attrgetter(*names), values)
-    chunk: list[Sequence[Any]] = [columns]
-    while chunk:
+    rows = chain([columns], map(attrgetter(*names), values))
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         for row in chunk:
             writer.writerow(map(_harmless, row))
         out(text.getvalue())
-        chunk = list(islice(remaining, _ROWS_AT_ONCE))
 
 
 def _harmless(value: Any) -> Any:

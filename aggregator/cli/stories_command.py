@@ -141,7 +141,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
         key = "articles" if by_article else "stories"
         comma = b""
         cursor = None
-        show.out(b'{"' + key.encode() + b'":[')
+        show.out(f'{{"{key}":[')
         for page in pages:
             for row in chain.from_iterable(map(rows_of, page.stories)):
                 show.out(comma + encode_json(row))

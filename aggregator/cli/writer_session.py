@@ -59,11 +59,6 @@ class WriterSession:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    @property
-    def database(self) -> "Database":
-        """The database for what only the writer may write."""
-        return self._lock.fenced
-
     def carry_out(
         self,
         kind: "CommandKind",

@@ -208,10 +208,6 @@ class SourceConfig(SourceAddress):
                 raise ValueError(
                     f"give one of `{key}:`, `{key}_file:` and `{key}_env:`"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "SourceConfig":
         if sum(getattr(self, name) is not None for name in SOURCE_KINDS) != 1:
             keys = " and ".join(
                 f"`{name}:` ({field.description})"

@@ -45,20 +45,15 @@ ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def seconds(text: str) -> int:
-    """Parse `90s`, `15m`, `6h` or `2d` to seconds. Raises ValueError for anything else."""
-    match = _DURATION.fullmatch(text.strip())
+def bounded_seconds(value: object, most_days: int = _MAX_DAYS) -> int:
+    """Read `90s`, `15m`, `6h` or `2d` as seconds. Raises ValueError for more than `most_days` and anything else."""
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
-    return int(match[1]) * SECONDS[match[2]]
-
-
-def bounded_seconds(text: str, most_days: int = _MAX_DAYS) -> int:
-    """Parse like `seconds`. Raises ValueError for more than `most_days`, too."""
-    value = seconds(text)
-    if value > most_days * SECONDS["d"]:
+    seconds = int(match[1]) * SECONDS[match[2]]
+    if seconds > most_days * SECONDS["d"]:
         raise ValueError(f"give at most {most_days}d")
-    return value
+    return seconds
 
 
 @contextmanager
@@ -100,9 +95,7 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def age_of(value: object) -> int | None:
     """Read a duration, or `never`."""
-    if value == "never":
-        return None
-    return bounded_seconds(value if isinstance(value, str) else "")
+    return None if value == "never" else bounded_seconds(value)
 
 
 def duration_as_typed(value: int, units: str = "dhms") -> str:
@@ -145,11 +138,7 @@ def error_words(detail: "ErrorDetails") -> str:
 
 def duration_up_to(most_days: int) -> BeforeValidator:
     """Return a validator that reads a duration. A longer one is refused."""
-    return BeforeValidator(
-        lambda value: bounded_seconds(
-            value if isinstance(value, str) else "", most_days
-        )
-    )
+    return BeforeValidator(lambda value: bounded_seconds(value, most_days))
 
 
 # Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.

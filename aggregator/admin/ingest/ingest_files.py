@@ -208,12 +208,12 @@ class Ingest:
             and self._services.fetcher().wants_page(entry)
             for entry in entries
         ]
+        started = {item.file for item in chunk} - self._files
 
         def work(connection: Connection) -> Sequence[AcceptResult]:
             accepted = acceptance.accept(
                 connection, entries, seen=[now] * len(entries), wants_page=wants_page
             ).accepted
-            started = {item.file for item in chunk} - self._files
             rejected.clear_files(connection, [_absolute(file) for file in started])
             problems = [item for item in chunk if isinstance(item, InputProblem)]
             for problem in problems[: self.results.unlisted]:
@@ -229,7 +229,7 @@ class Ingest:
             return accepted
 
         accepted = self._database.transact(work)
-        self._files.update(item.file for item in chunk)
+        self._files |= started
         self.results.add(chunk, accepted)
         if self._pipeline is not None:  # else the writer fetches the pages
             with self._database.read() as connection:

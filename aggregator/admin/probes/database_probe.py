@@ -151,16 +151,14 @@ def database_findings(context: DoctorContext) -> Iterator[Finding]:
                 with database.read() as connection:
                     migrate.refuse_unfit_server(database, connection)
             shown = shown_url(context.config.database_url)
-            folder = None if context.file is None else context.file.parent
-            if folder is not None and not folder.is_dir():
+            file = context.file
+            if file is not None and not file.parent.is_dir():
                 yield problem(
                     f"the folder of the database {shown} does not exist",
-                    f"mkdir -p {folder}",
+                    f"mkdir -p {file.parent}",
                 )
             elif (
-                context.file is not None
-                and not context.file.exists()
-                and Path(f"{context.file}.lock").exists()
+                file is not None and not file.exists() and Path(f"{file}.lock").exists()
             ):
                 yield problem(
                     f"the database {shown} is missing, and it was there before",

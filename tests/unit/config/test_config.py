@@ -14,7 +14,7 @@ from aggregator.config.delivery_settings import mail_address, require_library
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, WorkConfig, absolute_database_url
 from aggregator.config.tuning import Tuning
-from aggregator.config.values import seconds
+from aggregator.config.values import bounded_seconds
 from aggregator.config.webhook_settings import digest_readers
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
@@ -257,13 +257,13 @@ def test_a_mistake_in_the_syntax_is_explained(
 
 @each_row("config", "durations carry their unit", "text", "value")
 def test_durations_carry_their_unit(text: str, value: int) -> None:
-    assert seconds(text) == value
+    assert bounded_seconds(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "5", "5 minutes", "-5m", "1.5h", "m"])
 def test_a_duration_without_a_unit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="90s, 15m"):
-        seconds(text)
+        bounded_seconds(text)
 
 
 def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:

@@ -310,12 +310,11 @@ class Daemon:
 
     def _fail(self, error: BaseException) -> None:
         """End the daemon because a required thread ended; called in that thread."""
-        if isinstance(error, AggregatorError):
-            self._failed = self._failed or error
-            self._requests.stop()
-            return
-        why = format_exception_only(error)[-1].strip()
-        words = f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
-        self._failed = self._failed or BrokenDaemonError(words)
+        failed = error
+        if not isinstance(failed, AggregatorError):
+            why = format_exception_only(error)[-1].strip()
+            words = f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
+            failed = BrokenDaemonError(words)
+            log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})
+        self._failed = self._failed or failed
         self._requests.stop()
-        log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})

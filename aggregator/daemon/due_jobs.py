@@ -84,9 +84,13 @@ class DueJobs:
             with self._database.read() as connection:
                 pages = pending_pages.due_pages(connection, now, self._pages_read)
             for page in pages:
-                host = key_of_address(page.url)
-                job = FetchJob(name=f"page {page.entry_no}", host=host, work=page)
-                jobs.append(job)
+                jobs.append(
+                    FetchJob(
+                        name=f"page {page.entry_no}",
+                        host=key_of_address(page.url),
+                        work=page,
+                    )
+                )
         at_host = Counter(under_way.values())
         startable = []
         for job in jobs:

@@ -235,14 +235,16 @@ class Runtime:
         reader = StoryReader(database, all_tuning)
         recipients = recipients_from(self.config)
         transmitter = Transmitter(outgoing_client(self.config), all_tuning, now)
-        write_digest = partial(digest_mail, reader, settings)
-        writer = DeliveryWriter(reader, settings, all_tuning, write_digest)
-        senders = {}
-        for recipient in recipients:
-            if recipient.name != DIGEST:
-                senders[recipient.name] = WebhookSender(
-                    database, recipient, writer, transmitter, all_tuning, now
-                )
+        writer = DeliveryWriter(
+            reader, settings, all_tuning, partial(digest_mail, reader, settings)
+        )
+        senders = {
+            recipient.name: WebhookSender(
+                database, recipient, writer, transmitter, all_tuning, now
+            )
+            for recipient in recipients
+            if recipient.name != DIGEST
+        }
         return WebhookThreads(
             WebhookDispatcher(database, recipients, all_tuning, now),
             senders,

@@ -144,10 +144,10 @@ def fingerprints(job: bytes) -> bytes:
     from aggregator.extract.shown_text import with_language_again
     from aggregator.grouping.fingerprint import prepared_again
 
-    articles = (
-        with_language_again(article, all_tuning) for article in decoded.articles
+    prepared = tuple(
+        prepared_again(with_language_again(article, all_tuning), all_tuning)
+        for article in decoded.articles
     )
-    prepared = tuple(prepared_again(article, all_tuning) for article in articles)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
@@ -184,8 +184,9 @@ def read_feed(job: bytes) -> bytes:
     if decoded.selectors:
         from aggregator.intake.page_list import read_list
 
-        page = read_list(decoded.data, decoded.selectors, decoded)
-        return msgspec.msgpack.encode(page)
+        return msgspec.msgpack.encode(
+            read_list(decoded.data, decoded.selectors, decoded)
+        )
     from aggregator.extract.extract_limits import ExtractTuning
     from aggregator.extract.html.dom import html_to_text
     from aggregator.sources.parse.feeds import read_feed

@@ -87,8 +87,10 @@ def _articles(
                 dated = _first(element, selectors.date)
                 if dated is not None:
                     published = dated.get("datetime") or _words(dated)
-            declared = DeclaredEntry(url=address, title=title, published=(published,))
-            by_url.setdefault(address, declared)
+            by_url.setdefault(
+                address,
+                DeclaredEntry(url=address, title=title, published=(published,)),
+            )
             break
     return list(by_url.values())
 

@@ -232,8 +232,11 @@ def _take_turn(
     connection: Connection, now: dt.datetime, slow: Collection[str]
 ) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn. `slow`: slow sources."""
-    is_undivided = first_reading.is_undivided(connection, now)
-    count = inbox.put_in_order(connection, slow=slow, recent_first=is_undivided)
+    count = inbox.put_in_order(
+        connection,
+        slow=slow,
+        recent_first=first_reading.is_undivided(connection, now),
+    )
     are_left = inbox.has_gathered(connection)
     first_reading.note_early(connection, now, are_left=are_left)
     return count, are_left

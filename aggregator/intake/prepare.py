@@ -188,7 +188,7 @@ class PrepareDispatcher:
             result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
         except WorkError as error:
             return self._after_failure(waiting, error, stop)
-        answer: list[Prepared] = []
+        answer = []
         for entry, prepared, seconds in zip(
             waiting, result.prepared, result.seconds, strict=True
         ):
@@ -197,9 +197,8 @@ class PrepareDispatcher:
                 article = replace(
                     prepared.article, page_verdict="timeout", reason=_NOT_READ
                 )
-                answer.append(replace(prepared, article=article))
-                continue
-            if entry.page is not None:
+                prepared = replace(prepared, article=article)  # noqa: PLW2901
+            elif entry.page is not None:
                 self._count_seconds(entry, seconds)
             answer.append(prepared)
         return tuple(answer)

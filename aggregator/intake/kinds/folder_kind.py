@@ -89,9 +89,11 @@ class FolderWatcher:
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
             stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
-        interval = dt.timedelta(seconds=source.interval_seconds)
         due = replace(
-            source, next_due_at=now + interval, last_polled_at=now, folder_state=None
+            source,
+            next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
+            last_polled_at=now,
+            folder_state=None,
         )
         try:
             changes = scan(folder, stamps, now_ns=int(now.timestamp() * 1e9))
@@ -114,8 +116,14 @@ class FolderWatcher:
             quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
             if self._services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
-        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
-        return self._look(due, folder, stamps, changes, seconds=seconds, now=now)
+        return self._look(
+            due,
+            folder,
+            stamps,
+            changes,
+            seconds=max(self._look_seconds, _READING_SHARE * listing_seconds),
+            now=now,
+        )
 
     def _look(
         self,
@@ -284,9 +292,9 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     def store(self, connection: Connection) -> None:
         """Store the entries and problems read so far."""
         rejected.clear_files(connection, self.touched)
-        seen = [self.now] * len(self.entries)
-        batch = acceptance.accept(connection, self.entries, seen=seen, gathers=True)
-        self.accepted += batch.accepted
+        self.accepted += acceptance.accept(
+            connection, self.entries, seen=[self.now] * len(self.entries), gathers=True
+        ).accepted
         for problem in self.problems:
             rejected.note(
                 connection,

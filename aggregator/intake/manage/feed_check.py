@@ -183,14 +183,16 @@ class FeedReader:
         access = self._access_to(fetched.url, access)
         # Those that were typed are for the page at that address, and not for others that are tried.
         selectors = access.selectors if fetched.url == access.address else ()
-        job = feed_job(
-            fetched,
-            self._all_tuning,
-            source=fetched.url_final or "file",
-            seen=utc_now(),
-            selectors=selectors,
+        return parse_feed(
+            self._executor,
+            feed_job(
+                fetched,
+                self._all_tuning,
+                source=fetched.url_final or "file",
+                seen=utc_now(),
+                selectors=selectors,
+            ),
         )
-        return parse_feed(self._executor, job)
 
 
 @contextmanager

@@ -87,8 +87,8 @@ def addresses_typed(typed: str) -> list[str]:
     name = typed.strip()
     host = name.partition("/")[0].partition(":")[0]
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
-        guesses = web_address(f"https://{name}"), web_address(f"http://{name}")
-        return [guess for guess in guesses if guess]
+        guesses = map(web_address, (f"https://{name}", f"http://{name}"))
+        return list(filter(None, guesses))
     raise UsageError(
         f"{typed}: give the address of a feed or site, such as https://news.example.org"
     )
@@ -165,8 +165,9 @@ class _FeedSearch:
             if link.url not in self._tried:
                 self._tried[link.url] = None
                 with suppress(FetchError):  # other candidates follow
-                    page = self._fetch(link.url)
-                    self._tried[link.url] = self._reader.feed_in(page, self._access)
+                    self._tried[link.url] = self._reader.feed_in(
+                        self._fetch(link.url), self._access
+                    )
             feed = self._tried[link.url]
             if feed is None or not feed.format or feed.sitemaps:
                 continue

@@ -111,8 +111,10 @@ class PageFetcher:
             )
         if not overdue:
             return False
-        place = partial(pending_pages.place_without, numbers=overdue)
-        return self._database.transact(place) > 0
+        placed = self._database.transact(
+            partial(pending_pages.place_without, numbers=overdue)
+        )
+        return placed > 0
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or give up; return whether there is something to place."""
@@ -181,8 +183,9 @@ class PageFetcher:
             is_ready = True
         else:
             outcome = "it is requested again later"
-            wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
-            due = self._now() + dt.timedelta(seconds=wait)
+            due = self._now() + dt.timedelta(
+                seconds=self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
+            )
 
             def postpone(connection: Connection) -> bool:
                 is_placed = (

@@ -10,6 +10,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from heapq import nlargest
+from itertools import compress
 
 from msgspec.structs import replace
 
@@ -300,10 +302,11 @@ class Poller(PageFetcher):
             published = entries[number].published
             return (published.time if published else oldest, number)
 
-        numbers = [number for number, is_wanted in enumerate(wanted) if is_wanted]
-        numbers.sort(key=time_of, reverse=True)
-        newest = set(numbers[: self._tuning.first_poll_pages])
-        return [number in newest for number in range(len(entries))]
+        numbers = range(len(entries))
+        newest = nlargest(
+            self._tuning.first_poll_pages, compress(numbers, wanted), key=time_of
+        )
+        return [number in newest for number in numbers]
 
 
 def _write(connection: Connection, after: Source, before: Source) -> None:

@@ -65,12 +65,12 @@ class QuietPolls:
         It must be if the row would seem to be overdue for too long.
         """
         times = {name: getattr(after, name) for name in _OF_ANY_POLL}
-        if replace(stored, **times) != after or stored.last_polled_at is None:
-            return False
-        behind = max(
-            now - stored.last_polled_at, after.next_due_at - stored.next_due_at
-        )
-        if behind >= self._unwritten:
+        if (
+            replace(stored, **times) != after
+            or stored.last_polled_at is None
+            or now - stored.last_polled_at >= self._unwritten
+            or after.next_due_at - stored.next_due_at >= self._unwritten
+        ):
             return False
         self._polls[after.id] = _QuietPoll(stored, after)
         return True

@@ -215,8 +215,9 @@ class Reclusterer:
             futures.append(self._executor.submit(fingerprints, job))
         prepared: list[Prepared] = []
         for future in futures:
-            result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
-            prepared += result.prepared
+            prepared += msgspec.msgpack.decode(
+                future.result(), type=PrepareResult
+            ).prepared
         return prepared
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:

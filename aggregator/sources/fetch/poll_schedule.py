@@ -161,7 +161,5 @@ def _moment(
 
 def _fraction(source: str, moment: str) -> float:
     """Return a pseudo-random number in [0, 1) that is a function of the arguments."""
-    digest = blake2b(
-        f"{source}\n{moment}".encode("utf-8", "replace"), digest_size=8
-    ).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    words = f"{source}\n{moment}".encode("utf-8", "replace")
+    return int.from_bytes(blake2b(words, digest_size=8).digest()) / 2**64

@@ -183,8 +183,7 @@ class RateLimiter:
         other feeds wait at most an hour and then have longer gaps.
         """
         with self._changed:
-            name = host + _PAGES if is_page else host
-            state = self._state(name)
+            state = self._state(host + _PAGES if is_page else host)
             now = self._clock()
             if state.backoff_until > now:
                 return  # this request was sent before the first such response arrived
@@ -195,8 +194,10 @@ class RateLimiter:
                 return
             else:
                 # URLs whose wait is over are forgotten.
-                busy = {url_: end for url_, end in state.busy.items() if end > now}
-                state.busy = {**busy, url: now + seconds}
+                state.busy = {
+                    url_: end for url_, end in state.busy.items() if end > now
+                }
+                state.busy[url] = now + seconds
                 if len(state.busy) < _HOST_HOLD_FEEDS:
                     return
                 hold = min(state.busy.values()) - now
@@ -233,9 +234,10 @@ class RateLimiter:
         if len(self._hosts) >= HOSTS_KEPT:
             now = self._clock()
             for name, idle in list(self._hosts.items()):
-                kept_seconds = _WIDE_GAP_KEPT_SECONDS if idle.gap_factor > 1.0 else 0.0
-                until = max(idle.next_start, idle.backoff_until) + kept_seconds
-                if idle.running == 0 and idle.waiting == 0 and until <= now:
+                until = max(idle.next_start, idle.backoff_until)
+                if idle.gap_factor > 1.0:
+                    until += _WIDE_GAP_KEPT_SECONDS
+                if idle.running + idle.waiting == 0 and until <= now:
                     del self._hosts[name]
         return self._hosts.setdefault(host, _Host())
 

@@ -32,8 +32,10 @@ def body_or_redirect(
     wait that the response asks for. Raise FetchError for a refusal.
     """
     status = response.status_code
-    is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
-    if status == _NOT_MODIFIED and is_conditional:
+    # Only a conditional request has such an answer.
+    if status == _NOT_MODIFIED and (
+        "If-None-Match" in sent or "If-Modified-Since" in sent
+    ):
         return b"", ""
     if status in _REDIRECTS:
         # The first one counts

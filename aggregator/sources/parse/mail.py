@@ -95,7 +95,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
             if count:
                 yield bytes(message)
             message = bytearray()
-            count = count + 1
+            count += 1
         elif len(message) <= limit_bytes:
             message += line[1:] if is_line_start and _QUOTED_FROM.match(line) else line
         was_blank = is_line_start and not line.strip(b"\r\n")
@@ -197,8 +197,9 @@ def _subject(message: EmailMessage) -> str:
     decoded = ""
     try:
         for part, charset in decode_header(raw):
-            is_bytes = isinstance(part, bytes)
-            data = part if is_bytes else part.encode("utf-8", "surrogateescape")
+            data = part
+            if isinstance(data, str):
+                data = data.encode("utf-8", "surrogateescape")
             decoded += unicode.decode(data, charset or message.get_content_charset())
     except FAULTS:
         return subject

@@ -205,11 +205,11 @@ class SsrfGuard(httpcore.NetworkBackend):
 
     def _note_networks(self, host: str, answers: list[str]) -> None:
         """Store where a name led; a name that is rebound then stands on both sides."""
+        if not self._exceptions:
+            return
         for answer in answers:
             address = ip_address_of(answer)
-            if address is None or not self._exceptions:
-                continue
-            if not is_permitted(address, self._exceptions):
+            if address is None or not is_permitted(address, self._exceptions):
                 continue
             is_public = is_permitted(address)
             hosts = self._public_hosts if is_public else self._private_hosts

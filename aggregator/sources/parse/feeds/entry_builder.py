@@ -101,6 +101,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         authority = "handed"  # a local file
     elif url is None or are_of_one_publisher(url, context.url):
         authority = "own"
+    declared_outlet = _name(declared.outlet)
     outlet = behind = None
     if not context.outlet:
         feed = feed_outlet(
@@ -109,9 +110,10 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
             feed_url=context.url,
             site_url=context.site_url,
         )
-        declared_url = absolute_url(declared.outlet_url, None)
         outlet = feed.of_entry(
-            url=url, declared_name=_name(declared.outlet), declared_url=declared_url
+            url=url,
+            declared_name=declared_outlet,
+            declared_url=absolute_url(declared.outlet_url, None),
         )
         behind = feed.behind(outlet)
     return Entry(
@@ -123,7 +125,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         text=text or None,
         published=first_time(declared.published, context),
         updated=updated.time if updated else None,
-        outlet=context.outlet or _name(declared.outlet),
+        outlet=context.outlet or declared_outlet,
         resolved_outlet=outlet,
         feed_outlet=behind,
         author=author_name(declared.author),
@@ -181,11 +183,8 @@ def declared_time(raw: str, context: FeedContext) -> Published | None:
 
 def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
     """Return the first time in `texts`; None if there is none."""
-    for text in texts:
-        time = declared_time(text, context)
-        if time is not None:
-            return time
-    return None
+    times = (declared_time(text, context) for text in texts)
+    return next(filter(None, times), None)
 
 
 def plain_title(raw: str) -> str:
@@ -228,13 +227,11 @@ def html_of_text(text: str) -> str:
 def author_name(raw: str) -> str | None:
     """Return the name without the e-mail address that RSS puts next to it; None for an address only."""
     name = plain_title(raw[: 4 * NAME_CHARS])
-    both = _MAIL_AND_NAME.match(name)
-    if both:
-        name = both.group(1)
-    else:
-        before, _, last = name.rpartition(" ")
-        if _MAIL.fullmatch(last):
-            name = before
+    before, _, last = name.rpartition(" ")
+    if both := _MAIL_AND_NAME.match(name):
+        name = both[1]
+    elif _MAIL.fullmatch(last):
+        name = before
     return name.strip(" ,;")[:NAME_CHARS] or None
 
 
@@ -258,10 +255,9 @@ def _enclosures(
     for enclosure in declared:
         url = absolute_url(enclosure.url, context.site_url or context.url)
         if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
-            kind = unicode.clean(enclosure.type).strip()[:100]
             by_url[url] = Enclosure(
                 url=url,
-                type=kind,
+                type=unicode.clean(enclosure.type).strip()[:100],
                 length_bytes=enclosure.length_bytes,
                 title=plain_title(enclosure.title)[:NAME_CHARS],
             )

@@ -91,16 +91,14 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
             if stated.startswith(_OTHER_USES):
                 is_feed = _FEEDLIKE.search(f"{href}/{title}") is not None
             if "feed" in rels or ("alternate" in rels and is_feed):
-                link = FeedCandidate(url=url, title=title)
-                declared.setdefault(url, link)
+                declared.setdefault(url, FeedCandidate(url=url, title=title))
         # Only the written path counts: the folder of the page says nothing about its links.
         elif (
             tag.tag == "a"
             and len(linked) < _MAX_LINKS
             and _FEEDLIKE.search(urlsplit(href.strip()).path)
         ):
-            link = FeedCandidate(url=url, title=title, origin="linked")
-            linked.setdefault(url, link)
+            linked.setdefault(url, FeedCandidate(url=url, title=title, origin="linked"))
     links = {**declared, **linked, **declared}
     return sorted(links.values(), key=lambda link: _unlikeliness(link, base_url))
 
@@ -108,16 +106,14 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
     """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
     parts = urlsplit(link.url)
-    page = urlsplit(page_url)
-    section = page.path.strip("/").lower()
+    section = urlsplit(page_url).path.strip("/").lower()
     is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
         f"/{section}/"
     )
     words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
     named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
-    is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
     return (
-        is_secondary,
+        bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}")),
         link.origin != "declared",
         bool(section) and not is_of_section,
         named,

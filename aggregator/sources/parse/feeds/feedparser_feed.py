@@ -130,12 +130,11 @@ def read_one_by_one(markup: bytes, context: FeedContext) -> ParsedFeed:
     context = replace(
         context, site_url=feed.site_url, title=feed.title, language=feed.language
     )
-    feeds = [
-        try_parsing(read_with_feedparser, document, context) for document in documents
+    entries = [
+        try_parsing(read_with_feedparser, document, context).entries
+        for document in documents
     ]
-    read = parsed_feed(
-        feed.format, feed.title, context, [feed_alone.entries for feed_alone in feeds]
-    )
+    read = parsed_feed(feed.format, feed.title, context, entries)
     return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
@@ -143,8 +142,6 @@ def _read_declared(raw: Raw) -> DeclaredEntry:
     source = raw.get("source")
     if not isinstance(source, dict):
         source = {}
-    tags = dicts_at(raw, "tags")
-    categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
     link = string_at(raw, "link")
     # feedparser takes each guid for a link unless it is declared not to be one
     if link == string_at(raw, "id") and "/" not in link:
@@ -174,7 +171,6 @@ def _read_declared(raw: Raw) -> DeclaredEntry:
     languages = (
         string_at(part, "language") for part in details if isinstance(part, dict)
     )
-    content_language = next(languages, "")
     return DeclaredEntry(
         guid=string_at(raw, "id"),
         url=string_at(raw, "feedburner_origlink") or link,
@@ -189,8 +185,11 @@ def _read_declared(raw: Raw) -> DeclaredEntry:
         author=_author(raw),
         outlet=string_at(source, "title"),
         outlet_url=string_at(source, "href") or string_at(source, "link"),
-        language=string_at(raw, "language") or content_language,
-        categories=tuple(categories),
+        language=string_at(raw, "language") or next(languages, ""),
+        categories=tuple(
+            string_at(tag, "label") or string_at(tag, "term")
+            for tag in dicts_at(raw, "tags")
+        ),
         enclosures=tuple(enclosures),
     )
 

@@ -46,10 +46,13 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     limit = context.tuning.max_entries
     newest = items[:limit]
     if len(items) > limit:
-        ends = items[0], items[-1]
-        if all(isinstance(end, dict) for end in ends):
-            first, last = (string_at(end, "date_published") for end in ends)
-            if is_before(first, last, context):
+        first, last = items[0], items[-1]
+        if isinstance(first, dict) and isinstance(last, dict):
+            dates = (
+                string_at(first, "date_published"),
+                string_at(last, "date_published"),
+            )
+            if is_before(*dates, context):
                 newest = items[: -limit - 1 : -1]
     read = parsed_feed(
         "jsonfeed",

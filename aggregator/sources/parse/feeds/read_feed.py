@@ -53,21 +53,21 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
     is_in_doubt = _states_days(feed) and not context.states_days
     if cut.left_out and (feed.problem is not None or is_in_doubt):
         return _read_unknown_items(data, replace(context, known_items=frozenset()))
-    items = []
+    items: tuple[bytes, ...] = ()
     if len(feed.are_settled) == len(cut.items):
-        for item_hash, is_settled in zip(cut.items, feed.are_settled, strict=True):
-            items.append(item_hash if is_settled else b"")
+        items = tuple(
+            item_hash if is_settled else b""
+            for item_hash, is_settled in zip(cut.items, feed.are_settled, strict=True)
+        )
     return replace(
-        _with_days(feed), items=tuple(items), left_out=cut.left_out, frame=cut.frame
+        _with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame
     )
 
 
 def _states_days(feed: ParsedFeed) -> bool:
     """Return whether all entries with a time have midnight UTC."""
-    times = [
-        entry.published.time for entry in feed.entries if entry.published is not None
-    ]
-    return bool(times) and all(time.time() == dt.time(0) for time in times)
+    times = {entry.published.time.time() for entry in feed.entries if entry.published}
+    return times == {dt.time(0)}
 
 
 def _with_days(feed: ParsedFeed) -> ParsedFeed:
@@ -103,9 +103,8 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     if sitemap.is_sitemap(text):
         return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
     limit = context.tuning.max_entries
-    is_earlier = partial(is_before, context=context)
     text, count, newest_last = xml_entries.cut_entries(
-        xml_repair.well_prepared(text), limit, is_earlier
+        xml_repair.well_prepared(text), limit, partial(is_before, context=context)
     )
     # As bytes, because a single emoji makes a string of four bytes a character.
     markup = for_feedparser(text).encode()
@@ -123,6 +122,7 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
             count = feed.entry_count
         return replace(feed, format=named, entries=entries, entry_count=count)
     if not whole.format:
-        problem = "this begins like a feed but has no readable entries"
-        whole = ParsedFeed(problem=problem)
+        whole = ParsedFeed(
+            problem="this begins like a feed but has no readable entries"
+        )
     return whole  # else a feed without entries at the moment

@@ -9,8 +9,9 @@ same identifiers.
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -70,22 +71,16 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.list_files(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
-        return _read_folder(path, files, reading)
+        return chain.from_iterable(
+            read_file(Path(file.path), identify_below(path, file.relative), reading)
+            for file in files
+        )
     if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
     # A file given by itself is identified as below its folder, but without an outlet.
     place = replace(identify_below(_absolute(path).parent, path.name), where=str(path))
     return read_file(path, place, reading)
-
-
-def _read_folder(
-    folder: Path, files: Iterable[folder_scan.ListedFile], reading: ReadOptions
-) -> InputItems:
-    for file in files:
-        yield from read_file(
-            Path(file.path), identify_below(folder, file.relative), reading
-        )
 
 
 def identify_below(folder: Path, relative: str) -> FileIdentity:
@@ -131,9 +126,11 @@ def _read_remote(address: str, reading: ReadOptions) -> InputItems:
         yield whole_file_problem(place, f"the file cannot be opened ({error.strerror})")
         return
     if size:
-        suffix = folder_scan.suffix_of(name)
         yield from _read(
-            open_decompressed(address, reading.progress), suffix, place, reading
+            open_decompressed(address, reading.progress),
+            folder_scan.suffix_of(name),
+            place,
+            reading,
         )
     else:
         yield whole_file_problem(place, "there is nothing at this address")

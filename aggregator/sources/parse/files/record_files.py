@@ -74,7 +74,7 @@ def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Inpu
         if not line:
             break
         first = line
-        number = number + 1
+        number += 1
     try:
         record = decoded_record(first)
     except ReadError:

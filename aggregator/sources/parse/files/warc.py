@@ -62,18 +62,20 @@ def read_archive(
                 pass
             continue
         empty = 0
-        number = number + 1
-        if line.startswith(b"WARC/"):
-            headers = dict(reversed(_pairs(_header_lines(tape))))
-            item = _record(headers, tape, place, limit)
-        elif number == 1:
+        number += 1
+        is_record = line.startswith(b"WARC/")
+        if number == 1 and not is_record:
             raise ReadError("this is not a WARC archive: it does not begin with WARC/")
-        else:
-            item = "it does not begin with WARC/"
-            _go_on(tape)
-        if isinstance(item, str):
-            yield InputProblem(where=f"{place.where}, record {number}", reason=item)
-        elif item is not None:
+        try:
+            if not is_record:
+                _go_on(tape)
+                raise ReadError("it does not begin with WARC/")
+            item = _record(tape, place, limit)
+        except ReadError as error:
+            item = InputProblem(
+                where=f"{place.where}, record {number}", reason=str(error)
+            )
+        if item is not None:
             yield item
 
 
@@ -113,12 +115,13 @@ def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
 
 
 def _record(
-    headers: dict[str, str], tape: _PushbackStream, place: FileIdentity, limit: int
-) -> InputEntry | InputProblem | str | None:
-    """Return a record's page, None for other records, or the message for a broken one."""
+    tape: _PushbackStream, place: FileIdentity, limit: int
+) -> InputEntry | InputProblem | None:
+    """Return a record's page, or None for other records. Raise ReadError for a broken one."""
+    headers = dict(reversed(_pairs(_header_lines(tape))))
     if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
         _go_on(tape)
-        return "it has no valid Content-Length"
+        raise ReadError("it has no valid Content-Length")
     length = int(headers["content-length"])
     kind = headers.get("warc-type", "").lower()
     stored = headers.get("content-type", "")
@@ -130,32 +133,32 @@ def _record(
         while length > 0:
             skipped = len(tape.read(min(length, _CHUNK_BYTES)))
             if not skipped:
-                return "it is cut short"
+                raise ReadError("it is cut short")
             length -= skipped
         return _page(headers, place, "", None) if is_page else None
     block = tape.read(length)
-    wrong = _wrong_length(tape, block, length)
-    if wrong is not None or not is_page:
-        return wrong
+    _check_length(tape, block, length)
+    if not is_page:
+        return None
     if kind != "response":
         return _page(headers, place, stored, block)
     return _page_of(headers, place, block, limit)
 
 
-def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | None:
-    """Return the message for a record with a wrong length, or None; go on to the next record."""
+def _check_length(tape: _PushbackStream, block: bytes, length: int) -> None:
+    """Go on to the next record. Raise ReadError for a record with a wrong length."""
     following = tape.read(4)
     tape.put_back(following)
     if len(block) == length and (not following.strip(b"\r\n") or following == b"WARC"):
-        return None
+        return
     inside = _RECORD.search(block)
     if inside is not None:
         tape.put_back(block[inside.start() :])
     else:
         _go_on(tape)
-    if len(block) < length and inside is None:
-        return "it is cut short"
-    return "its length differs from its Content-Length"
+        if len(block) < length:
+            raise ReadError("it is cut short")
+    raise ReadError("its length differs from its Content-Length")
 
 
 def _go_on(tape: _PushbackStream) -> None:

@@ -115,20 +115,19 @@ def read_labelled(
     `chosen` has the keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
     A record without an id gets one from its file and line.
     """
-    fallback = f"{file_name}:{line_number}"
-    try:
-        record = line if isinstance(line, dict) else decoded_record(line)
-    except ReadError as error:
-        record_id = fallback
-        id_in_line = _ID.search(
-            b"" if isinstance(line, dict) else _as_bytes(line), 0, 65_536
-        )
-        if id_in_line is not None:
-            written = id_in_line[1] or id_in_line[2]
-            record_id = written.decode("utf-8", "replace")
-        entry = Entry(source=file_name, guid=record_id)
-        return LabelledRecord(entry=entry, id=record_id, problem=str(error))
-    record_id = _label(record, chosen.get("id", "id")) or fallback
+    record_id = f"{file_name}:{line_number}"
+    record: Record
+    if isinstance(line, dict):
+        record = line
+    else:
+        try:
+            record = decoded_record(line)
+        except ReadError as error:
+            if found := _ID.search(_as_bytes(line), 0, 65_536):
+                record_id = (found[1] or found[2]).decode("utf-8", "replace")
+            entry = Entry(source=file_name, guid=record_id)
+            return LabelledRecord(entry=entry, id=record_id, problem=str(error))
+    record_id = _label(record, chosen.get("id", "id")) or record_id
     cluster_key = chosen.get("cluster", "cluster")
     cluster = _label(record, cluster_key) or None
     problem = None

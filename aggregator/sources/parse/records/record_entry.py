@@ -94,7 +94,7 @@ class RecordNotes:
             for key in self._absent
         ]
         if self._read:
-            notes.append(f"read {list_words(list(self._read))}")
+            notes.append(f"read {list_words(self._read)}")
         unread = [
             f"{key} ({pluralise(count, 'record')})"
             for key, count in self._unread.most_common()
@@ -167,7 +167,7 @@ def _entry(
     if not fields.has_content:
         reason = "the record is empty: it needs at least a title, a text, html or a url"
         if record:
-            reason += f"; its keys are {list_words(list(map(show_key, record)))}"
+            reason += f"; its keys are {list_words(map(show_key, record))}"
         raise ReadError(reason)
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
@@ -235,10 +235,11 @@ def show_key(key: str) -> str:
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 
 
-def list_words(words: list[str]) -> str:
+def list_words(words: Iterable[str]) -> str:
     """Return the first words as a list for messages, and the number of the others."""
-    first = ", ".join(words[:_KEYS_NAMED])
-    more = len(words) - _KEYS_NAMED
+    named = list(words)
+    first = ", ".join(named[:_KEYS_NAMED])
+    more = len(named) - _KEYS_NAMED
     return f"{first} and {more:,} more" if more > 0 else first
 
 

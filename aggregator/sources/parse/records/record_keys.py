@@ -102,8 +102,11 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
         values["html"] = values.pop("text")
     # A path of `--map` counts as read by its first part.
     read = {*keys.values(), *(key.partition(".")[0] for key in keys.values())}
-    unread = {key: raw for key, raw in named.values() if key not in read}
-    return RecordFields(values=values, keys=keys, unread=unread)
+    return RecordFields(
+        values=values,
+        keys=keys,
+        unread={key: raw for key, raw in named.values() if key not in read},
+    )
 
 
 def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
@@ -111,21 +114,23 @@ def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
 
     If two keys have the same plain name, the key that is written like it counts, else the first.
     """
-    named: dict[str, tuple[str, Any]] = {}
-    sections = []
+    outer = []
+    inner = []
     for key in sorted(record, key=lambda key: key != plain_name(key)):
         name = plain_name(key)
         value = record[key]
         # Elasticsearch
         is_section = name in RECORD_KEYS.content.sections or key == "_source"
         if is_section and isinstance(value, dict):
-            sections.append((key, value))
-        elif value not in _EMPTY:
+            inner += [
+                (plain_name(below), f"{key}.{below}", value[below]) for below in value
+            ]
+        else:
+            outer.append((name, key, value))
+    named: dict[str, tuple[str, Any]] = {}
+    for name, key, value in outer + inner:
+        if value not in _EMPTY:
             named.setdefault(name, (key, value))
-    for section, below in sections:
-        for key, value in below.items():
-            if value not in _EMPTY:
-                named.setdefault(plain_name(key), (f"{section}.{key}", value))
     return named
 
 
@@ -231,13 +236,16 @@ def records_in(value: object, chosen: Chosen) -> list[object]:
     for holder in holders:
         for key, inner in holder.items():
             is_list = isinstance(inner, list) and inner and isinstance(inner[0], dict)
-            if not is_list or (
-                around.has_content and plain_name(key) not in RECORD_KEYS.content.lists
-            ):
-                continue
-            if any(
-                isinstance(record, dict) and fields_of(record, chosen).has_content
-                for record in inner
+            is_read = not around.has_content or (
+                plain_name(key) in RECORD_KEYS.content.lists
+            )
+            if (
+                is_list
+                and is_read
+                and any(
+                    isinstance(record, dict) and fields_of(record, chosen).has_content
+                    for record in inner
+                )
             ):
                 records += inner
     return records or [value]

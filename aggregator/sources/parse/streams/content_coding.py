@@ -119,7 +119,12 @@ def _brotli(body: bytes) -> Iterator[bytes]:
         import brotli
 
         decoder = brotli.Decompressor()
-        part = decoder.process(body, output_buffer_limit=_STEP_BYTES)
+        yield decoder.process(body, output_buffer_limit=_STEP_BYTES)
+        while not decoder.is_finished():
+            part = decoder.process(b"", output_buffer_limit=_STEP_BYTES)
+            if not part and decoder.can_accept_more_data():
+                raise EOFError
+            yield part
     except (ImportError, TypeError) as error:
         raise FetchError(
             "encoding",
@@ -127,15 +132,6 @@ def _brotli(body: bytes) -> Iterator[bytes]:
         ) from error
     except brotli.error as error:
         raise ReadError("damaged") from error
-    yield part
-    while not decoder.is_finished():
-        try:
-            part = decoder.process(b"", output_buffer_limit=_STEP_BYTES)
-        except brotli.error as error:
-            raise ReadError("damaged") from error
-        if not part and decoder.can_accept_more_data():
-            raise EOFError
-        yield part
 
 
 _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {

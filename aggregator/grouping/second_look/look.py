@@ -201,10 +201,10 @@ class _Look:
             self._scores = {
                 other: score
                 for other, score in self._scores.items()
-                if kept.number not in other and gone.number not in other
+                if set(other).isdisjoint(pair)
             }
             around = self._near[kept.number] | self._near[gone.number]
-            for beside in self._living(around - {kept.number, gone.number}):
+            for beside in self._living(around.difference(pair)):
                 self._propose(kept, beside)
 
     def _propose(self, story: LiveStory, other: LiveStory) -> None:

@@ -37,13 +37,12 @@ class SecondLook(ChangesStories):
             return
         self._last_run_no = period
         last = self._parts.window.last_change(self._connection) // every
-        has_changed = True
-        while last < period and has_changed:
+        for number in range(last, period):
             touched = story_rows.membership_changed_since(
-                self._connection, last * every
+                self._connection, number * every
             )
-            last += 1
-            has_changed = bool(touched) and self._reassess(touched, at_no=last * every)
+            if not touched or not self._reassess(touched, at_no=(number + 1) * every):
+                return
 
     def look_at(self, article: str, *, at_no: int) -> str:
         """Reassess the story of one article at once; return the story of the article afterwards.

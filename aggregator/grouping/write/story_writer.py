@@ -127,7 +127,7 @@ class StoryWriter(InTransaction):
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
         if target is None:
             founding = story_rows.foundings(connection, founder)
-            row = self._rows.found(replace(split, founding=founding), moving)
+            row = self._rows.write_all(None, replace(split, founding=founding), moving)
             article_writes.move(connection, articles, row.id)
         else:
             row = story_rows.row_of(connection, target)

@@ -209,7 +209,7 @@ def _case(given: Record, packer: TermPacker) -> Case:
         article = PairArticle(_as_article(record, number, terms, words))
         if articles:
             others, features = compared_rows(
-                article, articles, StreamSnapshot(0, (), {}), has_come=True
+                article, articles, StreamSnapshot((), {}), has_come=True
             )
             pairs += [(number, other) for other in others]
             rows.append(features)
@@ -328,7 +328,7 @@ def _comparisons(
     by_day: dict[int, list[bytes]] = {}
     for one in articles:
         by_day.setdefault(one.day, []).append(one.terms)
-    snapshot, last = StreamSnapshot(0, (), {}), None
+    snapshot, last = StreamSnapshot((), {}), None
     for place, one in enumerate(articles):
         if one.day != last:
             last = one.day
@@ -336,9 +336,7 @@ def _comparisons(
                 pack_frequencies(by_day.get(day, ()))
                 for day in range(last - days, last)
             ]
-            snapshot = StreamSnapshot(
-                0, [period for period in periods if period[0]], {}
-            )
+            snapshot = StreamSnapshot([period for period in periods if period[0]], {})
         if one.copy_of is not None:
             continue
         others = [

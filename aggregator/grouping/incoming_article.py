@@ -103,7 +103,7 @@ def _outlet(
     Until a page of the outlet was read, its description by a feed is the feed's own claim.
     """
     entry = waiting.entry
-    outlet = outlet_of(waiting.entry)
+    outlet = outlet_of(entry)
     if not outlet or not entry.feed_outlet:
         return outlet, None
     is_read = waiting.page is not None and clean.page_verdict is None

@@ -93,8 +93,7 @@ class Mutes(FrozenStruct):
         return None
 
     def _mutes(self, source_id: str | None) -> Iterator[tuple[str, str, str]]:
-        of_source = self.of_sources.get(source_id or "", ())
         for kind, muted in self.everywhere:
             yield kind, muted, f"muted: {NOUNS[kind]} {muted!r}"
-        for kind, muted in of_source:
+        for kind, muted in self.of_sources.get(source_id or "", ()):
             yield kind, muted, f"muted for this source: {NOUNS[kind]} {muted!r}"

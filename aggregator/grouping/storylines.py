@@ -152,7 +152,7 @@ def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
         line = storyline_rows.line_of(connection, id_)
         if line is not None:
             lines[line] = storyline_rows.number_of(connection, line)
-    kept, *gone = sorted(lines, key=lambda line: lines[line])
+    kept, *gone = sorted(lines, key=lines.__getitem__)
     for line in gone:
         storyline_rows.unite(connection, kept, line)
     return kept

@@ -135,8 +135,7 @@ class NewsStream:
     def snapshot(self, connection: Connection) -> StreamSnapshot:
         """Return the snapshot as of the newest closed period."""
         if self._snapshot is None:
-            days = self._tuning.stream_days
-            history = stream_history.snapshot(connection, days)
+            history = stream_history.snapshot(connection, self._tuning.stream_days)
             try:
                 self._snapshot = StreamSnapshot(*history)
             except ValueError as error:
@@ -145,10 +144,10 @@ class NewsStream:
                     error,
                     extra={"event": "stream_history_damaged"},
                 )
-                stream_history.drop_terms(connection, history.number)
+                newest = self._newest_period(connection)
+                stream_history.drop_terms(connection, newest.number)
                 self.restore(connection)
-                history = stream_history.snapshot(connection, days)
-                self._snapshot = StreamSnapshot(*history)
+                return self.snapshot(connection)
         return self._snapshot
 
     def is_little_known(
@@ -258,7 +257,8 @@ def _is_confirmed(
     """
     own = words[article.id]
     reported = beside_title(own) if own.body_words else own.parts[TITLE]
-    later = []
+    has_standing = any(not other.is_little_known for other in members)
+    reports = []
     for other in members:
         if other.id not in words or sender_of(other) == own.sender:
             continue
@@ -271,12 +271,7 @@ def _is_confirmed(
             and other.version_of is None
             and other.outlet_key != own.outlet
             and not is_mail_address(other.outlet_key)
+            and not (has_standing and other.is_little_known)
         ):
-            later.append(other)
-    has_standing = any(not other.is_little_known for other in members)
-    reports = [
-        words[other.id]
-        for other in later
-        if not (has_standing and other.is_little_known)
-    ]
+            reports.append(words[other.id])
     return shared_beside_title(reported, reports, snapshot) >= agreement

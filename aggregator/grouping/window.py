@@ -34,17 +34,13 @@ from aggregator.store.stories.stored_articles import StoredArticle
 
 def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Words:
     """Return the heaviest terms of the mean of a story's compared reports, packed, the heaviest first."""
-    if len(story.reports) == 1:
+    count = len(story.reports)
+    if count == 1:
         # The terms of a report are stored with the heaviest first.
         return read(story.reports[0].terms)[:limit]
-    words = np.concatenate(
-        [read(report.terms) for report in story.reports] or [read(b"")]
-    )
+    words = read(b"".join(report.terms for report in story.reports))
     ids, places = np.unique(ids_of(words), return_inverse=True)
-    sums = np.bincount(places, weights=weights_of(words), minlength=len(ids)).astype(
-        np.int64
-    )
-    count = len(story.reports)
+    sums = np.bincount(places, weights_of(words)).astype(np.int64)
     mean = (sums + count // 2) // max(count, 1)
     return heaviest(ids.astype(np.int64), mean, model.field_weights, limit)
 
@@ -64,12 +60,6 @@ class Window:
         for story in stories:
             self.put(story)
 
-    def __len__(self) -> int:
-        return len(self._stories)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._stories
-
     def numbers(self) -> list[int]:
         """Return the numbers of all stories, in order."""
         return sorted(self._stories)
@@ -86,12 +76,12 @@ class Window:
         """Add a story, or record that it has changed."""
         self.has_polled |= any(report.is_polled for report in story.reports)
         former = self._stories.get(story.number)
-        before = set(former.keys) if former is not None else set()
-        keys = set(_keys(mean_terms(story, self._model, self._tuning.key_terms)))
-        story.keys = array("I", sorted(keys))
+        before = set(former.keys if former is not None else ())
+        keys = _keys(mean_terms(story, self._model, self._tuning.key_terms))
+        story.keys = array("I", keys)
         self._stories[story.number] = story
-        self._take_out(story.number, before - keys)
-        for key in keys - before:
+        self._take_out(story.number, before.difference(keys))
+        for key in set(keys) - before:
             self._postings.setdefault(key, array("I")).append(story.number)
 
     def remove(self, number: int) -> None:
@@ -192,7 +182,7 @@ class Window:
 
 
 def _keys(terms: Words) -> list[int]:
-    """Return the hashes of terms, whatever their fields."""
+    """Return the sorted hashes of terms, whatever their fields."""
     keys: list[int] = np.unique(hashes_of(ids_of(terms)) >> np.uint32(1)).tolist()
     return keys
 
@@ -248,7 +238,7 @@ class LiveWindow:
             self._window.put(story)
             del gone[story.id]
         for number in gone.values():
-            if number in self._window:
+            if self._window.get(number) is not None:
                 self._window.remove(number)
 
     def sweep(self, inbox_no: int) -> None:

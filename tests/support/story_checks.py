@@ -210,12 +210,12 @@ def differences(kept: Window, fresh: Window) -> list[str]:
     """What a window in memory says otherwise than one that was read from the rows."""
     found = []
     for number in sorted({*kept.numbers(), *fresh.numbers()}):
-        if (number in kept) != (number in fresh):
+        mine, theirs = kept.get(number), fresh.get(number)
+        if mine is None or theirs is None:
             found.append(
-                f"story {number} is in {'memory' if number in kept else 'the rows'} only"
+                f"story {number} is in {'the rows' if mine is None else 'memory'} only"
             )
             continue
-        mine, theirs = kept.story(number), fresh.story(number)
         found += [
             f"memory has another {name} of story {number} than the rows"
             for name in LiveStory.__slots__

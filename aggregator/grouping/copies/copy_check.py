@@ -26,7 +26,6 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import compress, islice
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -122,7 +121,7 @@ def verdict(
     """
     if are_other_releases(article.title, candidate.title):
         return None
-    overlap = _Overlap(article, candidate)
+    overlap = _Overlap(article, candidate, tuning)
     is_short = len(overlap.smaller.shingles) < tuning.short_shingles
     is_contained = overlap.article_is_smaller and overlap.containment >= tuning.most
     if is_short and overlap.smaller.headline and overlap.larger.headline:
@@ -131,7 +130,7 @@ def verdict(
         is_alike = overlap.least >= tuning.most or (
             overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
         )
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
+        is_copy = is_alike and overlap.headlines_agree
     elif is_short:
         is_copy = (
             overlap.least == 1.0
@@ -143,8 +142,7 @@ def verdict(
         is_copy = _is_cut(overlap, tuning)
     else:
         is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
-        is_copy = is_alike and _headlines_agree(overlap, tuning)
-    kind: Literal["copy", "excerpt"] = "copy" if is_copy else "excerpt"
+        is_copy = is_alike and overlap.headlines_agree
     if is_copy and _is_templated(overlap, tuning):
         return None
     if not is_copy and (is_short or not is_contained or overlap.least >= tuning.mutual):
@@ -154,7 +152,7 @@ def verdict(
         resemblance=overlap.resemblance,
         containment=overlap.containment,
         estimate=estimate(article.signature, candidate.signature),
-        kind=kind,
+        kind="copy" if is_copy else "excerpt",
     )
 
 
@@ -225,7 +223,9 @@ def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
 class _Overlap:
     """Two texts and their shared words; all shares are 0 if one of the texts has no shingles."""
 
-    def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
+    def __init__(
+        self, article: ComparedText, candidate: ComparedText, tuning: CopyTuning
+    ) -> None:
         texts = _AnalyzedText(article), _AnalyzedText(candidate)
         # The sort is stable, so the article counts as the smaller text if both have the same length.
         self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))
@@ -237,6 +237,12 @@ class _Overlap:
         self.resemblance = shared / max(1, small + large - shared)
         self.containment = shared / max(1, small)
         self.least = shared / max(1, large)
+        left = self.smaller.headline
+        right = self.larger.headline
+        most = tuning.most * min(len(left), len(right))
+        self.headlines_agree = len(left & right) >= max(SHINGLE_WORDS, most)
+        if left == right:
+            self.headlines_agree = bool(left)
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -247,18 +253,8 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
     is_kept = are_among(opening, overlap.smaller.shingles)
     has_opening = bool(is_kept.mean() >= tuning.cut_share)
     if overlap.one_outlet:
-        return has_opening and _headlines_agree(overlap, tuning)
-    return has_opening or _headlines_agree(overlap, tuning)
-
-
-def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    left = overlap.smaller.headline
-    right = overlap.larger.headline
-    if left == right:
-        return bool(left)
-    shared = len(left & right)
-    most = tuning.most * min(len(left), len(right))
-    return shared >= SHINGLE_WORDS and shared >= most
+        return has_opening and overlap.headlines_agree
+    return has_opening or overlap.headlines_agree
 
 
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -269,7 +265,7 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     of an article continues the topic of the first, whereas foreign text does not. If the text has hardly a word
     of the headline, or has none at all, the opening decides.
     """
-    if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
+    if overlap.containment < tuning.most or overlap.headlines_agree:
         return False
     larger = overlap.larger
     shared = words_in(
@@ -308,10 +304,9 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
             return True  # a form that was filled in shares no long runs
         # Texts of one outlet may share only an ending: a footer, or the background of an event, below other words
         # and another headline.
-        has_beginning = shared[:SHINGLE_WORDS].any()
         if (
-            not has_beginning
-            and not _headlines_agree(overlap, tuning)
+            not shared[:SHINGLE_WORDS].any()
+            and not overlap.headlines_agree
             and shared[shared.argmax() :].mean() >= _END_SHARE
         ):
             return True

@@ -68,7 +68,7 @@ class CopyMatch:
         # The article that shares most words with it; set only if the text is neither a copy nor an excerpt
         self.reuse: TextReuse | None = None
         # Earlier or later states of this text by its own outlet; they are not copies
-        self.updated: tuple[str, ...] = ()
+        self.updated: list[str] = []
         if self.copy is None:
             sharing = [others[number].id for number in self._shares if number in others]
             reused = self._read([*dict.fromkeys(originals + sharing)])
@@ -78,11 +78,11 @@ class CopyMatch:
                 for _, other in near
                 if is_one_outlet(own, other) and other.id not in self.series
             ]
-            self.updated = tuple(
+            self.updated = [
                 text.id
                 for text in self._read(of_outlet)
                 if is_update(_text_of(own), _text_of(text))
-            )
+            ]
         # The original, or the article whose words are reused, if it tells a sentence differently
         self.version_of: str | None = None
         if self.original is not None:

@@ -81,7 +81,8 @@ class SketchLookup(NamedTuple):
 
     places: Ints
     numbers: Ints
-    wholes: Ints  # hashes of that article's text, for every pair
+    # The number of hashes of that article's text, for every pair
+    wholes: npt.NDArray[np.uint16]
     size: int  # hashes of the looked-up sketch
 
     def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
@@ -200,13 +201,13 @@ class PassageIndex:
         # Pairs of a hash (its place) and an article of the index that has it
         places = np.concatenate([of_hash, of_fresh])
         at = np.concatenate([articles, np.fromiter(chain(*fresh), np.int64)])
-        is_recent = (number - self._reach <= at + self._after) & (
-            at + self._after < number
-        )
-        places = places[is_recent]
-        at = at[is_recent]
+        numbers = at + self._after
+        is_recent = (number - self._reach <= numbers) & (numbers < number)
         return SketchLookup(
-            places, at + self._after, self._wholes[at].astype(np.int64), len(hashes)
+            places[is_recent],
+            numbers[is_recent],
+            self._wholes[at[is_recent]],
+            len(hashes),
         )
 
     def _spots(self, hashes: Hashes32) -> tuple[Ints, Ints]:

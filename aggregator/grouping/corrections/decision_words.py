@@ -99,12 +99,11 @@ def log_words(line: LogLine) -> str:
                 articles=pluralise(detail.get("came", 0), "article"), **detail
             )
     why = _WHY.get(detail.get("reason", ""))
-    score = detail.get("score")
     if why is None:
         return words
-    return (
-        f"{words} ({why})" if score is None else f"{words} ({why}, score {score:+.2f})"
-    )
+    if detail.get("score") is not None:
+        why = f"{why}, score {detail['score']:+.2f}"
+    return f"{words} ({why})"
 
 
 def reason_name(reason: Reason) -> str:

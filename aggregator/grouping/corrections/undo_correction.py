@@ -101,15 +101,16 @@ class CorrectionUndo(CorrectsStories):
                 article_writes.set_evidence(connection, each.article, each.evidence)
         articles = [each.article for each in moved]
         writer, now = self._writer, self._unit_of_work.now
-        if story_rows.target_of(connection, target) != target:
-            story = writer.move(articles, target, at_no, bump=now, is_revived=True)
-        elif source == detail.founded:
+        is_revived = story_rows.target_of(connection, target) != target
+        if source == detail.founded and not is_revived:
             # The whole story goes back, with the articles that joined it since.
             story = writer.merge(
                 (target, source), at_no, "undone", bump=now, keeps=target
             )
         else:
-            story = writer.move(articles, target, at_no, bump=now)
+            story = writer.move(
+                articles, target, at_no, bump=now, is_revived=is_revived
+            )
         former = [
             redirect.story for redirect in detail.redirects if redirect.to == target
         ]

@@ -130,10 +130,10 @@ def erase_named(
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
     """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
     step()
-    is_unfinished = database.transact(partial(index.merge_index, is_first=True))
-    while is_unfinished:
+    is_first = True
+    while database.transact(partial(index.merge_index, is_first=is_first)):
+        is_first = False
         step()
-        is_unfinished = database.transact(partial(index.merge_index, is_first=False))
     # Short attempts, because nothing can be written while it waits for readers.
     ends = time.monotonic() + database.tuning.lock_seconds
     while not database.checkpoint_log(database.tuning.short_wait_seconds):

@@ -80,8 +80,7 @@ Columns = dict[str, npt.NDArray[Any]]  # features by name: a value per report
 class Pairs(NamedTuple):
     """The terms of an article beside those of reports, as arrays.
 
-    An array of the words has one place for each different word (hash) of the compared article. In an array over
-    several articles, the first row is the article, and the other rows are the reports.
+    An array of the words has one place for each different word (hash) of the compared article.
     """
 
     articles: Sequence[PairArticle]  # the article, then the reports
@@ -89,8 +88,10 @@ class Pairs(NamedTuple):
     words: Words
     # The weight by field, article and word; 0 where the article lacks the term
     weights: Floats
-    # 1 where the article has the term
-    has: Floats
+    # By field and word: 1 where the article has the term
+    own: Floats
+    # By field, report and word: 1 where the report has the term
+    theirs: Floats
 
     def parts(self, field: int) -> list[Words]:
         """Return the hashes of a field of each article."""
@@ -112,7 +113,8 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
     weights[ids[known] >> HASH_BITS, _owners(terms)[known], places[known] - 1] = values[
         known
     ]
-    return Pairs(articles, words, weights, np.sign(weights))
+    has = np.sign(weights)
+    return Pairs(articles, words, weights, has[:, 0], has[:, 1:])
 
 
 def sum_parts(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
@@ -163,8 +165,8 @@ def pair_features(
     }
     # The share of the words of one article's title that are in the lead of the other
     title_words = np.maximum([len(title) for title in pairs.parts(TITLE)], 1)
-    of_theirs = pairs.has[TITLE, 1:] @ pairs.has[LEAD, 0] / title_words[1:]
-    of_own = pairs.has[LEAD, 1:] @ pairs.has[TITLE, 0] / title_words[0]
+    of_theirs = pairs.theirs[TITLE] @ pairs.own[LEAD] / title_words[1:]
+    of_own = pairs.theirs[LEAD] @ pairs.own[TITLE] / title_words[0]
     columns |= _both_ways("title_in_lead", of_theirs, of_own)
     features = np.zeros((len(reports), len(FEATURES)))
     for name, column in columns.items():
@@ -187,7 +189,7 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     texts = pairs.parts(TEXT)
     weights = np.concatenate([each.part_weights[TEXT] for each in pairs.articles])
     lengths = multiply_lengths(weights * factor[np.concatenate(texts)], texts)
-    shared_idf = pairs.has[TEXT, 1:] * (pairs.has[TEXT, 0] * snapshot.idf[pairs.words])
+    shared_idf = pairs.theirs[TEXT] * (pairs.own[TEXT] * snapshot.idf[pairs.words])
     return {
         "stream_cosine": pairs.weights[TEXT, 1:] @ ours / lengths,
         "rare_shared": (shared_idf > _RARE_IDF).sum(axis=1),
@@ -206,8 +208,8 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
     missing: share of a part's idf that is nowhere in text, title and lead of the other article
     """
     field = FIELDS.index(name)
-    ours = pairs.has[field, 0]
-    theirs = pairs.has[field, 1:]
+    ours = pairs.own[field]
+    theirs = pairs.theirs[field]
     word_idf = idf[pairs.words]
     own_idf = ours * word_idf
     parts = pairs.parts(field)
@@ -220,22 +222,23 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
         **_missing(
             name,
             sum_parts(part_idf, parts),
-            _found_elsewhere(pairs, pairs.has[field], word_idf),
+            _found_elsewhere(pairs, ours, theirs, word_idf),
         ),
     }
 
 
 def _found_elsewhere(
-    pairs: Pairs, part: Floats, word_idf: npt.NDArray[Any]
+    pairs: Pairs, ours: Floats, theirs: Floats, word_idf: npt.NDArray[Any]
 ) -> tuple[Floats, Floats]:
     """Return the idf of each report's part that is in text, title or lead of the article, and the reverse."""
-    anywhere = pairs.has[: LEAD + 1].max(axis=0)
-    return part[1:] @ (anywhere[0] * word_idf), anywhere[1:] @ (part[0] * word_idf)
+    own_idf = pairs.own[: LEAD + 1].max(axis=0) * word_idf
+    anywhere = pairs.theirs[: LEAD + 1].max(axis=0)
+    return theirs @ own_idf, anywhere @ (ours * word_idf)
 
 
 def _name_features(pairs: Pairs, idf: Units) -> Columns:
     """Return the idf of the shared names, and the share of it that each article lacks of the other."""
-    shared = pairs.has[NAMES, 1:] @ (pairs.has[NAMES, 0] * idf[pairs.words])
+    shared = pairs.theirs[NAMES] @ (pairs.own[NAMES] * idf[pairs.words])
     names = pairs.parts(NAMES)
     masses = sum_parts(idf[np.concatenate(names)], names)
     return {
@@ -255,14 +258,15 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
     """
     word_idf = idf[pairs.words]
     columns: Columns = {}
-    named = pairs.has[NAMED]
+    ours = pairs.own[NAMED]
+    theirs = pairs.theirs[NAMED]
     in_title = [article.named_in_title for article in pairs.articles]
-    for name, parts, has in (
-        ("title", in_title, named * pairs.has[TITLE]),
-        ("named", pairs.parts(NAMED), named),
+    for name, parts, own_named, their_named in (
+        ("title", in_title, ours * pairs.own[TITLE], theirs * pairs.theirs[TITLE]),
+        ("named", pairs.parts(NAMED), ours, theirs),
     ):
         masses = sum_parts(idf[np.concatenate(parts)], parts) / IDF_UNITS
-        found = _found_elsewhere(pairs, has, word_idf / IDF_UNITS)
+        found = _found_elsewhere(pairs, own_named, their_named, word_idf / IDF_UNITS)
         apart = masses[1:] - found[0], masses[0] - found[1]
         have_names = np.minimum(masses[1:], masses[0]) > 0
         for column, values in _both_ways(f"{name}_apart", *apart).items():
@@ -270,14 +274,14 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
     # The last ones are those of titles and leads.
     columns["named_shared"] = np.maximum(*found)
     for column, field in (("beside_title", TITLE), ("beside_cosine", LEAD)):
-        both = pairs.has[field, 1:] * pairs.has[field, 0]
-        shared = both * (1 - named[1:]) * (1 - named[0])
+        both = pairs.theirs[field] * pairs.own[field]
+        shared = both * (1 - theirs) * (1 - ours)
         without = [article.without_names[field] for article in pairs.articles]
         lengths = multiply_lengths(idf[np.concatenate(without)], without)
         columns[column] = shared @ np.square(word_idf, dtype=np.int32) / lengths
     columns["beside_shared"] = shared @ word_idf / IDF_UNITS
     sizes = np.array([len(part) for part in pairs.parts(COUNTED)])
-    common = pairs.has[COUNTED, 1:] @ pairs.has[COUNTED, 0]
+    common = pairs.theirs[COUNTED] @ pairs.own[COUNTED]
     columns["counts_apart"] = np.where(common > 0, 0, np.minimum(sizes[1:], sizes[0]))
     return columns
 
@@ -304,14 +308,20 @@ def _both_ways(name: str, of_theirs: Floats, of_own: Floats) -> Columns:
 
 
 def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:
-    """Return how far apart two articles are in time, length, outlet, kind, numbers and pattern of titles."""
+    """Return how far apart two articles are in time, length, outlet, kind, numbers and pattern of titles.
+
+    days: -1 if a time is unknown
+    """
+    days = -1.0
+    if article.minutes is not None and report.minutes is not None:
+        days = abs(article.minutes - report.minutes) / MINUTES_A_DAY
     numbers_apart = 0
     if article.numbers.isdisjoint(report.numbers):
         numbers_apart = min(len(article.numbers), len(report.numbers))
     earlier, later = sorted((article, report), key=lambda each: each.inbox)
     frame = compare_titles(earlier.title_pieces, later.title_pieces)
     return {
-        "days": days_apart(article.minutes, report.minutes),
+        "days": days,
         "shorter_words": min(article.body_words, report.body_words),
         "longer_words": max(article.body_words, report.body_words),
         "shorter_title": min(len(article.parts[TITLE]), len(report.parts[TITLE])),
@@ -320,10 +330,3 @@ def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:
         "numbers_apart": numbers_apart,
         **dict(zip(GROUPS["title frame"], frame, strict=True)),
     }
-
-
-def days_apart(minutes: int | None, other: int | None) -> float:
-    """Return the days between two times in minutes; -1 if one is unknown."""
-    if minutes is None or other is None:
-        return -1.0
-    return abs(minutes - other) / MINUTES_A_DAY

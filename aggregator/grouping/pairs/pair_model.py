@@ -127,8 +127,7 @@ class PairModel:
     def shares(self, leaves: Ints) -> Floats:
         """Return the share of each group in the sum of the logits of these rows; the biases are the rest of it."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
-        sums: Floats = times @ self._leaves / 1000.0
-        return sums
+        return times @ self._leaves / 1000.0
 
     def leaves(self, features: Floats) -> Ints:
         """Return the leaf of each row of features in each tree."""

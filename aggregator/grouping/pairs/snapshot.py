@@ -56,12 +56,10 @@ class StreamSnapshot:
 
     def __init__(
         self,
-        number: int,
         periods: Iterable[tuple[int, bytes]],
         sources: Mapping[str, tuple[int, int]],
     ) -> None:
         """Sum up `periods` (articles and packed frequencies) and `sources` (articles and matched articles)."""
-        self.number = number
         # Articles of each source, and how many of them others had reported before
         self.sources = sources
         articles = 0

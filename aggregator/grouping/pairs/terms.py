@@ -146,12 +146,6 @@ class TermPacker:
             for end in (reading.title_words, lead_end, len(codes))
         )
         special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
-        fields = [
-            np.concatenate((title_codes, whole)),
-            title_codes,
-            lead,
-            *special_codes,
-        ]
         # `rare` has each word of the lead, if the common words of the language are known.
         rare = lead if vocabulary.knows_common else lead[:0]
         marks = vocabulary.name_marks(reading, len(lead_codes))
@@ -163,7 +157,14 @@ class TermPacker:
         if colon and subject_words <= _SUBJECT_WORDS:
             is_in_name[:subject_words] = True
         is_named = (marks == NAME) | ((marks == MAYBE_NAME) & is_in_name)
-        return [*fields, rare, lead_codes[is_named]]
+        return [
+            np.concatenate((title_codes, whole)),
+            title_codes,
+            lead,
+            *special_codes,
+            rare,
+            lead_codes[is_named],
+        ]
 
     def _pack(self, codes_by_field: list[Ints], vocabulary: Vocabulary) -> bytes:
         sizes = [len(codes) for codes in codes_by_field]

@@ -221,10 +221,9 @@ class Decider(InTransaction):
         self, article: StoredArticle, original: str | None, story: str
     ) -> StoredArticle:
         """Return the article in the story that a correction requires."""
-        is_copy = False
-        if original is not None:
-            assigned = stored_articles.assigned_stories(self._connection, [original])
-            is_copy = assigned.get(original) == story
+        is_copy = original is not None and story in (
+            stored_articles.assigned_stories(self._connection, [original]).values()
+        )
         role: Role = "copy" if is_copy else "report"
         is_compared = not is_copy
         if article.is_container:

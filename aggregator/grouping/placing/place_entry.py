@@ -25,7 +25,6 @@ from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.maintenance import erased_rows as erasing
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
-from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 
@@ -78,7 +77,14 @@ class EntryPlacer(ChangesStories):
             source = self._sources.get(waiting.entry.source)
             muted = self._parts.options.mutes.why(waiting.entry, source, clean)
             if muted is not None:
-                return self._mute(waiting, muted)
+                # The entry keeps its text, so that it can be queued again.
+                rejected.mute_entry(
+                    self._connection,
+                    waiting.entry_no,
+                    at=self._unit_of_work.now,
+                    reason=muted,
+                )
+                return _refuse(waiting, article, muted)
         incoming = incoming_article(
             waiting,
             prepared,
@@ -95,8 +101,9 @@ class EntryPlacer(ChangesStories):
             outcome = "revised"
             # A second look may move the article.
             self._second_look.before(waiting.inbox_no)
-            reviser = Reviser(self._parts, self._unit_of_work)
-            story = reviser.revise(waiting, incoming, answer)
+            story = Reviser(self._parts, self._unit_of_work).revise(
+                waiting, incoming, answer
+            )
             if waiting.is_late_page:
                 self._parts.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
@@ -122,7 +129,12 @@ class EntryPlacer(ChangesStories):
         article, story = self._decider.decide(new.article, match)
         article = parts.outlet_names.named(unit_of_work, article)
         article = self._writer.place(article, story)
-        self._join_storyline(article)
+        # Corrections and affinities give the story its storyline.
+        constraints = parts.constraints
+        same = constraints.same_storyline(self._connection, article.id)
+        if same:
+            unite_stories(self._connection, {article.story, *same})
+        join_near(self._connection, constraints, article, article.affinities)
         parts.copy_finder.add(number, match.sketch)
         parts.stream.placed(article, has_joined=story is not None)
         outcome: Outcome = "founded" if story is None else "joined"
@@ -134,14 +146,6 @@ class EntryPlacer(ChangesStories):
         return self._finish(
             waiting, prepared.article, outcome, article.id, article.story
         )
-
-    def _join_storyline(self, article: StoredArticle) -> None:
-        """Add the story of a new article to the storyline that corrections or affinities give it."""
-        connection, constraints = self._connection, self._parts.constraints
-        same = constraints.same_storyline(connection, article.id)
-        if same:
-            unite_stories(connection, {article.story, *same})
-        join_near(connection, constraints, article, article.affinities)
 
     def _finish(
         self,
@@ -168,12 +172,6 @@ class EntryPlacer(ChangesStories):
             story=story,
             reason=clean.reason if outcome == "refused" else None,
         )
-
-    def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
-        """Refuse an entry that is muted; it keeps its text, so that it can be queued again."""
-        now = self._unit_of_work.now
-        rejected.mute_entry(self._connection, waiting.entry_no, at=now, reason=reason)
-        return _refuse(waiting, waiting.article, reason)
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
         """Refuse an entry whose article, or the article of its page, was erased meanwhile."""

@@ -165,7 +165,9 @@ class ReportComparison:
             affinity = sum(pair.logit for pair in of_story) / len(of_story)
             if affinity + shift >= self._model.tuning.threshold and (
                 is_kept_apart(connection, text, newest, others)
-                or not self.may_hold(connection, article, story)
+                # A report does not join a story of opinions and explainers only.
+                or (not article.is_opinion and newest[0].is_opinion)
+                or self.is_foreign(connection, article, newest)
             ):
                 continue
             reasons_for[story.number] = of_story, shift
@@ -196,9 +198,9 @@ class ReportComparison:
         shift: float,
     ) -> tuple[Reason, ...]:
         """Return the reasons that add up to the mean score of an article with others, including `shift`."""
-        decoded = self.article(article)
         snapshot = self._stream.snapshot(connection)
-        return self._reasons(self._compare(snapshot, decoded, others), shift)
+        pairs = self._compare(snapshot, self.article(article), others)
+        return self._reasons(pairs, shift)
 
     def _reasons(
         self, pairs: Sequence[ComparedPair], shift: float
@@ -247,18 +249,6 @@ class ReportComparison:
         for report, pair in zip(decoded, pairs, strict=True):
             self._logits[_pair(article.inbox, report.inbox)] = pair.logit
         return pairs
-
-    def may_hold(
-        self, connection: Connection, article: PairArticle, story: LiveStory
-    ) -> bool:
-        """Return whether a story is open to an article, judged by its compared reports.
-
-        A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
-        """
-        newest = self.newest(story)
-        if not article.is_opinion and newest and newest[0].is_opinion:
-            return False
-        return not self.is_foreign(connection, article, newest)
 
     def is_foreign(
         self, connection: Connection, article: PairArticle, reports: Sequence[Article]

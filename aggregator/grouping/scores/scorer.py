@@ -51,7 +51,7 @@ def shared_terms(
     products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
     folded = products * model.field_weights[ids >> HASH_BITS]
     order = np.lexsort((ids, -folded))
-    return tuple(int(ids[i]) for i in order[:_SHARED_TERMS])
+    return tuple(ids[order[:_SHARED_TERMS]].tolist())
 
 
 def decide(

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
-from aggregator.grouping.scores.scorer import is_within_window
+from aggregator.grouping.scores.scorer import is_open
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveStory
@@ -146,11 +146,10 @@ class _Look:
         for other in sorted(
             self._neighbours(story.number), key=lambda near: near.number
         ):
-            # Check whether the story is open to the report, whatever they have in common
+            # Check whether the story admits the report, whatever they have in common
             if (
                 not other.reports
-                or other.article_count >= self._tuning.story_cap
-                or not is_within_window(report, other, self._tuning)
+                or not is_open(report, other, self._tuning)
                 or (not report.is_opinion and self._lookup.has_opinions_only(other))
                 or not self._lookup.may_join(report.id, other)
             ):
@@ -202,10 +201,10 @@ class _Look:
             self._scores = {
                 other: score
                 for other, score in self._scores.items()
-                if kept.number not in other and gone.number not in other
+                if set(other).isdisjoint(pair)
             }
             around = self._near[kept.number] | self._near[gone.number]
-            for beside in self._living(around - {kept.number, gone.number}):
+            for beside in self._living(around.difference(pair)):
                 self._propose(kept, beside)
 
     def _propose(self, story: LiveStory, other: LiveStory) -> None:

@@ -5,7 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last; so a replay of the same articles decides at the same moments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import permutations
 
 from aggregator.grouping.second_look.look import ReportMove, reassess_stories
@@ -37,13 +37,12 @@ class SecondLook(ChangesStories):
             return
         self._last_run_no = period
         last = self._parts.window.last_change(self._connection) // every
-        has_changed = True
-        while last < period and has_changed:
+        for number in range(last, period):
             touched = story_rows.membership_changed_since(
-                self._connection, last * every
+                self._connection, number * every
             )
-            last += 1
-            has_changed = bool(touched) and self._reassess(touched, at_no=last * every)
+            if not touched or not self._reassess(touched, at_no=(number + 1) * every):
+                return
 
     def look_at(self, article: str, *, at_no: int) -> str:
         """Reassess the story of one article at once; return the story of the article afterwards.
@@ -51,7 +50,7 @@ class SecondLook(ChangesStories):
         A story with only this report does not bump the story that it is merged into.
         """
         story = story_rows.row_of(self._connection, self._story_of(article))
-        silent = frozenset({story.id} if story.report_count == 1 else ())
+        silent = [story.id] if story.report_count == 1 else []
         self._reassess([story.story_no], at_no=at_no, silent=silent)
         return self._story_of(article)
 
@@ -63,7 +62,7 @@ class SecondLook(ChangesStories):
         numbers: Sequence[int],
         *,
         at_no: int,
-        silent: frozenset[str] = frozenset(),
+        silent: Collection[str] = (),
     ) -> bool:
         """Decide about these stories and carry the changes out; return whether anything was changed."""
         self._parts.stream.read_last(self._unit_of_work)

@@ -145,27 +145,23 @@ class StoryRows(InTransaction):
 
     def restate(self, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        members = stored_articles.members(self._connection, row.id)
-        shown = article_views.views_for_title(
-            self._connection, row.id, len(members), row.title_article
-        )
-        self._write_all(row, effect, members, shown)
+        self.write_all(row, effect, stored_articles.members(self._connection, row.id))
 
-    def found(self, effect: Effect, members: Sequence[Article]) -> StoryRow:
-        """Write the row of a new story that gets these articles of another story."""
-        shown = article_views.views_of(
-            self._connection, [member.id for member in members]
-        )
-        return self._write_all(None, effect, members, shown)
-
-    def _write_all(
-        self,
-        before: StoryRow | None,
-        effect: Effect,
-        members: Sequence[Article],
-        shown: Sequence[ArticleView],
+    def write_all(
+        self, before: StoryRow | None, effect: Effect, members: Sequence[Article]
     ) -> StoryRow:
-        """Write the row of a story with all these members, and which of them are compared from now on."""
+        """Write the row of a story with all these members, and which of them are compared from now on.
+
+        `before` is None for a new story, which gets these articles of another story.
+        """
+        if before is None:
+            shown = article_views.views_of(
+                self._connection, [member.id for member in members]
+            )
+        else:
+            shown = article_views.views_for_title(
+                self._connection, before.id, len(members), before.title_article
+            )
         ids = compared_members(members)
         after = [replace(member, is_compared=member.id in ids) for member in members]
         row = self.write(

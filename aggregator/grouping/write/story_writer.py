@@ -126,8 +126,8 @@ class StoryWriter(InTransaction):
         founder = founder or moving[0].id
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
         if target is None:
-            split = replace(split, founding=story_rows.foundings(connection, founder))
-            row = self._rows.found(split, moving)
+            founding = story_rows.foundings(connection, founder)
+            row = self._rows.write_all(None, replace(split, founding=founding), moving)
             article_writes.move(connection, articles, row.id)
         else:
             row = story_rows.row_of(connection, target)

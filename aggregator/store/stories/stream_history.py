@@ -86,8 +86,6 @@ def periods_from(connection: Connection, day: int, present: int) -> list[StreamP
 class StreamHistory(NamedTuple):
     """The periods and counts of sources that make the newest snapshot."""
 
-    # Number of the newest period; 0: no period is closed
-    number: int
     # Articles and packed frequencies of the days that count
     periods: list[tuple[int, bytes]]
     sources: dict[str, tuple[int, int]]  # articles and matched articles
@@ -99,7 +97,7 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     # Periods after the newest are left out: a clock that was wrong once may have left a period of the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]
-    return StreamHistory(newest.number, counted, closed_sources(connection))
+    return StreamHistory(counted, closed_sources(connection))
 
 
 def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:

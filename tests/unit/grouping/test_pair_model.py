@@ -49,10 +49,8 @@ NOON = 29_000_000
 PACKER = TermPacker(shipped_model(Tuning()))
 TUNING = Tuning().section("pairs", PairTuning)
 SHIPPED = PairModel()
-EMPTY = StreamSnapshot(0, (), {})
-FLOODED = StreamSnapshot(
-    1, [pack_frequencies([PACKER.pack("", FLOOD, "en")[0]] * 40)], {}
-)
+EMPTY = StreamSnapshot((), {})
+FLOODED = StreamSnapshot([pack_frequencies([PACKER.pack("", FLOOD, "en")[0]] * 40)], {})
 LEVEE = "Levee breaks at Pennmouth, four dead"
 _NUMBERS = itertools.count(1)
 
@@ -151,7 +149,7 @@ def are_equal(one: ComparedPair, other: ComparedPair) -> bool:
 
 
 def test_features_of_two_articles_are_those_computed_by_hand() -> None:
-    snapshot = StreamSnapshot(0, (), {})
+    snapshot = StreamSnapshot((), {})
     snapshot.idf = np.zeros_like(EMPTY.idf)
     snapshot.idf[1:6] = np.array([6, 5, 4, 3, 2]) * IDF_UNITS
     snapshot.lead_idf, snapshot.factor = (

@@ -13,7 +13,7 @@ from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.text.vocabulary import term_hash
 
 PACKER = TermPacker(shipped_model(Tuning()))
-EMPTY = StreamSnapshot(0, (), {})
+EMPTY = StreamSnapshot((), {})
 
 
 def terms(text: str) -> bytes:
@@ -24,13 +24,10 @@ FLOOD, WALRUS = term_hash("w", "en", "flood"), term_hash("w", "en", "walrus")
 
 
 def of_days(*days: list[str]) -> StreamSnapshot:
-    return StreamSnapshot(
-        len(days), [pack_frequencies(map(terms, texts)) for texts in days], {}
-    )
+    return StreamSnapshot([pack_frequencies(map(terms, texts)) for texts in days], {})
 
 
 def test_a_snapshot_needs_no_period() -> None:
-    assert EMPTY.number == 0
     for idf in (EMPTY.idf, EMPTY.lead_idf, EMPTY.factor):
         assert idf.dtype == np.int16
         assert idf.min() >= 0
@@ -60,7 +57,7 @@ def test_a_day_out_of_the_window_is_forgotten() -> None:
 def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> None:
     assert pack_frequencies([b"", b""])[0] == 2
     dropped, empty = (
-        StreamSnapshot(1, [(2, b"")], {}),
-        StreamSnapshot(1, [pack_frequencies([b"", b""])], {}),
+        StreamSnapshot([(2, b"")], {}),
+        StreamSnapshot([pack_frequencies([b"", b""])], {}),
     )
     assert np.array_equal(dropped.idf, empty.idf)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aggregator.extract.html.dom import html_to_text
-from aggregator.extract.phrases import label_of, phrases, words
+from aggregator.extract.phrases import are_phrases, label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
@@ -145,10 +145,4 @@ def _is_known_part(part: str) -> bool:
     ):
         return True
     rest = words(_NUMBER.sub(" ", part))
-    place = 0
-    while place < len(rest):
-        step = max(phrases(kind).at(rest, place) for kind in _KNOWN)
-        if step == 0:
-            return is_boilerplate(part)
-        place += step
-    return True
+    return are_phrases(rest, _KNOWN) or is_boilerplate(part)

@@ -148,15 +148,12 @@ def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
         part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS
     )
     is_named = 0 < len(name) <= _NAME_WORDS and not any(map(str.isdigit, name))
-    is_numbered = _IS_NUMBERED.search(
-        title
-    ) is not None or not month_spellings().isdisjoint(version)
-    is_numbered = is_numbered or (len(name) == 1 and _DECIMAL.search(title) is not None)
-    if (
-        not is_named
-        or not is_numbered
-        or not any(part[-1].isdigit() for part in version)
-    ):
+    is_numbered = (
+        _IS_NUMBERED.search(title)
+        or not month_spellings().isdisjoint(version)
+        or (len(name) == 1 and _DECIMAL.search(title))
+    )
+    if not (is_named and is_numbered and any(part[-1].isdigit() for part in version)):
         return None
     return frozenset(name), tuple(sorted(version))
 

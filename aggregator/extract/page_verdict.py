@@ -7,10 +7,10 @@ share of such sentences in the text (notices.yaml).
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -218,33 +218,23 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     return _PageText(names, tuple(sentences), sum(words for _, words in sentences))
 
 
-class _Notices(NamedTuple):
-    """The compiled patterns of notices.yaml."""
-
-    # The patterns by kind and place in the line
-    forms: Mapping[tuple[str, str], re.Pattern[str]]
-    # A pattern is only tried on a sentence with one of its words
-    consents: Sequence[tuple[list[str], re.Pattern[str]]]
+_NOTICES = ShippedTable("aggregator.extract", "notices.yaml", dict[str, dict[str, Any]])
 
 
 @cache
-def _notices() -> _Notices:
-    table = ShippedTable("aggregator.extract", "notices.yaml", dict[str, Any]).content
-    consents = []
-    for consent in table["consent"].pop("contains"):
-        form = re.compile(consent["contains"], re.IGNORECASE)
-        consents.append((consent["keywords"].split("|"), form))
-    forms = {}
-    for kind, places in table.items():
-        for where, listed in places.items():
-            alternatives = "|".join(f"(?:{words})" for words in listed)
-            forms[kind, where] = re.compile(alternatives, re.IGNORECASE)
-    return _Notices(forms, consents)
-
-
 def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
     """Return the pattern of a kind of notice at one place of a sentence."""
-    return _notices().forms[kind, where]
+    listed = _NOTICES.content[kind][where]
+    return re.compile("|".join(f"(?:{words})" for words in listed), re.IGNORECASE)
+
+
+@cache
+def _consent_forms() -> list[tuple[list[str], re.Pattern[str]]]:
+    """Return the patterns of consent dialogues; each is only tried on a sentence with one of its words."""
+    return [
+        (consent["keywords"].split("|"), re.compile(consent["contains"], re.IGNORECASE))
+        for consent in _NOTICES.content["consent"]["contains"]
+    ]
 
 
 def _consents(page_text: _PageText) -> Callable[[str], bool]:
@@ -252,7 +242,7 @@ def _consents(page_text: _PageText) -> Callable[[str], bool]:
     whole = "\n".join(sentence for sentence, _ in page_text.sentences).lower()
     possible = [
         (keywords, form)
-        for keywords, form in _notices().consents
+        for keywords, form in _consent_forms()
         if any(word in whole for word in keywords)
     ]
 

@@ -6,7 +6,7 @@ per character in scripts without spaces. Every check takes time linear in the le
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import cache, lru_cache
 from itertools import chain
 
@@ -103,6 +103,20 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
     chosen = [lists[part]] if part else lists.values()
     listed = chain.from_iterable(chosen)
     return frozenset(chain.from_iterable(map(words, listed)))
+
+
+def are_phrases(
+    line: Words, kinds: Iterable[str], joints: Set[str] = frozenset()
+) -> bool:
+    """Return whether a line has only phrases of these kinds, and after the first one also `joints`."""
+    tables = list(map(phrases, kinds))
+    place = 0
+    while place < len(line):
+        step = max(table.at(line, place) for table in tables)
+        if step == 0 and (place == 0 or line[place] not in joints):
+            return False
+        place += step or 1
+    return True
 
 
 def words(line: str) -> Words:

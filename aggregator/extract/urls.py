@@ -8,7 +8,7 @@ articles: every unknown parameter stays. courlan is not used, because it keeps u
 import re
 from functools import lru_cache
 from ipaddress import IPv6Address
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes, urljoin, urlsplit
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.extract.language.unicode import clean
@@ -151,7 +151,7 @@ def _split(url: str) -> tuple[str, str, str, str] | None:
 def _ascii_host(name: str) -> str | None:
     if ":" in name:
         return f"[{IPv6Address(name.partition('%')[0]).compressed}]"
-    name = unquote_to_bytes(name).decode("utf-8") if "%" in name else name
+    name = unquote(name, errors="strict")
     if name.isascii():
         name = name.rstrip(".")
     else:
@@ -194,10 +194,9 @@ def _plain_host(host: str) -> str:
     base = _registrable(host)
     if base is None or not host.endswith("." + base):
         return host
-    below = host[: -len(base) - 1].split(".")
-    return ".".join(
-        [label for label in below if label not in _ALTERNATE_HOST_LABELS] + [base]
-    )
+    below = host.removesuffix(f".{base}").split(".")
+    labels = [label for label in below if label not in _ALTERNATE_HOST_LABELS]
+    return ".".join((*labels, base))
 
 
 def _plain_path(path: str) -> str:

@@ -58,14 +58,14 @@ def find_language(
     letters = sum(map(str.isalpha, sample[: 2 * tuning.language_min_chars]))
     if letters == 0:
         return hint
-    is_possible = hint is not None
+    if hint is None:
+        return _detect(sample)
     if hint in _WRITTEN_IN_LATIN:
         # The script of the text fits the language, by a cheap check.
         signs = list(filter(str.isalpha, sample))
         latin = sum(sign <= "\u024f" or "\u1e00" <= sign <= "\u1eff" for sign in signs)
-        is_possible = 2 * latin >= len(signs)
-    if hint is None or not is_possible:
-        return _detect(sample)
+        if 2 * latin < len(signs):
+            return _detect(sample)
     if letters >= tuning.language_min_chars:
         # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
         words = sample.lower().split()

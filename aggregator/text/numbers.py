@@ -92,11 +92,11 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
         part = spelt.get(word)
         if value is not None:
             if word in scales:
-                value = value * scales[word]
+                value *= scales[word]
                 step = scales[word]
                 continue
             if part is not None and part < step:
-                value = value + part
+                value += part
                 step = _step_after(part)
                 continue
             following = words[place + 1] if place + 1 < len(words) else ""

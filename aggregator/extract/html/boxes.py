@@ -46,7 +46,7 @@ def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
     return [
         box
         for box in root.iter(*_LOOKED_AT)
-        if _is_box(box, box.tag, tuning)
+        if _is_box(box, tuning)
         and box.get("itemprop") != "articleBody"
         and (box.tag == "a" or box.find(".//h1") is None)
     ]
@@ -90,7 +90,8 @@ def without_layout_tables(root: Any) -> None:
                 part.tag = "div"
 
 
-def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
+def _is_box(element: Any, tuning: ExtractTuning) -> bool:
+    tag = element.tag
     if tag == "a":
         # A link around blocks is a card: image, headline and lead of another article.
         if len(element) == 0 or element.get("href") is None:
@@ -130,16 +131,23 @@ def _is_other_post(article: Any) -> bool:
 
 
 def _is_named(element: Any) -> bool:
-    names = list(filter(None, map(element.get, _NAMES_STAND_IN)))
-    if not names:
-        return False
-    meaning = _meaning(" ".join(names)[:_NAME_CHARS])
+    meaning = _meaning(names_in(element, _NAMES_STAND_IN))
     return meaning == "box" or (meaning == "leads" and element.find(".//a") is not None)
+
+
+def names_in(element: Any, attributes: Iterable[str]) -> str:
+    """Return the names in these attributes of an element, which may tell what it is."""
+    return " ".join(filter(None, map(element.get, attributes)))
+
+
+def hyphenated(names: str) -> str:
+    """Return names of elements in lower case, with hyphens between the words of each."""
+    return _CAMEL.sub("-", names[:_NAME_CHARS]).lower()
 
 
 @lru_cache(maxsize=4096)  # names recur within a page and an outlet
 def _meaning(name: str) -> Literal["box", "leads", ""]:
-    plain = _CAMEL.sub("-", name).lower()
+    plain = hyphenated(name)
     if _NAME.search(plain):
         return "box"
     return "leads" if _LEADING_NAME.search(plain) else ""

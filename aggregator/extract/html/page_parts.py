@@ -8,6 +8,7 @@ import re
 from itertools import islice, product
 from typing import Any
 
+from aggregator.extract.html.boxes import hyphenated, names_in
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.split_body import line_key
 from aggregator.extract.plain.boilerplate import PATTERNS
@@ -31,7 +32,6 @@ _LEAD_NAME = re.compile(
     r"occhiello|sommario|catenaccio|linha-?fina|gravata|inleiding|ingress|manchet|perex|lid|zajawka|sapo)"
     r"(?:$|[-_ ]|text)"
 )
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LEAD_ATTRIBUTES = ("class", "id", "itemprop", "data-testid", "data-component", "role")
 _LEAD_TAGS = ("p", "div", "section", "h2", "h3", "strong", "blockquote", "span")
 
@@ -151,8 +151,7 @@ def _is_lead(element: Any, words: str) -> bool:
         return False
     if sum(map(str.isdigit, words)) > _MOST_DIGITS * len(words):
         return False  # a line of dates
-    names = " ".join(filter(None, map(element.get, _LEAD_ATTRIBUTES)))
-    if not _LEAD_NAME.search(_CAMEL.sub("-", names[:500]).lower()):
+    if not _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES))):
         return False
     return element.find(".//a//*") is None and not any(
         parent.tag in ("a", "aside", "nav", "footer")

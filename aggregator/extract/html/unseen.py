@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from aggregator.extract.html.boxes import take_out
+from aggregator.extract.html.boxes import hyphenated, take_out
 from aggregator.text.lines import word_set
 
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
@@ -37,7 +37,6 @@ _SIZE = r"(?:xs|sm|md|lg|xl|xxl|2xl|small|medium|large|mobile|phone|tablet|deskt
 _ONE_SIZE = re.compile(
     rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-){{0,4}}{_SIZE}(?:-.*)?"
 )
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NO_SIZE = r"(?:max-)?(?:height|width):[01](?:px)?(?![.\d%])"
 _STYLE = re.compile(
     rf"^(?=(?:.*;)?{_NO_SIZE})(?=(?:.*;)?overflow:hidden)|"
@@ -46,8 +45,8 @@ _STYLE = re.compile(
     r"transform:(?:scale\(0\)|translate[xy]?\(-(?:999|\d{5}))|"
     r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0))"
 )
-# Only the beginning of a class or a style is looked at
-_NAME_CHARS = 500
+# Only the beginning of a style is looked at
+_STYLE_CHARS = 500
 # Hidden elements may have at most this share of the letters in long texts together (chosen)
 _LARGE_SHARE = 1 / 3
 # So many letters may always be hidden, if they are not most of the text (chosen)
@@ -127,15 +126,10 @@ def _is_hidden(element: Any) -> bool:
         or element.get("hidden", "until-found").lower() != "until-found"
     ):
         return True
-    style = "".join(element.get("style", "")[:_NAME_CHARS].lower().split())
+    style = "".join(element.get("style", "")[:_STYLE_CHARS].lower().split())
     if style and _STYLE.search(style):
         return True
-    names = (
-        _CAMEL.sub("-", element.get("class", "")[:_NAME_CHARS])
-        .lower()
-        .replace("_", "-")
-        .split()
-    )
+    names = hyphenated(element.get("class", "")).replace("_", "-").split()
     return any(map(_HIDDEN.fullmatch, names)) and not any(
         map(_ONE_SIZE.fullmatch, names)
     )

@@ -227,12 +227,9 @@ def decode(data: bytes, declared: str | None = None) -> str:
         return mostly
     import charset_normalizer
 
-    candidates = sorted(
-        {codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"}
-    )
+    candidates = sorted({*_CODECS.values()} - _WIDE - {"utf-8"})
     # A limited part around the first byte beyond ASCII, cut at a space
-    match = re.search(rb"[\x80-\xff]", data)
-    start = max(0, match.start() - 64) if match else 0
+    start = max(0, len(data) - len(data.lstrip(_ASCII)) - 64)
     piece = data[start : start + _DETECTED_BYTES]
     if len(piece) == _DETECTED_BYTES:
         piece = piece.rpartition(b" ")[0] or piece
@@ -247,10 +244,10 @@ def _wide_by_zeros(data: bytes) -> str | None:
         return None
     even = head[0::2]
     odd = head[1::2]
-    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
-        return "utf-16-le"
-    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
-        return "utf-16-be"
+    for codec, first, second in (("utf-16-le", even, odd), ("utf-16-be", odd, even)):
+        has_zeros = second.count(0) > 0.6 * len(second)
+        if has_zeros and first.count(0) < 0.1 * len(first):
+            return codec
     return None
 
 

@@ -9,7 +9,13 @@ import re
 from itertools import takewhile
 
 from aggregator.config.shipped import ShippedTable
-from aggregator.extract.phrases import label_of, phrases, without_numbers, words
+from aggregator.extract.phrases import (
+    are_phrases,
+    label_of,
+    phrases,
+    without_numbers,
+    words,
+)
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose, word_list
 
@@ -67,17 +73,9 @@ _JOINING = frozenset(
 def is_section(line: str) -> bool:
     """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
     line_words = words(line)
-    place = 0
-    sections = phrases("sections")
-    breadcrumb_home = phrases("breadcrumb_home")
-    while place < len(line_words):
-        step = max(
-            sections.at(line_words, place), breadcrumb_home.at(line_words, place)
-        )
-        if step == 0 and (line_words[place] not in _JOINING or place == 0):
-            return False
-        place += step or 1
-    return bool(line_words)
+    return bool(line_words) and are_phrases(
+        line_words, ("sections", "breadcrumb_home"), _JOINING
+    )
 
 
 def is_boilerplate(line: str) -> bool:
@@ -195,9 +193,9 @@ def is_known_phrase(line: str, count: int) -> bool:
     label, text_after = label_of(line)
     if count <= _LABELLED_WORDS and phrases("label").has(label):
         # The first word of a sentence is not a label: "Next: the council will vote."
-        is_one_word = len(label) == 1 and not phrases("credits").has(label)
         is_first_word = (
-            is_one_word
+            len(label) == 1
+            and not phrases("credits").has(label)
             and ends_sentence(text_after)
             and count_words(text_after) >= _LABELLED_SENTENCE
         )

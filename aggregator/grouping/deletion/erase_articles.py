@@ -13,6 +13,7 @@ from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.maintenance.erased_rows import DeletedPart
 from aggregator.store.stories import stored_articles, story_rows, stream_history
+from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
@@ -104,13 +105,13 @@ def _pass_on(
             original = first.id
             copy_finder.promote(connection, first)
             role = "report" if first.role == "copy" else first.role
-            erased_rows.set_copied(
+            article_writes.change(
                 connection, [original], copy_of=None, version_of=None, role=role
             )
         others = [copy for copy in family if copy.id != original]
         versions = [copy.id for copy in others if copy.version_of]
-        erased_rows.set_copied(connection, versions, version_of=original)
+        article_writes.change(connection, versions, version_of=original)
         # An excerpt of an article that does not exist is a report.
         as_report = {"role": "report"} if original is None else {}
         ids = [copy.id for copy in others]
-        erased_rows.set_copied(connection, ids, copy_of=original, **as_report)
+        article_writes.change(connection, ids, copy_of=original, **as_report)

@@ -50,7 +50,7 @@ class Reviser(ChangesStories):
             version_of = version_of_original(
                 self._connection, compared_articles.compared_text(incoming), old.copy_of
             )
-            article_writes.set_version(self._connection, [old.id], version_of)
+            article_writes.change(self._connection, [old.id], version_of=version_of)
         revised = self._replace_text(
             incoming,
             old,

@@ -192,8 +192,11 @@ class WhichArticle(InTransaction):
         )
         if not is_known_instead and not is_of_other_feed(entry, old):
             return known
-        article_writes.set_source(
-            self._connection, old.id, entry.source, is_little_known=is_little_known
+        article_writes.change(
+            self._connection,
+            [old.id],
+            source=entry.source,
+            is_little_known=is_little_known,
         )
         self._parts.comparison.revised(old.inbox_no)
         old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)

@@ -173,8 +173,8 @@ class StoryRows(InTransaction):
         )
         added = [each.id for each in members if each.id in ids and not each.is_compared]
         left = [each.id for each in members if each.is_compared and each.id not in ids]
-        article_writes.set_compared(self._connection, added, is_compared=True)
-        article_writes.set_compared(self._connection, left, is_compared=False)
+        article_writes.change(self._connection, added, is_compared=True)
+        article_writes.change(self._connection, left, is_compared=False)
         return row
 
     def _number_bump(self, bump: dt.datetime) -> dt.datetime:

@@ -65,7 +65,7 @@ class StoryWriter(InTransaction):
         new = replace(new, story=row.id)
         if joined is not None and joined.container_only and not row.container_only:
             # Live blogs and roundups give way to the first report.
-            article_writes.set_compared(
+            article_writes.change(
                 connection,
                 [each.id for each in stored_articles.members(connection, row.id)],
                 is_compared=False,
@@ -128,7 +128,7 @@ class StoryWriter(InTransaction):
         if target is None:
             founding = story_rows.foundings(connection, founder)
             row = self._rows.write_all(None, replace(split, founding=founding), moving)
-            article_writes.move(connection, articles, row.id)
+            article_writes.change(connection, articles, story=row.id)
         else:
             row = story_rows.row_of(connection, target)
             joined = split if is_revived else effect
@@ -136,7 +136,7 @@ class StoryWriter(InTransaction):
                 joined = replace(
                     joined, article=founder, bump=max(effect.bump, row.bumped_at)
                 )
-            article_writes.move(connection, articles, row.id)
+            article_writes.change(connection, articles, story=row.id)
             self._rows.restate(row, joined)
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])

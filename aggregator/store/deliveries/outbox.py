@@ -104,8 +104,9 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
     if last is None:
         return 0
     old = f"{GIVE_UP} WHERE {WAITS} AND change <= :last"
-    problem = "too many wait"
-    return write_sql(connection, old, name=name, last=last, now=now, problem=problem)
+    return write_sql(
+        connection, old, name=name, last=last, now=now, problem="too many wait"
+    )
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:

@@ -117,14 +117,13 @@ class Database:
         self._open_file: OpenFile | None = None
         # The file of an SQLite database; None for PostgreSQL
         self.file: Path | None = None
-        parsed = make_url(url)
-        if self.is_sqlite and parsed.database:
-            self.file = Path(parsed.database.removeprefix("file:"))
-        if self.file is None:
-            self.engine = postgres_engine(url, self.tuning, self.session_name)
-        else:
+        if self.is_sqlite:
+            parsed = make_url(url)
+            self.file = Path(str(parsed.database).removeprefix("file:"))
             self._open_file = OpenFile(self.file, str(parsed.query.get("mode", "rw")))
             self.engine = sqlite_engine(url, self.tuning, self._open_file)
+        else:
+            self.engine = postgres_engine(url, self.tuning, self.session_name)
 
     def fenced(self, fence: "Fence") -> "Database":
         """Return a copy whose writing transactions call `fence` first, and fail if it raises."""
@@ -177,9 +176,10 @@ class Database:
                     connection.begin(),
                 ):
                     if not self.is_sqlite:
-                        idle = self.tuning.idle_seconds
-                        ends = "0" if unhurried else str(milliseconds(idle))
-                        connection.execute(_IDLES, {"idle": ends})
+                        idle = 0
+                        if not unhurried:
+                            idle = milliseconds(self.tuning.idle_seconds)
+                        connection.execute(_IDLES, {"idle": str(idle)})
                         if durable:
                             connection.execute(_COMMIT_WAITS)
                     if self._fence is not None:

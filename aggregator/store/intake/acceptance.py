@@ -78,21 +78,22 @@ def accept(
         result = known.judge(received, seen[offset], by_page=by_page)
         if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
-            row = {
-                "entry_no": result.entry_no,
-                "inbox_no": None,
-                "state": "page" if by_page else "ready",
-                "source": received.entry.source,
-                "article": result.article,
-                "is_revision": result.outcome == "revision",
-                "url": received.entry.url,
-                "payload": codecs.compress_struct(received.entry),
-                "page_due_at": seen[offset] if by_page else None,
-                "page_attempts": int(is_late_page),
-                "accepted_at": seen[offset],
-                "bump_by_clock": bump_by_clock,
-            }
-            rows.append(row)
+            rows.append(
+                {
+                    "entry_no": result.entry_no,
+                    "inbox_no": None,
+                    "state": "page" if by_page else "ready",
+                    "source": received.entry.source,
+                    "article": result.article,
+                    "is_revision": result.outcome == "revision",
+                    "url": received.entry.url,
+                    "payload": codecs.compress_struct(received.entry),
+                    "page_due_at": seen[offset] if by_page else None,
+                    "page_attempts": int(is_late_page),
+                    "accepted_at": seen[offset],
+                    "bump_by_clock": bump_by_clock,
+                }
+            )
         accepted.append(result)
     # Until a first reading ends, only entries of polls gather; all others are placed at once.
     if not gathers or (poll is None and first_reading.lasts(connection)):

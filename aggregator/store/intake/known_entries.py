@@ -20,7 +20,6 @@ from aggregator.store.tables import (
     read_lists,
     read_set,
     read_structs,
-    read_values,
     set_counter,
     write_each,
     write_sql,
@@ -103,7 +102,7 @@ class KnownEntries:
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
             live = "SELECT id FROM article WHERE role = 'container' AND id IN :articles"
-            self._live.update(read_values(connection, live, articles=self._articles))
+            self._live = read_set(connection, live, articles=self._articles)
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}

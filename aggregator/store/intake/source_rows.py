@@ -199,9 +199,8 @@ def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
     """Return the sources with this id, address or name, else those whose id begins so."""
-    everything = all_sources(connection)
     exact, called, begun = [], [], []
-    for known in everything:
+    for known in all_sources(connection):
         if words in (known.id, known.address, known.polled_url, known.name):
             exact.append(known)
         if known.shown_name.casefold() == words.casefold():

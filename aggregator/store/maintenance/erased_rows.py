@@ -60,19 +60,6 @@ _CLOSED_STORY = {
 }
 
 
-def set_copied(
-    connection: Connection, ids: Collection[str], **values: str | None
-) -> None:
-    """Set the original or the earlier version of these articles (None: without one), or their `role`."""
-    for name, value in values.items():
-        write_sql(
-            connection,
-            f"UPDATE article SET {name} = :value WHERE id IN :ids",  # noqa: S608
-            value=value,
-            ids=ids,
-        )
-
-
 def former_stories(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return every story that one of these articles was in, by log and change stream."""
     return read_set(
@@ -312,10 +299,10 @@ def rewrite(
             # Foreign keys are checked at the end of this transaction
             write_sql(connection, "PRAGMA defer_foreign_keys=ON")
             write_sql(connection, f"DELETE {chosen}", keys=part)
-            changed = [{**row, **changes_of(row)} for row in rows]
-            insert_rows(connection, table, changed)
+            insert_rows(connection, table, [{**row, **changes_of(row)} for row in rows])
             continue
         for row in rows:
             if changes := changes_of(row):
-                is_it = f"{key} = :key"
-                update_rows(connection, table.name, is_it, changes, key=row[key])
+                update_rows(
+                    connection, table.name, f"{key} = :key", changes, key=row[key]
+                )

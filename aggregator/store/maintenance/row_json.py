@@ -50,12 +50,13 @@ def _row_type(name: str) -> type[msgspec.Struct]:
             type_ = _TIME
         elif type_ is int:
             type_ = _INTEGER
-        field = [str(column.name), type_]
+        key = str(column.name)
+        field: tuple[Any, ...] = key, type_
         default = column.server_default
         if column.nullable:
-            field = [field[0], field[1] | None, None]
+            field = key, type_ | None, None
         # An older export may lack the column
         elif isinstance(default, DefaultClause) and not isinstance(column.type, Text):
-            field.append(msgspec.json.decode(str(default.arg)))
-        fields.append(tuple(field))
+            field = key, type_, msgspec.json.decode(str(default.arg))
+        fields.append(field)
     return msgspec.defstruct(name, fields, kw_only=True)

@@ -95,9 +95,12 @@ def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
         SELECT 1 FROM article JOIN change ON change.article = article.id
         WHERE change_no > :after AND change_no <= :to AND inbox_no > :indexed_to LIMIT 1
         """
-    indexed = indexed_to(connection)
     return not read_rows(
-        connection, missing, after=span.after, to=span.to, indexed_to=indexed
+        connection,
+        missing,
+        after=span.after,
+        to=span.to,
+        indexed_to=indexed_to(connection),
     )
 
 

@@ -66,12 +66,12 @@ def without_muted_words(
 
     words = (muted for kind, muted in mutes if kind == "words")
     terms = list(filter(None, map(muted_term, words)))
-    titled = set()
-    for row in read_rows(
-        connection, "SELECT id, title FROM story WHERE id IN :ids", ids=ids
-    ):
-        if not _has_any(terms, row.title):
-            titled.add(row.id)
+    titles = "SELECT id, title FROM story WHERE id IN :ids"
+    titled = {
+        row.id
+        for row in read_rows(connection, titles, ids=ids)
+        if not _has_any(terms, row.title)
+    }
     other = _other_articles(mutes)
     staying = set()
     for row in other.read_rows(

@@ -189,9 +189,10 @@ class StoryReader:
             if not seen:
                 seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
             query = story_filter.query_of(wanted)
-            only_excludes = query is not None and query.only_excludes
             fits = {ranked.id for ranked in seen}
-            if only_excludes or muted.has_words(wanted.mutes):
+            if (query is not None and query.only_excludes) or muted.has_words(
+                wanted.mutes
+            ):
                 fits = story_filter.matching_stories(connection, wanted, fits)
             else:
                 fits = story_filter.with_enough(connection, fits, wanted)
@@ -227,12 +228,11 @@ class StoryReader:
         # It reads all changes of a day or a week, so it runs once for all who ask
         with self._ranking:
             reports = self._ranked(last, span, wanted)
-        chosen = self.stories_by_id(tuple(reports))
         listed = [
             DigestStory(
                 story=view, new_reports=min(reports[view.id], view.report_count)
             )
-            for view in chosen
+            for view in self.stories_by_id(tuple(reports))
         ]
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
 

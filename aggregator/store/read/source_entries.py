@@ -52,8 +52,11 @@ def source_entries(
     chosen = Where(f"source = {named}", source=source_id)
     if marked_by is not None:
         who, view = marked_by
-        marks = {"reader": who.reader_no, "read_before": who.read_before}
-        chosen.add(f"EXISTS ({_IN_VIEW[view]})", **marks)
+        chosen.add(
+            f"EXISTS ({_IN_VIEW[view]})",
+            reader=who.reader_no,
+            read_before=who.read_before,
+        )
     # Numbers are read first, so that skipped articles cost no texts
     numbers = chosen.read_values(
         connection,

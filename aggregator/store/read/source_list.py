@@ -45,8 +45,7 @@ def source_page(
     rest = []
     for known in sources:
         is_failing = health_of(known, now).state in IN_TROUBLE
-        if is_failing:
-            failing += 1
+        failing += is_failing
         is_late = failing_first and not is_failing
         name = known.shown_name
         if "://" in name:

@@ -186,9 +186,8 @@ def _start_of(field: str, given: str) -> dt.datetime:
     match = _DAY.fullmatch(given.strip())
     try:
         if match is not None:
-            return dt.datetime(
-                int(match[1]), int(match[2] or 1), int(match[3] or 1), tzinfo=dt.UTC
-            )
+            year, month, day = map(int, match.groups("1"))
+            return dt.datetime(year, month, day, tzinfo=dt.UTC)
     except ValueError:
         pass
     raise UsageError(

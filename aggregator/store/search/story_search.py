@@ -18,7 +18,7 @@ from aggregator.store.search.query import Query, filter_term, parse_query
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.story_rows import shown_columns
-from aggregator.store.tables import read_rows
+from aggregator.store.tables import read_map, read_rows
 
 # Articles shown of one story
 _ARTICLES_SHOWN = 3
@@ -50,21 +50,20 @@ def search(
     except UsageError as error:
         return SearchResults(problem=str(error))
     most = max(RANKED, min(limit, 10**9) + 1)
-    reach = max(_PHRASE_REACH, most)
-    numbers = match.rank_matches(connection, query, most, reach=reach)
+    numbers = match.rank_matches(
+        connection, query, most, reach=max(_PHRASE_REACH, most)
+    )
     # The index knows only the days of articles
-    since, before = query.since or _FIRST_MOMENT, query.before or _LAST_MOMENT
-    rows = read_rows(
+    stories = read_map(
         connection,
         """
         SELECT inbox_no, story FROM article
         WHERE inbox_no IN :numbers AND effective_at >= :since AND effective_at < :before
         """,
         numbers=numbers,
-        since=since,
-        before=before,
+        since=query.since or _FIRST_MOMENT,
+        before=query.before or _LAST_MOMENT,
     )
-    stories = dict(rows)
     found = [number for number in numbers if number in stories]
     # The stories have the order of their best articles
     by_story: dict[str, list[int]] = {}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, RowMapping
 
 from aggregator.model.article import ArticleView
@@ -53,13 +54,8 @@ def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
 
 def view_of(whole: StoredArticle) -> ArticleView:
     """Return the view of an article that is placed now, without its text."""
-    columns = {name: getattr(whole, name) for name in _SAME}
-    names = {
-        "outlet_name": whole.outlet_name,
-        "outlet": whole.outlet_key,
-        "seen_at": whole.seen_at,
-    }
-    return _view(columns | names, whole.read_details())
+    columns = msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key}
+    return _view(columns, whole.read_details())
 
 
 def view(row: Row[Any]) -> ArticleView:

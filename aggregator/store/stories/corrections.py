@@ -6,7 +6,7 @@ those of the other". So it still applies when the same articles are placed again
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -60,10 +60,10 @@ class ConstraintTable:
         self._sides: defaultdict[tuple[int, Relation, int], set[str]] = defaultdict(set)
         for constraint in sorted(constraints, key=attrgetter("correction")):
             article = constraint.article
-            relation = constraint.relation
+            side = constraint.correction, constraint.relation, constraint.side
             self._constraints[article].append(constraint)
-            self._sides[constraint.correction, relation, constraint.side].add(article)
-            if relation == "apart":
+            self._sides[side].add(article)
+            if constraint.relation == "apart":
                 self.separated.add(article)
 
     def linked_articles(self, article: str) -> LinkedArticles:
@@ -75,16 +75,23 @@ class ConstraintTable:
         apart: set[str] = set()
         for constraint in self._constraints.get(article, ()):
             number = constraint.correction
-            side = constraint.side
             if constraint.relation == "together":
-                same_side = self._sides[number, "together", side]
+                same_side = self._sides[number, "together", constraint.side]
                 together |= same_side
                 apart -= same_side
             else:
-                other_side = self._sides[number, "apart", 1 - side]
+                other_side = self._sides[number, "apart", 1 - constraint.side]
                 apart |= other_side
                 together -= other_side
         return LinkedArticles(together - {article}, apart)
+
+    def barred_groups(self, groups: Mapping[str, str], group: str) -> set[str]:
+        """Return the groups that corrections keep apart from `group`; `groups`: by article."""
+        apart: set[str] = set()
+        for article, its_group in groups.items():
+            if its_group == group:
+                apart |= self.linked_articles(article).apart
+        return {groups[article] for article in apart if article in groups}
 
     def latest_correction(self, article: str) -> int:
         """Return the number of the latest correction that names the article."""
@@ -154,9 +161,8 @@ def add(
     `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
     from `staying`.
     """
-    n = (
-        read_value(connection, "SELECT coalesce(max(correction_no), 0) FROM correction")
-        + 1
+    n = read_value(
+        connection, "SELECT coalesce(max(correction_no), 0) + 1 FROM correction"
     )
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
@@ -282,16 +288,8 @@ class Constraints:
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
         """Return whether no correction separates an article of one story from an article of the other."""
         table = self._table(connection)
-        assigned_stories = stored_articles.assigned_stories(connection, table.separated)
-        others = {
-            article
-            for article, assigned in assigned_stories.items()
-            if assigned == other_story
-        }
-        for article, assigned in assigned_stories.items():
-            if assigned == story and table.linked_articles(article).apart & others:
-                return False
-        return True
+        stories = stored_articles.assigned_stories(connection, table.separated)
+        return other_story not in table.barred_groups(stories, story)
 
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
         """Return the stories that belong into the storyline of an article."""
@@ -302,12 +300,7 @@ class Constraints:
         """Return the storylines that corrections keep apart from `storyline`."""
         table = self._table(connection, of_storylines=True)
         lines = storyline_rows.lines_of_articles(connection, table.separated)
-        barred: set[str] = set()
-        for article, line in lines.items():
-            if line == storyline:
-                apart = table.linked_articles(article).apart
-                barred.update(lines[other] for other in apart if other in lines)
-        return barred
+        return table.barred_groups(lines, storyline)
 
     def _table(
         self, connection: Connection, *, of_storylines: bool = False

@@ -99,7 +99,9 @@ def _read(
         """,  # noqa: S608
         which=which,
     )
-    stories = {row.id: LiveStory(row.story_no, row.id) for row in rows}
+    stories = {
+        row.id: LiveStory(row.story_no, row.id, row.last_inbox_no) for row in rows
+    }
     members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
     compared = f"SELECT {stored_articles.COLUMNS} {members} AND is_compared"
     for report in map(
@@ -114,5 +116,4 @@ def _read(
         insort(stories[id_].dates, int(published.timestamp() // 60))
     for row in rows:
         stories[row.id].article_count = row.article_count
-        stories[row.id].last_inbox_no = row.last_inbox_no
     return list(stories.values())

@@ -256,10 +256,16 @@ def write_subjects(
     for number, names, topics in rendered:
         for kind, subjects in (("name", names), ("topic", topics)):
             for position, subject in enumerate(subjects):
-                row = {"story_no": number, "kind": kind, "position": position}
-                row["key"] = subject_key(subject.name)
-                row |= {"label": subject.name, "outlets": subject.outlets}
-                rows.append(row)
+                rows.append(
+                    {
+                        "story_no": number,
+                        "kind": kind,
+                        "position": position,
+                        "key": subject_key(subject.name),
+                        "label": subject.name,
+                        "outlets": subject.outlets,
+                    }
+                )
     insert_rows(connection, story_subject, rows)
 
 

@@ -303,5 +303,5 @@ def compared_to(connection: Connection, number: int | None) -> None:
 
 def compare_all(connection: Connection) -> None:
     """Queue all placed articles for comparison."""
-    newest = read_value(connection, "SELECT max(inbox_no) FROM article")
-    set_counter(connection, UNTIL, newest or 0)
+    newest = "SELECT coalesce(max(inbox_no), 0) FROM article"
+    set_counter(connection, UNTIL, read_value(connection, newest))

@@ -30,6 +30,8 @@ from sqlalchemy.types import TypeEngine
 
 from aggregator.store.tables.columns import UtcTime, metadata
 
+_TIME = UtcTime()
+_TEXT = Text()
 # All other values are lists; asking whether a value is iterable would take much longer
 _SINGLE = (str, int, bytes, float, type(None))
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
@@ -131,8 +133,12 @@ def write_each(
 ) -> None:
     """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
     if rows:
-        times = [n for n, value in rows[0].items() if isinstance(value, dt.datetime)]
-        connection.execute(_prepare(sql, (), tuple(times)).executable, rows)
+        times = [
+            (name, False, _TIME)
+            for name, value in rows[0].items()
+            if isinstance(value, dt.datetime)
+        ]
+        connection.execute(_prepare(sql, tuple(times)).executable, rows)
 
 
 def counter_value(connection: Connection, name: str) -> int:
@@ -210,20 +216,24 @@ def _results(
     named = {n: value for n, value in whole.items() if re.search(rf":{n}\b", sql)}
     given = {**named, **values}
     parts = [given]
-    times = []
-    lists = []
+    typed: list[_Typed] = []
     for name, value in given.items():
         if isinstance(value, dt.datetime):
-            times.append(name)
+            typed.append((name, False, _TIME))
+        elif name in named and not isinstance(value, _SINGLE):
+            typed.append((name, True, _TEXT))
         elif not isinstance(value, _SINGLE):
-            lists.append(name)
-            if name in values:
-                divided = in_parts(sorted(set(value)))
-                parts = [{**given, name: part} for part in divided]
-    texts = tuple(name for name in lists if name in named)
-    statement = _prepare(sql, tuple(lists), tuple(times), texts)
+            typed.append((name, True, None))
+            divided = in_parts(sorted(set(value)))
+            parts = [{**given, name: part} for part in divided]
+    statement = _prepare(sql, tuple(typed))
     for part in parts:
         yield statement.execute(connection, part, options)
+
+
+# The name of a value, whether it is a list, and its type. A list that is read whole is of texts: an empty one
+# PostgreSQL would take for numbers.
+_Typed = tuple[str, bool, TypeEngine[Any] | None]
 
 
 class _Statement:
@@ -255,22 +265,13 @@ class _Statement:
 
 
 @lru_cache(maxsize=512)
-def _prepare(
-    sql: str,
-    lists: tuple[str, ...],
-    times: tuple[str, ...],
-    texts: tuple[str, ...] = (),
-) -> _Statement:
-    """Return a statement with its types: SQLite stores times as text, and true and false as numbers.
-
-    Lists of `texts` may be empty, which PostgreSQL would take for numbers.
-    """
+def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
+    """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
     statement = text(sql).bindparams(
         *(
-            bindparam(name, expanding=True, type_=Text() if name in texts else None)
-            for name in lists
-        ),
-        *(bindparam(name, type_=UtcTime()) for name in times),
+            bindparam(name, expanding=is_list, type_=type_)
+            for name, is_list, type_ in typed_values
+        )
     )
     # Views show `story.bumped_at` by this name
     typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}

@@ -118,9 +118,8 @@ def identify_entries(
         ]
         return IdentifiedBatch(entries=tuple(bare), known={})
     known = _articles_of(connection, identified)
-    if poll is None:
-        shared = set()
-    else:
+    shared = set()
+    if poll is not None:
         shared = shared_keys([_entry_keys(received) for received in identified])
     void_before = {key for key, article in known.items() if article == NOBODY}
     void = void_before | shared
@@ -139,10 +138,10 @@ def identify_entries(
         known = {key: article for key, article in known.items() if key not in void}
     if poll is not None:
         _know_redated(identified, known, poll)
-    if poll is not None and poll.left_out:
-        for received in identified:
-            if any(known.get(key) in poll.left_out for key in received.keys):
-                raise WholeFeedNeededError
+        if poll.left_out:
+            for received in identified:
+                if any(known.get(key) in poll.left_out for key in received.keys):
+                    raise WholeFeedNeededError
     return IdentifiedBatch(
         entries=tuple(identified),
         known=known,

@@ -147,10 +147,7 @@ def all_feeds_fail(connection: Connection) -> str | None:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds = {}
-    for row in rows:
-        if row.is_remote:
-            feeds[row.state] = row.number
+    feeds = {row.state: row.number for row in rows if row.is_remote}
     asked = feeds.keys() - _NOT_POLLED
     if not asked or not asked <= {"failing", "gone"}:
         return None

@@ -149,7 +149,6 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
         )
     if count - kept > MOST_MARKS:
-        half = MOST_MARKS // 2
         end = read_value(
             connection,
             """
@@ -158,7 +157,7 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
             ORDER BY bumped_at DESC LIMIT 1 OFFSET :half
             """,
             reader=who.reader_no,
-            half=half,
+            half=MOST_MARKS // 2,
         )
         mark_read_before(connection, who, end)
 
@@ -230,7 +229,8 @@ def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Ro
     return read_rows(
         connection,
         """
-        SELECT change_no, story, others, bumped_at FROM change WHERE kind = 'merged' AND change_no > :last
+        SELECT change_no, story, coalesce(others, '') AS others, bumped_at FROM change
+        WHERE kind = 'merged' AND change_no > :last
         ORDER BY change_no DESC LIMIT :limit
         """,
         last=who.last_change_no,
@@ -245,20 +245,19 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         return
     ids = set()
     for merge in merges:
-        ids |= {merge.story, *_merged_by(merge)}
+        ids |= {merge.story, *merge.others.split(",")}
     rows = places_of(connection, ids)
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
-    numbers = [marked.number for marked in items.values()]
     read_to = read_map(
         connection,
         "SELECT story, read_to FROM read_mark WHERE reader = :reader AND read_to IS NOT NULL AND story IN :numbers",
         reader=who.reader_no,
-        numbers=numbers,
+        numbers=[row.story_no for row in rows],
     )
     changed = {}
     for merge in merges:
         target = items.get(merge.story)
-        merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]
+        merged = [items[id_] for id_ in merge.others.split(",") if id_ in items]
         if target is None or not merged:
             continue
         was_read_to = read_to.get(target.number, who.read_before)
@@ -266,8 +265,8 @@ def follow_merges(connection: Connection, who: Reader) -> None:
             connection, merge, was_read_to
         )
         # The fractions of the two times are different serial numbers.
-        is_last = target.updated.replace(microsecond=0) <= merge.bumped_at
         end = merge.bumped_at.replace(microsecond=999_999)
+        is_last = target.updated <= end
         if is_last:
             end = target.updated
         # The story also takes the stars and labels of the stories that were merged into it
@@ -286,10 +285,6 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         last=merges[-1].change_no,
         reader=who.reader_no,
     )
-
-
-def _merged_by(merge: Row[Any]) -> list[str]:
-    return merge.others.split(",") if merge.others else []
 
 
 def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:

@@ -109,14 +109,14 @@ class ReadMarks:
         """Return a reader, after following the merges since the last call; None if nobody has the name."""
         with self._database.read() as connection:
             known = reader_named(connection, name) if name.isprintable() else None
-            is_behind = known is not None and bool(merges_since(connection, known, 1))
-        if is_behind:
-            with (
-                suppress(DatabaseBusyError, NotWritableError),
-                self._database.write() as connection,
-            ):
-                if (known := reader_named(connection, name)) is not None:
-                    follow_merges(connection, known)
+            if known is None or not merges_since(connection, known, 1):
+                return known
+        with (
+            suppress(DatabaseBusyError, NotWritableError),
+            self._database.write() as connection,
+        ):
+            if (known := reader_named(connection, name)) is not None:
+                follow_merges(connection, known)
         return known
 
     def owner(self) -> Reader:

@@ -19,7 +19,6 @@ from aggregator.store.tables import (
     has_rows,
     insert_rows,
     read_rows,
-    update_rows,
     write_sql,
 )
 from aggregator.text.lines import word_list
@@ -68,16 +67,17 @@ def replace_text(connection: Connection, revised: StoredArticle) -> None:
     values = {name: columns[name] for name in _OF_TEXT}
     if revised.record_id is not None:  # a feed that revises a record gives no id
         values["record_id"] = revised.record_id
-    _set(connection, revised.id, **values)
+    change(connection, [revised.id], **values)
 
 
-def move(connection: Connection, ids: Iterable[str], story: str) -> None:
-    """Assign these articles to a story."""
+def change(connection: Connection, ids: Iterable[str], /, **values: Any) -> None:
+    """Write columns of these articles."""
+    written = ", ".join(f"{name} = :{name}" for name in values)
     write_sql(
         connection,
-        "UPDATE article SET story = :story WHERE id IN :ids",
-        story=story,
+        f"UPDATE article SET {written} WHERE id IN :ids",  # noqa: S608
         ids=ids,
+        **values,
     )
 
 
@@ -102,9 +102,9 @@ def set_role(
 ) -> None:
     """Set the role of article `id` in its story, and the articles whose words it has."""
     evidence = replace(evidence_of(connection, id), reuse=reuse)
-    _set(
+    change(
         connection,
-        id,
+        [id],
         role=role,
         copy_of=copy_of,
         reuses=reuse.other if reuse else None,
@@ -116,42 +116,8 @@ def set_role(
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed = codecs.pack_compressed(evidence)
-    _set(connection, id, evidence=packed, counts_as_report=evidence.counts_as_report)
-
-
-def set_compared(
-    connection: Connection, ids: Iterable[str], *, is_compared: bool
-) -> None:
-    """Set whether later articles are compared with these."""
-    write_sql(
-        connection,
-        "UPDATE article SET is_compared = :is_compared WHERE id IN :ids",
-        is_compared=is_compared,
-        ids=ids,
-    )
-
-
-def set_source(
-    connection: Connection, id: str, source: str, *, is_little_known: bool
-) -> None:
-    """Make article `id` an article of `source`, its own site, after other sources had listed it."""
-    _set(connection, id, source=source, is_little_known=is_little_known)
-
-
-def set_version(
-    connection: Connection, ids: Iterable[str], version_of: str | None
-) -> None:
-    """Make these articles versions of the text of `version_of` (None: of no other text)."""
-    write_sql(
-        connection,
-        "UPDATE article SET version_of = :version_of WHERE id IN :ids",
-        version_of=version_of,
-        ids=ids,
-    )
-
-
-def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    update_rows(connection, "article", "id = :article", values, article=article_id)
+    counts = evidence.counts_as_report
+    change(connection, [id], evidence=packed, counts_as_report=counts)
 
 
 def rekey(

@@ -122,9 +122,11 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
             text = row.text
             with suppress(*codecs.UNREADABLE):
                 # It may only repeat what reports of its story say.
-                if row.role == "excerpt":
-                    copy = codecs.unpack(row.evidence, Evidence).copy
-                    copied = copied if copy else None
+                if (
+                    row.role == "excerpt"
+                    and not codecs.unpack(row.evidence, Evidence).copy
+                ):
+                    copied = None
             # Without its details, the lines that its outlet repeats stay hidden
             with suppress(*codecs.UNREADABLE):
                 details = codecs.unpack(row.details, ArticleDetails)

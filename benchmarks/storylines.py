@@ -23,7 +23,8 @@ from aggregator.admin.evaluate import place_records
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.placing.place_entry import EntryPlacer
+from aggregator.grouping.placing import place_entry
+from aggregator.grouping.storylines import join_near
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
@@ -138,7 +139,7 @@ def main() -> None:
             if not measured and placed >= len(records) * 0.9:
                 with database.write() as connection:
                     repeat_rows(connection, asked.articles)
-                EntryPlacer._join_storyline = spent.of(EntryPlacer._join_storyline)  # type: ignore[method-assign]
+                place_entry.join_near = spent.of(join_near)  # type: ignore[attr-defined]
                 article_writes.insert_affinities = spent.of(
                     article_writes.insert_affinities
                 )

@@ -50,7 +50,7 @@ def memory_is_that_of_the_rows(rig: Rig) -> bool:
     with rig.database.read() as connection:
         kept = rig.pipeline.placer.parts.window.current(connection)
         fresh = placing_of(rig.database).parts.window.current(connection)
-    return len(kept) > 0 and differences(kept, fresh) == []
+    return bool(kept.numbers()) and differences(kept, fresh) == []
 
 
 def read_windows() -> dict[int, Window]:

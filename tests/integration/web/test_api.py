@@ -413,7 +413,7 @@ def test_a_foreign_host_is_a_problem_below_api(room_once: Newsroom) -> None:
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
     reported = room_once.get("/api/v1/openapi.json").json()
-    assert len(reported["paths"]) == 21
+    assert len(reported["paths"]) == 22
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {
@@ -468,7 +468,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
             Draft202012Validator(schema).validate(answer.json())
             assert operations["get"]["summary"]
             checked += 1
-    assert checked == 14
+    assert checked == 15
     body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"][
         "application/json"
     ]

@@ -40,7 +40,7 @@ def _run(
     assert done.returncode == 0, (
         f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     )
-    assert "26 selected" in done.stdout
+    assert "27 selected" in done.stdout
     assert room.get("/healthz").json()["writable"], (
         "it still works; what was pushed waits, as nobody places it"
     )

@@ -210,7 +210,11 @@ def _make_tables() -> None:
     from aggregator.stories.titles import title
     from aggregator.text import clock_times, scripts
 
-    page_verdict._notices()
+    for kind, places in page_verdict._NOTICES.content.items():
+        for place in places:
+            if (kind, place) != ("consent", "contains"):
+                page_verdict._form(kind, place)
+    page_verdict._consent_forms()
     scripts._any_token()
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon.LANGUAGES.content):

@@ -295,10 +295,14 @@ def test_a_story_shows_the_lead_of_one_report_and_what_each_other_says_first() -
     }
     (island,) = page.xpath("//li[@id='a-ferryisle']")
     told = [_lines(island.find_class(name)[0]) for name in ("outlet", "title", "when")]
-    assert told[:2] == ["Island Weekly", story.articles[3].title]
-    assert told[2].startswith("19 Nov, 23:20")
+    assert told == [
+        "Island Weekly",
+        f"{story.articles[3].title} why here?",
+        "19 Nov, 23:20 newest",
+    ]
     assert island.xpath(".//p[@class='title']//a/@href") == [
-        "https://island-weekly.example/aurelia"
+        "https://island-weekly.example/aurelia",
+        "/explain/ferryisle",
     ]
 
 

@@ -4,11 +4,11 @@ Its names are imported from `aggregator`; they are stable, as the JSON fields ar
 error that is meant for a person is an `aggregator.AggregatorError`.
 """
 
-import datetime as dt
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import chain
 from pathlib import Path
 from typing import Self
@@ -46,7 +46,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
 
-Filter = str | int | dt.date
+Filter = str | int | date
 Article = ExtractPreview
 Story = StoryJson
 StoryArticle = ListedArticleJson

@@ -10,11 +10,11 @@ mean number of words. ROUGE needs the package rouge-score, a development depende
 """
 
 import argparse
-import datetime as dt
 import gzip
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from aggregator.stories.rendering import story_text
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline
 
-SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
 
 
@@ -45,14 +45,14 @@ def articles(record: Mapping[str, Any]) -> list[ArticleView]:
     """The articles of an event, cleaned, each of an outlet of its own."""
     names = [f"{record['id']}-{number}" for number in range(len(record["articles"]))]
     return [
-        cleaned(name, each | {"source": name}, SEEN + dt.timedelta(seconds=number))
+        cleaned(name, each | {"source": name}, SEEN + timedelta(seconds=number))
         for number, (name, each) in enumerate(
             zip(names, record["articles"], strict=True)
         )
     ]
 
 
-def cleaned(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleView:
+def cleaned(name: str, given: Mapping[str, Any], time: datetime) -> ArticleView:
     """The article as the daemon cleans it, as a report of `time`."""
     outlet, url = given.get("source"), given.get("url")
     title, text = given.get("title") or "", given.get("text") or ""

@@ -10,7 +10,6 @@ articles are called, and what pages are that were stuffed with somebody's text.
 """
 
 import argparse
-import datetime as dt
 import gzip
 import json
 import os
@@ -20,6 +19,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -231,7 +231,7 @@ def tuning() -> CopyTuning:
     return Tuning().section("copies", CopyTuning)
 
 
-NOON = dt.datetime(2026, 10, 12, 12, tzinfo=dt.UTC)
+NOON = datetime(2026, 10, 12, 12, tzinfo=UTC)
 
 
 class Library:

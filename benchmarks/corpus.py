@@ -13,7 +13,6 @@ of a signature taken from another article. What of these blocks is live (300,000
 terms and sampled shingles: nothing joins it by mistake. There are no families of copies across blocks.
 """
 
-import datetime as dt
 import functools
 import gzip
 import hashlib
@@ -24,6 +23,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ Ints = npt.NDArray[np.int64]
 # Articles that are live: config/tuning.yaml, events.kept_reach and copies.passage_reach
 WINDOW = 300_000
 BLOCK = 10_000  # articles of the stream in a database
-START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+START = datetime(2026, 1, 5, tzinfo=UTC)
 # So that most stories of a block are told to their end
 MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK
 MINUTES_A_BLOCK = (
@@ -77,7 +77,7 @@ class Made(NamedTuple):
     title: str
     text: str
     outlet: str
-    time: dt.datetime
+    time: datetime
     copy: int | None  # the number of the article that it is a copy of
 
     def entry(self) -> Entry:
@@ -304,7 +304,7 @@ class Stream:
         copy_of = (
             None if copy is None else int(self._numbers[self._start_of[story] + copy])
         )
-        moment = START + dt.timedelta(seconds=int(self._minute[n - 1] * 60))
+        moment = START + timedelta(seconds=int(self._minute[n - 1] * 60))
         return Made(n, story, title, text_, f"outlet{outlet}.example", moment, copy_of)
 
     def _pool_of(self, story: int) -> tuple[_Sentence, list[_Sentence]]:
@@ -402,7 +402,7 @@ class Clock:
     def __init__(self) -> None:
         self.time = START
 
-    def __call__(self) -> dt.datetime:
+    def __call__(self) -> datetime:
         return self.time
 
 

@@ -15,7 +15,6 @@ and F1 is theirs. For `pages-world` titles, days of publication and authors are 
 """
 
 import argparse
-import datetime as dt
 import gzip
 import hashlib
 import json
@@ -24,6 +23,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from aggregator.text.lines import fold_line
 SHINGLE_WORDS = 4
 _WORD = re.compile(r"\w+")
 # Pages are judged as they stood when they were saved; no moment of fetching is known.
-_SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+_SEEN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def shingles(text: str) -> Counter[tuple[str, ...]]:
@@ -154,9 +154,9 @@ def summary(rows: list[Row]) -> dict[str, float]:
     return figures
 
 
-def _same_day(found: dt.datetime, truth: str) -> bool:
-    wanted = dt.datetime.fromisoformat(truth)
-    return found.astimezone(wanted.tzinfo or dt.UTC).date() == wanted.date()
+def _same_day(found: datetime, truth: str) -> bool:
+    wanted = datetime.fromisoformat(truth)
+    return found.astimezone(wanted.tzinfo or UTC).date() == wanted.date()
 
 
 def main() -> None:

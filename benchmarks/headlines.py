@@ -11,11 +11,11 @@ the other parts (of equal ones the first) choose its titles and leads. Both figu
 """
 
 import argparse
-import datetime as dt
 import gzip
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,12 +69,12 @@ def stories(path: Path) -> Iterator[Story]:
         )
 
 
-def _published(row: dict[str, Any]) -> dt.datetime:
+def _published(row: dict[str, Any]) -> datetime:
     """When it was published, in UTC where no zone is named."""
-    published = dt.datetime.fromisoformat(
+    published = datetime.fromisoformat(
         (row.get("published") or UNDATED).replace("Z", "+00:00")
     )
-    return published if published.tzinfo else published.replace(tzinfo=dt.UTC)
+    return published if published.tzinfo else published.replace(tzinfo=UTC)
 
 
 def titles(articles: list[ArticleView], tuning: StoryTuning) -> Iterator[Headline]:

@@ -13,11 +13,11 @@ newest 500 stories have the merged text that the program gives them.
 
 import argparse
 import base64
-import datetime as dt
 import hashlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.stories.story_tuning import shipped_tuning
 
-END = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
+END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 A_DAY = 10_000
 BLOCK = 250_000
 TOLD = 500  # of the newest stories
@@ -70,7 +70,7 @@ class Invented(NamedTuple):
     outlet: str
     title: str
     text: str
-    time: dt.datetime
+    time: datetime
 
 
 def vocabulary(language: str) -> list[str]:
@@ -162,7 +162,7 @@ class Library:
                     title=_written(headline, language).rstrip(".。"),
                     text=_written(reported, language),
                     time=END
-                    + dt.timedelta(
+                    + timedelta(
                         minutes=float(self.minute[n - 1]), microseconds=n % 1000
                     ),
                 )
@@ -514,7 +514,7 @@ def _story(found: Sequence[Invented]) -> dict[str, Any]:
         "text": first.text,
         "first_published": first.time,
         "last_published": last.time,
-        "bumped_at": last.time + dt.timedelta(microseconds=last.n),
+        "bumped_at": last.time + timedelta(microseconds=last.n),
         "article_count": len(found),
         "outlet_count": len({one.outlet for one in found}),
         "report_count": len({one.outlet for one in found}),

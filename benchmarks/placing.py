@@ -18,7 +18,6 @@ is stored: runs are best compared by their ratio to it.
 
 import argparse
 import collections
-import datetime as dt
 import gc
 import hashlib
 import os
@@ -30,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,7 @@ def place_some(
     return outcomes
 
 
-def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
+def _clean(entry: Entry, seen: datetime) -> Prepared:
     job = PrepareJob(items=(EntryInput(entry=entry, accepted_at=seen),))
     answer = prepare(msgspec.msgpack.encode(job))
     return msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]

@@ -10,7 +10,6 @@ connection, as a stranger; the server is in this process, and so is who asks. 21
 """
 
 import argparse
-import datetime as dt
 import http.client
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from itertools import cycle, permutations
 from pathlib import Path
@@ -36,7 +36,7 @@ from benchmarks.library import END, NAMES, vocabulary
 from tests.support.services import all_services
 
 RUNS = 40
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def searches() -> dict[str, str]:

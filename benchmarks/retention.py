@@ -12,9 +12,9 @@ VACUUM FULL (what autovacuum leaves is more, and is used again).
 """
 
 import argparse
-import datetime as dt
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select, text, update
@@ -33,7 +33,7 @@ from aggregator.stories.story_tuning import shipped_tuning
 from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
-LATER = START + dt.timedelta(days=3 * 365)
+LATER = START + timedelta(days=3 * 365)
 
 
 def plans(age: int) -> list[tuple[str, RetentionPlan]]:
@@ -119,7 +119,7 @@ def run(database: Database, plan: RetentionPlan) -> list[float]:
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
             steady_clock.record_time(
-                connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1)
+                connection, LATER - timedelta(hours=hours), timedelta(days=1)
             )
     retention_job = Retention(pipeline.placer, plan)
     retention_job.step()  # reads the rules and where it is
@@ -168,7 +168,7 @@ def main() -> None:
     if given.due is not None:
         # Those of several blocks were not placed in order of time
         with database.write() as connection:
-            values = {"placed_at": START - dt.timedelta(days=2 * 365)}
+            values = {"placed_at": START - timedelta(days=2 * 365)}
             connection.execute(
                 update(article).where(article.c.inbox_no <= given.due).values(values)
             )

@@ -12,7 +12,6 @@ Over the events of `events-fulltext` with two reports or more:
 """
 
 import argparse
-import datetime as dt
 import gzip
 import json
 import os
@@ -22,6 +21,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from aggregator.model.article import ArticleView
 from aggregator.stories.story_tuning import shipped_tuning
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
@@ -38,9 +38,7 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             record = json.loads(line)
-            published = dt.datetime.fromisoformat(record["published"]).astimezone(
-                dt.UTC
-            )
+            published = datetime.fromisoformat(record["published"]).astimezone(UTC)
             article = ArticleView(
                 id=record["id"],
                 inbox_no=number,

@@ -10,10 +10,10 @@ different items a reader sees, by story and by storyline.
 """
 
 import argparse
-import datetime as dt
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -35,7 +35,7 @@ from aggregator.store.read import story_list
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.tables import affinity, article, story
 
-SETTLED = dt.timedelta(hours=6)
+SETTLED = timedelta(hours=6)
 LINE = func.coalesce(story.c.storyline, story.c.id)
 ITEMS = 100  # of a feed, as in config.yaml
 FEEDS = {
@@ -48,11 +48,11 @@ FEEDS = {
 
 def by_hour(
     records: list[LabelledRecord],
-) -> Iterator[tuple[dt.datetime, list[LabelledRecord]]]:
+) -> Iterator[tuple[datetime, list[LabelledRecord]]]:
     """Yield the records of each hour; an undated one is of the hour before it."""
-    last = dt.datetime.min.replace(tzinfo=dt.UTC)
+    last = datetime.min.replace(tzinfo=UTC)
 
-    def hour(record: LabelledRecord) -> dt.datetime:
+    def hour(record: LabelledRecord) -> datetime:
         nonlocal last
         if record.entry.published is not None:
             last = record.entry.published.time.replace(
@@ -126,7 +126,7 @@ def main() -> None:
         database = Database(f"sqlite:///{folder}/storylines.db")
         upgrade(database)
         pipeline = Pipeline(database, InlineExecutor(), tuning, utc_now, keep_all=True)
-        begun: dict[str, dt.datetime] = {}
+        begun: dict[str, datetime] = {}
         settled: dict[str, str] = {}
         lines: dict[str, str] = {}
         items: dict[str, set[str]] = {name: set() for name in FEEDS}

@@ -12,7 +12,6 @@ Pages: the HTML of `pages` and `pages-world` through the pipeline in this proces
 """
 
 import argparse
-import datetime as dt
 import gzip
 import json
 import os
@@ -23,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import create_engine, func, make_url, select, text
@@ -40,8 +40,8 @@ ENTRIES_A_TRANSACTION = 100
 ROUNDS = 3  # of the pages, in turns: what else the machine does then counts on both
 
 
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def place_all(entries: Sequence[Entry]) -> float:

@@ -4,12 +4,12 @@ Records are read and prepared as the pipeline does; then each article is compare
 last FARTHEST_DAYS, in the order of arrival, under the stream history of the days before.
 """
 
-import datetime as dt
 import gzip
 import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,7 +158,7 @@ def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
     """Return the files of a folder; those without an event are of one."""
     items = open_source(
         folder,
-        ReadOptions(tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC)),
+        ReadOptions(tuning=source_tuning(Tuning()), seen=datetime.now(UTC)),
     )
     entries = [item.entry for item in items if isinstance(item, InputEntry)]
     return [
@@ -220,7 +220,7 @@ def _case(given: Record, packer: TermPacker) -> Case:
 
 def _as_article(record: Record, number: int, terms: bytes, words: int) -> Article:
     """Return an article of a case, which has no row."""
-    published = dt.datetime.fromisoformat(record["published"]).astimezone(dt.UTC)
+    published = datetime.fromisoformat(record["published"]).astimezone(UTC)
     return Article(
         id=str(number),
         inbox_no=number,
@@ -316,8 +316,8 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
     return found
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _comparisons(

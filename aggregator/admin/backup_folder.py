@@ -1,12 +1,12 @@
 """The folder of backups: which there are, when the next one is due, and which are removed."""
 
-import datetime as dt
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aggregator.admin.backup import PACKED, Progress, back_up
@@ -42,7 +42,7 @@ class Backup(FrozenStruct):
     """A backup in the folder of backups; `before` is the revision of the upgrade that it precedes."""
 
     path: Path
-    made_at: dt.datetime
+    made_at: datetime
     size_bytes: int
     before: str | None = None
 
@@ -70,7 +70,7 @@ def backups(config: Config) -> list[Backup]:
         if match is None or match[1] != name:
             continue
         try:
-            made_at = dt.datetime.strptime(match[2], TIME).replace(tzinfo=dt.UTC)
+            made_at = datetime.strptime(match[2], TIME).replace(tzinfo=UTC)
             size = path.stat().st_size
         except (ValueError, OSError):  # not a time, or deleted meanwhile
             continue
@@ -80,7 +80,7 @@ def backups(config: Config) -> list[Backup]:
     return sorted(kept, key=lambda backup: (backup.made_at, backup.path), reverse=True)
 
 
-def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
+def backup_state(config: Config, database: Database, now: datetime) -> BackupState:
     """Return the state of the daemon's backups; reads at most one row of the database.
 
     No backup is due if the daemon makes none, or if nothing is stored yet.
@@ -101,8 +101,8 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
             since = last.made_at
             why = f"the last one is from {since:%Y-%m-%d}"
         if since is not None:
-            due = since + dt.timedelta(seconds=every)
-            if now > due + dt.timedelta(seconds=_LATE_SHARE * every):
+            due = since + timedelta(seconds=every)
+            if now > due + timedelta(seconds=_LATE_SHARE * every):
                 words = f"a backup is overdue: {why}"
     return BackupState(
         every_seconds=every,
@@ -118,7 +118,7 @@ class _StoppedError(Exception):
 
 
 def back_up_gently(
-    config: Config, database: Database, now: dt.datetime, stop: Callable[[], bool]
+    config: Config, database: Database, now: datetime, stop: Callable[[], bool]
 ) -> None:
     """Make the daemon's backup, with a pause after each step. Deletes the unfinished backup on `stop()`."""
 
@@ -150,7 +150,7 @@ def keep_before_upgrade(
     config: Config,
     database: Database,
     revision: str,
-    now: dt.datetime,
+    now: datetime,
     progress: Progress,
 ) -> tuple[Path | None, str]:
     """Back up a SQLite database before an upgrade to `revision`, if possible; returns the file and a message.
@@ -174,7 +174,7 @@ def keep_before_upgrade(
 def back_up_as_configured(
     config: Config,
     database: Database,
-    now: dt.datetime,
+    now: datetime,
     progress: Progress,
     *,
     before: str | None = None,
@@ -211,13 +211,13 @@ def describe_backup(file: Path) -> str:
         return f"{file}, which a newer backup has replaced"
 
 
-def backup_file(to: Path, config: Config, now: dt.datetime) -> Path:
+def backup_file(to: Path, config: Config, now: datetime) -> Path:
     """Return the path of a backup: the file `to`, or a file with a standard name in the folder `to`."""
     if os.path.isdir(to) or not to.suffix:  # noqa: PTH112 - Path raises below an unreadable folder
         return to / _file_name(config, now)
     return to
 
 
-def _file_name(config: Config, now: dt.datetime, before: str | None = None) -> str:
+def _file_name(config: Config, now: datetime, before: str | None = None) -> str:
     suffix = "" if before is None else f"-before-{before}"
     return f"{database_name(config.database_url)}-{in_utc(now):{TIME}}{suffix}{PACKED}"

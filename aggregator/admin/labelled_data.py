@@ -1,11 +1,11 @@
 """Labelled records: which of them report one event, as `eval` and training read them."""
 
-import datetime as dt
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from itertools import chain, combinations
 from operator import itemgetter
 from pathlib import Path
@@ -49,7 +49,7 @@ def labelled_records(database: Database) -> Iterator[bytes]:
     assigned_stories = labels(database)
     with database.read() as connection:
         for view in article_views.views_with_text(connection, assigned_stories):
-            published: dt.date | None = view.published
+            published: date | None = view.published
             if view.published is not None and view.published_precision == "day":
                 published = view.published.date()  # midnight would be read as a time
             record = {
@@ -188,7 +188,7 @@ def dataset_name(path: Path | str) -> str:
 
 def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Return the records in the order of placing."""
-    last = dt.datetime.min.replace(tzinfo=dt.UTC)
+    last = datetime.min.replace(tzinfo=UTC)
     times = []
     for record in records:
         if record.entry.published:

@@ -1,8 +1,8 @@
 """Measures of storylines: stories as they stand together, compared with labelled affairs."""
 
-import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from aggregator.admin.labelled_data import LoosePairs, loose_pairs, usage_errors
 from aggregator.model.structs import FrozenStruct
 
 # Pairs of stories that are further apart do not count.
-_WITHIN = dt.timedelta(days=3)
+_WITHIN = timedelta(days=3)
 # Repeats are counted among so many places of the front page.
 _PLACES = (30, 60)
 
@@ -62,7 +62,7 @@ def measure_storylines(
     lines: Groups,
     stories: Groups,
     *,
-    times: Mapping[str, dt.datetime],
+    times: Mapping[str, datetime],
     wanted: Sequence[set[str]],
     affairs: Groups,
     ranked: Sequence[str],

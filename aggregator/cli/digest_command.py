@@ -1,6 +1,6 @@
 """The command `digest`."""
 
-import datetime as dt
+from datetime import timedelta
 from typing import Annotated
 
 from aggregator.cli import output
@@ -41,7 +41,7 @@ def digest(
         reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
-                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
+                span = digests.span_since(connection, now - timedelta(days=1), now)
             else:
                 span = digests.next_span(connection, DIGEST, now)
         wanted = settings.digest_filter(now, reader.mutes())

@@ -4,7 +4,6 @@ Progress with rate and remaining time goes to standard error, if that is a termi
 """
 
 import csv
-import datetime as dt
 import io
 import logging
 import os
@@ -13,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
@@ -174,11 +174,11 @@ def fill_template(template: str, **values: object) -> str:
     return templates.get_template(template).render(values).rstrip("\n")
 
 
-def cell(value: object, now: dt.datetime) -> str:
+def cell(value: object, now: datetime) -> str:
     """Return a value as one line of text; a time is in UTC, of another year as a date."""
     if value is None:
         return "-"
-    if isinstance(value, dt.datetime):
+    if isinstance(value, datetime):
         moment = in_utc(value)
         form = "%m-%d %H:%M" if moment.year == now.year else "%Y-%m-%d"
         return moment.strftime(form)
@@ -267,7 +267,7 @@ def write_csv(
 
 
 def _harmless(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
+    if isinstance(value, datetime):
         return in_utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, str):
         from aggregator.publish.sanitise import visible

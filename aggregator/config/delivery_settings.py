@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import datetime as dt
 import importlib
 import re
 import sys
+from datetime import UTC, datetime, time, timedelta
 from importlib.util import find_spec
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -218,7 +218,7 @@ class DigestConfig(Part):
             raise ValueError("to: one address is there twice")
         return self
 
-    def last_due(self, now: dt.datetime) -> dt.datetime | None:
+    def last_due(self, now: datetime) -> datetime | None:
         """Return the latest time, not after `now`, that a digest is due; None without digests.
 
         A local time that the clocks skip is due an hour later; if they repeat it, the first is meant.
@@ -228,10 +228,10 @@ class DigestConfig(Part):
         zone = None if self.timezone is None else ZoneInfo(self.timezone)
         today = now.astimezone(zone).date()
         for days_ago in range(9):
-            date = today - dt.timedelta(days=days_ago)
+            date = today - timedelta(days=days_ago)
             if self.every == "weekly" and _DAYS[date.weekday()] != self.day:
                 continue
-            local = dt.datetime.combine(date, dt.time.fromisoformat(self.at), zone)
-            if (due := local.astimezone(dt.UTC)) <= now:
+            local = datetime.combine(date, time.fromisoformat(self.at), zone)
+            if (due := local.astimezone(UTC)) <= now:
                 return due
         return None

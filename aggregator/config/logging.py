@@ -5,12 +5,12 @@ A JSON record is always one line. Under systemd's journal each line begins with 
 so that `journalctl -p warning` works.
 """
 
-import datetime as dt
 import json
 import logging
 import os
 import sys
 import threading
+from datetime import UTC, datetime
 from types import TracebackType
 
 from aggregator.config.messages import redact
@@ -95,7 +95,7 @@ class _Formatter(logging.Formatter):
         """Return the lines of a record as text."""
         first = f"{level:7} {message}"
         if not self.with_priority:  # the journal has the time
-            time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+            time = datetime.fromtimestamp(record.created, UTC)
             first = f"{time:%Y-%m-%d %H:%M:%S} {first}"
         if event := getattr(record, "event", None):
             first += f" event={event}"
@@ -107,7 +107,7 @@ class _Json(_Formatter):
         self, record: logging.LogRecord, level: str, message: str, trace: list[str]
     ) -> list[str]:
         """Return the line of a record as JSON."""
-        when = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(
             timespec="milliseconds"
         )
         line = {

@@ -4,10 +4,10 @@ Secrets are recognized by their form: the name and password in a URL, the values
 names of keys, our own tokens and signing keys, and the credentials of an Authorization header.
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -93,7 +93,7 @@ def is_relative(text: str) -> bool:
     return bool(_AGO.fullmatch(text.strip()))
 
 
-def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
+def parse_moment(value: str, now: datetime) -> datetime:
     """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time, in UTC if it has no zone.
 
     An age before the year 1 is that year. Raises UsageError for anything else.
@@ -101,24 +101,22 @@ def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
     try:
         if ago := _AGO.fullmatch(value.strip()):
             with suppress(OverflowError):
-                return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            return dt.datetime.min.replace(tzinfo=dt.UTC)
-        moment = dt.datetime.fromisoformat(value.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(
-            dt.UTC
-        )
+                return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return datetime.min.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
             "must be like 24h, 7d, 2026-11-20 or 2026-11-20T08:00:00Z"
         ) from None
 
 
-def parse_end(value: str, now: dt.datetime) -> dt.datetime:
+def parse_end(value: str, now: datetime) -> datetime:
     """Parse like `parse_moment`; a date is the end of that day."""
     moment = parse_moment(value, now)
     if not _DATE.fullmatch(value.strip()):
         return moment
     try:
-        return moment + dt.timedelta(days=1, microseconds=-1)
+        return moment + timedelta(days=1, microseconds=-1)
     except OverflowError:
         return moment

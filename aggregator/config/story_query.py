@@ -5,8 +5,8 @@ description, the option of commands, the argument of the Python API and of the M
 query; the name of a field is the name in all of them. Their order is the order in addresses.
 """
 
-import datetime as dt
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlencode
 
@@ -106,8 +106,8 @@ class Filters(QueryModel):
         description="with these words in the title or an article; "
         '"two words" is a phrase, rebel* a prefix, -word excludes a word',
     )
-    since: str | dt.datetime | None = None
-    until: str | dt.datetime | None = None
+    since: str | datetime | None = None
+    until: str | datetime | None = None
     # A factory hides the default 1 from the API's description: clients send defaults, and so override saved queries.
     min_outlets: Count = Field(
         default_factory=lambda: 1, description="with at least this many outlets"
@@ -145,8 +145,8 @@ class StoryFilter(Filters):
     `mutes` are those of the owner (store/read/muted.py).
     """
 
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     limit: int = 50
     after: str | None = None
     mutes: tuple[Mute, ...] = ()
@@ -159,7 +159,7 @@ class StoryQuery(Filters):
     until: Moment = Field("", description=_UNTIL)
 
     def story_filter(
-        self, now: dt.datetime, limit: int, after: str | None = None
+        self, now: datetime, limit: int, after: str | None = None
     ) -> StoryFilter:
         """Return the filter at the time `now`."""
         filters = {name: getattr(self, name) for name in Filters.model_fields}
@@ -191,7 +191,7 @@ class ArticleFilters(QueryModel):
     outlet: Text = Field("", description="of this outlet")
     language: Text = Field("", description="in this language, such as en")
 
-    def story_filter(self, now: dt.datetime, limit: int) -> StoryFilter:
+    def story_filter(self, now: datetime, limit: int) -> StoryFilter:
         """Return the filter of the stories of these articles at the time `now`."""
         return StoryQuery.model_construct(**dict(self)).story_filter(now, limit)
 

@@ -1,10 +1,10 @@
 """The kinds of values that config.yaml has: durations, sizes, networks, names, and how they are written."""
 
-import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +40,7 @@ LONGEST_INTERVAL_DAYS = 365
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
 # A syntax check needs some time, and does not depend on it.
-ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

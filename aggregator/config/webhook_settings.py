@@ -4,10 +4,10 @@ The name of a recipient is unique among all of them: `desk` is a webhook, `notif
 `digest:anna@example.org` a reader of the digest. `digest:` alone receives nothing: it is the list of digests.
 """
 
-import datetime as dt
 import hashlib
 import os
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -41,7 +41,7 @@ class Recipient:
         """A hash of the URL, which shows whether the URL changed."""
         return hashlib.sha256(self.url.encode()).digest()
 
-    def story_filter(self, now: dt.datetime) -> StoryFilter | None:
+    def story_filter(self, now: datetime) -> StoryFilter | None:
         """Return the filter of its stories; None for all stories."""
         return None if self.query is None else self.query.story_filter(now, _NO_LIMIT)
 

@@ -1,9 +1,9 @@
 """Which sources and pages are due, and which of them may be polled now: few of each host at once."""
 
-import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -51,9 +51,9 @@ class DueJobs:
         self._version: int | str | None = None
         self._schedule: list[DueSource] = []
         # When the first page is due; None without pages
-        self._pages_at: dt.datetime | None = None
+        self._pages_at: datetime | None = None
 
-    def read(self, now: dt.datetime) -> None:
+    def read(self, now: datetime) -> None:
         """Read the due times, unless nothing was stored since they were read."""
         version = self._database.data_version()
         if version != self._version:
@@ -62,13 +62,13 @@ class DueJobs:
                 self._pages_at = pending_pages.next_due(connection, now)
             self._version = version
 
-    def has_pages(self, now: dt.datetime) -> bool:
+    def has_pages(self, now: datetime) -> bool:
         """Return whether a page is due."""
         return self._pages_at is not None and self._pages_at <= now
 
     def next(
         self,
-        now: dt.datetime,
+        now: datetime,
         under_way: Mapping[str, str],
         backing_off: Mapping[str, float],
         most: int,
@@ -117,7 +117,7 @@ class DueJobs:
             self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
         return startable
 
-    def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
+    def _due_sources(self, now: datetime, limit: int) -> list[FetchJob]:
         """Return at most `limit` due sources, with those under way, the longest waiting first.
 
         The hundred feeds of a slow or limiting host must not fill the list: few of each host are in it.

@@ -1,12 +1,12 @@
 """The work of the writer beside placing: rendering, the index, retention and backups, in their turns."""
 
-import datetime as dt
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from aggregator.intake.prepare import Stop
@@ -70,7 +70,7 @@ class Maintenance:
         from apscheduler.schedulers.background import BackgroundScheduler
 
         scheduler = BackgroundScheduler(
-            timezone=dt.UTC,
+            timezone=UTC,
             executors={
                 "default": ThreadPoolExecutor(
                     pool_kwargs={"thread_name_prefix": "maintenance"}
@@ -101,7 +101,7 @@ class Maintenance:
             for job in self._jobs:
                 with suppress(JobLookupError):  # `stop` was called meanwhile
                     self._scheduler.modify_job(
-                        job.name, next_run_time=dt.datetime.now(dt.UTC)
+                        job.name, next_run_time=datetime.now(UTC)
                     )
 
     def failures(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The maintenance tasks of the daemon; docs/operating.md lists them."""
 
-import datetime as dt
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
@@ -36,7 +36,7 @@ def maintenance(
     """Return the schedule of all tasks of one configuration."""
     batch = config.effective_tuning.values("placing")["batch_articles"]
     minute = config.effective_tuning.values("retention")["check_seconds"]
-    window = dt.timedelta(days=config.effective_tuning.values("events")["window_days"])
+    window = timedelta(days=config.effective_tuning.values("events")["window_days"])
     database = services.database
     fenced = services.lock.fenced
     now = services.now

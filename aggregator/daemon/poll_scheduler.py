@@ -3,11 +3,11 @@
 The due time of a source is a column, so a restart needs no state. Only the writer polls.
 """
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 
 from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.daemon.due_jobs import DueJobs, FetchJob
@@ -66,7 +66,7 @@ class PollScheduler:
         # Failed jobs → next attempt, monotonic
         self._backing_off: dict[str, float] = {}
         self._files_logged_until = 0.0  # monotonic
-        self._last_tick: dt.datetime | None = None
+        self._last_tick: datetime | None = None
         self._due_jobs = DueJobs(services)
 
     def stop(self) -> None:
@@ -81,10 +81,10 @@ class PollScheduler:
         self._quiet_polls.write(self._database.with_read_timeout())
         return running
 
-    def cap_due_times(self, now: dt.datetime) -> None:
+    def cap_due_times(self, now: datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
         self._quiet_polls.forget()
-        latest = now + dt.timedelta(seconds=self._client.tuning.interval_cap_seconds)
+        latest = now + timedelta(seconds=self._client.tuning.interval_cap_seconds)
         with self._database.write() as connection:
             moved = {}
             for row in all_due(connection):

@@ -1,8 +1,8 @@
 """The services that the daemon provides to each Runtime."""
 
-import datetime as dt
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 from aggregator.model.clock import Clock
@@ -23,5 +23,5 @@ class DaemonServices(NamedTuple):
     failed: Callable[[BaseException], None]  # receives the error that ends the daemon
     rested: Callable[[], None]  # called when nothing was placed for a while
     metrics_registry: Metrics
-    started_at: dt.datetime
+    started_at: datetime
     last_reload: Callable[[], Reload | None]

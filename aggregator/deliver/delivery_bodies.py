@@ -3,10 +3,10 @@
 A message holds the change and the current story, with excerpts only (docs/sending.md).
 """
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -171,7 +171,7 @@ def _plain(text: str) -> str:
     return _MENTION.sub("@\u2060", one_line(text))
 
 
-def trial(recipient: Recipient, now: dt.datetime) -> bytes | Notice:
+def trial(recipient: Recipient, now: datetime) -> bytes | Notice:
     """Return the message of a test."""
     if not isinstance(recipient, Webhook):
         return Notice("Test", "This is a test of aggregator.")
@@ -208,5 +208,5 @@ def _members(source: object, names: Sequence[str]) -> dict[str, object]:
     members: dict[str, object] = {}
     for name in names:
         value = getattr(source, name)
-        members[name] = in_utc(value) if isinstance(value, dt.datetime) else value
+        members[name] = in_utc(value) if isinstance(value, datetime) else value
     return members

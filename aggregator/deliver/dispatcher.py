@@ -6,8 +6,8 @@ far in the past (an archive, a flood) are skipped. When a story is merged into a
 that received a delivery about it is notified, whatever its query.
 """
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from aggregator.config import webhook_settings
 from aggregator.config.story_query import StoryFilter
@@ -54,9 +54,9 @@ class WebhookDispatcher:
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(r.query and r.query.query for r in recipients)
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
-        self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
+        self._steady = timedelta(days=all_tuning.values("retention")["steady_days"])
         # Deliveries that ended are kept so long: a webhook is sent the merge of a story that it was sent before.
-        self._kept = dt.timedelta(days=all_tuning.values("events")["window_days"])
+        self._kept = timedelta(days=all_tuning.values("events")["window_days"])
         self._now = now
         # The version of the database when no change waited
         self._quiet_version: int | str | None = None
@@ -124,7 +124,7 @@ class WebhookDispatcher:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return names
 
-    def make_digest(self, until: dt.datetime) -> list[str] | None:
+    def make_digest(self, until: datetime) -> list[str] | None:
         """Store a digest of the changes up to `until` and its mail; return its readers.
 
         Without new stories there is none. Return None if the full-text index is behind: try again soon. The
@@ -170,7 +170,7 @@ class WebhookDispatcher:
         connection: Connection,
         hook: webhook_settings.Webhook | webhook_settings.Notification,
         changes: Sequence[Change],
-        now: dt.datetime,
+        now: datetime,
     ) -> list[Change]:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)

@@ -1,9 +1,9 @@
 """Send the deliveries of one recipient in order, store their results, and schedule retries."""
 
-import datetime as dt
 import logging
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhook_settings import (
@@ -23,7 +23,7 @@ from aggregator.store.deliveries import recipients, sending
 from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
 
-_HOUR = dt.timedelta(hours=1)
+_HOUR = timedelta(hours=1)
 _RETRY_JITTER = 0.2  # This share of a gap is added or subtracted at random.
 _GONE = 410
 
@@ -54,10 +54,10 @@ class WebhookSender:
         self._transmitter = transmitter
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._longest_wait = net_tuning(all_tuning).interval_cap_seconds
-        self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
+        self._steady = timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
         self._chance = chance
-        self._last: dt.datetime | None = None  # the time of the last step
+        self._last: datetime | None = None  # the time of the last step
         # The result of the last attempt, until the database has stored it
         self._unstored: tuple[Delivery, PostResult] | None = None
 
@@ -70,7 +70,7 @@ class WebhookSender:
                 due = self._next_due(connection, now)
             if due is None:
                 return None
-            if isinstance(due, dt.datetime):
+            if isinstance(due, datetime):
                 return max(0.0, (due - self._now()).total_seconds())
             message = self._writer.write(self._webhook, due)
             if message is None:  # nothing is left to be sent
@@ -91,7 +91,7 @@ class WebhookSender:
         self._log_attempt(delivery, posted, outcome)
         return 0.0
 
-    def _correct_times(self, now: dt.datetime) -> None:
+    def _correct_times(self, now: datetime) -> None:
         """Make deliveries due that a wrong clock made due too late.
 
         After the clock was set back, all waiting deliveries are due now. At the start, a delivery is due within
@@ -99,7 +99,7 @@ class WebhookSender:
         """
         latest = now
         if self._last is None:
-            latest += 2 * dt.timedelta(seconds=self._longest_wait)
+            latest += 2 * timedelta(seconds=self._longest_wait)
         if self._last is None or is_overdue_by_jump(self._last, now):
             name = self._webhook.name
             self._database.transact(
@@ -123,8 +123,8 @@ class WebhookSender:
         )  # fmt: skip
 
     def _next_due(
-        self, connection: Connection, now: dt.datetime
-    ) -> Delivery | dt.datetime | None:
+        self, connection: Connection, now: datetime
+    ) -> Delivery | datetime | None:
         """Return the next delivery as `sending.next_due`.
 
         The last message of an hour that a limit allows contains everything that waits.
@@ -166,8 +166,8 @@ class WebhookSender:
             due,
             now,
             posted.problem,
-            next_at=None if is_final else now + dt.timedelta(seconds=gap),
-            resumes_at=now + dt.timedelta(seconds=pause),
+            next_at=None if is_final else now + timedelta(seconds=gap),
+            resumes_at=now + timedelta(seconds=pause),
         )
         if is_final:
             return f"{posted.problem}; given up"

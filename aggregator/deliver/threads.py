@@ -5,11 +5,11 @@ deliveries only. A stop cancels a running request; the delivery is sent again, w
 next start.
 """
 
-import datetime as dt
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 
 from aggregator.config import webhook_settings
@@ -70,7 +70,7 @@ class WebhookThreads:
                 )
             )
 
-    def make_digest(self, until: dt.datetime) -> bool:
+    def make_digest(self, until: datetime) -> bool:
         """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
         readers = self.dispatcher.make_digest(until)
         for name in readers or ():

@@ -1,9 +1,9 @@
 """Send one delivery: a signed request to a webhook; Apprise sends notifications and the mail of digests."""
 
 import base64
-import datetime as dt
 import hashlib
 import hmac
+from datetime import datetime
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
@@ -79,7 +79,7 @@ class Transmitter:
         self._apprise = AppriseRunner(client.allow_private, seconds)
 
     def send(
-        self, recipient: Recipient, id_: str, message: bytes | Notice, now: dt.datetime
+        self, recipient: Recipient, id_: str, message: bytes | Notice, now: datetime
     ) -> PostResult:
         """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
         match recipient, message:

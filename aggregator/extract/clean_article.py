@@ -3,8 +3,8 @@
 If a page turns out to be a bot wall, a list or empty, the entry's own text is used instead.
 """
 
-import datetime as dt
 import re
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -72,7 +72,7 @@ def clean_entry(
     page: bytes | None = None,
     page_charset: str | None = None,
     page_url: str | None = None,
-    seen: dt.datetime,
+    seen: datetime,
     tuning: Tuning,
     has_own: bool = False,
 ) -> CleanedEntry:
@@ -121,9 +121,7 @@ def clean_entry(
     return cleaned
 
 
-def _finish(
-    entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
-) -> CleanedEntry:
+def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> CleanedEntry:
     """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
     forbids = permissions(*draft.facts.robots, entry.robots)

@@ -4,7 +4,7 @@ The text is taken from the first of these that exists: the fetched page, a page 
 the entry's own text, its HTML fragment, its title alone.
 """
 
-import datetime as dt
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -44,7 +44,7 @@ def draft_from_page(
     *,
     charset: str | None,
     url: str | None,
-    seen: dt.datetime,
+    seen: datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
     """Return the draft of the bytes of a page; its headers name the charset `charset`."""
@@ -64,7 +64,7 @@ def _draft_from_html(
     entry: Entry,
     html: str,
     url: str | None,
-    seen: dt.datetime,
+    seen: datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
     page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
@@ -106,9 +106,7 @@ def _draft_from_html(
     )
 
 
-def draft_from_entry(
-    entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning
-) -> Draft:
+def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -> Draft:
     """Return the draft of an entry without its page."""
     html = entry.html or ""
     if entry.is_page and entry.html is not None:
@@ -147,7 +145,7 @@ def draft_from_entry(
 
 
 def with_own_text(
-    entry: Entry, of_page: Draft, seen: dt.datetime, text_tuning: ExtractTuning
+    entry: Entry, of_page: Draft, seen: datetime, text_tuning: ExtractTuning
 ) -> Draft:
     """Return a draft with the entry's own text, if the page has hardly any text and the entry has more."""
     draft = draft_from_entry(entry, seen, text_tuning)
@@ -178,7 +176,7 @@ def with_own_text(
     )
 
 
-def declared_time(entry: Entry, seen: dt.datetime) -> Published | None:
+def declared_time(entry: Entry, seen: datetime) -> Published | None:
     declared = entry.published
     return declared if declared is not None and plausible(declared.time, seen) else None
 

@@ -15,13 +15,13 @@ absolute path.
 """
 
 import base64
-import datetime as dt
 import hashlib
 import html
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Sequence, Set
+from datetime import datetime
 from typing import Literal
 
 from aggregator.model.entry import Entry
@@ -147,7 +147,7 @@ class Content(FrozenStruct):
 
     title: str
     text: str
-    minute: dt.datetime | None  # declared; None if only the poll gave the entry a time
+    minute: datetime | None  # declared; None if only the poll gave the entry a time
 
 
 def content_of(entry: Entry) -> Content:
@@ -162,7 +162,7 @@ def content_of(entry: Entry) -> Content:
     )
 
 
-def declared_minute(entry: Entry) -> dt.datetime | None:
+def declared_minute(entry: Entry) -> datetime | None:
     """Return the minute that the entry declares; None if only the poll gave it a time."""
     declared = _declared_time(entry)
     return declared and declared.replace(second=0, microsecond=0)
@@ -267,7 +267,7 @@ def _fragment(entry: Entry) -> str:
     return (entry.url or "").partition("#")[2]
 
 
-def _declared_time(entry: Entry) -> dt.datetime | None:
+def _declared_time(entry: Entry) -> datetime | None:
     if entry.published is None or entry.published.origin == "poll":
         return None
     return entry.published.time

@@ -1,6 +1,6 @@
 """The article that is being placed: an entry with its clean text and fingerprint, before any decision."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ _OUTLET_CHARS = 300
 
 
 def incoming_article(
-    waiting: InboxEntry, prepared: Prepared, now: dt.datetime, *, wire_confidence: float
+    waiting: InboxEntry, prepared: Prepared, now: datetime, *, wire_confidence: float
 ) -> StoredArticle:
     """Return the article of an entry that was prepared and not rejected; its story is "".
 
@@ -112,7 +112,7 @@ def _outlet(
     return entry.feed_outlet, outlet.key[:_OUTLET_CHARS]
 
 
-def _effective_time(waiting: InboxEntry, published: Published | None) -> dt.datetime:
+def _effective_time(waiting: InboxEntry, published: Published | None) -> datetime:
     if waiting.effective_at:
         return waiting.effective_at
     time = waiting.entry.assumed_at or waiting.accepted_at

@@ -7,10 +7,10 @@ story, the storylines of both become one if they are near enough, and the older 
 storyline otherwise: a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
 """
 
-import datetime as dt
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import product
 
 from aggregator.grouping.pairs.pair_model import UNLIKE
@@ -91,7 +91,7 @@ def join_nearest(
     connection: Connection,
     constraints: Constraints,
     story: str,
-    at: dt.datetime,
+    at: datetime,
     numbers: Iterable[int],
 ) -> None:
     """Make the storyline of a story one with those of near stories, the nearest first.

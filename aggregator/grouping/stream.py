@@ -7,9 +7,9 @@ day (UTC), so decisions depend on the inbox and not on the moment of placing. Af
 more than the days of a snapshot, a period ends with the first entry of the right time.
 """
 
-import datetime as dt
 import logging
 from collections import deque
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -33,8 +33,8 @@ from aggregator.stories.counting.copy_groups import origin_link, sender_of
 
 log = logging.getLogger(__name__)
 
-_DAY = dt.timedelta(days=1)
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Keep so many times the days of a snapshot, so that a few entries of a wrong time do not drop its periods.
 _PERIODS_KEPT = 2
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
@@ -46,7 +46,7 @@ class NewsStream:
     def __init__(self, tuning: PairTuning, window_days: float) -> None:
         self._tuning = tuning
         self._window_days = int(window_days)
-        self._window = dt.timedelta(days=window_days)
+        self._window = timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
         # The newest closed period; None: not read yet
@@ -72,7 +72,7 @@ class NewsStream:
         self._last = None
 
     def before(
-        self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: dt.datetime
+        self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: datetime
     ) -> None:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no

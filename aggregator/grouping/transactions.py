@@ -4,10 +4,10 @@ The parts that decide are made when they are first needed. A start needs none of
 (numpy, tables of words) would take a fifth of its CPU.
 """
 
-import datetime as dt
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aggregator.config.tuning import Tuning
@@ -30,7 +30,7 @@ class Transactions:
         self,
         database: Database,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Callable[[], datetime],
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
     ) -> None:
         self.database = database

@@ -4,10 +4,10 @@
 itself if no other process is the writer; otherwise it stores a row and waits for the answer.
 """
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -46,7 +46,7 @@ _POLL_SECONDS = 0.1
 
 
 def enqueue(
-    database: Database, now: dt.datetime, kind: CommandKind, payload: bytes
+    database: Database, now: datetime, kind: CommandKind, payload: bytes
 ) -> int:
     """Store a command for the writer; return its number."""
     return database.transact(

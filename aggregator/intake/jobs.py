@@ -4,8 +4,8 @@ Each depends on its job only (no clock, network or database), so it may be repea
 another machine with the same result. `parse_feed` and `parse_mail` run such a job and wait for its result.
 """
 
-import datetime as dt
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,7 +81,7 @@ def feed_job(
     all_tuning: Tuning,
     *,
     source: str,
-    seen: dt.datetime,
+    seen: datetime,
     **settings: Any,
 ) -> FeedJob:
     """Return the job of a feed that was fetched; `settings`: further fields of FeedJob.
@@ -108,7 +108,7 @@ class MailJob(FrozenStruct):
 
     data: bytes
     source: str
-    seen: dt.datetime
+    seen: datetime
 
 
 def prepare(job: bytes) -> bytes:
@@ -230,7 +230,7 @@ def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
 
 
 def parse_mail(
-    executor: Executor, data: bytes, *, source: str, seen: dt.datetime
+    executor: Executor, data: bytes, *, source: str, seen: datetime
 ) -> Entry:
     """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
     job = MailJob(data=data, source=source, seen=seen)

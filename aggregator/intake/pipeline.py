@@ -11,11 +11,11 @@ ends in one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
-import datetime as dt
 import logging
 import math
 import time
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -229,7 +229,7 @@ class Pipeline:
 
 
 def _take_turn(
-    connection: Connection, now: dt.datetime, slow: Collection[str]
+    connection: Connection, now: datetime, slow: Collection[str]
 ) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn. `slow`: slow sources."""
     count = inbox.put_in_order(
@@ -242,7 +242,7 @@ def _take_turn(
     return count, are_left
 
 
-def _end(connection: Connection, now: dt.datetime) -> None:
+def _end(connection: Connection, now: datetime) -> None:
     began, early = first_reading.end(connection)
     first = early and inbox.first_out_of_order(connection, began, early)
     words = "the first reading has ended"

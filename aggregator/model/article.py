@@ -1,6 +1,6 @@
 """A placed article, as its story counts it, as grouping compares it, and as output shows it."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Literal
 
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
@@ -21,7 +21,7 @@ class CountedArticle(FrozenStruct):
     # The number of its entry; among equal times the lower number came first
     inbox_no: int
     outlet_key: str | None
-    effective_at: dt.datetime
+    effective_at: datetime
     copy_of: str | None
     wire: str | None
     role: Role
@@ -46,7 +46,7 @@ class Article(CountedArticle):
     title: str
     # Whether later articles are compared with it; among the copies of a text, only the first is
     is_compared: bool
-    published: dt.datetime | None
+    published: datetime | None
     date_counts: bool  # see store/tables/article_tables.py
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
     body_words: int
@@ -87,7 +87,7 @@ class ComparedText(FrozenStruct):
     copy_of: str | None = None
     url: str | None = None
     source: str = ""
-    published: dt.datetime | None = None
+    published: datetime | None = None
 
 
 class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
@@ -96,8 +96,8 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     outlet: str | None  # its name
     url: str | None
     title: str
-    published: dt.datetime | None
-    seen: dt.datetime
+    published: datetime | None
+    seen: datetime
     language: str | None
     kind_evidence: str | None = None
     style: float | None = None  # see model/prepared.py

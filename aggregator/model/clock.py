@@ -1,16 +1,16 @@
 """The time, as aware datetimes in UTC."""
 
-import datetime as dt
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-Clock = Callable[[], dt.datetime]  # returns the time, in UTC
+Clock = Callable[[], datetime]  # returns the time, in UTC
 
 
-def utc_now() -> dt.datetime:
+def utc_now() -> datetime:
     """Return the current time in UTC."""
-    return dt.datetime.now(dt.UTC)
+    return datetime.now(UTC)
 
 
-def in_utc(time: dt.datetime) -> dt.datetime:
+def in_utc(time: datetime) -> datetime:
     """Return the time in UTC."""
-    return time if time.tzinfo is dt.UTC else time.astimezone(dt.UTC)
+    return time if time.tzinfo is UTC else time.astimezone(UTC)

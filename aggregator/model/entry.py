@@ -1,6 +1,6 @@
 """A parsed feed and its entries as the source delivers them, before any decision about them."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Literal
 
 from aggregator.model.structs import FrozenStruct
@@ -13,7 +13,7 @@ Authority = Literal["own", "page", "handed", "foreign"]
 class Published(FrozenStruct):
     """The time of publication that an article states; "poll": it is undated, and the time is that of its poll."""
 
-    time: dt.datetime
+    time: datetime
     precision: Precision = "minute"
     # "feed": declared with the entry, by a feed or a record
     origin: PublishedOrigin = "feed"
@@ -69,10 +69,10 @@ class Entry(FrozenStruct):
     is_saved_text: bool = False
     published: Published | None = None
     # Effective time if no date is found; None: the time of its acceptance
-    assumed_at: dt.datetime | None = None
+    assumed_at: datetime | None = None
     # The last poll of its feed before the entry appeared there; an earlier date is not believed
-    last_poll: dt.datetime | None = None
-    updated: dt.datetime | None = None
+    last_poll: datetime | None = None
+    updated: datetime | None = None
     # The outlet as declared by the source, the record, the entry's <source> or the folder
     outlet: str | None = None
     # Set for an entry of a feed, unless the outlet is configured for its source (extract/outlets.py)
@@ -104,7 +104,7 @@ class EntryInput(FrozenStruct):
     """An entry with all input of its article. `accepted_at` limits plausible dates."""
 
     entry: Entry
-    accepted_at: dt.datetime
+    accepted_at: datetime
     is_revision: bool = False
     page: bytes | None = None
     page_url: str | None = None

@@ -4,9 +4,9 @@ The rate is an exponentially decaying mean of new entries a day. It is updated o
 entries, so the stored rate is that of the time before a source became silent.
 """
 
-import datetime as dt
 import math
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal
 
 from aggregator.model.structs import FrozenStruct
@@ -22,7 +22,7 @@ SILENT_DAYS = 3.0
 _MIN_SPAN_DAYS = 1 / 24
 
 
-def initial_rate(published: Iterable[dt.datetime], now: dt.datetime) -> float:
+def initial_rate(published: Iterable[datetime], now: datetime) -> float:
     """Estimate new entries a day from the dates in the first response of a feed; 0 without dates."""
     ages = [(now - time).total_seconds() / _DAY_SECONDS for time in published]
     past = sorted(age for age in ages if age >= 0)
@@ -34,7 +34,7 @@ def initial_rate(published: Iterable[dt.datetime], now: dt.datetime) -> float:
     return len(past) / max(past[-1], _RATE_DAYS) if past else 0.0
 
 
-def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime) -> float:
+def decay_rate(per_day: float, at: datetime | None, now: datetime) -> float:
     """Return the rate `per_day` of the time `at`, decayed until `now` without new entries."""
     if at is None:
         return 0.0
@@ -42,15 +42,13 @@ def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime) -> floa
     return per_day * math.exp(-days / _RATE_DAYS)
 
 
-def update_rate(
-    per_day: float, at: dt.datetime | None, now: dt.datetime, new: int
-) -> float:
+def update_rate(per_day: float, at: datetime | None, now: datetime, new: int) -> float:
     """Return the rate after `new` entries since `at`."""
     return decay_rate(per_day, at, now) + new / _RATE_DAYS
 
 
 def silence_seconds(
-    per_day: float, per_day_at: dt.datetime | None, now: dt.datetime
+    per_day: float, per_day_at: datetime | None, now: datetime
 ) -> float | None:
     """Return for how long a source has had no news since it was added, if it is silent; else None.
 
@@ -84,7 +82,7 @@ class Finding(FrozenStruct, omit_defaults=False):
 class Reload(FrozenStruct, omit_defaults=False):
     """The last reload of config.yaml."""
 
-    at: dt.datetime
+    at: datetime
     ok: bool
     words: str = ""
 
@@ -93,7 +91,7 @@ class ProcessState(FrozenStruct):
     """The part of the health that only the running process knows."""
 
     role: DaemonRole
-    started_at: dt.datetime
+    started_at: datetime
     placing_started: bool = False
     stalled: tuple[str, ...] = ()  # threads that make no progress
     trouble: str | None = None  # why placing backs off
@@ -131,7 +129,7 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
     overdue: str | None = None
     # Names of sources whose pages are not read at present
     slow_sources: tuple[str, ...] = ()
-    last_placed: dt.datetime | None
+    last_placed: datetime | None
     # Number of sources by state, see docs/sources.md, "Health"
     sources: dict[str, int]
     all_fail: str | None = None  # a message if all feeds that were asked fail
@@ -171,8 +169,8 @@ class BackupState(FrozenStruct, omit_defaults=False):
     """The state of the backups; `words` is a message where something is wrong."""
 
     every_seconds: int | None = None  # None: backups are off
-    last: dt.datetime | None = None
-    next: dt.datetime | None = (
+    last: datetime | None = None
+    next: datetime | None = (
         None  # when the next backup is due; None before anything is stored
     )
     size_bytes: int | None = None
@@ -182,7 +180,7 @@ class BackupState(FrozenStruct, omit_defaults=False):
 class HealthSnapshot(FrozenStruct):
     """The state read from the database at one time."""
 
-    at: dt.datetime
+    at: datetime
     stored: DatabaseStatus
     place: DatabaseSize
     why_not_writable: str | None = None

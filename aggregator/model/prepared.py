@@ -1,6 +1,6 @@
 """An article after extraction: its clean text, kind and verdict, and values computed for comparison."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Literal, get_args
 
 from aggregator.model.entry import Enclosure, Published
@@ -58,7 +58,7 @@ class CleanArticle(FrozenStruct):
     # The name of the site as the page states it; after placing, as the outlet's own site states it
     site_name: str | None = None
     published: Published | None = None
-    modified: dt.datetime | None = None
+    modified: datetime | None = None
     wire: Wire | None = None
     is_container: bool = False  # live blog or roundup
     kind: Kind = "report"

@@ -3,7 +3,7 @@
 Nothing here depends on SQL or HTTP.
 """
 
-import datetime as dt
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -72,7 +72,7 @@ class SearchHit(FrozenStruct, omit_defaults=False):
     title: str
     outlet: str | None
     url: str | None
-    effective_at: dt.datetime = msgspec.field(name="effective")
+    effective_at: datetime = msgspec.field(name="effective")
     language: str | None = None
     snippet: str = ""
     marks: tuple[Mark, ...] = ()
@@ -88,9 +88,9 @@ class StoryHit(FrozenStruct, omit_defaults=False):
     id: str
     title: str
     language: str | None
-    first_published: dt.datetime
-    last_published: dt.datetime
-    updated: dt.datetime
+    first_published: datetime
+    last_published: datetime
+    updated: datetime
     article_count: int
     outlet_count: int
     unknown_outlet_count: int
@@ -134,8 +134,8 @@ class SourceView(FrozenStruct, omit_defaults=False):
     problem: str | None = None  # the cause as a sentence
     article_count: int = 0
     per_day: float | None = None  # new entries per day; None: not known yet
-    last_success: dt.datetime | None = None
-    next_due: dt.datetime | None = None  # None: it is not polled
+    last_success: datetime | None = None
+    next_due: datetime | None = None  # None: it is not polled
     interval_seconds: int = 0
 
     @property
@@ -157,7 +157,7 @@ class FrontPageStory(FrozenStruct):
     """The values that order a story on the front page, without its articles."""
 
     id: str
-    updated: dt.datetime
+    updated: datetime
     report_count: int
     # Outlets with standing that tell it in words of their own, counted as reports or not
     own_outlets: frozenset[str] = frozenset()
@@ -195,7 +195,7 @@ class StoryListItem(StoryFacts, omit_defaults=False):
     # Without unnamed ones, each once, in the order of first articles
     outlets: tuple[str, ...]
     # Time when a story without any date was first seen
-    undated_seen: dt.datetime | None = None
+    undated_seen: datetime | None = None
     # A few titles of outlets other than the headline's outlet, newest first
     titles: tuple[ListedTitle, ...] = ()
     # Set for a story that has one article
@@ -219,9 +219,9 @@ class Change(FrozenStruct, omit_defaults=False):
     story: str  # the present id of the story
     was: str  # its id at the time of the change
     kind: ChangeKind
-    at: dt.datetime  # when the change was stored
+    at: datetime  # when the change was stored
     # The sort key, as `updated` of the story; unique among changes
-    updated: dt.datetime
+    updated: datetime
     title: str  # the headline after the change
     title_before: str | None = None
     report_count: int  # after the change
@@ -237,7 +237,7 @@ class ChangedStory(FrozenStruct, omit_defaults=False):
     story: str
     kind: Literal["created", "changed", "merged", "removed"]
     into: str | None = None
-    updated: dt.datetime | None = None
+    updated: datetime | None = None
 
 
 class ChangedStories(FrozenStruct, omit_defaults=False):
@@ -257,8 +257,8 @@ class DigestStory(FrozenStruct):
 class Digest(FrozenStruct):
     """The stories with the most new independent reports of a time, most first."""
 
-    since: dt.datetime
-    until: dt.datetime
+    since: datetime
+    until: datetime
     stories: tuple[DigestStory, ...]
 
 
@@ -267,5 +267,5 @@ class Health(FrozenStruct):
 
     writable: bool = True
     waiting: int | None = 0
-    last_placed: dt.datetime | None = None
+    last_placed: datetime | None = None
     problems: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """A story, as output shows it."""
 
-import datetime as dt
+from datetime import datetime
 
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
@@ -12,7 +12,7 @@ class LinkedStory(FrozenStruct, omit_defaults=False):
 
     id: str
     title: str
-    first_published: dt.datetime
+    first_published: datetime
     report_count: int
 
 
@@ -34,7 +34,7 @@ class StorylineView(StorylineFacts, omit_defaults=False):
     """A storyline with its stories, the newest first."""
 
     head: str  # the id of its head
-    updated: dt.datetime  # the last bump of any of its stories
+    updated: datetime  # the last bump of any of its stories
     stories: tuple[LinkedStory, ...]
 
 
@@ -52,9 +52,9 @@ class StoryFacts(FrozenStruct, omit_defaults=False):
     title: str
     summary: str
     language: str | None
-    first_published: dt.datetime
-    last_published: dt.datetime
-    updated: dt.datetime  # the last bump; unique among stories
+    first_published: datetime
+    last_published: datetime
+    updated: datetime  # the last bump; unique among stories
     article_count: int
     outlet_count: int
     unknown_outlet_count: int
@@ -95,7 +95,7 @@ class StoryView(StoryFacts, omit_defaults=False):
         return "opinion" if is_opinion else "independent report"
 
     @property
-    def undated_seen(self) -> dt.datetime | None:
+    def undated_seen(self) -> datetime | None:
         """When the first article of a story without any date was seen; else None."""
         if any(article.is_dated for article in self.articles):
             return None

@@ -1,6 +1,6 @@
 """The settings of pages, feeds, the API and webhooks, from the configuration."""
 
-import datetime as dt
+from datetime import datetime
 from urllib.parse import quote, unquote, urlsplit
 
 from aggregator.config.hosts import is_loopback
@@ -28,9 +28,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
     # None is the time zone of the machine.
     digest_timezone: str | None = None
 
-    def digest_filter(
-        self, now: dt.datetime, mutes: tuple[Mute, ...] = ()
-    ) -> StoryFilter:
+    def digest_filter(self, now: datetime, mutes: tuple[Mute, ...] = ()) -> StoryFilter:
         """Return the filter of the stories of a digest, without those that its reader muted."""
         wanted = self.digest_query.story_filter(now, self.digest_stories)
         return wanted.model_copy(update={"mutes": mutes})

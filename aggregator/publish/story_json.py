@@ -4,8 +4,8 @@ Times are RFC 3339 in UTC with a Z, ids are strings, no key is omitted, and an u
 stories are already limited by `excerpts.for_reader`; nothing is limited here.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from html import escape
 from typing import TypeVar
 
@@ -89,8 +89,8 @@ class ArticleJson(FrozenStruct):
     outlet: str | None
     url: str | None
     title: str
-    published: dt.datetime | None
-    seen: dt.datetime
+    published: datetime | None
+    seen: datetime
     language: str | None
     copy_of: str | None
     wire: str | None
@@ -119,7 +119,7 @@ class StoryJson(StoryFacts):
 class StorylineJson(StorylineFacts):
     """A storyline in a list; `updated` is the last bump of any of its stories."""
 
-    updated: dt.datetime
+    updated: datetime
 
 
 class StorylinesJson(FrozenStruct):
@@ -255,7 +255,7 @@ def like(kind: type[Body], source: object, /, **different: object) -> Body:
     for name in kind.__struct_fields__:
         if name not in different:
             value = getattr(source, name)
-            different[name] = in_utc(value) if type(value) is dt.datetime else value
+            different[name] = in_utc(value) if type(value) is datetime else value
     return kind(**different)
 
 

@@ -1,9 +1,9 @@
 """Tokens of the HTTP API. Only a hash of each secret is stored."""
 
-import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec.structs import asdict
@@ -20,7 +20,7 @@ _SECRET_BYTES = 32
 TOKEN_PREFIX = "agg_"  # noqa: S105 - for people and for programs that search files for secrets
 _ID_BYTES = 5
 _NAME_CHARS = 100
-_USED_AGAIN = dt.timedelta(minutes=1)  # so that not every request writes
+_USED_AGAIN = timedelta(minutes=1)  # so that not every request writes
 
 
 class ApiToken(FrozenStruct, omit_defaults=False):
@@ -29,9 +29,9 @@ class ApiToken(FrozenStruct, omit_defaults=False):
     id: str
     name: str
     scopes: tuple[Scope, ...]
-    created_at: dt.datetime
-    last_used_at: dt.datetime | None = None
-    revoked_at: dt.datetime | None = None
+    created_at: datetime
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the token has this scope; "admin" includes all."""
@@ -39,7 +39,7 @@ class ApiToken(FrozenStruct, omit_defaults=False):
 
 
 def create(
-    connection: Connection, name: str, scopes: tuple[Scope, ...], now: dt.datetime
+    connection: Connection, name: str, scopes: tuple[Scope, ...], now: datetime
 ) -> tuple[ApiToken, str]:
     """Create a token. Return it with its secret, which is not stored.
 
@@ -77,7 +77,7 @@ def all_tokens(connection: Connection) -> list[ApiToken]:
     return _tokens(connection)
 
 
-def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
+def revoke(connection: Connection, name_or_id: str, now: datetime) -> ApiToken:
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
     for token in _tokens(connection, _VALID):
         if name_or_id in (token.id, token.name):
@@ -93,12 +93,12 @@ def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToke
     )
 
 
-def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
+def is_to_be_noted(used: ApiToken, now: datetime) -> bool:
     """Whether the stored time of the last use is more than a minute old."""
     return used.last_used_at is None or abs(now - used.last_used_at) >= _USED_AGAIN
 
 
-def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
+def note_use(connection: Connection, used: ApiToken, now: datetime) -> None:
     """Store the time of the last use."""
     write_sql(
         connection,

@@ -1,6 +1,6 @@
 """Commands for the writer from other processes."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -30,7 +30,7 @@ _COMMANDS = "SELECT command_no, kind, payload, state, result FROM command"
 
 
 def enqueue(
-    connection: Connection, at: dt.datetime, kind: CommandKind, payload: str
+    connection: Connection, at: datetime, kind: CommandKind, payload: str
 ) -> int:
     """Add a command. Return its number."""
     return read_value(
@@ -60,7 +60,7 @@ def command_numbered(connection: Connection, n: int) -> Command | None:
 def answer(
     connection: Connection,
     n: int,
-    at: dt.datetime,
+    at: datetime,
     state: Literal["done", "refused"],
     text: str,
 ) -> None:

@@ -1,6 +1,6 @@
 """Whether the clock of the machine runs without jumps: while it may be wrong, nothing is deleted by age."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ _RECORDED_AT = "retained_at"
 _STEADY_FROM = "steady_from"
 
 
-def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> None:
+def record_time(connection: Connection, now: datetime, gap: timedelta) -> None:
     """Store that the clock shows `now`. It is steady from here on if it jumped by more than `gap`."""
     seconds = int(now.timestamp())
     if (
@@ -23,7 +23,7 @@ def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> 
     set_counter(connection, _RECORDED_AT, seconds)
 
 
-def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bool:
+def is_steady(connection: Connection, now: datetime, gap: timedelta) -> bool:
     """Whether the clock has run for `gap` without such a jump, by the calls of `record_time`.
 
     If not, deletions by age wait: the clock may be wrong and jump back. True before the first call.

@@ -6,10 +6,10 @@ an editor preferred that to adding a second report's lead in 35 of 44 stories
 (docs/decisions/0050-plain-stories.md).
 """
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import takewhile
 
 from aggregator.extract.front_matter import without_dateline
@@ -104,11 +104,11 @@ def _lead(
     if not openings or max_words <= 0:
         return None
     newest = max(opening.article.effective_at for opening in openings)
-    old = dt.timedelta(hours=tuning.summary_old_hours)
+    old = timedelta(hours=tuning.summary_old_hours)
     is_reported = any(opening.article.kind == "report" for opening in openings)
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
-    def rank(opening: Opening) -> tuple[bool, bool, float, dt.datetime, str]:
+    def rank(opening: Opening) -> tuple[bool, bool, float, datetime, str]:
         article, begin = opening.article, _begin(opening, tuning.summary_words)
         titled = heads(shown_title or clean_title(article), article.language).keys()
         first = heads(begin[0].text, article.language).keys()

@@ -1,7 +1,7 @@
 """The plain text of a story, for SQL, JSON, mail, terminals and MCP."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import UTC
 
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import OPINION_KINDS
@@ -81,4 +81,4 @@ def source_of(article: ArticleView) -> str:
     if article.published is None or not article.is_dated:
         return outlet
     form = "%Y-%m-%d" if article.published_precision == "day" else "%Y-%m-%d %H:%M"
-    return f"{outlet}, {article.published.astimezone(dt.UTC).strftime(form)}"
+    return f"{outlet}, {article.published.astimezone(UTC).strftime(form)}"

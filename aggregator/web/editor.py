@@ -4,9 +4,9 @@ A correction is a row in the command queue, as from the command line; the writer
 batches. A response waits for the result for a limited time.
 """
 
-import datetime as dt
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -59,9 +59,9 @@ class CorrectionSummary(FrozenStruct, omit_defaults=False):
     """One correction: the stories that it changed, and the articles that it moved."""
 
     n: int
-    at: dt.datetime
+    at: datetime
     kind: CorrectionKind
-    undone_at: dt.datetime | None
+    undone_at: datetime | None
     stories: tuple[str, ...]
     articles: tuple[str, ...]
     words: str

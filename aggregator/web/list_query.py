@@ -6,9 +6,9 @@ again. Relative times ("24h") are relative to the first page: each cursor contai
 contains a hash of the order and the filter, because it is a place in this list only.
 """
 
-import datetime as dt
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -19,18 +19,18 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.text.lines import word_list
 
-_BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
-_EARLIEST = dt.datetime(
-    2000, 1, 1, tzinfo=dt.UTC
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime(
+    2000, 1, 1, tzinfo=UTC
 )  # no first page is older; 99999w before it is still a valid date
-_STEP = dt.timedelta(microseconds=1)
+_STEP = timedelta(microseconds=1)
 # A cursor has the microseconds since the year 1 (enough until 3169), the hash of the list, and the cursor of
 # the store.
 CURSOR = r"^([0-9]{1,17}\.[0-9a-f]{8}\.[0-9]{1,17}-[0-9]{1,18})?$"
 
 
 def next_of(
-    cursor: str | None, began: dt.datetime, wanted: Filters, order: str = ""
+    cursor: str | None, began: datetime, wanted: Filters, order: str = ""
 ) -> str | None:
     """Return the `next` of a page of this list; `began` is the time of its first page."""
     if cursor is None:
@@ -38,7 +38,7 @@ def next_of(
     return f"{(began - _BEGINNING) // _STEP}.{_hash_of(wanted, order)}.{cursor}"
 
 
-def read_next(after: str, wanted: Filters, order: str = "") -> tuple[dt.datetime, str]:
+def read_next(after: str, wanted: Filters, order: str = "") -> tuple[datetime, str]:
     """Return the time of the first page that a `next` contains, and the cursor of the store.
 
     Raises UsageError for anything else, and for the `next` of another list.
@@ -104,7 +104,7 @@ class Selection(NamedTuple):
     saved: SavedQuery | None
     wanted: ListQuery
     filter: StoryFilter
-    began: dt.datetime
+    began: datetime
 
     def next_of(self, cursor: str | None) -> str | None:
         """Return the `next` of a page that ends at a cursor of the store."""
@@ -116,7 +116,7 @@ class Selection(NamedTuple):
 
 
 def select_stories(
-    asked: ListQuery, saved: SavedQuery | None, now: dt.datetime, limit: int
+    asked: ListQuery, saved: SavedQuery | None, now: datetime, limit: int
 ) -> Selection:
     """Return the selection; `limit` is the default of the query. Raises UsageError for a wrong cursor."""
     wanted = asked if saved is None else asked.over(saved)

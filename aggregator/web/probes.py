@@ -5,9 +5,9 @@ if the database hangs. Names of files, hosts and sources are shown to the owner 
 """
 
 import asyncio
-import datetime as dt
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
@@ -76,7 +76,7 @@ class HealthJson(FrozenStruct):
     status: Literal["ok", "degraded", "down"]
     writable: bool
     waiting: int | None
-    last_placed: dt.datetime | None
+    last_placed: datetime | None
     problem_count: int
     problems: tuple[str, ...] | None
 

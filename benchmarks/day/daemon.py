@@ -4,7 +4,6 @@ What is read of it is what people have: commands, the views of docs/sql.md, and 
 written from outside: when each source is due, so that the order and the pace of polls are those of the run.
 """
 
-import datetime as dt
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -175,7 +175,7 @@ class Daemon:
         with self._engine.connect() as connection:
             return list(connection.execute(text(statement), values))
 
-    def set_due(self, due_at: Mapping[str, dt.datetime]) -> None:
+    def set_due(self, due_at: Mapping[str, datetime]) -> None:
         """Set when the sources with these addresses are polled next."""
         statement = text(
             "UPDATE source SET next_due_at = :due WHERE address = :address"
@@ -189,7 +189,7 @@ class Daemon:
             connection.execute(typed, rows)
 
     @staticmethod
-    def _stored(connection: Connection, moment: dt.datetime) -> dt.datetime:
+    def _stored(connection: Connection, moment: datetime) -> datetime:
         return (
             moment.replace(tzinfo=None)
             if connection.dialect.name == "sqlite"

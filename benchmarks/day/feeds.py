@@ -5,7 +5,6 @@ is served as it was. Only the dates are others: they are moved so that the hour 
 fetched is the hour at which the run begins.
 """
 
-import datetime as dt
 import html
 import json
 import random
@@ -14,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cache
 from pathlib import Path
@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from tests.support.loopback import LoopbackServer, Request, Resource, Response
 
-FETCHED = dt.datetime(2026, 2, 18, 3, 31, tzinfo=dt.UTC)  # when the feeds were fetched
+FETCHED = datetime(2026, 2, 18, 3, 31, tzinfo=UTC)  # when the feeds were fetched
 # A feed brings news while it is watched only if it had some lately: an entry of last year is not new.
-NEWS_AGE = dt.timedelta(days=7)
+NEWS_AGE = timedelta(days=7)
 # Of the items of a feed, the newest, that the first poll does not show ...
 HELD_SHARE = 0.25
 MOST_HELD = 6  # ... at most so many
@@ -44,25 +44,25 @@ _DATE = re.compile(
 _JSON_DATE = re.compile(rb'("date_(?:published|modified)": ?")([^"]+)(")')
 
 
-def read_date(text: str) -> dt.datetime | None:
+def read_date(text: str) -> datetime | None:
     """Read a date of RFC 822 or ISO 8601; UTC where it names no zone, None if it is neither."""
     try:
-        moment = dt.datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         try:
             moment = parsedate_to_datetime(text)
         except ValueError:
             return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def moved_date(text: str, span: dt.timedelta) -> str:
+def moved_date(text: str, span: timedelta) -> str:
     """Return the date later by `span`, in its format; midnight, which means a day, by whole days."""
     moment = read_date(text)
     if moment is None:
         return text
     if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-        span = dt.timedelta(days=span.days)
+        span = timedelta(days=span.days)
     moment += span
     if not text[:4].isdigit():
         return format_datetime(moment)
@@ -96,7 +96,7 @@ class Feed:
         places = iter(range(len(self.items)))
         return _ITEM.sub(lambda _: items.get(next(places), b""), self.body)
 
-    def date_of(self, place: int) -> dt.datetime | None:
+    def date_of(self, place: int) -> datetime | None:
         """Return the earliest date of an item, which is that of its publication."""
         pattern = _JSON_DATE if self.is_json else _DATE
         dates = [
@@ -105,7 +105,7 @@ class Feed:
         ]
         return min((date for date in dates if date is not None), default=None)
 
-    def moved(self, span: dt.timedelta) -> "Feed":
+    def moved(self, span: timedelta) -> "Feed":
         """Return the feed with all dates later by `span`."""
 
         def later(match: re.Match[bytes]) -> bytes:

@@ -1,13 +1,13 @@
 """One run of one program: the first reading, the rounds after it, and the time in which nothing comes."""
 
 import dataclasses
-import datetime as dt
 import random
 import statistics
 import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Run:
         """`url` of an empty PostgreSQL database; "" for SQLite in `folder`. `order` of the first polls."""
         self.day = day
         self.figures: dict[str, Any] = {}
-        span = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - FETCHED
+        span = datetime.now(UTC).replace(second=0, microsecond=0) - FETCHED
         self.feeds = [feed.moved(span) for feed in day.feeds]
         plans = {feed.file: self._plan(feed) for feed in day.feeds}
         self.server = FeedServer(self.feeds, plans)
@@ -103,8 +103,8 @@ class Run:
         """Poll all feeds for the first time, in the run's order."""
         daemon = self.daemon
         daemon.subscribe(self.feeds)
-        pause = dt.timedelta(days=1)
-        now = dt.datetime.now(dt.UTC)
+        pause = timedelta(days=1)
+        now = datetime.now(UTC)
         daemon.set_due({feed.address: now + pause for feed in self.feeds})
         daemon.start()
         self.figures["start_cpu_seconds"] = usage_of(daemon.pid).cpu_seconds
@@ -137,10 +137,10 @@ class Run:
             }
 
     def _poll_all(self, pace: float, feeds: Collection[Feed]) -> None:
-        start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+        start = datetime.now(UTC) + timedelta(seconds=1)
         self.daemon.set_due(
             {
-                feed.address: start + dt.timedelta(seconds=pace * n)
+                feed.address: start + timedelta(seconds=pace * n)
                 for n, feed in enumerate(feeds)
             }
         )
@@ -292,7 +292,7 @@ class Run:
 
     def idle(self) -> None:
         """Let the daemon alone: no source is due."""
-        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+        later = datetime.now(UTC) + timedelta(days=1)
         self.daemon.set_due({feed.address: later for feed in self.feeds})
         seconds = max(1.0, 60 * self.day.idle)
         pid = self.daemon.pid

@@ -1,7 +1,7 @@
 """`aggregator ingest --bulk`: several archives are placed as one would be."""
 
-import datetime as dt
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_entries_of_saved_feeds_are_placed_in_the_order_of_their_times(
             item(
                 one["title"],
                 one["text"],
-                published=dt.datetime.fromisoformat(one["published"]),
+                published=datetime.fromisoformat(one["published"]),
             )
             for one in reports
         ]

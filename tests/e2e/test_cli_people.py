@@ -1,7 +1,6 @@
 """The command line as people meet it: help whose examples run, completion, slips, Ctrl-C, closed pipes."""
 
 import contextlib
-import datetime as dt
 import gzip
 import os
 import re
@@ -11,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _within(terminal.folder, "correct", "merge", *others)
     _within(terminal.folder, "token", "create", "old", "--scope", "read")
     with contextlib.closing(Database(terminal.database)) as database:
-        ReadMarks(database, lambda: dt.datetime.now(dt.UTC)).sign_in("anna")
+        ReadMarks(database, lambda: datetime.now(UTC)).sign_in("anna")
     _within(terminal.folder, "export", "--output", "everything.jsonl.zst")
     _within(terminal.folder, "export", "--output", "everything.jsonl")
     return terminal.folder

@@ -4,13 +4,13 @@ Nothing is missing. What was accepted just before the kill may come again, under
 webhook, a mail.
 """
 
-import datetime as dt
 import json
 import random
 import subprocess
 import threading
 import time
 from collections import Counter, defaultdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +244,7 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
             assert daemon.stop() == 0
         for row in queried(daemon.database, select(change.c.change_no, change.c.at)):
             earlier = update(change).where(change.c.change_no == row.change_no)
-            executed(daemon.database, earlier.values(at=row.at - dt.timedelta(days=8)))
+            executed(daemon.database, earlier.values(at=row.at - timedelta(days=8)))
         for _ in range(2):
             with daemon:
                 daemon.start()

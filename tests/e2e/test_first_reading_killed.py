@@ -1,10 +1,10 @@
 """A first reading that is killed at any moment: begun again, it ends with the stories of one that was not."""
 
-import datetime as dt
 import random
 import threading
 import time
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,8 @@ class HeldFeeds:
                     record["text"],
                     guid=number,
                     link=f"http://{record['source'].lower()}.example/{number}",
-                    published=dt.datetime.fromisoformat(f"{record['published']}T00:00Z")
-                    + dt.timedelta(minutes=number),
+                    published=datetime.fromisoformat(f"{record['published']}T00:00Z")
+                    + timedelta(minutes=number),
                 )
             )
         self._feeds = {path: Resource(rss(*items)) for path, items in entries.items()}

@@ -1,7 +1,7 @@
 """Reading by keys and marking stories, in a real browser, and without scripts by the same forms."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Literal
 
 import pytest
@@ -176,7 +176,7 @@ def test_what_came_since_the_last_visit_stands_above_a_line(
     scheme: Literal["light", "dark"],
 ) -> None:
     context = browser.new_context(viewport=PHONE, color_scheme=scheme)
-    seen = int((MORNING - dt.timedelta(hours=20)).timestamp())
+    seen = int((MORNING - timedelta(hours=20)).timestamp())
     context.add_cookies([{"name": COOKIE, "value": f":{seen}", "url": address}])
     visit = Visit(context.new_page(), address)
     visit.go(NEWEST)

@@ -3,8 +3,8 @@
 Screenshots go to tests/output (ignored by git): look at them after a change of templates or styles.
 """
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 
 import httpx
@@ -67,7 +67,7 @@ def address() -> Iterator[str]:
     ferry = msgspec.structs.replace(ferry, storyline=line)
     names = (StoryName(name="Marta Dahl", outlets=2),)
     pilots = an_article(
-        title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4)
+        title="The port looks for pilots", effective_at=MORNING - timedelta(days=4)
     )
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
     reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
@@ -94,7 +94,7 @@ def _story_of(number: int) -> tuple[StoryView, StoryText]:
             id=f"of{number}n{n}",
             outlet=f"The Harbour Post of District {n}",
             title=f"Ministers of {n} provinces agree after eleven hours on a quota for herring and mackerel",
-            published=MORNING - dt.timedelta(days=3, hours=-n),
+            published=MORNING - timedelta(days=3, hours=-n),
             copy_of=f"of{number}n0" if n in (1, 2) else None,
             role="copy" if n in (1, 2) else "report",
             kind="opinion" if n == 3 else "report",

@@ -4,12 +4,12 @@ The outlets are those of examples/articles, each with a feed on loopback. Screen
 to AGGREGATOR_PICTURES (`make picture`: docs).
 """
 
-import datetime as dt
 import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -63,7 +63,7 @@ def outlets(daemon: DaemonProcess) -> dict[str, list[dict[str, str]]]:
 
 
 def feed(outlet: str, articles: list[dict[str, str]]) -> Resource:
-    now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
+    now = datetime.now(UTC) - timedelta(minutes=5)
     site = f"https://{outlet.replace(' ', '').lower()}.example"
     items = (
         item(

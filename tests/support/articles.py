@@ -1,7 +1,7 @@
 """Invented articles and small ways to put them through the real pipeline."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Table, insert, select
@@ -29,7 +29,7 @@ from aggregator.store.tables import (
 from aggregator.stories.story_tuning import StoryTuning
 from tests.support.rows import written_by
 
-NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
+NOON = datetime(2026, 10, 12, 12, 0, tzinfo=UTC)
 
 FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday
 evening and flooded the lower town within minutes. Firefighters took more than three
@@ -91,11 +91,11 @@ pay a tenth of what a new levee costs; the association of towns wants that share
 class Clock:
     """A clock that tests set; it moves a second at every look, so that no two moments are equal."""
 
-    def __init__(self, start: dt.datetime = NOON) -> None:
+    def __init__(self, start: datetime = NOON) -> None:
         self.time = start
 
-    def __call__(self) -> dt.datetime:
-        self.time += dt.timedelta(seconds=1)
+    def __call__(self) -> datetime:
+        self.time += timedelta(seconds=1)
         return self.time
 
 
@@ -109,7 +109,7 @@ def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
         text=text,
         outlet=more.pop("outlet", source),
         published=Published(time=published)
-        if isinstance(published, dt.datetime)
+        if isinstance(published, datetime)
         else published,
         **more,
     )
@@ -126,7 +126,7 @@ class Rig:
     def __init__(
         self,
         database: Database,
-        clock: Callable[[], dt.datetime] | None = None,
+        clock: Callable[[], datetime] | None = None,
         all_tuning: Tuning | None = None,
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
         executor: Executor | None = None,

@@ -5,8 +5,8 @@ a daemon may continue meanwhile. Derived rows that may be late (the full-text in
 checked up to their stored progress.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import chain
 
 from aggregator.config.tuning import Tuning
@@ -36,7 +36,7 @@ def faults(
     all_tuning: Tuning | None = None,
     *,
     families: Mapping[str, str] | None = None,
-    now: dt.datetime | None = None,
+    now: datetime | None = None,
 ) -> Iterator[Fault]:
     """Yield what `db check` finds and all findings of the deep checks, and notes.
 
@@ -49,7 +49,7 @@ def faults(
     keys: dict[str, dict[str, None]] = {}
     for what, key in chain(
         deep_references.faults(database),
-        deep_references.value_faults(database, now or dt.datetime.now(dt.UTC)),
+        deep_references.value_faults(database, now or datetime.now(UTC)),
         deep_references.unreadable(database),
         deep_story_rows.faults(database, of_stories),
         deep_story_rows.rendered_faults(database, of_stories.stories),

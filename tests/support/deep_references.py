@@ -3,8 +3,8 @@
 Values: allowed words, plausible times, bytes that can be decoded.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 import msgspec
@@ -189,7 +189,7 @@ _ORPHANS: Final[dict[str, str]] = {
 
 
 # Tolerance for clocks of senders, as in extract/language/declared_dates.py
-_AHEAD: Final = dt.timedelta(days=1)
+_AHEAD: Final = timedelta(days=1)
 # Columns with times that may be in the future.
 _PLANNED: Final = frozenset(
     {
@@ -232,7 +232,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def value_faults(database: Database, now: dt.datetime) -> Iterator[Finding]:
+def value_faults(database: Database, now: datetime) -> Iterator[Finding]:
     """Check words and times of all rows, one column at a time."""
     for table in metadata.sorted_tables:
         key = next(iter(table.primary_key.columns))
@@ -243,7 +243,7 @@ def value_faults(database: Database, now: dt.datetime) -> Iterator[Finding]:
 
 
 def _conditions(
-    table: Table, now: dt.datetime, *, is_sqlite: bool
+    table: Table, now: datetime, *, is_sqlite: bool
 ) -> Iterator[tuple[str, ColumnElement[bool]]]:
     """Yield a message and the condition of the rows that it is about."""
     for column in table.columns:

@@ -1,6 +1,6 @@
 """Reports of an invented event, and articles as grouping compares them."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 from aggregator.model.article import Article, Role
 from aggregator.model.prepared import Kind
@@ -43,9 +43,7 @@ def article_of(
     date_counts: bool = True,
 ) -> Article:
     """Return an article as grouping compares it; `minutes`: its date, from its text unless `date_counts`."""
-    published = (
-        None if minutes is None else dt.datetime.fromtimestamp(60 * minutes, dt.UTC)
-    )
+    published = None if minutes is None else datetime.fromtimestamp(60 * minutes, UTC)
     return Article(
         id=f"a{inbox_no}" if id is None else id,
         inbox_no=inbox_no,
@@ -53,7 +51,7 @@ def article_of(
         title=title,
         source=source,
         outlet_key=outlet,
-        effective_at=published or dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        effective_at=published or datetime(2026, 1, 1, tzinfo=UTC),
         copy_of=None,
         wire=None,
         role=role,

@@ -5,9 +5,9 @@ have, and what validators warn of beyond them: HTML in titles, items that cannot
 the clock, characters that were damaged.
 """
 
-import datetime as dt
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from html.entities import name2codepoint
 
@@ -28,10 +28,10 @@ _JSON_FEED = Draft202012Validator(
     yaml.safe_load((FOLDER / "jsonfeed.yaml").read_text(encoding="utf-8"))
 )
 _BAD_CHARACTERS = re.compile("[\x80-\x9f\ufffd]")
-_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
-def feed_faults(form: Format, feed: bytes, address: str, now: dt.datetime) -> list[str]:
+def feed_faults(form: Format, feed: bytes, address: str, now: datetime) -> list[str]:
     """Return complaints, errors and warnings alike, about a feed that was read at `address`."""
     if form == "jsonfeed":
         whole = json.loads(feed)
@@ -81,15 +81,15 @@ def _is_html(text: str) -> bool:
     )
 
 
-def _is_likely(text: str, now: dt.datetime) -> bool:
+def _is_likely(text: str, now: datetime) -> bool:
     """Whether a time is neither ahead of the clock nor long ago, nor on another day of the week."""
     if text.endswith("GMT"):
         time = parsedate_to_datetime(text)
         if format_datetime(time, usegmt=True) != text:
             return False
     else:
-        time = dt.datetime.fromisoformat(text)
-    return _EARLIEST <= time <= now + dt.timedelta(minutes=10)
+        time = datetime.fromisoformat(text)
+    return _EARLIEST <= time <= now + timedelta(minutes=10)
 
 
 def _body_faults(body: str) -> list[str]:

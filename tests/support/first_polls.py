@@ -1,7 +1,7 @@
 """A first reading of feeds whose polls a test makes one by one."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 
@@ -18,8 +18,8 @@ FIRST_POLL = PollContext(outlet=None)
 class SlowClock(Clock):
     """A clock of which a first reading takes less than a minute."""
 
-    def __call__(self) -> dt.datetime:
-        self.time += dt.timedelta(milliseconds=1)
+    def __call__(self) -> datetime:
+        self.time += timedelta(milliseconds=1)
         return self.time
 
 

@@ -1,7 +1,7 @@
 """Articles of outlets that end each text with the same line."""
 
-import datetime as dt
 import random
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -81,7 +81,7 @@ def articles_of(count: int, seed: int = 11) -> list[Entry]:
         outlet = ("Lantern", "Beacon", "Courier")[number % 3]
         title, said = mentions(rng)
         text = "\n".join([*said, *([FOOTERS[outlet]] if outlet in FOOTERS else [])])
-        day = NOON - dt.timedelta(days=number % 9)
+        day = NOON - timedelta(days=number % 9)
         found.append(record(outlet, str(number), title, text, published=day))
     return found
 

@@ -1,6 +1,6 @@
 """Articles with a word that nothing else holds, for tests of what forgetting and retention leave."""
 
-import datetime as dt
+from datetime import timedelta
 
 import msgspec
 import zstandard
@@ -24,7 +24,7 @@ from tests.support.rows import queried
 MARK = "zyzzogeton"  # a word that nothing else holds
 
 
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 def marked(
@@ -38,7 +38,7 @@ def marked(
         f"{body} The {MARK} gate was open, said {MARK.title()} & Sons.",
         url=f"https://herald.example/{MARK}-{guid}",
         author=f"Ann {MARK.title()}",
-        published=NOON - HOUR - dt.timedelta(days=days_before),
+        published=NOON - HOUR - timedelta(days=days_before),
     )
 
 

@@ -1,7 +1,7 @@
 """Texts that have broken feeds and their readers: markup, characters, directions, lengths."""
 
-import datetime as dt
 import random
+from datetime import timedelta
 
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
@@ -93,7 +93,7 @@ def hostile_stories(
 
     stories = []
     for number in range(count):
-        effective = MORNING - dt.timedelta(minutes=number % 50)  # many in one second
+        effective = MORNING - timedelta(minutes=number % 50)  # many in one second
         articles = tuple(
             an_article(
                 id=f"h{number}x{place}",
@@ -116,7 +116,7 @@ def hostile_stories(
             title=text(),
             summary=text(),
             language=rolls.choice(["en", "de", "zh", "xx", "EN-us", "<b>", None]),
-            updated=MORNING - dt.timedelta(microseconds=number),
+            updated=MORNING - timedelta(microseconds=number),
         )
         shown = None
         if rolls.random() < 0.7:

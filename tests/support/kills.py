@@ -1,9 +1,9 @@
 """What tests that kill the program share: what a run left, whether it is the same, who its workers are."""
 
-import datetime as dt
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def left_in(url: str) -> Settled:
         story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail
     )
     # What is undated sorts by our clock, to the second: then it matters how quick a run was.
-    recent = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    recent = datetime.now(UTC) - timedelta(days=2)
 
     dated = story.c.bumped_at < recent
     ordered = (

@@ -1,13 +1,13 @@
 """An invented page of a newspaper, and the clean article of an entry and its page."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 
-SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
+SEEN = datetime(2025, 3, 10, tzinfo=UTC)
 
 
 ALL_TUNING = Tuning()

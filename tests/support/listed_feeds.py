@@ -3,9 +3,9 @@
 Every poll is a real one, of a server on loopback. Nothing here looks into tables: the stories are asked.
 """
 
-import datetime as dt
 import json
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from html import escape
 from typing import NamedTuple
 
@@ -41,8 +41,8 @@ class Item(NamedTuple):
     hours: float | None = 2
 
     @property
-    def published(self) -> dt.datetime | None:
-        return None if self.hours is None else NOON - dt.timedelta(hours=self.hours)
+    def published(self) -> datetime | None:
+        return None if self.hours is None else NOON - timedelta(hours=self.hours)
 
 
 class Installation(Rig):
@@ -111,7 +111,7 @@ class ListedFeeds(SiteFeeds):
         """The texts of all articles, each on one line."""
         return [" ".join(article.text.split()) for article in self.articles()]
 
-    def bumps(self) -> dict[str, tuple[int, dt.datetime]]:
+    def bumps(self) -> dict[str, tuple[int, datetime]]:
         """How many articles each story has, and when it was last brought up."""
         return {
             story.id: (story.article_count, story.updated) for story in self.stories()

@@ -1,6 +1,6 @@
 """The invented live blogs and look-alikes of tests/data/live, read as the program reads them."""
 
-import datetime as dt
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "live"
-SEEN = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+SEEN = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @cache

@@ -5,7 +5,6 @@ anywhere in the work on a batch. Every fifth comes at any time after a start ins
 at, memory is built, or what is known is read again. Every fourth hits a worker.
 """
 
-import datetime as dt
 import gzip
 import json
 import os
@@ -17,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 3600.0
 LONGEST_WAIT = 0.25
 _FILES = 8  # in the watched folder
 # What is undated is of today, and sorts by the clock of the run to the second.
-YESTERDAY = str(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
+YESTERDAY = str(datetime.now(UTC).date() - timedelta(days=1))
 
 
 class Material(NamedTuple):
@@ -247,8 +247,8 @@ class LongIngest:
 
 def without_clock(feed: str) -> str:
     """A feed without the time at which it was made, and without times of today: they are our clock's."""
-    today = dt.datetime.now(dt.UTC)
-    for day in (today, today - dt.timedelta(days=1)):
+    today = datetime.now(UTC)
+    for day in (today, today - timedelta(days=1)):
         feed = re.sub(f"{day:%a, %d %b %Y} [0-9:]+ (GMT|[+-][0-9]{{4}})", "TODAY", feed)
         feed = re.sub(f"{day:%Y-%m-%d}[T ][0-9:.]+(Z|[+]00:00)?", "TODAY", feed)
     return feed

@@ -8,7 +8,6 @@ All articles are samples of the project or invented here. A server must be there
 `pg_dump`.
 """
 
-import datetime as dt
 import json
 import os
 import re
@@ -19,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -316,7 +316,7 @@ def _feed() -> str:
             body,
             guid=f"item-{number}",
             link=f"https://sennick-tramways.example/news/{number}",
-            published=dt.datetime(2026, 11, 16, number, 30, tzinfo=dt.UTC),
+            published=datetime(2026, 11, 16, number, 30, tzinfo=UTC),
             more="<category>Culture</category>",
         )
         for number, (title, body) in enumerate(_ITEMS)

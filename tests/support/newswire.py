@@ -6,9 +6,9 @@
 Times are by the monotonic clock of the simulation; it alone never jumps.
 """
 
-import datetime as dt
 import random
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from tests.support.articles import NOON
@@ -120,5 +120,5 @@ def _xml(
 ) -> str:
     text = " ".join(chance.sample(_SENTENCES, 8)).format(**facts)
     title = f"{facts['n']} hurt at {facts['a']} in {facts['p']}"
-    when = NOON + dt.timedelta(seconds=since)
+    when = NOON + timedelta(seconds=since)
     return item(title, text, guid=f"{event} {chance.getrandbits(60)}", published=when)

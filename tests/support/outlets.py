@@ -1,9 +1,9 @@
 """Invented outlets with real web servers: each publishes samples of ours as a feed of its kind."""
 
-import datetime as dt
 import html
 import json
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from tests.conftest import REPOSITORY
 from tests.support.loopback import LoopbackServer, Resource, Response, Route, redirect
@@ -21,7 +21,7 @@ class Report:
     path: str
     title: str
     paragraphs: tuple[str, ...]
-    published: dt.datetime
+    published: datetime
     guid: str
 
     @property
@@ -51,9 +51,7 @@ def report(sample: str, title: str, *, hours_ago: int) -> Report:
         if len(line.split()) > _PROSE_WORDS and line != title
     )
     slug = sample.partition("/")[2]
-    moment = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(
-        hours=hours_ago
-    )
+    moment = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=hours_ago)
     return Report(f"/news/{slug}", title, paragraphs, moment, f"id-{slug}")
 
 

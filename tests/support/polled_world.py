@@ -1,7 +1,7 @@
 """Sites whose feeds are polled over days, each at its own host, and what readers get of their stories."""
 
-import datetime as dt
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, text
@@ -58,7 +58,7 @@ class PolledWorld(SiteFeeds):
     ) -> None:
         """Let a feed list an article; `hours`: how much earlier than now its date is."""
         number = len(self._items[host])
-        published = self.time.now - dt.timedelta(hours=hours)
+        published = self.time.now - timedelta(hours=hours)
         address = link or f"http://{host}/{number}"
         self._items[host].insert(
             0, item(title, said, link=address, published=published, **more)

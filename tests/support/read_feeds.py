@@ -1,6 +1,6 @@
 """Reads a feed as one source's answer, at one time."""
 
-import datetime as dt
+from datetime import UTC, datetime
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -9,7 +9,7 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 
-SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 TUNING = source_tuning(Tuning())

@@ -1,6 +1,6 @@
 """A database with rows in every table that is kept: what copies, backups and exports have to carry."""
 
-import datetime as dt
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +37,7 @@ from tests.support.rows import executed, queried
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = Tuning()
-LATER = NOON + dt.timedelta(days=9)
+LATER = NOON + timedelta(days=9)
 
 
 def rich(database: Database) -> Database:
@@ -49,7 +49,7 @@ def rich(database: Database) -> Database:
 
 def rig_at(database: Database) -> Rig:
     """A test rig of the day after, with the same rules; two of them do the same things at the same times."""
-    return Rig(database, Clock(LATER + dt.timedelta(days=1)), ALL_TUNING)
+    return Rig(database, Clock(LATER + timedelta(days=1)), ALL_TUNING)
 
 
 def later_entries() -> list[Entry]:

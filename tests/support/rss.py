@@ -1,6 +1,6 @@
 """An RSS feed as outlets on loopback have it."""
 
-import datetime as dt
+from datetime import datetime
 from email.utils import format_datetime
 from html import escape
 
@@ -11,7 +11,7 @@ def item(
     *,
     guid: object = None,
     link: str = "",
-    published: dt.datetime | None = None,
+    published: datetime | None = None,
     more: str = "",
 ) -> str:
     """An entry of a feed; what is empty is left out. `more` is XML."""

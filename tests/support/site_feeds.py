@@ -1,6 +1,6 @@
 """Sites of a web of their own, whose feeds are polled over time."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -23,7 +23,7 @@ class SiteFeeds(Closing):
     rig_kind = Rig
 
     def __init__(
-        self, database: Database, *, pages: str = "never", start: dt.datetime = NOON
+        self, database: Database, *, pages: str = "never", start: datetime = NOON
     ) -> None:
         self.database = database
         self.time = Time(start)

@@ -1,7 +1,7 @@
 """Invented articles of invented outlets for the tests of the stories room."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregator.model.article import ArticleView
@@ -10,7 +10,7 @@ from aggregator.stories import rendering
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline
 
-NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
+NOON = datetime(2025, 3, 12, 12, tzinfo=UTC)  # a Wednesday
 
 FERRY_A = """\
 The ferry Marlin sank off Port Ellis on Tuesday evening after striking a rock at the harbour entrance.
@@ -36,7 +36,7 @@ def view(
     id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any
 ) -> ArticleView:
     """An article; times count from noon of 12 March 2025, `hours` later."""
-    time = NOON + dt.timedelta(hours=changes.pop("hours", 0))
+    time = NOON + timedelta(hours=changes.pop("hours", 0))
     values: dict[str, Any] = {
         "id": id_,
         # In the order of the ids
@@ -46,7 +46,7 @@ def view(
         "url": f"https://{id_}.example/",
         "title": "",
         "published": time,
-        "seen": NOON + dt.timedelta(days=30),
+        "seen": NOON + timedelta(days=30),
         "effective_at": time,
         "language": "en",
         "copy_of": None,

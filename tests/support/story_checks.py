@@ -1,8 +1,8 @@
 """What must hold of stories at every moment, whatever was merged, split, moved or undone."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
@@ -66,7 +66,7 @@ def _placed_rows() -> dict[str, list[dict[str, Any]]]:
     with TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/small.db")
         with_tables(database)
-        rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
+        rig = Rig(database, Clock(NOON + timedelta(days=9)))
         for start in range(0, len(small_set()), 7):
             rig.take(*small_set()[start : start + 7])
         rows = {
@@ -102,7 +102,7 @@ def members(database: Database, story_id: str) -> list[str]:
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     """A writer that has nothing in memory yet."""
-    return Placer(database, all_tuning or Tuning(), Clock(NOON + dt.timedelta(days=9)))
+    return Placer(database, all_tuning or Tuning(), Clock(NOON + timedelta(days=9)))
 
 
 def correct(
@@ -125,7 +125,7 @@ def reclustering(
     executor: Executor | None = None,
 ) -> Reclusterer:
     """Ready to decide again."""
-    clock = Clock(NOON + dt.timedelta(days=10))
+    clock = Clock(NOON + timedelta(days=10))
     return Reclusterer(
         database,
         executor or InlineExecutor(),
@@ -188,7 +188,7 @@ def out_of_reach(connection: Connection) -> list[str]:
 
     A person may put such articles together: stories of which a correction names an article are left out.
     """
-    reach = dt.timedelta(days=shipped_model(Tuning()).tuning.window_days)
+    reach = timedelta(days=shipped_model(Tuning()).tuning.window_days)
     corrected = select(article.c.story).join(
         link_constraint, link_constraint.c.article == article.c.id
     )

@@ -1,7 +1,7 @@
 """Tables of texts and what is expected of them: one row a line, in tests/data/tables."""
 
-import datetime as dt
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,6 @@ def named_parts(value: Any, row: Any) -> Any:
     if isinstance(row, list) and isinstance(value, list | tuple):
         rest = [None] * (len(value) - len(row))
         return [named_parts(*pair) for pair in zip(value, [*row, *rest], strict=False)]
-    if isinstance(row, str) and isinstance(value, dt.datetime):
+    if isinstance(row, str) and isinstance(value, datetime):
         return value.isoformat()[: len(row)]
     return value

@@ -8,8 +8,8 @@
 Names lead to public addresses that are never dialled: the dialler lands on loopback, whatever it is given.
 """
 
-import datetime as dt
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpcore
@@ -31,23 +31,23 @@ from tests.support.loopback import (
 class Time:
     """One clock for the wall and for gaps between requests; it runs when it is told, or waited for."""
 
-    def __init__(self, start: dt.datetime = NOON) -> None:
+    def __init__(self, start: datetime = NOON) -> None:
         self.now = start
         self._ran = 1e6
 
-    def __call__(self) -> dt.datetime:
+    def __call__(self) -> datetime:
         return self.now
 
     def monotonic(self) -> float:
         return self._ran
 
     def run(self, seconds: float) -> None:
-        self.now += dt.timedelta(seconds=seconds)
+        self.now += timedelta(seconds=seconds)
         self._ran += seconds
 
     def jump(self, seconds: float) -> None:
         """The wall's clock alone is set to another time."""
-        self.now += dt.timedelta(seconds=seconds)
+        self.now += timedelta(seconds=seconds)
 
 
 class World(Closing):

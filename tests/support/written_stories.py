@@ -4,12 +4,12 @@ What a test asks of an output is a whole story, whatever articles the pipeline w
 written into the tables as they are wanted.
 """
 
-import datetime as dt
 import functools
 import itertools
 import shutil
 import tempfile
 import weakref
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -78,7 +78,7 @@ class WrittenStories(StoryReader):
             connection.execute(insert(article).values(row))
         index.index_next(connection, len(told.articles))
 
-    def join(self, story_id: str, article_id: str, at: dt.datetime) -> None:
+    def join(self, story_id: str, article_id: str, at: datetime) -> None:
         """Logs that an article joined a story."""
         line = {"story": story_id, "at": at, "kind": "joined", "article": article_id}
         executed(self.database, insert(story_log).values(line))
@@ -166,7 +166,7 @@ def _article_row(one: ArticleView) -> dict[str, Any]:
 
 # --- building nouns in tests -------------------------------------------------------------------------------
 
-MORNING = dt.datetime(2026, 11, 20, 6, 30, tzinfo=dt.UTC)
+MORNING = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
@@ -215,16 +215,16 @@ def a_story(*articles: ArticleView, **given: object) -> StoryView:
     return msgspec.convert(values | given, StoryView)
 
 
-def at(hour: int, minute: int) -> dt.datetime:
+def at(hour: int, minute: int) -> datetime:
     """A moment of the evening before."""
-    return dt.datetime(2026, 11, 19, hour, minute, tzinfo=dt.UTC)
+    return datetime(2026, 11, 19, hour, minute, tzinfo=UTC)
 
 
 def the_ferry() -> tuple[StoryView, StoryText]:
     """A story with everything in it: copies, an agency, a live blog, openings, a quotation."""
 
     def one(
-        id_: str, outlet: str, title: str, time: dt.datetime, text: str, **more: object
+        id_: str, outlet: str, title: str, time: datetime, text: str, **more: object
     ) -> ArticleView:
         return an_article(
             id=id_, outlet=outlet, title=title, published=time, text=text, **more
@@ -274,7 +274,7 @@ def the_ferry() -> tuple[StoryView, StoryText]:
             url=_LIVE,
         ),
     )
-    bumped = dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC)
+    bumped = datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=UTC)
     story = a_story(
         *articles,
         id="lindferry",
@@ -337,12 +337,12 @@ def filled_reader() -> WrittenStories:
     story_reader = WrittenStories()
     story_reader.put(*the_ferry(), "oldferry")
     for hours, outlet, title, lead in _OTHERS:
-        time = MORNING - dt.timedelta(hours=hours)
+        time = MORNING - timedelta(hours=hours)
         article = an_article(
             outlet=outlet, title=title, lead=lead, text=lead, published=time
         )
         story_reader.put(a_story(article))
-    times = [MORNING - dt.timedelta(hours=n) for n in range(len(_BUDGET_TITLES))]
+    times = [MORNING - timedelta(hours=n) for n in range(len(_BUDGET_TITLES))]
     budget = [
         an_article(
             outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=time
@@ -353,7 +353,7 @@ def filled_reader() -> WrittenStories:
         a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7)
     )
     site = "https://harbour-post.example/"
-    polled = {"last_success": MORNING, "next_due": MORNING + dt.timedelta(minutes=30)}
+    polled = {"last_success": MORNING, "next_due": MORNING + timedelta(minutes=30)}
     sources: dict[str, dict[str, Any]] = {
         "The Harbour Post": {
             "state": "ok",

@@ -4,7 +4,7 @@ Read from the parsed tree, with every value cut to a limit. trafilatura's metada
 one long value can take it minutes. Order of preference: JSON-LD of an article, `<meta>`, visible elements.
 """
 
-import datetime as dt
+from datetime import datetime
 from html import unescape
 from typing import Any
 
@@ -48,7 +48,7 @@ class PageFacts(FrozenStruct):
     canonical: str | None = None
     language: str | None = None
     published: Published | None = None
-    modified: dt.datetime | None = None
+    modified: datetime | None = None
     robots: tuple[str, ...] = ()  # lists of rules for programs, see robots_meta.py
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
@@ -59,7 +59,7 @@ class PageFacts(FrozenStruct):
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared
 
 
-def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> PageFacts:
+def read_facts(root: Any, *, zone: str | None, seen: datetime | None) -> PageFacts:
     """Read the metadata of a parsed page (an lxml element), with every value cut to a limit."""
     head = read_head(root)
     site = head.first("og:site_name", "application-name") or head.name("publisher")

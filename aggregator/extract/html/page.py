@@ -6,8 +6,8 @@ then trafilatura extracts the text (library.py), which is completed (split_body.
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree.
 """
 
-import datetime as dt
 from copy import deepcopy
+from datetime import datetime
 from typing import Any
 
 from aggregator.extract.extract_limits import ExtractTuning
@@ -106,7 +106,7 @@ def read_page(
     tuning: ExtractTuning,
     url: str | None = None,
     zone: str | None = None,
-    seen: dt.datetime | None = None,
+    seen: datetime | None = None,
 ) -> Page | None:
     """Extract the article in `html`; return None if nothing can be parsed. `zone` and `seen` as in dates.py."""
     page = bound_html(html)

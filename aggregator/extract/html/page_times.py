@@ -1,8 +1,8 @@
 """The times when a page was published and changed, as it declares and shows them."""
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -41,8 +41,8 @@ _OWN_TIMES = (
 
 
 def find_times(
-    head: PageHead, zone: str | None, seen: dt.datetime | None
-) -> tuple[Published | None, dt.datetime | None]:
+    head: PageHead, zone: str | None, seen: datetime | None
+) -> tuple[Published | None, datetime | None]:
     """Return the times when a page was published and changed; None for a time that it does not state."""
     from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
 
@@ -58,7 +58,7 @@ def find_times(
     elif published.precision == "day":
         # Another place may have the minute of that day, which some zone has in these hours of UTC.
         for time in times:
-            after = (time.time - published.time) / dt.timedelta(hours=1)
+            after = (time.time - published.time) / timedelta(hours=1)
             if time.precision == "minute" and -14 <= after < 36:
                 published = time
                 break
@@ -69,7 +69,7 @@ def find_times(
 
 
 def _times_of_publication(
-    head: PageHead, zone: str | None, seen: dt.datetime | None
+    head: PageHead, zone: str | None, seen: datetime | None
 ) -> Iterator[Published | None]:
     """Yield the stated times of publication, the most reliable first; lazy, because the last are slow."""
     from htmldate.core import DATE_ATTRIBUTES
@@ -94,7 +94,7 @@ def _times_of_publication(
 
 
 def _doubtful_times(
-    head: PageHead, zone: str | None, seen: dt.datetime | None
+    head: PageHead, zone: str | None, seen: datetime | None
 ) -> Iterator[Published | None]:
     # Many pages show one time and call it that of a change, though they have not changed.
     for element in _own_times(head.root):
@@ -126,7 +126,7 @@ def _is_beside(element: Any) -> bool:
 
 
 def _shown_time(
-    element: Any, zone: str | None, seen: dt.datetime | None
+    element: Any, zone: str | None, seen: datetime | None
 ) -> Published | None:
     """Return the time in an attribute of an element, else the date line that it shows."""
     for name in ("datetime", "content", "title"):

@@ -3,9 +3,9 @@
 Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhist, Japanese eras) are not read.
 """
 
-import datetime as dt
 import re
 import unicodedata
+from datetime import date
 from functools import lru_cache
 
 from aggregator.text import calendar
@@ -76,7 +76,7 @@ def date_matches(line: str) -> tuple[Match, ...]:
     return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
 
-def day_of(match: Match) -> dt.date | None:
+def day_of(match: Match) -> date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     part = {name: text for name, text in match.groupdict().items() if text}
     year = int(part["y"]) if "y" in part else 2000 + int(part["yy"])
@@ -90,9 +90,9 @@ def day_of(match: Match) -> dt.date | None:
     return date_or_none(year, named or 0, int(part["d"]))
 
 
-def date_or_none(year: int, month: int, day: int) -> dt.date | None:
+def date_or_none(year: int, month: int, day: int) -> date | None:
     """Return the day, or None if there is no such day."""
     try:
-        return dt.date(year, month, day)
+        return date(year, month, day)
     except (ValueError, OverflowError):
         return None

@@ -4,8 +4,8 @@ Only a complete day, month and year is a date; a bare year, a weekday or a clock
 dates (before 1990, or more than a day after the entry was accepted) are ignored.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import cache
 
 from aggregator.extract.language.date_clocks import (
@@ -39,7 +39,7 @@ _LINE_CHARS = 200
 def published_from_text(
     lines: Sequence[str],
     zone: str | None,
-    seen: dt.datetime | None = None,
+    seen: datetime | None = None,
 ) -> Published | None:
     """Return the date of the date line among `lines` (an article's first ones), or None.
 

@@ -5,9 +5,9 @@ headline; byline, date and standfirst below it. Boilerplate and links to other a
 and the end. Everything else stays, in order; a sentence is never cut.
 """
 
-import datetime as dt
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain
 
 from aggregator.extract.extract_limits import ExtractTuning
@@ -49,7 +49,7 @@ def read_saved_text(
     *,
     outlet: str | None = None,
     zone: str | None = None,
-    seen: dt.datetime | None = None,
+    seen: datetime | None = None,
 ) -> SavedText:
     """Extract the article from clean `text` that includes headline and boilerplate.
 

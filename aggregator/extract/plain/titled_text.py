@@ -6,9 +6,9 @@ boilerplate, no repeated headline, no byline or date above the first paragraph. 
 999 leads, 1,045 articles of months, 2,967 entries of the reading list, 1,208 of feeds, and 217 pages.
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import pairwise
 
 from aggregator.extract.language import dates
@@ -67,7 +67,7 @@ def read_titled_text(
     headings: Sequence[str] = (),
     is_dated: bool = True,
     zone: str | None = None,
-    seen: dt.datetime | None = None,
+    seen: datetime | None = None,
 ) -> SavedText:
     """Return the paragraphs of clean `text`, one a line, and the statements of the lines above the first.
 

@@ -12,9 +12,9 @@ the victims, is a version. A bulletin, such as the level of a river, is the exce
 at the same time, and its numbers count like names.
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
+from datetime import time, timedelta
 from functools import lru_cache
 from itertools import compress
 
@@ -40,9 +40,9 @@ _TEXTS = 8
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
-_DAY = dt.timedelta(days=1)
+_DAY = timedelta(days=1)
 # A bulletin may come so much before or after its time (chosen).
-_LATE = dt.timedelta(minutes=15)
+_LATE = timedelta(minutes=15)
 
 
 def is_one_series(
@@ -77,7 +77,7 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
         times = article.published.time(), other.published.time()
         apart = abs(article.published - other.published) + _LATE
         numbers_count = (
-            dt.time(0) not in times and apart >= _DAY and apart % _DAY <= 2 * _LATE
+            time(0) not in times and apart >= _DAY and apart % _DAY <= 2 * _LATE
         )
     return _has_others(article.text, other.text, numbers_count) and _has_others(
         other.text, article.text, numbers_count

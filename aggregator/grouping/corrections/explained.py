@@ -1,6 +1,6 @@
 """Explanations of decisions, as commands, pages and the API show them."""
 
-import datetime as dt
+from datetime import datetime
 
 from aggregator.model.evidence import (
     ChangedSentence,
@@ -50,7 +50,7 @@ class VersionExplanation(FrozenStruct, omit_defaults=False):
     article: str  # the id of the other version
     outlet: str | None
     # The time of the other version
-    time: dt.datetime
+    time: datetime
     is_earlier: bool  # whether the other version is the earlier one
     # Whether the explained article lacks the current text
     is_replaced: bool

@@ -9,9 +9,9 @@ Age is the time since an article was placed, so an old archive that is read toda
 its newest article. Each step is one transaction of the writer and may be repeated.
 """
 
-import datetime as dt
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -73,7 +73,7 @@ class _Bounds(FrozenStruct):
 
     texts: int = 0
     stories: int = 0
-    at: dt.datetime
+    at: datetime
 
 
 class Retention:
@@ -103,7 +103,7 @@ class Retention:
             or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds
         ):
             with self._database.write() as connection:
-                gap = dt.timedelta(days=self._tuning.steady_days)
+                gap = timedelta(days=self._tuning.steady_days)
                 steady_clock.record_time(connection, now, gap)
                 # After a jump of the clock nothing is deleted by age: it may jump back.
                 self._is_steady = self._is_asked or steady_clock.is_steady(
@@ -136,7 +136,7 @@ class Retention:
                 bytes_free=self._database.space().free,
             )
 
-    def _bounds_at(self, now: dt.datetime) -> _Bounds:
+    def _bounds_at(self, now: datetime) -> _Bounds:
         plan = self._plan
         with self._database.read() as connection:
             return _Bounds(

@@ -1,6 +1,6 @@
 """Compare the articles of a version without storylines with the stories near them, once after an upgrade."""
 
-import datetime as dt
+from datetime import timedelta
 
 from aggregator.grouping.transactions import Transactions
 from aggregator.store.stories import stored_articles, storyline_rows
@@ -13,7 +13,7 @@ def compare_stored(transactions: Transactions) -> bool:
     """Compare the next few of these articles in one transaction; return whether more remain."""
     # Older articles need not be compared: no new report can join their stories.
     window_days = transactions.all_tuning.values("events")["window_days"]
-    since = transactions.now() - dt.timedelta(days=window_days)
+    since = transactions.now() - timedelta(days=window_days)
     with transactions.database.read() as connection:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):

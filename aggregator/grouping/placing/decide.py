@@ -4,8 +4,8 @@ Corrections decide first, then the story of the original of a copy, then the sco
 articles are read, and nothing is changed.
 """
 
-import datetime as dt
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -34,7 +34,7 @@ from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.titles.title_text import take_title
 
 # Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
-_UPDATED_WITHIN = dt.timedelta(days=3)
+_UPDATED_WITHIN = timedelta(days=3)
 # The resemblance of a text to an old one from which on it reports nothing new (chosen; a copy has .58)
 _REPRINT = 0.9
 
@@ -142,13 +142,13 @@ class Decider(InTransaction):
 
     def _first_printed(
         self, article: StoredArticle, match: CopyMatch
-    ) -> dt.datetime | None:
+    ) -> datetime | None:
         """Return when a text that is printed again after its story has ended came first; None if it is not one."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None
         first = stored_articles.member(self._connection, match.original).effective_at
-        ended = dt.timedelta(days=self._parts.model.tuning.window_days)
+        ended = timedelta(days=self._parts.model.tuning.window_days)
         return first if article.effective_at - first > ended else None
 
     def _with_story(

@@ -1,8 +1,8 @@
 """Write the row of a story after a change: counts, headline and times from its articles, and its bump."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ from aggregator.stories.lead import summary
 from aggregator.stories.titles.title import headline
 
 # Versions bump a story only if so much time has passed since its last bump
-_BETWEEN_VERSIONS = dt.timedelta(hours=1)
+_BETWEEN_VERSIONS = timedelta(hours=1)
 
 
 class Effect(FrozenStruct):
@@ -31,13 +31,13 @@ class Effect(FrozenStruct):
     # The inbox number of the change
     at_no: int
     # The new bump of the story, if the change bumps it
-    bump: dt.datetime
+    bump: datetime
     is_correction: bool = False
     is_whole: bool = False  # see `StoryWriter.revise`
     # Whether it was bumped so far by the times when undated files were read
     redates: bool = False
     # The time of the change in the stream if it does not bump the story
-    unbumped: dt.datetime | None = None
+    unbumped: datetime | None = None
     # The article that founds a new story, and how many stories it has founded before
     founder: str = ""
     founding: int = 0
@@ -177,7 +177,7 @@ class StoryRows(InTransaction):
         article_writes.change(self._connection, left, is_compared=False)
         return row
 
-    def _number_bump(self, bump: dt.datetime) -> dt.datetime:
+    def _number_bump(self, bump: datetime) -> datetime:
         """Return a bump to the second; the fraction tells bumps apart, in their order."""
         return bump.replace(microsecond=self._unit_of_work.number("bump") % 1_000_000)
 
@@ -208,7 +208,7 @@ class StoryRows(InTransaction):
                 last = before.bumped_at.replace(microsecond=0)
                 return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
-        bump_age = dt.timedelta(seconds=self._parts.options.bump_age_seconds)
+        bump_age = timedelta(seconds=self._parts.options.bump_age_seconds)
         is_news = (
             after.report_count > 1 or effect.bump - after.first_published <= bump_age
         )

@@ -1,7 +1,7 @@
 """Carry out changes of stories, in a placing transaction: rows, log, change stream, window."""
 
-import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -87,7 +87,7 @@ class StoryWriter(InTransaction):
         target: str | None,
         at_no: int,
         *,
-        bump: dt.datetime | None = None,
+        bump: datetime | None = None,
         founder: str | None = None,
         is_revived: bool = False,
         silent: Collection[str] = (),
@@ -150,7 +150,7 @@ class StoryWriter(InTransaction):
         at_no: int,
         reason: str,
         *,
-        bump: dt.datetime | None = None,
+        bump: datetime | None = None,
         keeps: str | None = None,
         silent: Collection[str] = (),
         **scores: float,

@@ -5,10 +5,10 @@ times of each read one) are stored with the last entries. After an interruption 
 again, which changes nothing.
 """
 
-import datetime as dt
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class FolderWatcher:
             stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
         due = replace(
             source,
-            next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
+            next_due_at=now + timedelta(seconds=source.interval_seconds),
             last_polled_at=now,
             folder_state=None,
         )
@@ -111,7 +111,7 @@ class FolderWatcher:
         listing_seconds = time.monotonic() - began
         rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing_seconds)
         rest = max(min(rest, _MOST_REST_SECONDS), source.interval_seconds)
-        due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+        due = replace(due, next_due_at=now + timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
             quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
             if self._services.quiet_polls.keep(row, quiet, now):
@@ -133,7 +133,7 @@ class FolderWatcher:
         changes: FolderChanges,
         *,
         seconds: float,
-        now: dt.datetime,
+        now: datetime,
     ) -> PollResult:
         """Read changed files until this time is over, and store the rest of their entries and the source.
 
@@ -236,7 +236,7 @@ class FolderWatcher:
 
 def entries_of(
     inputs: Iterable[InputItem],
-    now: dt.datetime,
+    now: datetime,
     executor: Executor,
     all_tuning: Tuning,
 ) -> Iterator[InputEntry | InputProblem]:
@@ -276,7 +276,7 @@ def entries_of(
 class _FolderLook(msgspec.Struct, kw_only=True):
     """Items that one look has read and not stored yet, and the outcomes of stored items."""
 
-    now: dt.datetime
+    now: datetime
     # The source of its entries
     source: str
     # new, changed or removed files whose rejected items are still stored

@@ -4,8 +4,8 @@ The position in the folder is stored where feeds have their ETag, in one transac
 an interruption the next poll reads the same again, which changes nothing.
 """
 
-import datetime as dt
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from urllib.parse import unquote, urlsplit
 
@@ -43,7 +43,7 @@ def _address(item: SourceConfig, _: Config) -> str:
     return address
 
 
-def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAnswer:
+def _answer(services: PollServices, source: Source, now: datetime) -> PollAnswer:
     """Return the new messages. Raises FetchError."""
     tuning = source_tuning(services.all_tuning)
     access = services.configured.get(source.address)

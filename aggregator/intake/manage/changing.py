@@ -1,7 +1,7 @@
 """Changes, pauses, resumes and removes sources, for the command line and the web."""
 
-import datetime as dt
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from aggregator.config.settings import (
@@ -122,9 +122,7 @@ def _refuse_configured(config: Config, source: Source, advice: str) -> None:
 
 def place_in_config(config: Config, source: Source) -> str:
     """Return the file and line of a source in the configuration: "config.yaml, line 12"."""
-    for number, configured in enumerate(
-        configured_sources(config, dt.datetime.now(dt.UTC))
-    ):
+    for number, configured in enumerate(configured_sources(config, datetime.now(UTC))):
         if configured.id == source.id or configured.address == source.address:
             line = config.lines.get(("sources", number))
             return f"{config.file}, line {line}" if line else str(config.file)

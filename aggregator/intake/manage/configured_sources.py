@@ -1,6 +1,6 @@
 """The sources of the configuration file as rows of the database."""
 
-import datetime as dt
+from datetime import datetime
 from functools import partial
 
 from aggregator.config.settings import Config
@@ -17,7 +17,7 @@ from aggregator.store.intake.source_sync import set_default_interval, sync_confi
 _FOLDER_INTERVAL_SECONDS = 10
 
 
-def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
+def follow_config(connection: Connection, config: Config, now: datetime) -> None:
     """Store the configuration's sources, and its interval for the other sources."""
     sync_config(connection, configured_sources(config, now))
     set_default_interval(
@@ -27,7 +27,7 @@ def follow_config(connection: Connection, config: Config, now: dt.datetime) -> N
     )
 
 
-def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
+def configured_sources(config: Config, now: datetime) -> list[Source]:
     """Return the sources of the configuration file as rows; the first polls are spread over some seconds."""
     return [
         configured_source(number, source, config, now)
@@ -36,7 +36,7 @@ def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
 
 
 def configured_source(
-    number: int, source: SourceConfig, config: Config, now: dt.datetime
+    number: int, source: SourceConfig, config: Config, now: datetime
 ) -> Source:
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
     kind = source_kind(source.kind)

@@ -1,6 +1,6 @@
 """The entries of a feed with the settings of their source and a time."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -16,7 +16,7 @@ _UNDATED_AGE_DAYS = 30.0
 
 
 def completed_entries(
-    feed: ParsedFeed, source: Source, now: dt.datetime, window: dt.timedelta
+    feed: ParsedFeed, source: Source, now: datetime, window: timedelta
 ) -> list[Entry]:
     """Return the entries, the oldest first, with the settings of their source and a time.
 
@@ -25,7 +25,7 @@ def completed_entries(
     takes no credit, and an archive that comes at once keeps its dates.
     """
     times = [entry.published.time for entry in feed.entries if entry.published]
-    assumed_at = min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))
+    assumed_at = min(times, default=now - timedelta(days=_UNDATED_AGE_DAYS))
     entries = []
     for declared in reversed(feed.entries):
         entry = of_source(declared, source, feed.language)

@@ -1,10 +1,10 @@
 """Fetching the pages of entries, into the inbox."""
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -103,11 +103,11 @@ class PageFetcher:
         words = len((entry.text or entry.html or "").split())
         return wanted == "always" or words < self._tuning.full_text_words
 
-    def place_without_pages(self, now: dt.datetime) -> bool:
+    def place_without_pages(self, now: datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
         with self._database.read() as connection:
             overdue = pending_pages.overdue(
-                connection, now, dt.timedelta(seconds=self._tuning.page_wait_seconds)
+                connection, now, timedelta(seconds=self._tuning.page_wait_seconds)
             )
         if not overdue:
             return False
@@ -183,7 +183,7 @@ class PageFetcher:
             is_ready = True
         else:
             outcome = "it is requested again later"
-            due = self._now() + dt.timedelta(
+            due = self._now() + timedelta(
                 seconds=self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
             )
 

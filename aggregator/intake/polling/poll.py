@@ -5,10 +5,10 @@ fails, the source is polled again with the same result. intake/polling/poll_deci
 of a response.
 """
 
-import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from heapq import nlargest
 from itertools import compress
@@ -75,16 +75,14 @@ class Poller(PageFetcher):
         self._executor = services.executor
         self._all_tuning = services.all_tuning
         self._net_tuning = net_tuning(self._all_tuning)
-        self._window = dt.timedelta(
-            days=self._all_tuning.values("events")["window_days"]
-        )
+        self._window = timedelta(days=self._all_tuning.values("events")["window_days"])
         # A job has a copy of its feed, so only as many jobs are made at once as keep the workers busy.
         self._parsing = threading.Semaphore(2 * self._executor.workers)
 
     def poll(
         self,
         row: Source,
-        ask: Callable[[Source, dt.datetime], PollAnswer] | None = None,
+        ask: Callable[[Source, datetime], PollAnswer] | None = None,
     ) -> PollResult:
         """Store the answer of `ask` to a poll of the source with this row; a FetchError becomes its health.
 
@@ -111,7 +109,7 @@ class Poller(PageFetcher):
                 return PollResult(succeeded=False)
             return PollResult(succeeded=False, problem=str(error))
 
-    def _answer(self, source: Source, now: dt.datetime) -> PollAnswer:
+    def _answer(self, source: Source, now: datetime) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetch(source, now, access)
@@ -144,7 +142,7 @@ class Poller(PageFetcher):
             return answer
         return answer._replace(feed=feed)
 
-    def _fetch(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
+    def _fetch(self, source: Source, now: datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
         The server of a feed without news may answer every condition with 304: after two of its usual gaps, and
@@ -179,7 +177,7 @@ class Poller(PageFetcher):
         self,
         fetched: FetchResult,
         source: Source,
-        now: dt.datetime,
+        now: datetime,
         access: Access,
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
@@ -202,7 +200,7 @@ class Poller(PageFetcher):
         return parsed
 
     def _accepted(
-        self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
+        self, row: Source, source: Source, answer: PollAnswer, now: datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
         feed = answer.feed
@@ -244,7 +242,7 @@ class Poller(PageFetcher):
         source: Source,
         answer: PollAnswer,
         entries: Sequence[Entry],
-        now: dt.datetime,
+        now: datetime,
     ) -> AcceptedBatch:
         """Put the entries of a feed into the inbox, and note its other items as rejected."""
         for item, reason in answer.refused:
@@ -296,9 +294,9 @@ class Poller(PageFetcher):
         wanted = [self.wants_page(entry, source.pages) for entry in entries]
         if source.first_poll_done:
             return wanted
-        oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
+        oldest = datetime.min.replace(tzinfo=UTC)
 
-        def time_of(number: int) -> tuple[dt.datetime, int]:
+        def time_of(number: int) -> tuple[datetime, int]:
             published = entries[number].published
             return (published.time if published else oldest, number)
 

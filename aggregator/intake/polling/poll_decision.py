@@ -5,8 +5,8 @@ administrator sends it, too. So a response must be the same several times over s
 must have listed an entry that was known from the old one (ADR 8).
 """
 
-import datetime as dt
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -89,7 +89,7 @@ class PollAnswer(NamedTuple):
 def decide(
     source: Source,
     response: PollAnswer | FetchError,
-    now: dt.datetime,
+    now: datetime,
     tuning: NetTuning,
 ) -> Source:
     """Return `source` after a poll: a failure backs off, and after several 410 it is the last."""
@@ -150,13 +150,11 @@ def decide(
 
 
 def _lasts(
-    count: int, since: dt.datetime | None, now: dt.datetime, times: int, hours: float
+    count: int, since: datetime | None, now: datetime, times: int, hours: float
 ) -> bool:
     """Return whether the same came `times` in a row and for `hours`."""
     return (
-        since is not None
-        and count >= times
-        and now - since >= dt.timedelta(hours=hours)
+        since is not None and count >= times and now - since >= timedelta(hours=hours)
     )
 
 
@@ -165,7 +163,7 @@ def _at_configured_address(source: Source) -> Source:
 
 
 def _after_answer(
-    source: Source, answer: PollAnswer, now: dt.datetime, tuning: NetTuning
+    source: Source, answer: PollAnswer, now: datetime, tuning: NetTuning
 ) -> Source:
     fetched = answer.fetched
     is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
@@ -200,7 +198,7 @@ def _after_answer(
     )
     due = next_poll.due
     if answer.has_more:
-        due = now + dt.timedelta(seconds=tuning.interval_floor_seconds)
+        due = now + timedelta(seconds=tuning.interval_floor_seconds)
     etag = fetched.etag
     last_modified = fetched.last_modified
     if fetched.not_modified:
@@ -226,17 +224,17 @@ def _after_answer(
     )
 
 
-def is_to_be_checked(source: Source, now: dt.datetime) -> bool:
+def is_to_be_checked(source: Source, now: datetime) -> bool:
     """Return whether two usual gaps without news, or two more, have passed since the last poll of a source."""
     if source.per_day_at is None or source.last_polled_at is None:
         return False
     gap = expected_gap_seconds(source.per_day) or _UNKNOWN_GAP_SECONDS
-    gaps = dt.timedelta(seconds=_CHECKED_GAPS * gap)
+    gaps = timedelta(seconds=_CHECKED_GAPS * gap)
     since = source.per_day_at
     return (now - since) // gaps > (source.last_polled_at - since) // gaps
 
 
-def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
+def _is_stuck(source: Source, answer: PollAnswer, now: datetime) -> bool:
     """Return whether an unconditional request brought new entries under an unchanged ETag or Last-Modified."""
     fetched = answer.fetched
     is_grown = any(result.outcome == "new" for result in answer.accepted)
@@ -246,12 +244,12 @@ def _is_stuck(source: Source, answer: PollAnswer, now: dt.datetime) -> bool:
 
 
 def old_entries(
-    source: Source, answer: PollAnswer, now: dt.datetime, tuning: PollTuning
+    source: Source, answer: PollAnswer, now: datetime, tuning: PollTuning
 ) -> list[int]:
     """Return the numbers of many new entries with old dates: an archive is not news."""
     if not source.first_poll_done:
         return []
-    oldest_news = now - dt.timedelta(hours=tuning.flood_age_hours)
+    oldest_news = now - timedelta(hours=tuning.flood_age_hours)
     old = [
         result.entry_no
         for result, entry in zip(answer.accepted, answer.entries, strict=True)
@@ -278,7 +276,7 @@ def with_counts(
     )
 
 
-def _with_feed(source: Source, answer: PollAnswer, now: dt.datetime) -> Source:
+def _with_feed(source: Source, answer: PollAnswer, now: datetime) -> Source:
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
@@ -314,7 +312,7 @@ def _with_feed(source: Source, answer: PollAnswer, now: dt.datetime) -> Source:
 
 
 def _follow_redirect(
-    source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool
+    source: Source, answer: PollAnswer, now: datetime, *, shares: bool
 ) -> Source:
     """Record a permanent redirect, and adopt it once it is confirmed.
 

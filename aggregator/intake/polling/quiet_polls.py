@@ -4,8 +4,8 @@ Most polls are such. Each would write pages of a table and of an index, and ever
 has changed. A daemon that is killed loses the times, and polls these sources again.
 """
 
-import datetime as dt
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -37,7 +37,7 @@ class _QuietPoll(NamedTuple):
 class QuietPolls:
     """The states of sources whose last polls brought nothing. Thread-safe."""
 
-    def __init__(self, unwritten: dt.timedelta = dt.timedelta(0)) -> None:
+    def __init__(self, unwritten: timedelta = timedelta(0)) -> None:
         """A state is written if the last one in its row is `unwritten` old; by default each is."""
         self._unwritten = unwritten
         self._polls: dict[str, _QuietPoll] = {}
@@ -52,14 +52,14 @@ class QuietPolls:
             return stored
         return quiet.latest
 
-    def due_at(self, source: DueSource) -> dt.datetime:
+    def due_at(self, source: DueSource) -> datetime:
         """Return when a source is due, by its row or by its last poll."""
         quiet = self._polls.get(source.id)
         if quiet is None or quiet.stored.next_due_at != source.next_due_at:
             return source.next_due_at
         return quiet.latest.next_due_at
 
-    def keep(self, stored: Source, after: Source, now: dt.datetime) -> bool:
+    def keep(self, stored: Source, after: Source, now: datetime) -> bool:
         """Keep the state after a poll of the source with this row; return False if it must be written.
 
         It must be if the row would seem to be overdue for too long.

@@ -10,10 +10,10 @@ the articles are placed with other inbox numbers, which are then stored with the
 of these. The texts are not read again: the same rules read them a moment ago.
 """
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -84,7 +84,7 @@ class Reclusterer:
 
     def difference(
         self,
-        since: dt.datetime | None,
+        since: datetime | None,
         advance: Advance = lambda _articles: None,
     ) -> GroupingDifference:
         """Return the changes without writing them."""
@@ -104,7 +104,7 @@ class Reclusterer:
     def take_over(
         self,
         placer: Placer,
-        since: dt.datetime | None,
+        since: datetime | None,
         advance: Advance = lambda _articles: None,
         *,
         request: int | None = None,
@@ -146,7 +146,7 @@ class Reclusterer:
     @contextmanager
     def _decide(
         self,
-        since: dt.datetime | None,
+        since: datetime | None,
         advance: Advance,
         *,
         corrected: bool = True,

@@ -3,9 +3,9 @@
 A grouping is a mapping of articles to stories, in the order of inbox numbers.
 """
 
-import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from aggregator.model.structs import FrozenStruct
@@ -19,7 +19,7 @@ Grouping = Mapping[str, str]
 class ReclusterCommand(FrozenStruct):
     """The command for a running daemon."""
 
-    since: dt.datetime | None = None
+    since: datetime | None = None
     # Renumber articles in order of time, from this inbox number on, and notify nobody.
     in_order_from: int | None = None
 

@@ -6,7 +6,7 @@ than a day, unless the configured interval is. Jitter, which spreads the polls o
 hash, so the same history gives the same times everywhere.
 """
 
-import datetime as dt
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from aggregator.model.structs import FrozenStruct
@@ -23,13 +23,13 @@ _EXPECTED_GAP_SHARE = 0.5
 class NextPoll(FrozenStruct):
     """When a source is due after a response, and the interval to store until then."""
 
-    due: dt.datetime
+    due: datetime
     interval_seconds: float  # the current interval, without jitter
 
 
 def after_success(
     source: str,
-    now: dt.datetime,
+    now: datetime,
     *,
     configured_seconds: float,
     interval_seconds: float,
@@ -65,14 +65,14 @@ def after_success(
 
 def after_failure(
     source: str,
-    now: dt.datetime,
+    now: datetime,
     *,
     configured_seconds: float,
     failures: int,
     retry_after_seconds: float | None = None,
     is_out_of_reach: bool = False,
     tuning: NetTuning,
-) -> dt.datetime:
+) -> datetime:
     """Return when a source is due after a failed fetch or feed; `failures` counts those directly before it.
 
     A server's Retry-After is never shortened by jitter. `parse_retry_after` clamps this header; the limit here
@@ -92,19 +92,19 @@ def after_failure(
     return _moment(source, now, wait, tuning)
 
 
-def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:
+def first_due(source: str, now: datetime, *, spread_seconds: float) -> datetime:
     """Return when a new source is polled first: spread over `spread_seconds`."""
-    return now + dt.timedelta(seconds=spread_seconds * _fraction(source, ""))
+    return now + timedelta(seconds=spread_seconds * _fraction(source, ""))
 
 
-def after_gone(source: str, now: dt.datetime, tuning: NetTuning) -> dt.datetime:
+def after_gone(source: str, now: datetime, tuning: NetTuning) -> datetime:
     """Return when a source is due after a 410, which counts only after several polls half a day apart."""
     return _moment(source, now, GONE_RETRY_SECONDS, tuning)
 
 
 def after_hold(
-    source: str, now: dt.datetime, *, seconds: float, tuning: NetTuning
-) -> dt.datetime:
+    source: str, now: datetime, *, seconds: float, tuning: NetTuning
+) -> datetime:
     """Return when a source is due whose host requested a wait of `seconds`; not a failure of the source."""
     return _moment(
         source, now, min(max(seconds, 1.0), tuning.interval_cap_seconds), tuning
@@ -112,18 +112,16 @@ def after_hold(
 
 
 def correct_due(
-    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float
-) -> dt.datetime:
+    source: str, due: datetime, now: datetime, *, longest_seconds: float
+) -> datetime:
     """Return a plausible due time after the clock was set back.
 
     A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other comes from
     the wrong clock; it is replaced by a time spread over that wait, so that sources are not all due at once.
     """
-    if due <= now + dt.timedelta(seconds=longest_seconds):
+    if due <= now + timedelta(seconds=longest_seconds):
         return due
-    return now + dt.timedelta(
-        seconds=longest_seconds * _fraction(source, now.isoformat())
-    )
+    return now + timedelta(seconds=longest_seconds * _fraction(source, now.isoformat()))
 
 
 def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -> float:
@@ -134,9 +132,9 @@ def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -
     return min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
 
 
-def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:
+def is_overdue_by_jump(last: datetime, now: datetime) -> bool:
     """Return whether the clock was set back by more than a minute since `last`; then correct due times."""
-    return now < last - dt.timedelta(seconds=60)
+    return now < last - timedelta(seconds=60)
 
 
 def _shortest(configured_seconds: float, tuning: NetTuning) -> float:
@@ -152,11 +150,11 @@ def _longest(configured_seconds: float, tuning: NetTuning) -> float:
 
 
 def _moment(
-    source: str, now: dt.datetime, wait_seconds: float, tuning: NetTuning
-) -> dt.datetime:
+    source: str, now: datetime, wait_seconds: float, tuning: NetTuning
+) -> datetime:
     jitter = wait_seconds * tuning.jitter_share * _fraction(source, now.isoformat())
     most = max(wait_seconds, tuning.interval_cap_seconds)
-    return now + dt.timedelta(seconds=min(wait_seconds + jitter, most))
+    return now + timedelta(seconds=min(wait_seconds + jitter, most))
 
 
 def _fraction(source: str, moment: str) -> float:

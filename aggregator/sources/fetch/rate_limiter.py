@@ -1,11 +1,11 @@
 """Rate limiter: few requests per host at a time, with gaps, and back-off when a server requests it."""
 
-import datetime as dt
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import msgspec
 
@@ -35,7 +35,7 @@ ASKED_TO_WAIT = "asked to wait"
 
 
 def parse_retry_after(
-    value: str | None, now: dt.datetime, tuning: NetTuning
+    value: str | None, now: datetime, tuning: NetTuning
 ) -> float | None:
     """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is invalid.
 

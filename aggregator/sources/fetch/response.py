@@ -1,9 +1,9 @@
 """The result of a fetch, and parsing of response headers, and of a redirect in a page."""
 
-import datetime as dt
 import html
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -120,13 +120,13 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (expires - date).total_seconds())
 
 
-def http_time(text: str) -> dt.datetime | None:
+def http_time(text: str) -> datetime | None:
     """Return the time of a header; None if it is not an HTTP date (RFC 9110 5.6.7)."""
     if not _HTTP_DATE.match(text.strip()):
         return None
     try:
         moment = parsedate_to_datetime(text.strip())
-        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError):
         return None
 

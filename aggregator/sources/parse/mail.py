@@ -4,10 +4,10 @@ Limits hold before and while the library parses: lines, parts and the length of 
 signatures are not read.
 """
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from email.header import decode_header
 from email.message import EmailMessage
 from email.parser import BytesFeedParser
@@ -106,7 +106,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
         yield bytes(message)
 
 
-def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entry:
+def entry_of_mail(data: bytes, *, source: str, seen: datetime | None) -> Entry:
     """Return a message as an entry: its HTML, else its text, with its address on the web.
 
     Raise ReadError for a message that cannot be parsed, exceeds the limits, or has no text.

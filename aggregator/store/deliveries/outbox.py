@@ -4,8 +4,8 @@ Deliveries are made from the change stream. They are added together with the num
 change in one transaction, so a crash neither loses nor repeats one.
 """
 
-import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection
@@ -64,7 +64,7 @@ def add(
     connection: Connection,
     new_deliveries: Sequence[NewDelivery],
     last_change_no: Mapping[str, int],
-    now: dt.datetime,
+    now: datetime,
 ) -> None:
     """Add deliveries, and store the last examined change of each webhook.
 
@@ -90,7 +90,7 @@ def add(
         change_webhook(connection, name, last_change_no=number)
 
 
-def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:
+def keep_within(connection: Connection, name: str, most: int, now: datetime) -> int:
     """Give up the oldest deliveries of a webhook if more than `most` wait. Return their number."""
     last = read_value(
         connection,
@@ -109,7 +109,7 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
     )
 
 
-def prune(connection: Connection, before: dt.datetime) -> int:
+def prune(connection: Connection, before: datetime) -> int:
     """Delete deliveries that ended before `before`, and old ones of removed webhooks. Return their number."""
     number = write_sql(
         connection,

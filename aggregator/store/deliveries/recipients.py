@@ -1,8 +1,8 @@
 """The state of each webhook and other recipient."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -50,7 +50,7 @@ def sync_webhooks(
     connection: Connection,
     url_hashes: Mapping[str, bytes],
     newest: int,
-    now: dt.datetime,
+    now: datetime,
 ) -> None:
     """Store the configured webhooks, by name, each with the hash of its URL.
 
@@ -113,7 +113,7 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
     ]
 
 
-def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
+def resume(connection: Connection, name: str, now: datetime) -> bool:
     """Make all waiting deliveries of a webhook due now, even if its receiver answered 410.
 
     Return False if no such webhook is configured.
@@ -150,7 +150,7 @@ def change_webhook(connection: Connection, name: str, **columns: Any) -> None:
     update_rows(connection, "webhook", "name = :name", columns, name=name)
 
 
-def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
+def pull_in(connection: Connection, name: str, latest: datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
     write_sql(
         connection,

@@ -1,6 +1,6 @@
 """Deliveries that are due, and the results of attempts."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,13 +28,13 @@ class Delivery(NewDelivery, frozen=True, kw_only=True):
     """A waiting delivery."""
 
     attempts: int
-    first_attempt_at: dt.datetime | None
+    first_attempt_at: datetime | None
     others: tuple[int, ...] = ()  # changes of the deliveries that are sent with it
 
 
 def next_due(
-    connection: Connection, name: str, now: dt.datetime
-) -> Delivery | dt.datetime | None:
+    connection: Connection, name: str, now: datetime
+) -> Delivery | datetime | None:
     """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
     The next delivery is the oldest that is due, but deliveries of one story stay in their order.
@@ -72,8 +72,8 @@ _MAY_BE_NEXT = """
 
 
 def times_sent(
-    connection: Connection, name: str, since: dt.datetime, now: dt.datetime
-) -> list[dt.datetime]:
+    connection: Connection, name: str, since: datetime, now: datetime
+) -> list[datetime]:
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
     return read_values(
         connection,
@@ -98,9 +98,7 @@ def with_all_waiting(connection: Connection, delivery: Delivery) -> Delivery:
     return replace(delivery, others=tuple(numbers))
 
 
-def mark_delivered(
-    connection: Connection, delivery: Delivery, now: dt.datetime
-) -> None:
+def mark_delivered(connection: Connection, delivery: Delivery, now: datetime) -> None:
     """Store a successful delivery. After a failure all other deliveries become due now."""
     name = delivery.webhook
     has_recovered = failures_of(connection, name) > 0
@@ -129,11 +127,11 @@ def mark_delivered(
 def mark_failed(
     connection: Connection,
     delivery: Delivery,
-    now: dt.datetime,
+    now: datetime,
     problem: str,
     *,
-    next_at: dt.datetime | None,
-    resumes_at: dt.datetime,
+    next_at: datetime | None,
+    resumes_at: datetime,
 ) -> None:
     """Store a failed attempt. `next_at`: time of the next attempt; None: the delivery is given up."""
     values: dict[str, Any] = {"next_attempt_at": next_at}
@@ -162,7 +160,7 @@ def mark_failed(
 
 
 def mark_gone(
-    connection: Connection, delivery: Delivery, now: dt.datetime, problem: str
+    connection: Connection, delivery: Delivery, now: datetime, problem: str
 ) -> None:
     """Store the response 410: all waiting deliveries of the webhook are given up."""
     name = delivery.webhook

@@ -5,9 +5,9 @@ for each other on both databases: numbers become visible in their order, and two
 key as new.
 """
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -46,7 +46,7 @@ def accept(
     connection: Connection,
     entries: Sequence[Entry],
     *,
-    seen: Sequence[dt.datetime],
+    seen: Sequence[datetime],
     wants_page: Sequence[bool] | None = None,
     bump_by_clock: bool = False,
     always_new: bool = False,

@@ -5,7 +5,7 @@ them as they are; then all of them are placed in order of time, recent ones firs
 is two counters and the rows of sources and entries, so a kill loses nothing.
 """
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
@@ -29,7 +29,7 @@ _EARLY = "first_reading_early"
 _PATIENCE_SECONDS = 60
 # The reading does not wait for a source that is due later, such as a feed of a host that asked to wait. A reading
 # that takes as long is over (chosen: the last of 117 feeds was asked after some minutes).
-_LONGEST_WAIT = dt.timedelta(minutes=10)
+_LONGEST_WAIT = timedelta(minutes=10)
 _MANY_SOURCES = (
     20  # new sources that begin a first reading in an older database (chosen)
 )
@@ -56,7 +56,7 @@ class ReadEntry(NamedTuple):
     url: str | None
     outlet: str | None
     # When it was accepted if it has no date
-    time: dt.datetime
+    time: datetime
     is_dated: bool
 
 
@@ -73,7 +73,7 @@ def lasts(connection: Connection) -> bool:
     return counter_value(connection, _BEGAN) > 0
 
 
-def begin_if_first(connection: Connection, now: dt.datetime) -> None:
+def begin_if_first(connection: Connection, now: datetime) -> None:
     """Begin a first reading with a first poll, if nothing was placed before or many sources are new."""
     if not lasts(connection) and (
         counter_value(connection, "inbox") == 0
@@ -82,7 +82,7 @@ def begin_if_first(connection: Connection, now: dt.datetime) -> None:
         set_counter(connection, _BEGAN, int(now.timestamp()))
 
 
-def turn(connection: Connection, now: dt.datetime) -> Turn:
+def turn(connection: Connection, now: datetime) -> Turn:
     """Return whether entries that gather are to wait for further sources."""
     began = counter_value(connection, _BEGAN)
     if not began:
@@ -94,7 +94,7 @@ def turn(connection: Connection, now: dt.datetime) -> Turn:
     return "gather" if read_rows(connection, _PAGES, now=now) else "whole"
 
 
-def is_undivided(connection: Connection, now: dt.datetime) -> bool:
+def is_undivided(connection: Connection, now: datetime) -> bool:
     """Return whether a first reading is here as a whole, and no part of it was placed early."""
     return (
         lasts(connection)
@@ -103,7 +103,7 @@ def is_undivided(connection: Connection, now: dt.datetime) -> bool:
     )
 
 
-def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> None:
+def note_early(connection: Connection, now: datetime, *, are_left: bool) -> None:
     """Store after numbering whether a first reading goes on; `are_left`: whether entries still gather."""
     if (
         lasts(connection)
@@ -113,7 +113,7 @@ def note_early(connection: Connection, now: dt.datetime, *, are_left: bool) -> N
         set_counter(connection, _EARLY, counter_value(connection, "inbox"))
 
 
-def is_over(connection: Connection, now: dt.datetime) -> bool:
+def is_over(connection: Connection, now: datetime) -> bool:
     """Return whether it lasted until now, and every source was asked and every entry placed."""
     began = counter_value(connection, _BEGAN)
     if not began:
@@ -125,12 +125,12 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
     return not read_rows(connection, _READY)
 
 
-def end(connection: Connection) -> tuple[dt.datetime, int]:
+def end(connection: Connection) -> tuple[datetime, int]:
     """End it, without a notice of its stories to any webhook.
 
     Return when it began, and the last inbox number of the first batch that was placed early; 0 without one.
     """
-    began = dt.datetime.fromtimestamp(counter_value(connection, _BEGAN), dt.UTC)
+    began = datetime.fromtimestamp(counter_value(connection, _BEGAN), UTC)
     early = counter_value(connection, _EARLY)
     write_sql(
         connection, "DELETE FROM counter WHERE name IN :names", names=(_BEGAN, _EARLY)
@@ -146,7 +146,7 @@ def end(connection: Connection) -> tuple[dt.datetime, int]:
 
 
 def first_reading(
-    connection: Connection, now: dt.datetime, listed: int
+    connection: Connection, now: datetime, listed: int
 ) -> FirstReading | None:
     """Return the progress, with at most `listed` entries, for pages; None if no first reading lasts."""
     if not lasts(connection):
@@ -180,7 +180,7 @@ def first_reading(
     )
 
 
-def _count_unasked(connection: Connection, now: dt.datetime) -> int:
+def _count_unasked(connection: Connection, now: datetime) -> int:
     due = f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon"
     return read_value(connection, due, soon=now + _LONGEST_WAIT)
 

@@ -7,10 +7,10 @@ placed, so neither a kill nor a replay changes them. In a first reading that too
 touch are numbered again by `order_of_time`, once.
 """
 
-import datetime as dt
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -45,7 +45,7 @@ class InboxEntry(EntryInput):
     bump_by_clock: bool
     is_late_page: bool = False  # its article was placed with the words of the entry
     # Kept from the first placing if the article is placed again; None: to be computed
-    effective_at: dt.datetime | None = None
+    effective_at: datetime | None = None
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
@@ -247,7 +247,7 @@ _NO_SOURCE = ""  # an empty list would select nothing
 
 # A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
 # windows, so that forms of series and frequencies of words have what they need).
-RECENT = dt.timedelta(days=60)
+RECENT = timedelta(days=60)
 
 
 def put_in_order(
@@ -304,7 +304,7 @@ def order_of_time(connection: Connection, first: int) -> dict[int, int]:
 
 
 def first_out_of_order(
-    connection: Connection, began: dt.datetime, early: int
+    connection: Connection, began: datetime, early: int
 ) -> int | None:
     """Return the first inbox number to decide again after a first reading; None: all were in order of time.
 
@@ -324,11 +324,11 @@ def first_out_of_order(
 
 _IS_PLACED = "state IN ('done', 'refused') AND inbox_no IS NOT NULL"
 # A first reading is decided again over this time at most
-_LONGEST_TOUCHED = dt.timedelta(hours=72)
+_LONGEST_TOUCHED = timedelta(hours=72)
 
 
 class _TimedEntry(NamedTuple):
-    time: dt.datetime
+    time: datetime
     entry_no: int
     inbox_no: int
     article: str
@@ -350,7 +350,7 @@ def _by_time(
         ORDER BY entry_no
         """  # noqa: S608
     times = []
-    by_article: dict[str, dt.datetime] = {}
+    by_article: dict[str, datetime] = {}
     # A mute that ended may have queued many thousands of entries, too many to hold their payloads in memory.
     for row in stream_rows(connection, chosen, **values):
         if row.entry_no >= later.get(row.article, math.inf):

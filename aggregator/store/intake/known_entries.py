@@ -1,6 +1,6 @@
 """Judge a batch of entries by stored keys and observations, and collect the rows that it adds."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -57,7 +57,7 @@ class Observation(msgspec.Struct, kw_only=True):
     source: str
     contents: bytes = b""
     is_authoritative: bool = False
-    changed_at: dt.datetime
+    changed_at: datetime
 
     @property
     def hashes(self) -> list[bytes]:
@@ -110,7 +110,7 @@ class KnownEntries:
         self._addresses: dict[str, str] = {}
 
     def judge(
-        self, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
+        self, received: IdentifiedEntry, seen: datetime, *, by_page: bool
     ) -> AcceptResult:
         """Decide whether an entry is new, known, a revision or forgotten, and note it.
 
@@ -132,7 +132,7 @@ class KnownEntries:
         return result
 
     def _judged_by_keys(
-        self, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
+        self, received: IdentifiedEntry, seen: datetime, *, by_page: bool
     ) -> AcceptResult:
         """Return whether an entry is new, known or a revision by its keys and the words that it showed before."""
         known = next((key for key in received.keys if key in self._known), None)
@@ -160,7 +160,7 @@ class KnownEntries:
         if not has_changed or not (observed.is_authoritative or received.is_authority):
             return AcceptResult(outcome="known", article=id_)
         changes = len(former)
-        wait = dt.timedelta(hours=changes // _CHANGES_AT_ONCE)
+        wait = timedelta(hours=changes // _CHANGES_AT_ONCE)
         is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
         if self._is_poll and is_limited and seen < observed.changed_at + wait:
             # The change is not noted as an observation, so it is still a change when the article may be read
@@ -169,7 +169,7 @@ class KnownEntries:
         return AcceptResult(outcome="revision", article=id_)
 
     def _note(
-        self, received: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
+        self, received: IdentifiedEntry, result: AcceptResult, seen: datetime
     ) -> None:
         """Add the keys and the observation of an entry with this result."""
         source, id_ = received.entry.source, result.article

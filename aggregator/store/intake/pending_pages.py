@@ -4,9 +4,9 @@ A new entry waits for one attempt, for a short time. Then a second row, without 
 number, and the first row keeps waiting for its late page: its `page_attempts` are not 0.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -42,9 +42,7 @@ class PendingPage(FrozenStruct):
     source_address: str | None = None
 
 
-def due_pages(
-    connection: Connection, now: dt.datetime, limit: int
-) -> list[PendingPage]:
+def due_pages(connection: Connection, now: datetime, limit: int) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
     return read_structs(
         connection,
@@ -112,9 +110,7 @@ def _settle(connection: Connection, n: int, **values: Any) -> None:
     update_rows(connection, "entry", "entry_no = :n AND state = 'page'", settled, n=n)
 
 
-def later(
-    connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0
-) -> None:
+def later(connection: Connection, n: int, due: datetime, *, attempts: int = 0) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
     write_sql(
         connection,
@@ -129,7 +125,7 @@ def later(
     )
 
 
-def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
+def next_due(connection: Connection, now: datetime) -> datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
     if read_rows(
         connection,
@@ -142,7 +138,7 @@ def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     )
 
 
-def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
+def overdue(connection: Connection, now: datetime, wait: timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
     # What was accepted later than now was accepted by a clock that was ahead
     return read_values(
@@ -188,7 +184,7 @@ _RELEASED_AT_ONCE = 500
 _WAITS_FIRST = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
 
 
-def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
+def cap_due_times(connection: Connection, latest: datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
     write_sql(
         connection,

@@ -9,8 +9,8 @@ their text and can be queued again.
 Other entries have the verdict `not_article`, too: an entry is in quarantine if its reason begins with REASON.
 """
 
-import datetime as dt
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -42,7 +42,7 @@ _REFUSE = """
 _REFUSE_ENTRY = f"{_REFUSE} entry_no = :n"
 
 
-def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
+def quarantine(connection: Connection, n: int, *, at: datetime, reason: str) -> None:
     """Refuse entry `n`, which cannot be placed.
 
     The entry can be queued again if `reason` begins with REASON.
@@ -50,7 +50,7 @@ def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) 
     write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=_VERDICT, n=n)
 
 
-def mute_entry(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
+def mute_entry(connection: Connection, n: int, *, at: datetime, reason: str) -> None:
     """Refuse entry `n`, which is muted.
 
     The entry keeps whether its page is to be fetched, for `unmute`.
@@ -59,7 +59,7 @@ def mute_entry(connection: Connection, n: int, *, at: dt.datetime, reason: str) 
 
 
 def mute_of_removed_source(
-    connection: Connection, source: str, *, at: dt.datetime
+    connection: Connection, source: str, *, at: datetime
 ) -> None:
     """Mute the waiting entries of a removed source; `unmute` queues them again if the source is added again."""
     write_sql(
@@ -143,7 +143,7 @@ def note(
     item: str,
     verdict: str,
     reason: str,
-    at: dt.datetime,
+    at: datetime,
 ) -> None:
     """Store a rejected input, in place of an earlier rejection of the same item."""
     write_sql(

@@ -1,7 +1,7 @@
 """Rows of sources: configuration, poll schedule and health."""
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,7 +58,7 @@ class Source(SourceRow):
 _SOURCES = f"SELECT {', '.join(Source.__struct_fields__)} FROM source"  # noqa: S608
 IS_ASKED = "NOT paused AND health NOT IN ('gone', 'merged')"
 # Times of polls that brought nothing may stay unwritten this long (intake/polling/quiet_polls.py).
-UNWRITTEN = dt.timedelta(hours=1)
+UNWRITTEN = timedelta(hours=1)
 
 
 CHOSEN = word_list("""
@@ -122,7 +122,7 @@ def remove(connection: Connection, id: str) -> None:
     restart_merged_sources(connection)
 
 
-def revive(connection: Connection, id: str, now: dt.datetime) -> None:
+def revive(connection: Connection, id: str, now: datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
     choose(connection, id, **AFRESH, paused=False, next_due_at=now)
 
@@ -169,7 +169,7 @@ def all_due(connection: Connection) -> list[Row[Any]]:
     return read_rows(connection, f"SELECT {columns} FROM source")  # noqa: S608
 
 
-def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
+def set_due(connection: Connection, due_at: Mapping[str, datetime]) -> None:
     """Set the due times of sources."""
     rows = [{"id": id_, "moment": moment} for id_, moment in due_at.items()]
     write_each(
@@ -228,7 +228,7 @@ class DueSource(FrozenStruct):
 
     id: str
     host: str | None
-    next_due_at: dt.datetime
+    next_due_at: datetime
 
 
 def schedule(connection: Connection) -> list[DueSource]:

@@ -1,7 +1,7 @@
 """The sources of config.yaml, written into their rows; sources of one address give way to each other."""
 
-import datetime as dt
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -84,7 +84,7 @@ def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
 
 
 def set_default_interval(
-    connection: Connection, seconds: int, due: Callable[[str], dt.datetime]
+    connection: Connection, seconds: int, due: Callable[[str], datetime]
 ) -> None:
     """Poll the sources that were added without an interval of their own at this interval.
 

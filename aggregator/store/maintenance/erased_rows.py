@@ -4,10 +4,10 @@ Hashes (identity keys, observations), ids and numbers stay, so that the same art
 refused. The caller computes the affected stories again (grouping/deletion/erase_articles.py).
 """
 
-import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
@@ -127,7 +127,7 @@ def delete_articles(
 
 
 def blank_entries(
-    connection: Connection, column: str, those: Collection[Any], at: dt.datetime
+    connection: Connection, column: str, those: Collection[Any], at: datetime
 ) -> None:
     """Erase the text of all entries whose `column` is among `those`, and refuse those that wait."""
     which = f"{column} IN :those"

@@ -5,7 +5,7 @@ Its progress is not recorded: an old story is found by its oldest article, which
 deleted, and a row until it is deleted itself.
 """
 
-import datetime as dt
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -42,7 +42,7 @@ def newest_article(connection: Connection) -> int:
 
 
 def placed_before(
-    connection: Connection, what: DeletedPart, seconds: int | None, now: dt.datetime
+    connection: Connection, what: DeletedPart, seconds: int | None, now: datetime
 ) -> int:
     """Return the last inbox number of the articles that are older than `seconds`; None: never.
 
@@ -58,7 +58,7 @@ def placed_before(
     first = read_value(
         connection,
         f"{young} ORDER BY inbox_no LIMIT 1",
-        since=now - dt.timedelta(seconds=seconds),
+        since=now - timedelta(seconds=seconds),
         now=now,
     )
     return newest_article(connection) if first is None else first - 1
@@ -183,7 +183,7 @@ def settle_entries(connection: Connection, limit: int) -> bool:
     return True
 
 
-def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
+def drop_streams(connection: Connection, now: datetime, limit: int) -> int:
     """Delete the old rows among the first `limit` changes, answered commands and rejected inputs; return how many.
 
     A change stays until all webhooks have examined it.
@@ -208,6 +208,6 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
         (commands, _COMMAND_DAYS),
         (rejected, _REJECTED_DAYS),
     ):
-        before = now - dt.timedelta(days=days)
+        before = now - timedelta(days=days)
         deleted += write_sql(connection, old, before=before, limit=limit)
     return deleted

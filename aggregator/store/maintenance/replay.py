@@ -1,7 +1,7 @@
 """Read placed articles as input for placing them again, and copy earlier articles, for `recluster`."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,7 +40,7 @@ from aggregator.text.language import primary_tag
 _COPIED_KIND = "copy of "
 
 
-def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
+def first_seen_since(connection: Connection, since: datetime | None) -> int:
     """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
 
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.

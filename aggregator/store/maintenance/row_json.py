@@ -1,6 +1,6 @@
 """Rows of an export as JSON, and their check when they are imported."""
 
-import datetime as dt
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from aggregator.store.tables import UtcTime, api_token, counter, metadata
 # Counters of the full-text index; no export includes the index
 _INDEX_COUNTERS = ("searchable", "unindexed")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+_TIME = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def as_json(table: Table, row: Values) -> Values:

@@ -8,8 +8,8 @@ their deliveries. It names the tokens without their secrets. The lease of a runn
 full-text index is built again from the articles.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,7 +118,7 @@ def database_name(url: str) -> str:
     return Path(make_url(url).database or "aggregator").stem
 
 
-def first_accepted_at(connection: Connection) -> dt.datetime | None:
+def first_accepted_at(connection: Connection) -> datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
     return read_value(
         connection, "SELECT accepted_at FROM entry ORDER BY entry_no LIMIT 1"

@@ -1,6 +1,6 @@
 """One article with its text, and the reasons for its place in its story."""
 
-import datetime as dt
+from datetime import datetime
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -54,7 +54,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
 class LogLine(FrozenStruct):
     """A line of a story's log. `detail` is JSON."""
 
-    at: dt.datetime
+    at: datetime
     story: str
     kind: str
     article: str | None = None

@@ -1,6 +1,6 @@
 """The mutes that the owner sets and removes in the browser."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -116,7 +116,7 @@ def muted_storylines(connection: Connection) -> dict[str, str]:
     return read_map(connection, f"SELECT gone.id, {ANSWERING}", ids=ids)
 
 
-def end_rested(connection: Connection, since: dt.datetime) -> None:
+def end_rested(connection: Connection, since: datetime) -> None:
     """Remove the mutes of storylines without a report at `since` or later.
 
     No report can join such a storyline if `since` is before the window of events, unless somebody corrects it.

@@ -1,7 +1,7 @@
 """Cursors of lists of stories."""
 
-import datetime as dt
 import re
+from datetime import UTC, datetime, timedelta
 
 from aggregator.model.errors import UsageError
 
@@ -9,18 +9,18 @@ from aggregator.model.errors import UsageError
 # only, so that the OpenAPI description can give a pattern.
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 
-_BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def cursor_at(updated: dt.datetime, n: int) -> str:
+def cursor_at(updated: datetime, n: int) -> str:
     """Return the cursor of the page after a story with this bump and number; it does not move with them."""
-    return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
+    return f"{(updated - _BEGINNING) // timedelta(microseconds=1)}-{n}"
 
 
-def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
+def read_cursor(cursor: str) -> tuple[datetime, int]:
     """Parse a cursor of a list, the newest bump first. Raises UsageError if it is invalid."""
     microseconds, number = cursor_numbers(cursor)
-    return _BEGINNING + dt.timedelta(microseconds=microseconds), number
+    return _BEGINNING + timedelta(microseconds=microseconds), number
 
 
 def cursor_numbers(cursor: str) -> tuple[int, int]:

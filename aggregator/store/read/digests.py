@@ -4,7 +4,7 @@ A digest is a span of the change stream. Its stories are read when it is shown o
 nothing that was forgotten meanwhile, and links to stories as they are.
 """
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
@@ -25,7 +25,7 @@ from aggregator.store.tables import (
 
 # A change whose sort time is earlier than its own time by more than this comes from an archive, and is not sent
 # (as polling.flood_age_hours).
-OLD_NEWS = dt.timedelta(hours=48)
+OLD_NEWS = timedelta(hours=48)
 
 
 class DigestSpan(FrozenStruct):
@@ -33,8 +33,8 @@ class DigestSpan(FrozenStruct):
 
     after: int
     to: int
-    since: dt.datetime
-    until: dt.datetime
+    since: datetime
+    until: datetime
 
 
 def lock_digests(connection: Connection) -> None:
@@ -46,9 +46,7 @@ def lock_digests(connection: Connection) -> None:
     )
 
 
-def next_span(
-    connection: Connection, name: str, until: dt.datetime
-) -> DigestSpan | None:
+def next_span(connection: Connection, name: str, until: datetime) -> DigestSpan | None:
     """Return the changes up to `until` that the recipient `name` has not received; None without any."""
     after = read_value(
         connection,
@@ -75,7 +73,7 @@ _CHANGES_OF_SPAN = "SELECT min(change_no), max(change_no), min(at) AS at FROM ch
 
 
 def span_since(
-    connection: Connection, since: dt.datetime, until: dt.datetime
+    connection: Connection, since: datetime, until: datetime
 ) -> DigestSpan | None:
     """Return the changes after `since` and up to `until`; None without any."""
     ((first, to, _),) = read_rows(

@@ -1,9 +1,9 @@
 """The stories of the front page as listed, and its folders and topics."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -117,7 +117,7 @@ _NEWEST_BY_OUTLET = f"""
 
 
 def new_reports(
-    connection: Connection, ids: Sequence[str], since: dt.datetime
+    connection: Connection, ids: Sequence[str], since: datetime
 ) -> dict[str, int]:
     """Return the number of outlets whose reports came into these stories after `since`."""
     return read_map(

@@ -1,8 +1,8 @@
 """Reads stories, articles and sources for output (aggregator/model/read_model.py)."""
 
-import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from aggregator.store.intake.first_reading import FirstReading
 
 
-def last_change_at(connection: Connection) -> dt.datetime | None:
+def last_change_at(connection: Connection) -> datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
     return read_value(
         connection, "SELECT at FROM story_log ORDER BY log_no DESC LIMIT 1"
@@ -215,7 +215,7 @@ class StoryReader:
         )
 
     def digests(
-        self, wanted: Callable[[dt.datetime], StoryFilter], most: int
+        self, wanted: Callable[[datetime], StoryFilter], most: int
     ) -> tuple[Digest, ...]:
         """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
         with self.database.read() as connection:

@@ -1,7 +1,7 @@
 """The list of sources with their health."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import datetime
 from operator import itemgetter
 
 from sqlalchemy import Connection
@@ -21,7 +21,7 @@ _SAME = word_list("""
 
 def source_page(
     connection: Connection,
-    now: dt.datetime,
+    now: datetime,
     *,
     limit: int,
     after: str = "",
@@ -80,7 +80,7 @@ _CURSOR_CHARS = 40
 
 
 def view_sources(
-    connection: Connection, now: dt.datetime, chosen: Sequence[Source] | None = None
+    connection: Connection, now: datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
     """Return views of these sources, else of all, ordered by folder and name."""
     counted = "SELECT source, count(*) FROM article"

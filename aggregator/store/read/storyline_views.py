@@ -1,8 +1,8 @@
 """Storylines as pages, lists and feeds show them."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +21,7 @@ from aggregator.store.tables import (
     read_values,
 )
 
-_DAY = dt.timedelta(days=1)
+_DAY = timedelta(days=1)
 _SHOWN = ("id", "title", "first_published", "report_count")
 _STORIES = f"""
     SELECT {", ".join(_SHOWN)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
@@ -29,7 +29,7 @@ _STORIES = f"""
     ORDER BY first_published DESC, story_no DESC
     """  # noqa: S608
 _LINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
-_EVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def storylines_by_story(

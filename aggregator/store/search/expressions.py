@@ -1,8 +1,8 @@
 """A search in the query language of a database."""
 
-import datetime as dt
 from calendar import monthrange
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -97,7 +97,7 @@ def _days(connection: Connection, query: Query) -> Iterator[str]:
         day = max(first, query.since).date()
     end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
-        end = (query.before - dt.timedelta(microseconds=1)).date()
+        end = (query.before - timedelta(microseconds=1)).date()
     while day <= end:
         month_end = day.replace(day=monthrange(day.year, day.month)[1])
         year_end = day.replace(month=12, day=31)
@@ -109,4 +109,4 @@ def _days(connection: Connection, query: Query) -> Iterator[str]:
             day = month_end
         else:
             yield f"{DAY}{day:%Y%m%d}"
-        day += dt.timedelta(days=1)
+        day += timedelta(days=1)

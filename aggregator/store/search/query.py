@@ -8,9 +8,9 @@ minus (talk: talks), German umlauts written out (Mueller for Müller), and the p
 run (台北地震: 台北 and 地震).
 """
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -112,8 +112,8 @@ class Query(FrozenStruct):
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    since: dt.datetime | None = None
-    before: dt.datetime | None = None
+    since: datetime | None = None
+    before: datetime | None = None
 
     @property
     def only_excludes(self) -> bool:
@@ -128,7 +128,7 @@ def parse_query(query: str) -> Query:
     """
     terms: list[Term] = []
     without = []
-    bounds: dict[str, dt.datetime] = {}
+    bounds: dict[str, datetime] = {}
     joins = False
     forms = 0
     for match in _TOKEN.finditer(query.translate(_QUOTES)):
@@ -182,12 +182,12 @@ def filter_term(given: str, mark: str) -> Term | None:
     return Term(any_of=(way,)) if way else None
 
 
-def _start_of(field: str, given: str) -> dt.datetime:
+def _start_of(field: str, given: str) -> datetime:
     match = _DAY.fullmatch(given.strip())
     try:
         if match is not None:
             year, month, day = map(int, match.groups("1"))
-            return dt.datetime(year, month, day, tzinfo=dt.UTC)
+            return datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         pass
     raise UsageError(

@@ -1,7 +1,7 @@
 """Search: the newest matching articles in the order of the database, their stories, and snippets."""
 
-import datetime as dt
 from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -27,9 +27,9 @@ _ARTICLES_SHOWN = 3
 RANKED = 400
 # Number of the newest articles with all words of the search; phrases are searched in these only
 _PHRASE_REACH = 5_000
-_INSTANT = dt.timedelta(microseconds=1)
-_FIRST_MOMENT = dt.datetime.min.replace(tzinfo=dt.UTC)
-_LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
+_INSTANT = timedelta(microseconds=1)
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 _STORIES = f"SELECT {shown_columns(StoryHit)} FROM story WHERE id IN :ids"  # noqa: S608
 _HITS = f"""

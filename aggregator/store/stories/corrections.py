@@ -4,9 +4,9 @@ A correction names articles and not stories: "these belong together", or "the ar
 those of the other". So it still applies when the same articles are placed again.
 """
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -140,15 +140,15 @@ class Correction(FrozenStruct):
     """One correction as it is stored."""
 
     correction_no: int = msgspec.field(name="n")
-    at: dt.datetime
+    at: datetime
     kind: CorrectionKind
-    undone_at: dt.datetime | None
+    undone_at: datetime | None
     detail: CorrectionDetail
 
 
 def add(
     connection: Connection,
-    at: dt.datetime,
+    at: datetime,
     kind: CorrectionKind,
     detail: CorrectionDetail,
     *,
@@ -179,7 +179,7 @@ def add(
     return n
 
 
-def undo(connection: Connection, n: int, at: dt.datetime) -> None:
+def undo(connection: Connection, n: int, at: datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
     write_sql(
         connection,

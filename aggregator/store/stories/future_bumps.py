@@ -1,6 +1,6 @@
 """Bumps of stories that were written under a wrong clock."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -8,12 +8,12 @@ from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import read_value, read_values, write_sql
 
 # The last bump of a story may be ahead of the clock by this much (chosen)
-_AHEAD = dt.timedelta(minutes=1)
+_AHEAD = timedelta(minutes=1)
 # Largest share of stories that are pulled back; if more are ahead, the present clock is wrong
 _AHEAD_SHARE = 0.05
 
 
-def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
+def pull_back(connection: Connection, now: datetime, few: int) -> int:
     """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
 
     Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present

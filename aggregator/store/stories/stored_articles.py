@@ -1,8 +1,8 @@
 """Rows of articles as placing reads them; article_rows writes them."""
 
-import datetime as dt
 import sys
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -32,7 +32,7 @@ class ArticleDetails(FrozenStruct):
     """The parts of an article that only story pages and explanations read."""
 
     wire: Wire | None = None
-    modified: dt.datetime | None = None
+    modified: datetime | None = None
     canonical_url: str | None = None
     noarchive: bool = False
     nosnippet: bool = False
@@ -73,8 +73,8 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
     timezone_assumed: bool
-    seen_at: dt.datetime
-    placed_at: dt.datetime
+    seen_at: datetime
+    placed_at: datetime
     verdict: Verdict
     signature: bytes
     # Hash of the title and the whole text
@@ -169,7 +169,7 @@ class LastArticle(NamedTuple):
     """One of the articles that were placed last."""
 
     story: str
-    age: dt.timedelta  # its age when it was accepted
+    age: timedelta  # its age when it was accepted
     # Whether its story had other articles when it was read
     has_others: bool
 

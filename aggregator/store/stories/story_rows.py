@@ -1,7 +1,7 @@
 """Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
 
-import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -39,11 +39,11 @@ class StoryRow(FrozenStruct, kw_only=True):
     title_article: str | None
     summary: str
     language: str | None
-    bumped_at: dt.datetime
+    bumped_at: datetime
     membership_changed_no: int
     # See `derived_columns`
-    first_published: dt.datetime
-    last_published: dt.datetime
+    first_published: datetime
+    last_published: datetime
     article_count: int
     outlet_count: int
     unknown_outlet_count: int

@@ -1,8 +1,8 @@
 """Storylines in the database: the stories of each storyline, and how near the articles of stories are."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from aggregator.store.tables import (
 # A new article is compared with this many stories of a storyline, if they are within so many days of it (chosen
 # outside the program: 2 to 16 stories and 2 to 14 days hardly matter).
 NEWEST = 8
-REACH = dt.timedelta(days=7)
+REACH = timedelta(days=7)
 # The affinity of an article to a story that it was never near, in thousandths of a logit
 UNCOMPARED = -2_000
 
@@ -66,7 +66,7 @@ class RecentStory(NamedTuple):
     is_alone: bool
     line: str  # the id of its storyline
     line_no: int  # the number of the story that founded it: the lower one is older
-    founded: tuple[dt.datetime, int]  # the time of its first report, and its number
+    founded: tuple[datetime, int]  # the time of its first report, and its number
 
 
 class Affinity(NamedTuple):
@@ -153,7 +153,7 @@ def stories_of(connection: Connection, line: str) -> list[str]:
 
 
 def recent_stories(
-    connection: Connection, lines: Iterable[str], at: dt.datetime
+    connection: Connection, lines: Iterable[str], at: datetime
 ) -> dict[str, list[RecentStory]]:
     """Return the newest stories of these storylines, the newest first, by storyline."""
     newest = """
@@ -276,9 +276,7 @@ def count_uncompared(connection: Connection) -> int:
     return until and max(1, until - counter_value(connection, _COMPARED))
 
 
-def next_uncompared(
-    connection: Connection, since: dt.datetime, limit: int
-) -> list[int]:
+def next_uncompared(connection: Connection, since: datetime, limit: int) -> list[int]:
     """Return the numbers of the next articles from this time on that are to be compared."""
     return read_values(
         connection,

@@ -4,9 +4,9 @@ Numbers are read from `counter` once and counted in memory: only the writer take
 changes.
 """
 
-import datetime as dt
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ LogKind = Literal[
 class UnitOfWork:
     """A placing transaction; `close` must be called before it is committed."""
 
-    def __init__(self, connection: Connection, now: dt.datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
         self.now = now
         # Lines of outlets to delete, by outlet and inbox number
@@ -83,7 +83,7 @@ class UnitOfWork:
         before: StoryRow | None,
         after: StoryRow,
         *,
-        bump: dt.datetime,
+        bump: datetime,
         article: str | None = None,
         others: Sequence[str] = (),
         kind: ChangeKind | None = None,

@@ -1,7 +1,7 @@
 """Types and indexes of columns, and the metadata shared by every table."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -26,22 +26,22 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 
-def _read_time(written: str | None) -> dt.datetime | None:
-    return None if written is None else dt.datetime.fromisoformat(f"{written}+00:00")
+def _read_time(written: str | None) -> datetime | None:
+    return None if written is None else datetime.fromisoformat(f"{written}+00:00")
 
 
-class UtcTime(TypeDecorator[dt.datetime]):
+class UtcTime(TypeDecorator[datetime]):
     """An aware datetime, stored and returned in UTC on both databases. Raises ValueError for a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"cannot store a time without a time zone: {value!r}")
-        value = value.astimezone(dt.UTC)
+        value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def result_processor(
@@ -56,10 +56,10 @@ class UtcTime(TypeDecorator[dt.datetime]):
 
     def process_result_value(
         self,
-        value: dt.datetime | None,
+        value: datetime | None,
         dialect: Dialect,  # noqa: ARG002
-    ) -> dt.datetime | None:
-        return None if value is None else value.astimezone(dt.UTC)
+    ) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
 
 
 # Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
@@ -128,7 +128,7 @@ _TYPES: dict[type, type[TypeEngine[Any]]] = {
     bool: Boolean,
     int: Integer,
     float: Float,
-    dt.datetime: UtcTime,
+    datetime: UtcTime,
 }
 
 

@@ -1,6 +1,6 @@
 """Recipients of changes, and deliveries to them."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Annotated, Literal
 
 from sqlalchemy import (
@@ -40,10 +40,10 @@ class WebhookState(FrozenStruct, omit_defaults=False):
     problem: str | None = None
     # Number of failures in a row
     failures: int
-    failing_since: dt.datetime | None = None
+    failing_since: datetime | None = None
     # Back-off: no request before
-    resumes_at: dt.datetime | None = None
-    last_success_at: dt.datetime | None = None
+    resumes_at: datetime | None = None
+    last_success_at: datetime | None = None
 
 
 _name, *_state = columns_of(WebhookState, key="name")

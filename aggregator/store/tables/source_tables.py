@@ -1,6 +1,6 @@
 """Sources and folders, their known items, and input of them that could not be read."""
 
-import datetime as dt
+from datetime import datetime
 from typing import Annotated, Literal
 
 from sqlalchemy import (
@@ -69,9 +69,9 @@ class SourceRow(FrozenStruct):
     # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
     folder_state: bytes | None = None
     first_poll_done: bool = False
-    next_due_at: dt.datetime
-    last_polled_at: dt.datetime | None = None
-    last_success_at: dt.datetime | None = None
+    next_due_at: datetime
+    last_polled_at: datetime | None = None
+    last_success_at: datetime | None = None
     # Number of failures in a row
     failures: int = 0
     health: Literal["new", "ok", "failing", "gone", "merged"] = "new"
@@ -89,25 +89,25 @@ class SourceRow(FrozenStruct):
     moved_to: str | None = None
     # Redirects to it in a row
     moved_count: int = 0
-    moved_since: dt.datetime | None = None
+    moved_since: datetime | None = None
     # The target had a known entry
     move_confirmed: bool = False
     # `id` of the source that already had the address
     merged_into: str | None = None
     # Responses 410 in a row
     gone_count: int = 0
-    gone_since: dt.datetime | None = None
+    gone_since: datetime | None = None
     # Interval that the feed requests; 0: none
     ttl_seconds: float = 0.0
     # New entries per day, an exponentially decaying mean as of `per_day_at`.
     per_day: float = 0.0
-    per_day_at: dt.datetime | None = None
-    last_new_at: dt.datetime | None = None
+    per_day_at: datetime | None = None
+    last_new_at: datetime | None = None
     # When many old entries arrived at once
-    flooded_at: dt.datetime | None = None
+    flooded_at: datetime | None = None
     # Number of those entries
     flood_entries: int = 0
-    failing_since: dt.datetime | None = None
+    failing_since: datetime | None = None
 
 
 source = Table(

@@ -4,10 +4,10 @@ A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql
 a filter are collected in `Where`. Only `insert_rows` is made of SQLAlchemy's expressions, by the columns of a table.
 """
 
-import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -136,7 +136,7 @@ def write_each(
         times = [
             (name, False, _TIME)
             for name, value in rows[0].items()
-            if isinstance(value, dt.datetime)
+            if isinstance(value, datetime)
         ]
         connection.execute(_prepare(sql, tuple(times)).executable, rows)
 
@@ -218,7 +218,7 @@ def _results(
     parts = [given]
     typed: list[_Typed] = []
     for name, value in given.items():
-        if isinstance(value, dt.datetime):
+        if isinstance(value, datetime):
             typed.append((name, False, _TIME))
         elif name in named and not isinstance(value, _SINGLE):
             typed.append((name, True, _TEXT))

@@ -5,16 +5,16 @@ published itself, if the group has one, else the text with the earliest effectiv
 that came first.
 """
 
-import datetime as dt
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from aggregator.extract.wire.agencies import agency_of, is_mail_address, outlet_key
 from aggregator.model.article import CountedArticle
 
 COUNTED_ROLES = ("report", "copy")
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _AFTER_ALL = 1 << 60  # microseconds: 36,000 years
 
 

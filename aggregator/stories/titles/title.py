@@ -7,9 +7,9 @@ title is clearly better; each time the reports of a story have doubled, the best
 leads are read, because a title is chosen at every placement.
 """
 
-import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -134,7 +134,7 @@ def _advantage(
 ) -> float:
     """Return how much better a title is than the other title, by quality and time."""
     later = title.article.effective_at - other.article.effective_at
-    least = dt.timedelta(hours=tuning.headline_newer_hours)
+    least = timedelta(hours=tuning.headline_newer_hours)
     advantage = title.quality - other.quality
     if later >= least:
         advantage += tuning.headline_newer_margin

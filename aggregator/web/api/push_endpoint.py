@@ -4,10 +4,10 @@ The daemon places them later. HTML in records is not parsed here but by the work
 whether it is pushed or read from a file, so its source is its outlet, else the name of the token.
 """
 
-import datetime as dt
 import logging
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -52,7 +52,7 @@ Read = tuple[int, Entry | str]
 
 
 def read_push(
-    body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_items: int
+    body: bytes, *, lines: bool, source: str, seen: datetime, max_items: int
 ) -> list[Read]:
     """Return the records of a body in order: one record, a list of records, or one record per line.
 

@@ -1,8 +1,8 @@
 """Feeds, independent of their format and of what their items are about."""
 
-import datetime as dt
 import re
 from collections import Counter
+from datetime import datetime
 from typing import Literal
 
 from aggregator.config.story_query import SavedQuery
@@ -34,8 +34,8 @@ class Item(FrozenStruct):
     title: str  # never empty
     html: str
     summary: str  # one line
-    updated: dt.datetime  # different for every item of a feed
-    published: dt.datetime | None = None
+    updated: datetime  # different for every item of a feed
+    published: datetime | None = None
     language: str | None = None  # two letters of ISO 639-1
     authors: tuple[str, ...] = ()
     # The best article, if `url` is the story
@@ -85,7 +85,7 @@ class Channel(FrozenStruct):
         return min(counts, key=lambda tag: (-counts[tag], tag), default="en")
 
     @property
-    def updated(self) -> dt.datetime | None:
+    def updated(self) -> datetime | None:
         """The time of the newest item; None for an empty feed."""
         return max((i.updated for i in self.items), default=None)
 

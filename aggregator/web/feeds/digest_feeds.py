@@ -1,7 +1,7 @@
 """Digests as HTML, as plain text, as mail and as a feed."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from aggregator.config.messages import pluralise, story_numbers
@@ -35,7 +35,7 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
     )
     local = digest.until.astimezone(zone)
     # `short_day` shows the day in UTC: the local time is given as if it were in UTC.
-    return f"Digest of {short_day(local.replace(tzinfo=dt.UTC))}"
+    return f"Digest of {short_day(local.replace(tzinfo=UTC))}"
 
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:

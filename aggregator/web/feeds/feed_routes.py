@@ -3,8 +3,8 @@
 A client that has the current feed receives 304 after a read of one row, before stories are read.
 """
 
-import datetime as dt
 import re
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import partial
 
@@ -38,7 +38,7 @@ from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
-SETTLED = dt.timedelta(seconds=2)
+SETTLED = timedelta(seconds=2)
 _FEEDS_KEPT = 16  # encoded, of some 100 KB each (limit)
 _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
@@ -134,7 +134,7 @@ class _Feeds:
         self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
         return _feed(body, form, tag, modified)
 
-    def _last_modified(self) -> dt.datetime | None:
+    def _last_modified(self) -> datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.
 
         None while a further change within the same second is possible.
@@ -155,7 +155,7 @@ def _feed(
     body: bytes,
     form: Format,
     tag: str | None = None,
-    modified: dt.datetime | None = None,
+    modified: datetime | None = None,
 ) -> Response:
     response = Response(body, media_type=f"{MEDIA_TYPES[form]}; charset=utf-8")
     if tag is not None:
@@ -165,7 +165,7 @@ def _feed(
     return response
 
 
-def _is_unmodified(request: Request, modified: dt.datetime | None) -> bool:
+def _is_unmodified(request: Request, modified: datetime | None) -> bool:
     """Return whether the client has the feed of this time, and no ETag."""
     if modified is None or "if-none-match" in request.headers:
         return False

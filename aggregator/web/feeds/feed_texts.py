@@ -4,8 +4,8 @@ The rules follow the warnings of feed validators: no control or replacement char
 mistaken for HTML, and addresses that are URIs (RFC 3986).
 """
 
-import datetime as dt
 import re
+from datetime import datetime
 from email.utils import format_datetime
 from html import unescape
 from html.entities import name2codepoint
@@ -91,10 +91,10 @@ def feed_language(tag: str | None) -> str | None:
     return match and match[0]
 
 
-def rfc3339(time: dt.datetime) -> str:
+def rfc3339(time: datetime) -> str:
     """Format a time in UTC with fractions of a second, which distinguish items of the same second."""
     return f"{in_utc(time):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def rfc822(time: dt.datetime) -> str:
+def rfc822(time: datetime) -> str:
     return format_datetime(in_utc(time), usegmt=True)

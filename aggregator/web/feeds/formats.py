@@ -4,7 +4,7 @@ To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES` (channel.py)
 (`web/templates`) or a function in `encode_feed`.
 """
 
-import datetime as dt
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ from aggregator.web.feeds.feed_texts import (
 from aggregator.web.jinja import environment
 
 # `updated` of an empty feed, which must not change
-_NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+_NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def encode_feed(whole: Channel, form: Format) -> bytes:

@@ -7,9 +7,9 @@ Reading the snapshot of the database may take as long as the database needs; a p
 limit (probes.py). The report needs memory only.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -135,7 +135,7 @@ def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
         holder = getattr(of, part)
         value = None if holder is None else getattr(holder, name)
         # A time is shown as Unix time, a tuple by its length.
-        if isinstance(value, dt.datetime):
+        if isinstance(value, datetime):
             value = value.timestamp()
         elif isinstance(value, tuple):
             value = len(value)

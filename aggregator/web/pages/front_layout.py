@@ -1,8 +1,8 @@
 """The layout of lists of stories: the front page in groups, and the newest ones by day."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from itertools import groupby
 
 import msgspec
@@ -38,7 +38,7 @@ class FrontPage(msgspec.Struct, frozen=True):
 
 def arrange_stories(
     stories: Sequence[StoryListItem],
-    today: dt.date,
+    today: date,
     *,
     is_first: bool,
     several: Collection[str] = (),
@@ -92,8 +92,8 @@ def by_day(
 
 def first_old_story(
     stories: Sequence[StoryListItem],
-    since: dt.datetime | None,
-    above: dt.datetime | None,
+    since: datetime | None,
+    above: datetime | None,
 ) -> str | None:
     """Return the id of the first story that is not new since the last visit; None if it is not on this page.
 
@@ -106,7 +106,7 @@ def first_old_story(
     return None
 
 
-def _day_heading(moment: dt.datetime, today: dt.date) -> str:
+def _day_heading(moment: datetime, today: date) -> str:
     """Return the heading of a day in UTC; a time in the future counts as today."""
     days_ago = (today - in_utc(moment).date()).days
     if days_ago <= 0:

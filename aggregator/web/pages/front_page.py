@@ -1,7 +1,7 @@
 """The front page: stories by rank, or the newest first."""
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
@@ -229,11 +229,11 @@ def _trouble(site: Pages, request: Request) -> str | None:
     return site.reader.all_feeds_fail() if is_owner(request) else None
 
 
-def _today(site: Pages) -> dt.date:
+def _today(site: Pages) -> date:
     return in_utc(site.clock()).date()
 
 
-def _state(story: FrontPageStory | StoryListItem) -> tuple[str, dt.datetime, int]:
+def _state(story: FrontPageStory | StoryListItem) -> tuple[str, datetime, int]:
     return story.id, story.updated, story.report_count
 
 

@@ -3,8 +3,8 @@
 A storyline shows the stories of one affair by day, the newest first.
 """
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from starlette.requests import Request
@@ -53,7 +53,7 @@ class ReportGroup(msgspec.Struct, frozen=True):
 
 
 def report_groups(
-    articles: Sequence[ArticleView], text: StoryText, since: dt.datetime | None
+    articles: Sequence[ArticleView], text: StoryText, since: datetime | None
 ) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group.
 

@@ -1,7 +1,7 @@
 """The memory for one browser without a login: when it was here before, in one cookie."""
 
-import datetime as dt
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,19 +16,19 @@ from aggregator.web.security.visit import prefix_of
 COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
 # A visit ends after this time without a request, as in web analytics.
-VISIT_GAP = dt.timedelta(minutes=30)
+VISIT_GAP = timedelta(minutes=30)
 # The cookie is renewed at most so often within a visit; a cookie with every response would be noise.
-_NOTED_EVERY = dt.timedelta(minutes=1)
+_NOTED_EVERY = timedelta(minutes=1)
 _WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?", re.ASCII)
 
 
 class Visitor(msgspec.Struct, frozen=True):
     """`since` is the end of the previous visit; None on a first visit."""
 
-    since: dt.datetime | None = None
-    seen: dt.datetime | None = None
+    since: datetime | None = None
+    seen: datetime | None = None
 
-    def at(self, now: dt.datetime) -> "Visitor":
+    def at(self, now: datetime) -> "Visitor":
         """Return the visitor after a request; the same object if there is nothing to note."""
         if self.seen is None or now - self.seen > VISIT_GAP:
             return replace(self, since=self.seen, seen=now)
@@ -48,8 +48,8 @@ def visitor_of(request: Request) -> Visitor:
     return Visitor(since=_time(match[1]), seen=_time(match[2]))
 
 
-def _time(seconds: str | None) -> dt.datetime | None:
-    return dt.datetime.fromtimestamp(int(seconds), dt.UTC) if seconds else None
+def _time(seconds: str | None) -> datetime | None:
+    return datetime.fromtimestamp(int(seconds), UTC) if seconds else None
 
 
 def set_cookie(

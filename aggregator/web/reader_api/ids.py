@@ -1,7 +1,7 @@
 """The ids of streams and items, and the times of the Google Reader API."""
 
-import datetime as dt
 import re
+from datetime import UTC, datetime, timedelta
 
 FEED = "feed/"
 STORIES = f"{FEED}stories"
@@ -16,11 +16,11 @@ _SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _HEX_DIGITS = 16
 _HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,11}|[0-9]{13}|[0-9]{16}|[0-9]{19}", re.ASCII)
-_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # The most digits of a time in seconds; longer numbers count smaller units.
 _SECONDS_DIGITS = 11
 # Cursors have no digits for later times.
-_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
+_LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def item_number(text: str) -> int | None:
@@ -48,12 +48,12 @@ def of_any_user(stream: str) -> str:
     return _USER.sub("user/-/", stream)
 
 
-def microseconds(time: dt.datetime) -> int:
+def microseconds(time: datetime) -> int:
     """Return a time as microseconds since 1970."""
-    return (time - _BEGINNING) // dt.timedelta(microseconds=1)
+    return (time - _BEGINNING) // timedelta(microseconds=1)
 
 
-def moment(text: str) -> dt.datetime | None:
+def moment(text: str) -> datetime | None:
     """Return a time before 3000; None for a text that is none.
 
     It is in seconds, or with 13, 16 or 19 digits in their thousandth, millionth or billionth parts.
@@ -61,5 +61,5 @@ def moment(text: str) -> dt.datetime | None:
     if not _TIME.fullmatch(text):
         return None
     if len(text) <= _SECONDS_DIGITS:
-        return min(_BEGINNING + dt.timedelta(seconds=int(text)), _LATEST)
-    return _BEGINNING + dt.timedelta(microseconds=int(text.ljust(16, "0")[:16]))
+        return min(_BEGINNING + timedelta(seconds=int(text)), _LATEST)
+    return _BEGINNING + timedelta(microseconds=int(text.ljust(16, "0")[:16]))

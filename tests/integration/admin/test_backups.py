@@ -1,6 +1,5 @@
 """Backup and restore: all of a SQLite database or nothing, and a daemon goes on; a server's own programs."""
 
-import datetime as dt
 import json
 import os
 import resource
@@ -13,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -569,13 +569,13 @@ def test_the_oldest_go_but_what_others_made_stays(
     (folder / "other-20200101T000000Z.db.zst").write_bytes(b"of another database")
     (folder / "full-by-hand.db.zst").write_bytes(b"named by a person")
     before = back_up_as_configured(
-        config, full, LATER - dt.timedelta(days=9), quietly, before="0033"
+        config, full, LATER - timedelta(days=9), quietly, before="0033"
     )
     for day in range(5):
-        back_up_as_configured(config, full, LATER + dt.timedelta(days=day), quietly)
+        back_up_as_configured(config, full, LATER + timedelta(days=day), quietly)
     found = backups(config)
     assert [one.made_at.day for one in found if one.before is None] == [
-        (LATER + dt.timedelta(days=day)).day for day in (4, 3, 2)
+        (LATER + timedelta(days=day)).day for day in (4, 3, 2)
     ]
     assert [one.path for one in found if one.before == "0033"] == [before]
     assert len(list(folder.iterdir())) == 3 + 1 + 2
@@ -590,7 +590,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(
 
     def make(seconds: int) -> None:
         file = back_up_as_configured(
-            config, full, LATER + dt.timedelta(seconds=seconds), quietly
+            config, full, LATER + timedelta(seconds=seconds), quietly
         )
         made.append(describe_backup(file))
 
@@ -600,7 +600,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(
     for thread in threads:
         thread.join()
     assert len(made) == 3, "none of them fails"
-    assert backups(config)[0].made_at == LATER.replace(microsecond=0) + dt.timedelta(
+    assert backups(config)[0].made_at == LATER.replace(microsecond=0) + timedelta(
         seconds=1
     )
     assert not list(backup_folder(config).glob(".aggregator-*"))
@@ -630,7 +630,7 @@ def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> N
 def test_when_the_next_is_due_and_whether_it_is_late(
     full: Database, config: Config
 ) -> None:
-    day = dt.timedelta(days=1)
+    day = timedelta(days=1)
     first = value(full, func.min(entry.c.accepted_at))
     assert backup_state(config, full, LATER).next == first + day, (
         "the first when a day's work is there"

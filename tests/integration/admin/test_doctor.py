@@ -1,7 +1,6 @@
 """The doctor: each problem is planted for real, and the answer has to name it and say what to type."""
 
 import contextlib
-import datetime as dt
 import fcntl
 import os
 import shutil
@@ -13,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ from tests.support.tables import each_row
 from tests.support.tuned import tune
 from tests.support.watched import Watched
 
-NOW = dt.datetime.now(dt.UTC)
+NOW = datetime.now(UTC)
 NOBODY = 65534
 LEVEE = record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON)
 
@@ -85,7 +85,7 @@ class Patient(NamedTuple):
         id_ = source_id("feed", None, values["address"])
         given = {
             "id": id_, "kind": "feed", "interval_seconds": 3600, "pages": "auto", "origin": "user",
-            "next_due_at": NOW + dt.timedelta(hours=1), "first_poll_done": True, "health": "ok",
+            "next_due_at": NOW + timedelta(hours=1), "first_poll_done": True, "health": "ok",
             "last_success_at": NOW, "host": host_of(values["address"]),
         }  # fmt: skip
         executed(self.database, insert(source).values(**(given | values)))
@@ -495,7 +495,7 @@ def test_articles_that_wait_for_hours(patient: Patient) -> None:
     Rig(patient.database).take(LEVEE)
     executed(
         patient.database,
-        update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)),
+        update(entry).values(state="ready", accepted_at=NOW - timedelta(hours=5)),
     )
     waits, overdue = patient.ill()
     assert "1 article waits, the oldest for 5 hours" in waits.what
@@ -516,7 +516,7 @@ def test_a_source_that_is_gone(patient: Patient) -> None:
 
 
 def test_a_source_that_fell_silent(patient: Patient) -> None:
-    old = NOW - dt.timedelta(days=60)
+    old = NOW - timedelta(days=60)
     patient.put(
         address="https://b.example/f",
         name="Quiet",
@@ -546,7 +546,7 @@ def test_a_webhook_that_fails(patient: Patient) -> None:
     executed(patient.database,
         insert(webhook).values(
             name="desk", url_hash=b"x", is_configured=True, last_change_no=0, state="failing",
-            problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
+            problem="http 500", failures=5, failing_since=NOW - timedelta(hours=2),
         )
     )  # fmt: skip
     patient.the_one(

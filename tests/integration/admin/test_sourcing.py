@@ -1,7 +1,7 @@
 """Finding the feed of a site, adding it, lists of feeds in and out: on loopback, on both databases."""
 
-import datetime as dt
 import gzip
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,7 @@ def test_the_configured_interval_holds_for_every_source_without_its_own(
         either.add("/rss").source,
         either.add("/sport", interval_seconds=3600).source,
     )
-    now = dt.datetime.now(dt.UTC)
+    now = datetime.now(UTC)
     for seconds in (900, 3600, 7200):
         fetch = either.config.fetch.model_copy(update={"interval": seconds})
         written_by(
@@ -223,7 +223,7 @@ def test_the_configured_interval_holds_for_every_source_without_its_own(
             seconds,
             3600,
         )
-        assert kept[usual.id].next_due_at <= now + dt.timedelta(seconds=seconds)
+        assert kept[usual.id].next_due_at <= now + timedelta(seconds=seconds)
     assert counted(either.database, entry) == 0
 
 

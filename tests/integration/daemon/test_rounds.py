@@ -1,6 +1,5 @@
 """The rounds: who is handed out, whatever some hosts and clocks do; and a simulated week of 2,000 feeds."""
 
-import datetime as dt
 import itertools
 import os
 import random
@@ -8,6 +7,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def client(world: World) -> Iterator[Client]:
 def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(
     database: Database, world: World, client: Client
 ) -> None:
-    early = NOON - dt.timedelta(hours=5)
+    early = NOON - timedelta(hours=5)
     world.sites["big.example"] = {"*": reports(1)}
     fill(
         database,
@@ -175,7 +175,7 @@ def test_polls_that_bring_nothing_are_written_once_an_hour(quiet: QuietDays) -> 
 
 def test_the_end_of_a_daemon_writes_the_times_of_its_polls(quiet: QuietDays) -> None:
     quiet.pass_by(1500)
-    while times_of(quiet.database)[0] + dt.timedelta(minutes=1) > quiet.world.time():
+    while times_of(quiet.database)[0] + timedelta(minutes=1) > quiet.world.time():
         quiet.pass_by(60)  # until it was polled after that, and brought nothing
     quiet.rounds.stop()
     quiet.rounds.join(0)
@@ -209,10 +209,10 @@ def test_what_a_command_writes_last_outlives_the_end_of_the_daemon(
     quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
     quiet.pass_by(1500)
     (only,) = read_by(sqlite, all_sources)
-    written_by(sqlite, revive, only.id, world.time() - dt.timedelta(hours=3))
+    written_by(sqlite, revive, only.id, world.time() - timedelta(hours=3))
     quiet.rounds.stop()
     quiet.rounds.join(0)
-    assert times_of(sqlite)[0] == world.time() - dt.timedelta(hours=3)
+    assert times_of(sqlite)[0] == world.time() - timedelta(hours=3)
 
 
 def test_no_row_seems_to_be_overdue_for_hours(
@@ -358,7 +358,7 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(
     count = 8
     for number in range(count):
         world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
-    moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
+    moments = [NOON + timedelta(minutes=5 * n) for n in range(count)]
     fill(
         sqlite,
         [
@@ -393,8 +393,8 @@ def drips_beside_good(
     drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
     bad = [LoopbackServer({"*": drip}) for _ in range(count)]
     good = [LoopbackServer({"*": reports(1)}) for _ in range(count)]
-    now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
-    early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    early = now() - timedelta(hours=1)  # the bad ones stand first in the line
     fill(database, [source_of(one.url("/feed"), next_due_at=early) for one in bad])
     fill(database, [source_of(one.url("/feed"), next_due_at=now()) for one in good])
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), all_tuning)
@@ -577,7 +577,7 @@ class Many:
                     f"http://{one.host}{one.path}",
                     interval_seconds=hours * 3600,
                     next_due_at=NOON
-                    + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),
+                    + timedelta(seconds=chance.uniform(0, hours * HOUR)),
                 )
                 for one in self.feeds
             ],

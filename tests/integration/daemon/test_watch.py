@@ -1,10 +1,10 @@
 """Probes, status and metrics over a real server: right, in time, and for whom they are."""
 
-import datetime as dt
 import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def test_gauges_follow_the_database(either: Watched) -> None:
             published=NOON,
         ),
     )
-    watched.clock.time += dt.timedelta(hours=3)
+    watched.clock.time += timedelta(hours=3)
     executed(
         watched.database,
         update(entry).where(entry.c.entry_no == 2).values(state="ready"),
@@ -182,7 +182,7 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
         short.rig.take(
             record("Echo", str(number), f"Note {number}", words, published=NOON)
         )
-        short.clock.time += dt.timedelta(hours=1)
+        short.clock.time += timedelta(hours=1)
         found = short.vitals.snapshot()
         hours.append(found.stored.window_hours)
         problems.append(short.vitals.condition(found).problems)
@@ -291,7 +291,7 @@ def test_sources_are_counted_and_not_named(database: Database, tmp_path: Path) -
         {
             "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
             "address": f"https://me:MARKER@{n}.example/feed", "interval_seconds": 3600, "pages": "auto",
-            "origin": "user", "next_due_at": NOON - dt.timedelta(hours=n, minutes=1), "name": f"MARKER {n}",
+            "origin": "user", "next_due_at": NOON - timedelta(hours=n, minutes=1), "name": f"MARKER {n}",
             "health": "failing" if n % 2 else ("ok", "merged")[n // 2 % 2],
         }
         for n in range(25)

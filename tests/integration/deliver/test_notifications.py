@@ -1,6 +1,5 @@
 """Notifications by Apprise against a real server on loopback: what is sent, when, and where to never."""
 
-import datetime as dt
 import json
 import os
 import random
@@ -8,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +185,13 @@ def test_a_failure_is_stored_without_the_address_and_repeated(
     post = Post(database, phone(ntfy))
     post.rig.take(flood())
     post.run()
-    post.clock.time += dt.timedelta(minutes=10)
+    post.clock.time += timedelta(minutes=10)
     post.run()
     (problem,) = post.problems()
     assert problem.startswith("notify phone: failing since ")
     assert problem.endswith(": http 403")
     ntfy.answer = Response(200, body="{}")
-    post.clock.time += dt.timedelta(minutes=10)
+    post.clock.time += timedelta(minutes=10)
     post.run()
     assert len(ntfy.taken) == 1
     assert post.problems() == ()
@@ -217,7 +217,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
     ntfy.answer = Response(500)
     take(*range(14))
     ntfy.answer = Response(200, body="{}")
-    post.clock.time += dt.timedelta(minutes=10)
+    post.clock.time += timedelta(minutes=10)
     post.run()
     assert [one["title"] for one in ntfy.taken][1:] == ["13 stories"]
     lines = ntfy.taken[1]["message"].splitlines()
@@ -229,7 +229,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
     take(14)
     take(15)
     assert (len(ntfy.taken), post.stats().done, post.stats().waiting) == (2, 14, 2)
-    post.clock.time += dt.timedelta(minutes=61)
+    post.clock.time += timedelta(minutes=61)
     post.run()
     assert len(ntfy.taken) == 4, "two messages again, one for each"
     assert (post.stats().done, post.stats().given_up) == (16, 0)
@@ -376,7 +376,7 @@ def test_a_webhook_has_headers_of_its_own(database: Database) -> None:
             headers=(("Authorization", "Bearer x"),),
         )
         post = Post(database, hook)
-        post.clock.time = dt.datetime.now(dt.UTC)
+        post.clock.time = datetime.now(UTC)
         post.rig.take(flood(published=post.clock.time))
         post.run()
         assert receiver.false == []

@@ -1,11 +1,11 @@
 """Webhooks against real receivers on loopback: what is sent, to whom, in which order, and when again."""
 
-import datetime as dt
 import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -58,8 +58,8 @@ from tests.support.rows import (
 from tests.support.story_checks import correct
 from tests.support.written_stories import a_story, an_article
 
-DAY = dt.timedelta(days=1)
-HOUR = dt.timedelta(hours=1)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 def hook(
@@ -160,7 +160,7 @@ def test_a_delivery_is_written_when_it_is_sent(
 def test_signatures_hold_by_the_check_that_is_documented(
     post: Post, receiver: Receiver
 ) -> None:
-    post.clock.time = dt.datetime.now(dt.UTC)
+    post.clock.time = datetime.now(UTC)
     post.rig.take(flood(published=post.clock.time))
     post.run()
     (request,) = receiver.taken
@@ -273,7 +273,7 @@ def test_the_same_id_and_body_until_it_is_taken(
     for _ in range(4):
         (wait,) = post.run()
         gaps.append(round(wait))
-        post.clock.time += dt.timedelta(seconds=wait + 1)
+        post.clock.time += timedelta(seconds=wait + 1)
     assert gaps == sorted(gaps)
     assert gaps[0] in range(2, 6)
     assert gaps[-1] > 500
@@ -325,7 +325,7 @@ def test_after_three_days_it_is_given_up_and_that_shows(
         (wait,) = post.run()
         if wait is None:
             break
-        post.clock.time += dt.timedelta(seconds=wait + 1)
+        post.clock.time += timedelta(seconds=wait + 1)
     assert 3 * DAY <= post.clock.time - began < 5 * DAY
     assert (post.stats().waiting, post.stats().given_up) == (0, 1)
     assert 8 <= len(receiver.came) <= 12
@@ -341,7 +341,7 @@ def test_a_clock_that_was_ahead_holds_up_no_delivery(
     post.run()
     post.rig.take(strike())
     post.run()
-    post.clock.time = right + dt.timedelta(minutes=1)
+    post.clock.time = right + timedelta(minutes=1)
     receiver.answer = lambda _request: Response(200)
     assert post.run() == [None]
     assert receiver.types() == ["story.created", "story.created"]
@@ -412,7 +412,7 @@ def test_resume_sends_what_waits_at_once(
     post.rig.take(flood())
     for _ in range(4):
         (wait,) = post.run()
-        post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
+        post.clock.time += timedelta(seconds=(wait or 0) + 1)
     post.run()
     receiver.answer = lambda _request: Response(200)
     (wait,) = post.run()
@@ -442,7 +442,7 @@ def test_a_story_keeps_its_order_and_holds_up_no_other(
         (wait,) = post.run()
         if wait is None:
             break
-        post.clock.time += dt.timedelta(seconds=wait + 0.5)
+        post.clock.time += timedelta(seconds=wait + 0.5)
     numbers = [body["data"]["change"]["n"] for body in receiver.bodies()]
     assert sorted(numbers) == [1, 2, 3]
     assert numbers[0] == 3
@@ -457,12 +457,12 @@ def test_a_receiver_that_is_back_gets_all_that_waits(
     post.rig.take(strike())
     for _ in range(8):
         (wait,) = post.run()
-        post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
+        post.clock.time += timedelta(seconds=(wait or 0) + 1)
     receiver.answer = lambda _request: Response(204)
     (wait,) = post.run()
     while wait is not None:
         assert wait <= 330, "the pause of a hook, not the gap of a delivery"
-        post.clock.time += dt.timedelta(seconds=wait + 1)
+        post.clock.time += timedelta(seconds=wait + 1)
         (wait,) = post.run()
     assert receiver.types() == ["story.created", "story.created"]
 

@@ -1,7 +1,7 @@
 """Batches: what a later article of a batch needs of an earlier one is there, as if each had come alone."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ from tests.support.fresh import emptied
 from tests.support.rows import column, executed, queried, read_by
 from tests.support.story_checks import correct, rows_of, what_is_wrong
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 BRIEF = """The mountain hut at Corrie Pass was broken into on Sunday night, and a stove and forty blankets
 were carried off, its warden said. Walkers had slept there until the morning before and seen no one."""

@@ -1,9 +1,9 @@
 """Copies and excerpts through the real pipeline: found from rows or from memory alike, and bounded."""
 
-import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +244,7 @@ def changed(text: str, words: int, seed: str) -> str:
 def test_an_old_text_that_is_printed_again_is_as_old_as_it_was(
     rig: Rig, days: int, outlet: str, text: str, printed_again: bool
 ) -> None:
-    old = NOON - dt.timedelta(days=days)
+    old = NOON - timedelta(days=days)
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=old))
     (first,) = queried(rig.database, select(story)).all()
     again = record(outlet, "2", "Levee breaks", text, published=NOON)

@@ -1,9 +1,9 @@
 """Corrections: a person's word is done at once, binds every later decision, and can be taken back."""
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ from tests.support.story_checks import (
 )
 from tests.support.tables import each_row
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -523,7 +523,7 @@ def test_what_is_exported_has_the_ids_and_the_days_of_its_records(
     database: Database,
 ) -> None:
     """A day that was written as a midnight would be read as the minute of a report."""
-    day = Published(time=dt.datetime(2026, 10, 11, tzinfo=dt.UTC), precision="day")
+    day = Published(time=datetime(2026, 10, 11, tzinfo=UTC), precision="day")
     founded = Rig(database).take(
         record("Ada", "1", "Walkout", STRIKE, record_id="a-1", published=day),
         record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2", published=NOON),

@@ -1,6 +1,6 @@
 """A story of very many articles: its row says what its articles say, whatever comes in which order."""
 
-import datetime as dt
+from datetime import timedelta
 from random import Random
 
 from aggregator.model.entry import Entry
@@ -21,7 +21,7 @@ def _copies(count: int) -> list[Entry]:
     copies = []
     for number in range(count):
         paper = mixed.choice(PAPERS)
-        published = NOON + dt.timedelta(minutes=mixed.randrange(-90, 900))
+        published = NOON + timedelta(minutes=mixed.randrange(-90, 900))
         copy = record(
             f"{paper} {number % 3}",
             str(number),
@@ -36,7 +36,7 @@ def _copies(count: int) -> list[Entry]:
 
 
 def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
-    rig = Rig(database, Clock(NOON + dt.timedelta(days=2)))
+    rig = Rig(database, Clock(NOON + timedelta(days=2)))
     rig.take(record("Courier 0", "first", "Levee breaks", FLOOD, published=NOON))
     copies = _copies(SHOWN_MEMBERS + 40)
     for start in range(0, len(copies), 8):

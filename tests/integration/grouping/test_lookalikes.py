@@ -5,10 +5,10 @@ articles of a case belong together. Cases whose id begins with "late-" were writ
 and were not looked at while they were made (docs/evaluation.md has the figures of first sight).
 """
 
-import datetime as dt
 import itertools
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
                     one["title"],
                     one["text"],
                     language=case["language"],
-                    published=dt.datetime.fromisoformat(one["published"]),
+                    published=datetime.fromisoformat(one["published"]),
                 )
                 for number, one in enumerate(case["articles"])
             ]

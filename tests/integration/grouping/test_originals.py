@@ -1,6 +1,6 @@
 """Which article of a text is the original, and that `role` and `copy_of` say the same of every article."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
@@ -44,7 +44,7 @@ DAY = "2026-10-12"
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + dt.timedelta(days=3)))
+    return Rig(database, Clock(NOON + timedelta(days=3)))
 
 
 def rows(seed: int = 5, edits: int = 0) -> list[dict[str, str]]:
@@ -77,7 +77,7 @@ def first_of(listed: list[dict[str, str]]) -> dict[str, str]:
 
 
 def entries(listed: list[dict[str, str]]) -> list[Entry]:
-    day = Published(time=dt.datetime.fromisoformat(f"{DAY}T00:00Z"), precision="day")
+    day = Published(time=datetime.fromisoformat(f"{DAY}T00:00Z"), precision="day")
     return [
         record(
             row["outlet"],
@@ -175,7 +175,7 @@ def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
 
 
 def test_a_text_that_came_later_and_is_older_is_the_report(rig: Rig) -> None:
-    late, early = NOON, NOON - dt.timedelta(hours=5)
+    late, early = NOON, NOON - timedelta(hours=5)
     rig.take(record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=late))
     rig.take(
         record("Courier", "2", "Levee breaks at Pennmouth", FLOOD, published=early)

@@ -1,8 +1,8 @@
 """Placing: events, copies, containers, revisions; the same rows from the same input, on both databases."""
 
-import datetime as dt
 import itertools
 import random
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -36,7 +36,7 @@ from tests.support.deep_checks import faults
 from tests.support.rows import column, executed, overheard, queried, read_by, value
 from tests.support.story_checks import what_is_wrong
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_dat
         only.first_published.date(),
         only.last_published.date(),
         only.updated.date(),
-    } == {dt.date(2024, 12, 6)}
+    } == {date(2024, 12, 6)}
 
 
 def test_a_wrong_declared_language_keeps_no_reports_apart(rig: Rig) -> None:

@@ -1,9 +1,9 @@
 """Deciding again: the same input and rules give the same stories; what changes is shown first."""
 
-import datetime as dt
 import random
 import tempfile
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -63,7 +63,7 @@ from tests.support.story_checks import (
     what_is_wrong,
 )
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def _command(connection: Connection, number: int) -> Command:
@@ -94,7 +94,7 @@ def is_the_same(difference: GroupingDifference) -> bool:
     )
 
 
-def came_in(database: Database, n: int) -> dt.datetime:
+def came_in(database: Database, n: int) -> datetime:
     """When the article of this inbox number was accepted."""
     return value(database, article.c.seen_at, article.c.inbox_no == n)
 
@@ -196,7 +196,7 @@ def test_since_a_time_sources_are_known_as_they_were(
     rig = Rig(database, clock)
     known: dict[int, dict[str, tuple[int, int]]] = {}  # by inbox number
     for day in range(4):
-        clock.time = NOON + dt.timedelta(days=day)
+        clock.time = NOON + timedelta(days=day)
         for number in range(6):
             # Echo copies it every other day
             of_herald = number - number % 2 if day % 2 else number
@@ -411,7 +411,7 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
     clock = Clock()
     rig = Rig(database, clock)
     for day in range(3):
-        clock.time = NOON + dt.timedelta(days=day)
+        clock.time = NOON + timedelta(days=day)
         for number in range(4):
             words = " ".join(f"w{day}x{number}y{at}" for at in range(60))
             rig.take(

@@ -1,7 +1,7 @@
 """Series of one form: entries of one source that differ by a name are a story each."""
 
-import datetime as dt
 from collections import defaultdict
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
@@ -16,7 +16,7 @@ from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.tables import each_row, mapping
 
-_HOUR = dt.timedelta(hours=1)
+_HOUR = timedelta(hours=1)
 _PLACES = [
     "Lindmar",
     "Tellin",
@@ -77,9 +77,7 @@ def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> Non
 _BULLETINS = mapping("series", "bulletins")
 
 
-def _bulletins(
-    form: str, apart: dt.timedelta, first: dt.datetime = NOON
-) -> list[Entry]:
+def _bulletins(form: str, apart: timedelta, first: datetime = NOON) -> list[Entry]:
     title, text = _BULLETINS[form]
     entries = []
     for number in range(4):
@@ -102,7 +100,7 @@ def _bulletins(
 def test_bulletins_that_differ_in_numbers_are_a_story_a_day(
     database: Database, form: str, days: int
 ) -> None:
-    bulletins = _bulletins(form, days * 24 * _HOUR + dt.timedelta(minutes=2))
+    bulletins = _bulletins(form, days * 24 * _HOUR + timedelta(minutes=2))
     Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*bulletins)
     assert [len(story) for story in _stories(database)] == [1] * 4
 

@@ -1,6 +1,6 @@
 """A feed that gives a sentence below its headline joins the story."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,8 +12,8 @@ from tests.support.tables import mapping
 SHORT_BODIES = mapping("short_bodies", "short bodies")
 
 
-def at(minutes: int) -> dt.datetime:
-    return NOON + dt.timedelta(minutes=minutes)
+def at(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("name", SHORT_BODIES)

@@ -1,7 +1,7 @@
 """Short reports of one morning: a place, a person, a team or a count tells two of them apart."""
 
-import datetime as dt
 from collections import defaultdict
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -19,7 +19,7 @@ MORNING = rows("short_reports", "morning")
 
 def test_accidents_of_one_kind_at_two_places_are_two_events(rig: Rig) -> None:
     for minutes, (event, outlet, title, text) in enumerate(MORNING):
-        published = NOON + minutes * dt.timedelta(minutes=20)
+        published = NOON + minutes * timedelta(minutes=20)
         rig.take(
             record(
                 outlet,

@@ -1,6 +1,6 @@
 """Dates bound a story: no article is further than the window from every other date in it, also a read one."""
 
-import datetime as dt
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, rec
 from tests.support.rows import queried
 from tests.support.story_checks import correct, what_is_wrong
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 LATER = FLOOD.replace("Four people", "Five people")
 
 

@@ -1,7 +1,7 @@
 """Decisions about stories, by what becomes of articles: windows, related stories, bumps."""
 
-import datetime as dt
 from collections import defaultdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from tests.support.rows import column, queried, value
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
 from tests.support.tables import each_row
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 NOW = NOON + 40 * DAY
 TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
@@ -151,7 +151,7 @@ LATER = record(
     "2",
     "Pennmouth under water",
     FLOOD_ELSEWHERE,
-    published=NOON + dt.timedelta(hours=1),
+    published=NOON + timedelta(hours=1),
 )
 
 
@@ -170,12 +170,12 @@ def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
         rig.accept(LATER, bump_by_clock=True)
     rig.place()
 
-    def bumped_at() -> dt.datetime:
+    def bumped_at() -> datetime:
         (found,) = column(database, story.c.bumped_at)
         return found
 
     before = bumped_at()
-    rig.clock.time = NOON + hours * dt.timedelta(hours=1)
+    rig.clock.time = NOON + hours * timedelta(hours=1)
     changed = f"{FLOOD} A fifth body was found."
     rig.accept(
         record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON),

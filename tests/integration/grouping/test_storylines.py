@@ -1,8 +1,8 @@
 """Storylines: the stories of one affair stand together, on either database and whatever happens to them."""
 
-import datetime as dt
 import json
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ from tests.support.story_checks import (
     what_is_wrong,
 )
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 LEVEE, VOTE, STRUCK = (
     "Levee breaks at Pennmouth, four dead",
     "Parliament votes for dykes",

@@ -1,6 +1,6 @@
 """The share of articles with a partner, which shifts every score, is that of news without a backlog."""
 
-import datetime as dt
+from datetime import timedelta
 
 from aggregator.store.engine.database import Database
 from tests.support.articles import NOON, Rig, record
@@ -19,7 +19,7 @@ def test_a_backlog_does_not_count_in_the_share_of_partners_of_news(
 ) -> None:
     rig = Rig(sqlite)
     assert shift_of(rig) == 0.0
-    months_ago = NOON - dt.timedelta(days=90)
+    months_ago = NOON - timedelta(days=90)
     for number in range(12):
         title, text = f"Harbour notes {number}", f"Tide table {number} of the old pier."
         rig.take(

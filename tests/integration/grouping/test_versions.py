@@ -1,6 +1,6 @@
 """The later version of a text is what a story shows, if it comes from who may replace the earlier one."""
 
-import datetime as dt
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -25,7 +25,7 @@ from tests.support.story_checks import (
 )
 from tests.support.tables import rows
 
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 REST = (
     "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road to "
     "the village "

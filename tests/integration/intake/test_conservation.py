@@ -1,8 +1,8 @@
 """Nothing is lost on the way, at any moment: a random life of an inbox, counted after each step."""
 
-import datetime as dt
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -116,7 +116,7 @@ class Life:
 
     def grow_old(self) -> None:
         """A year goes by, and retention does what it may."""
-        self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
+        self.clock.time += timedelta(days=self.rng.choice((1, 200)))
         placing = self.rig.pipeline.placer
         plan = RetentionPlan(text_after=90 * 86_400, stories_after=190 * 86_400)
         retention_job = Retention(placing, plan, is_asked=True)
@@ -140,7 +140,7 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
             reported.stored
             == reported.placed + reported.waiting + reported.refused + reported.deleted
         )
-    now = max(life.clock(), dt.datetime.now(dt.UTC))
+    now = max(life.clock(), datetime.now(UTC))
     assert [one.what for one in faults(database, now=now) if not one.is_note] == []
 
 

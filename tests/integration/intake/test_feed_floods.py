@@ -1,6 +1,6 @@
 """No floods: what a feed reader shows as new and as changed, whatever happens to stories."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.seen: dict[str, dt.datetime] = {}
+        self.seen: dict[str, datetime] = {}
 
     def look(self) -> tuple[list[str], list[str]]:
         """What it shows as new, and what it puts first again."""
@@ -128,7 +128,7 @@ def test_a_correction_bumps_where_that_is_chosen(
     )
     reader = Reader(database)
     (whole,), _ = reader.look()
-    later = Clock(NOON + dt.timedelta(days=9))
+    later = Clock(NOON + timedelta(days=9))
     placing = Placer(database, Tuning(), later, StoryOptions(bumps=bumps))
     story = whole.rsplit("/", 1)[1]
     placing.correct(

@@ -1,10 +1,10 @@
 """What first polls bring waits until every source was asked, is placed in order of time, and is no news."""
 
-import datetime as dt
 import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,9 @@ from tests.support.story_checks import (
     what_is_wrong,
 )
 
-DAYS = dt.timedelta(days=9)
-HOUR = dt.timedelta(hours=1)
-MINUTE = dt.timedelta(seconds=61)
+DAYS = timedelta(days=9)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(seconds=61)
 
 
 def by_outlet() -> list[list[Entry]]:
@@ -115,7 +115,7 @@ def recent_first(database: Database) -> list[str]:
         row.id: row.effective_at
         for row in queried(database, select(article.c.id, article.c.effective_at))
     }
-    since = max(times.values()) - dt.timedelta(days=60)
+    since = max(times.values()) - timedelta(days=60)
     ordered = order(database)
     assert times[ordered[0]] < since
     return sorted(ordered, key=lambda id_: times[id_] < since)
@@ -124,7 +124,7 @@ def recent_first(database: Database) -> list[str]:
 def last_days(database: Database) -> list[str]:
     """The articles of the newest three days, in the order of placing."""
     newest = select(func.max(article.c.effective_at))
-    since = queried(database, newest).scalar_one() - dt.timedelta(hours=72)
+    since = queried(database, newest).scalar_one() - timedelta(hours=72)
     chosen = select(article.c.id).where(article.c.effective_at >= since)
     return list(queried(database, chosen.order_by(article.c.inbox_no)).scalars())
 
@@ -247,7 +247,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     reading = Reading(
         rig,
         [
-            [flood(published=NOON - dt.timedelta(hours=1))],
+            [flood(published=NOON - timedelta(hours=1))],
             [flood_elsewhere()],
             [strike()],
         ],
@@ -258,7 +258,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     assert (shown.asked, shown.sources) == (1, 3)
     (read,) = shown.entries
     assert (read.title, read.outlet) == (flood().title, "Gazette")
-    assert read.time == NOON - dt.timedelta(hours=1)
+    assert read.time == NOON - timedelta(hours=1)
     reading.poll()
     assert titles(database) == [flood_elsewhere().title, flood().title]
     reading.poll()
@@ -298,7 +298,7 @@ def test_a_push_of_what_was_read_is_placed_after_it(database: Database) -> None:
 def test_a_source_that_is_due_later_is_not_waited_for(sqlite: Database) -> None:
     rig = Rig(sqlite, SlowClock(NOON + DAYS))
     later = feed_source(
-        "https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2)
+        "https://herald.example/feed", next_due_at=rig.clock() + timedelta(hours=2)
     )
     written_by(sqlite, source_rows.add, later)
     Reading(rig, [[flood()]]).poll()
@@ -311,7 +311,7 @@ def test_pages_that_have_their_turn_later_leave_all_in_order_of_time(
 ) -> None:
     """What is older than sixty days is placed last only where nothing comes after it."""
     rig = Rig(database, SlowClock(NOON + DAYS))
-    old = [report(n, dt.timedelta(days=100 + n)) for n in range(5)]
+    old = [report(n, timedelta(days=100 + n)) for n in range(5)]
     Reading(rig, [[*old, *(report(n, n * HOUR) for n in range(10, 14))]]).poll()
     pages = [report(n, n * HOUR) for n in range(20, 32)]
     accepted = rig.accept(*pages, wants_page=[True] * 12, gathers=True, poll=FIRST_POLL)
@@ -329,7 +329,7 @@ def test_pages_that_have_their_turn_later_leave_all_in_order_of_time(
     assert times == sorted(times)
 
 
-def report(number: int, age: dt.timedelta) -> Entry:
+def report(number: int, age: timedelta) -> Entry:
     """A report like no other."""
     words = " ".join(f"{word}{number}" for word in ["harbour", "valley", "lantern"])
     return record(
@@ -341,7 +341,7 @@ def test_it_is_over_after_ten_minutes_whatever_was_not_asked(sqlite: Database) -
     clock = SlowClock(NOON + DAYS)
     rig = Rig(sqlite, clock)
     Reading(rig, [[flood()], [strike()]]).poll()
-    clock.time += dt.timedelta(minutes=11)
+    clock.time += timedelta(minutes=11)
     assert len(rig.place()) == 1
     assert rig.pipeline.end_first_reading()
 
@@ -440,7 +440,7 @@ def test_days_of_late_sources_are_decided_again_in_order_of_time(
     assert list(faults(database)) == []
 
 
-def bump_times(database: Database) -> dict[str, dt.datetime]:
+def bump_times(database: Database) -> dict[str, datetime]:
     rows = queried(
         database,
         select(story.c.id, story.c.bumped_at).where(story.c.redirect_to.is_(None)),
@@ -496,7 +496,7 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
 
 def test_a_merged_story_redirects(sqlite: Database) -> None:
     rig = read_late(
-        sqlite, [[flood_elsewhere()], [flood(published=NOON - dt.timedelta(hours=1))]]
+        sqlite, [[flood_elsewhere()], [flood(published=NOON - timedelta(hours=1))]]
     )
     (levee,) = partition(sqlite)
     _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))

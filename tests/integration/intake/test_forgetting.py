@@ -1,10 +1,10 @@
 """Forgetting: no word of an article is left anywhere, and it does not come back by any door."""
 
-import datetime as dt
 import json
 import random
 import shutil
 import string
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -402,7 +402,7 @@ def test_an_outlet_is_named_in_any_case(rig: Rig) -> None:
 
 def test_a_stopped_prune_is_not_done(rig: Rig) -> None:
     rig.take(alone("1"), alone("2"))
-    rig.clock.time += dt.timedelta(days=30)
+    rig.clock.time += timedelta(days=30)
     payload = msgspec.json.encode(RetentionPlan(text_after=86_400))
     command_handlers.enqueue(rig.database, NOON, "prune", payload)
     asked = iter([False])

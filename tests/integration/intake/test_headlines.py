@@ -1,8 +1,8 @@
 """The title of a story as it is kept, changed and logged while articles come, on both databases."""
 
-import datetime as dt
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def report(outlet: str, title: str, text: str, hours: int) -> Entry:
         f"{outlet} {hours}",
         title,
         text,
-        published=NOON + dt.timedelta(hours=hours),
+        published=NOON + timedelta(hours=hours),
     )
 
 
@@ -54,7 +54,7 @@ class Newsroom(Rig):
     """A test rig whose operator prefers some outlets."""
 
     def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
-        clock = Clock(NOON + dt.timedelta(days=2))
+        clock = Clock(NOON + timedelta(days=2))
         super().__init__(database, clock, options=StoryOptions(prefer=prefer))
 
     def titles(self) -> list[tuple[str, str | None]]:
@@ -165,7 +165,7 @@ def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(
                 "root_article": f"later{number}",
                 "outlet": f"Paper {number}",
                 "title": f"What the levee of Pennmouth means to me, part {number}",
-                "effective_at": NOON + dt.timedelta(minutes=number),
+                "effective_at": NOON + timedelta(minutes=number),
             }
             for number in range(80)
         ]

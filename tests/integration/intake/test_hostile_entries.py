@@ -1,7 +1,7 @@
 """What strangers put into feeds goes into both databases and comes out as well-formed as anything else."""
 
-import datetime as dt
 import random
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -171,4 +171,4 @@ def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
         "Ferry returns to harbour": True,
         "Parliament passes budget law": False,
     }
-    assert max(row.effective_at for row in rows) <= NOON + dt.timedelta(days=1)
+    assert max(row.effective_at for row in rows) <= NOON + timedelta(days=1)

@@ -1,9 +1,9 @@
 """Random feeds whose keys change at random: no article is lost, none is two, and no two are one."""
 
-import datetime as dt
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ class Told:
     number: int
     title: str
     text: str
-    minute: dt.datetime | None
+    minute: datetime | None
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def mentions(number: int, titles: list[str], source: str, *, is_dated: bool) -> 
         number=number,
         title=titles[number % len(titles)],
         text=text,
-        minute=NOON - dt.timedelta(minutes=7 * number) if is_dated else None,
+        minute=NOON - timedelta(minutes=7 * number) if is_dated else None,
     )
 
 

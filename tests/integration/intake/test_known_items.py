@@ -1,6 +1,5 @@
 """Polls that leave out known items leave the same rows as polls that read whole feeds."""
 
-import datetime as dt
 import itertools
 import random
 import subprocess
@@ -9,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,7 +139,7 @@ class Report:
     number: int
     guid: str
     text: str
-    published: dt.datetime | None
+    published: datetime | None
     outlet: str = ""
 
     def item(self) -> str:
@@ -156,7 +156,7 @@ class Report:
 
 def report(number: int, *, has_guid: bool, time: str) -> Report:
     hour = NOON.replace(hour=0) if time == "midnight" else NOON
-    published = None if time == "none" else hour - dt.timedelta(days=number % 7)
+    published = None if time == "none" else hour - timedelta(days=number % 7)
     return Report(
         number, f"g{number}" if has_guid else "", f"{number}: {LONG}", published
     )
@@ -264,7 +264,7 @@ def follow(
             case "title":
                 title = f"Gazette {count}"
             case "archive":
-                long_ago = NOON - dt.timedelta(days=400)
+                long_ago = NOON - timedelta(days=400)
                 shown += [
                     replace(
                         report(number, has_guid=has_guids, time="noon"),
@@ -276,7 +276,7 @@ def follow(
             rss(*(replace(one, outlet=path).item() for one in shown), title=title)
         )
         for paper, is_whole in zip(papers, (False, True), strict=True):
-            paper.clock.time = NOON + dt.timedelta(minutes=30 * count)
+            paper.clock.time = NOON + timedelta(minutes=30 * count)
             paper.poll(whole=is_whole)
         assert papers[0].rows() == papers[1].rows(), (count, step)
 

@@ -1,7 +1,7 @@
 """News before its page: an entry is placed with the feed's words, and decided again when its page comes."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -46,7 +46,7 @@ from tests.support.story_checks import correct, reclustering, what_is_wrong
 from tests.support.world import World
 
 TUNING = Tuning()
-WAIT = dt.timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
+WAIT = timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 URL = "http://gazette.example/1"
 SUMMARY = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
@@ -93,7 +93,7 @@ def is_sound(rig: Rig) -> None:
 # --- waiting -----------------------------------------------------------------------------------------------
 
 
-def overdue(rig: Rig, after: dt.timedelta) -> list[int]:
+def overdue(rig: Rig, after: timedelta) -> list[int]:
     with rig.database.read() as connection:
         (accepted,) = connection.execute(
             select(entry.c.accepted_at).where(entry.c.state == "page")
@@ -103,7 +103,7 @@ def overdue(rig: Rig, after: dt.timedelta) -> list[int]:
 
 def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
     n = rig.waits(teaser())
-    assert overdue(rig, WAIT - dt.timedelta(seconds=1)) == []
+    assert overdue(rig, WAIT - timedelta(seconds=1)) == []
     assert overdue(rig, WAIT) == [n]
     assert overdue(rig, -2 * WAIT) == [n], "the clock was ahead"
     with rig.database.write() as connection:
@@ -140,7 +140,7 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
 ) -> None:
     world, client = world_client
     most = TUNING.values("polling")["first_poll_pages"]
-    moments = [NOON - dt.timedelta(hours=n) for n in range(most + 20)]
+    moments = [NOON - timedelta(hours=n) for n in range(most + 20)]
     items = (
         item(
             f"Title {n}",
@@ -372,7 +372,7 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(
     """It was placed without; its feed changes a date or some words, and now the page is read."""
     rig.take(teaser(text=SUMMARY, published=NOON))
     before = rows(rig.database)
-    later = {"published": NOON + dt.timedelta(hours=2)} | (
+    later = {"published": NOON + timedelta(hours=2)} | (
         {"text": f"{SUMMARY} By our staff."} if is_changed else {}
     )
     (accepted,) = rig.accept(teaser(**{"text": SUMMARY} | later), wants_page=[True])
@@ -384,7 +384,7 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(
     ]
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
-    again = rig.waits(teaser(text=SUMMARY, published=NOON + dt.timedelta(days=1)))
+    again = rig.waits(teaser(text=SUMMARY, published=NOON + timedelta(days=1)))
     assert comes(rig, again, page_of(STRIKE)).outcome == "founded", (
         "the address is used again"
     )

@@ -1,8 +1,8 @@
 """Days in the life of one source or a few: moved, gone, asked to wait. Time is injected."""
 
-import datetime as dt
 import itertools
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ class Week:
         self.world = world
         self.client = world.client(ALL_TUNING)
         self.polling = poller_on(database, self.client, ALL_TUNING, world.time)
-        self.polls: list[tuple[dt.datetime, str, PollResult]] = []
+        self.polls: list[tuple[datetime, str, PollResult]] = []
 
     def add(self, address: str, **more: Any) -> str:
         item = feed_of(address, **more)
@@ -66,7 +66,7 @@ class Week:
 
     def live(self, hours: float) -> None:
         """Let so much time pass and poll what becomes due meanwhile."""
-        end = self.world.time() + dt.timedelta(hours=hours)
+        end = self.world.time() + timedelta(hours=hours)
         while True:
             waiting = read_by(self.database, schedule)
             if not waiting or waiting[0].next_due_at > end:
@@ -128,7 +128,7 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(
         NEW,
         "new.example",
     )
-    assert world.time() - moved_at < dt.timedelta(days=5)
+    assert world.time() - moved_at < timedelta(days=5)
     before = len(world.paths("old.example"))
     week.live(24)
     assert len(world.paths("old.example")) == before, "the old address is asked no more"
@@ -290,7 +290,7 @@ def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(
     }
     world.sites["old.example"] = {"/feed": redirect("http://big.example/1")}
     week.add("http://big.example/")
-    id_ = week.add(OLD, next_due_at=NOON + dt.timedelta(seconds=60))
+    id_ = week.add(OLD, next_due_at=NOON + timedelta(seconds=60))
     week.live(0.2)
     assert world.paths("big.example") == ["/"]
     held = week.source(id_)
@@ -344,7 +344,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
         due_pages = read_by(
             week.database,
             pending_pages.due_pages,
-            world.time() + dt.timedelta(days=1),
+            world.time() + timedelta(days=1),
             10,
         )
         assert [one.attempts for one in due_pages] == [0]
@@ -416,7 +416,7 @@ def daily(count: int) -> str:
                 f"Report {n}",
                 f"Words of {n}.",
                 guid=n,
-                published=NOON - dt.timedelta(days=n % 5),
+                published=NOON - timedelta(days=n % 5),
             )
             for n in range(count)
         )
@@ -468,7 +468,7 @@ def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(
     week: Week, world: World
 ) -> None:
     def dated(number: int, days: float) -> str:
-        when = NOON - dt.timedelta(days=days)
+        when = NOON - timedelta(days=days)
         words = " ".join(f"word{number}x{n}" for n in range(40))
         return item(f"Title{number} of {number}", words, guid=number, published=when)
 

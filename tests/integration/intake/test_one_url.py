@@ -1,6 +1,6 @@
 """One URL is one article, whichever feed delivers it: feeds on loopback, and entries that are handed in."""
 
-import datetime as dt
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -74,7 +74,7 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
 
 def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
     """A feed lists a link again a day later: an article of its own, as its GUID says, but no reprint."""
-    again = NOON + dt.timedelta(days=1)
+    again = NOON + timedelta(days=1)
     # In one story
     rig = Rig(rig.database, rig.clock, Tuning({"events": {"threshold": -4.0}}))
     rig.take(linked())

@@ -1,6 +1,6 @@
 """What waits is placed in the order of its time, which is stored: a kill or a replay changes none of it."""
 
-import datetime as dt
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from tests.support.story_checks import (
 def news(
     feed: str, number: int, hours: float | None, text: str = "Two boats sail."
 ) -> Entry:
-    published = None if hours is None else NOON + dt.timedelta(hours=hours)
+    published = None if hours is None else NOON + timedelta(hours=hours)
     title = f"{feed} reports {number} of the harbour"
     return record(
         feed, str(number), title, f"{text} {feed} {number}.", published=published

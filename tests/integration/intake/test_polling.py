@@ -1,10 +1,10 @@
 """One source asked at a time, in this process, on both databases: what a poll leaves in the rows."""
 
-import datetime as dt
 import os
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -92,7 +92,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
-    pages = read_by(database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10)
+    pages = read_by(database, pending_pages.due_pages, NOON + timedelta(hours=1), 10)
     held = CopyKeys(impatient)
     _ = office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source)
     assert "is postponed" in caplog.text
@@ -104,7 +104,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
         assert not read_by(
-            database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10
+            database, pending_pages.due_pages, NOON + timedelta(hours=1), 10
         )
     impatient.close()
 
@@ -323,7 +323,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
     def named(address: str) -> Source:
         return feed_source(address, name="gazette", origin="config")
 
-    later = NOON + dt.timedelta(days=1)
+    later = NOON + timedelta(days=1)
     with database.write() as connection:
         sync_config(connection, [named("https://a.example/feed")])
         connection.execute(
@@ -347,7 +347,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
 
 def dated(guid: str, days_ago: float) -> str:
     text = " ".join(f"word{guid}x{number}" for number in range(40))
-    when = NOON - dt.timedelta(days=days_ago)
+    when = NOON - timedelta(days=days_ago)
     return item(f"Title{guid} of{guid}", text, guid=guid, published=when)
 
 
@@ -372,7 +372,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     bumps = {
         row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()
     }
-    day = dt.timedelta(days=1)
+    day = timedelta(days=1)
     assert bumps == {
         "Titlenew ofnew": NOON - day,
         "About": NOON - 90 * day,
@@ -404,8 +404,8 @@ def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news
     office.polling.poll(office.source)
     office.rig.place()
     about, strike = office.stories()
-    month = dt.timedelta(days=30)
-    assert NOON - month <= about.bumped_at < NOON - month + dt.timedelta(minutes=1)
+    month = timedelta(days=30)
+    assert NOON - month <= about.bumped_at < NOON - month + timedelta(minutes=1)
     assert strike.bumped_at >= NOON
 
 

@@ -3,8 +3,8 @@
 The first rows are public reports of other readers' users, with invented words; the others are their siblings.
 """
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
@@ -109,7 +109,7 @@ def test_the_first_full_text_of_an_article_brings_its_story_up_once(
     everywhere.poll(HOST, said(after), OTHER)
     bumped = everywhere.stories()[0]
     assert bumped.title == after.title
-    assert bumped.updated >= everywhere.time.now - dt.timedelta(minutes=1)
+    assert bumped.updated >= everywhere.time.now - timedelta(minutes=1)
     everywhere.time.run(2 * 3600)
     everywhere.poll(HOST, said(after), OTHER)
     assert everywhere.stories()[0].updated == bumped.updated

@@ -1,6 +1,6 @@
 """Retention: old articles give up what they are not to keep, step by step, and nothing comes back."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -57,14 +57,14 @@ from tests.support.story_checks import (
 )
 
 DAY = 86_400
-YEAR = NOON + dt.timedelta(days=400)
+YEAR = NOON + timedelta(days=400)
 
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
     """The small set, placed and told."""
     fill(database)
-    made = Rig(database, Clock(NOON + dt.timedelta(days=10)))
+    made = Rig(database, Clock(NOON + timedelta(days=10)))
     settle(made)
     return made
 
@@ -72,7 +72,7 @@ def rig(database: Database) -> Rig:
 def kept(
     rig: Rig,
     *,
-    at: dt.datetime = YEAR,
+    at: datetime = YEAR,
     all_tuning: Tuning | None = None,
     steady: bool = True,
     **ages: int | None,
@@ -84,10 +84,10 @@ def kept(
     if steady:  # the clock has gone on for a day without a jump
         with rig.database.write() as connection:
             steady_clock.record_time(
-                connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1)
+                connection, at - timedelta(days=1.5), timedelta(days=1)
             )
             steady_clock.record_time(
-                connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1)
+                connection, at - timedelta(days=0.6), timedelta(days=1)
             )
     while retention_job.step():
         pass
@@ -131,13 +131,13 @@ def texts_of(rig: Rig) -> list[str | None]:
 def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
     before = stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
     kept(rig)  # where no age is given
-    at = NOON + dt.timedelta(days=38)
+    at = NOON + timedelta(days=38)
     kept(rig, at=at, text_after=30 * DAY, stories_after=90 * DAY)
     assert (
         stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
         == before
     )
-    kept(rig, at=at + dt.timedelta(days=2, minutes=1), text_after=30 * DAY)
+    kept(rig, at=at + timedelta(days=2, minutes=1), text_after=30 * DAY)
     assert {*texts_of(rig)} == {None}
 
 
@@ -336,7 +336,7 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(
     rig: Rig,
 ) -> None:
-    at = NOON + dt.timedelta(days=20)
+    at = NOON + timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
     assert {*texts_of(rig)} == {None}
     after = rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
@@ -417,7 +417,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(
     with rig.database.write() as connection:
         for days in (1.5, 0.6):
             steady_clock.record_time(
-                connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1)
+                connection, YEAR - timedelta(days=days), timedelta(days=1)
             )
     retention_job = Retention(
         rig.pipeline.placer, RetentionPlan(stories_after=300 * DAY)
@@ -438,7 +438,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(
 
 @pytest.mark.later
 def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
-    late = YEAR + dt.timedelta(days=30)
+    late = YEAR + timedelta(days=30)
     paired_copies = [
         record(name, "x", "Levee gives way", FLOOD, published=late)
         for name in ("Herald", "Echo")
@@ -448,7 +448,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     all_tuning = Tuning({"retention": {"rows_a_step": 2}})
     kept(
         rig,
-        at=late + dt.timedelta(days=400),
+        at=late + timedelta(days=400),
         all_tuning=all_tuning,
         stories_after=300 * DAY,
     )
@@ -459,7 +459,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> None:
-    late = YEAR + dt.timedelta(days=30)
+    late = YEAR + timedelta(days=30)
     rig.clock = Clock(late)
     names = ("Herald", "Echo", "Lantern", "Courier", "Gazette")
     flood = [
@@ -477,7 +477,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
     all_tuning = Tuning({"retention": {"rows_a_step": 2}})
     kept(
         rig,
-        at=late + dt.timedelta(days=400),
+        at=late + timedelta(days=400),
         all_tuning=all_tuning,
         stories_after=300 * DAY,
     )
@@ -487,7 +487,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
 
 @pytest.mark.later
 def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> None:
-    later = NOON + dt.timedelta(days=200)
+    later = NOON + timedelta(days=200)
     rig.clock = Clock(later)
     rig.restart()
     names = ("Herald", "Echo", "Lantern")
@@ -518,10 +518,10 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> N
         connection.execute(
             update(article).where(article.c.inbox_no <= last).values(placed_at=NOON)
         )
-    kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    kept(rig, at=later + timedelta(days=20), text_after=100 * DAY)
     assert None not in texts_in(rig, old[0].story)
     forget(rig, "https://c.example/z")
-    kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    kept(rig, at=later + timedelta(days=20), text_after=100 * DAY)
     assert texts_in(rig, old[0].story) == [None] * 3
     assert checked(rig.database) == []
 
@@ -547,11 +547,11 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     # With news of its own it is a copy, and not the old text printed again
     text = f"{FLOOD} {' '.join(STRIKE.split()[:25])}"
     copy = record(
-        "Echo", "y", "Levee gives way", text, published=YEAR - dt.timedelta(hours=1)
+        "Echo", "y", "Levee gives way", text, published=YEAR - timedelta(hours=1)
     )
     (placed,) = rig.take(copy)
     assert None not in stored(rig.database, article.c.copy_of)[1:]
-    kept(rig, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
+    kept(rig, at=YEAR + timedelta(days=1), stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [
         (placed.article, None)
     ]
@@ -569,7 +569,7 @@ def test_with_its_last_article_the_standing_of_a_sender_goes(rig: Rig) -> None:
     )
     rig.take(letter)
     trust(rig.database, ["letters Anna Holm"])
-    kept(rig, at=YEAR + dt.timedelta(days=400), stories_after=300 * DAY)
+    kept(rig, at=YEAR + timedelta(days=400), stories_after=300 * DAY)
     assert stored(rig.database, standing.c.sender) == []
 
 
@@ -585,7 +585,7 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None
     rig.restart()
     retention_job = Retention(rig.pipeline.placer, RetentionPlan(text_after=180 * DAY))
     for _ in range(4):  # eight hours each: the clock was right
-        clock.time += dt.timedelta(hours=8)
+        clock.time += timedelta(hours=8)
         while retention_job.step():
             pass
     assert {*texts_of(rig)} == {None}
@@ -593,7 +593,7 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None
 
 def test_streams_are_kept_for_some_time_and_by_no_clock_that_jumped(rig: Rig) -> None:
     before = stored(rig.database, change.c.change_no)
-    kept(rig, at=NOON + dt.timedelta(days=60))
+    kept(rig, at=NOON + timedelta(days=60))
     assert stored(rig.database, change.c.change_no) == before
     kept(rig, steady=False)
     assert stored(rig.database, change.c.change_no) == before
@@ -612,7 +612,7 @@ def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
     executed(database, text("DROP TABLE ballast"))
     database.checkpoint_log()
     before = database.file.stat().st_size
-    kept(rig, at=NOON + dt.timedelta(days=12))
+    kept(rig, at=NOON + timedelta(days=12))
     database.checkpoint_log()
     assert database.file.stat().st_size < before - 4_000_000
 
@@ -620,7 +620,7 @@ def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
 def test_what_could_not_be_read_is_noted_for_some_time(rig: Rig) -> None:
     with rig.database.write() as connection:
         for days, item in ((0, "old.html"), (350, "new.html")):
-            at = NOON + dt.timedelta(days=days)
+            at = NOON + timedelta(days=days)
             rejected.note(
                 connection,
                 source="f",
@@ -639,7 +639,7 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
     rig.take(
         *(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6))
     )
-    now = NOON + dt.timedelta(days=400)
+    now = NOON + timedelta(days=400)
     with rig.database.write() as connection:
         numbers = list(
             connection.execute(
@@ -647,7 +647,7 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
             ).scalars()
         )
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
-        connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
+        connection.execute(wrong.values(placed_at=now + timedelta(days=300)))
         assert (
             expired_rows.placed_before(connection, "all", 30 * DAY, now) == numbers[-1]
         )
@@ -656,7 +656,7 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
 def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
     rig: Rig,
 ) -> None:
-    begin = NOON + dt.timedelta(days=10)
+    begin = NOON + timedelta(days=10)
     with rig.database.write() as connection:
         numbers = list(
             connection.execute(
@@ -664,11 +664,11 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
             ).scalars()
         )
         for place, n in enumerate(numbers):
-            at = begin + dt.timedelta(days=place)
+            at = begin + timedelta(days=place)
             connection.execute(
                 update(article).where(article.c.inbox_no == n).values(placed_at=at)
             )
-        now = begin + dt.timedelta(days=len(numbers))
+        now = begin + timedelta(days=len(numbers))
         for wrong in range(len(numbers) - 2):
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
@@ -676,7 +676,7 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
             found = expired_rows.placed_before(connection, "text", 30 * DAY, now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
-                at = begin + dt.timedelta(days=place)
+                at = begin + timedelta(days=place)
                 connection.execute(
                     update(article)
                     .where(article.c.inbox_no == numbers[place])
@@ -699,7 +699,7 @@ def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) ->
     )
     (placed,) = rig.take(given)
     settle(rig)
-    kept(rig, at=rig.clock() + dt.timedelta(days=200), text_after=30 * DAY)
+    kept(rig, at=rig.clock() + timedelta(days=200), text_after=30 * DAY)
     placing_of(rig.database).erase(ForgetCommand(name=placed.article))
     settle(rig)
     with rig.database.read() as connection:
@@ -714,7 +714,7 @@ def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) ->
 def test_an_export_says_which_texts_are_deleted(
     rig: Rig, database: Database, tmp_path: Any
 ) -> None:
-    kept(rig, at=NOON + dt.timedelta(days=60), text_after=30 * DAY)
+    kept(rig, at=NOON + timedelta(days=60), text_after=30 * DAY)
     first = b"".join(export_lines(database, no_progress))
     assert b'"text":null' in first
     target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
@@ -732,7 +732,7 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
     kept(
         rig,
-        at=NOON + dt.timedelta(days=11),
+        at=NOON + timedelta(days=11),
         all_tuning=Tuning({"retention": {"rows_a_step": 1}}),
     )
     rows = stored(

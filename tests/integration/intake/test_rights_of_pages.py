@@ -1,8 +1,8 @@
 """What a page forbids, from its markup and headers on a real server to what our own server gives away."""
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -99,7 +99,7 @@ def polled(database: Database, outlet: LoopbackServer) -> StoryReader:
     (source,) = read_by(database, all_sources)
     polling.poll(source)
     due_pages = read_by(
-        database, pending_pages.due_pages, clock() + dt.timedelta(hours=1), 100
+        database, pending_pages.due_pages, clock() + timedelta(hours=1), 100
     )
     for one in due_pages:
         assert polling.fetch_page(one)

@@ -1,9 +1,9 @@
 """Pages that take workers long: the entries of their source are placed with the feed's words, for an hour."""
 
-import datetime as dt
 import time
 from collections import Counter
 from concurrent.futures import Future
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -162,7 +162,7 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(
         source_rows.remove(connection, "good")
         rejected.mute_of_removed_source(connection, "good", at=NOON)
     pipeline = Pipeline(
-        database, InlineExecutor(), Tuning(), Clock(NOON + dt.timedelta(hours=1))
+        database, InlineExecutor(), Tuning(), Clock(NOON + timedelta(hours=1))
     )
     assert list(pipeline.place_waiting()) == []
     assert (

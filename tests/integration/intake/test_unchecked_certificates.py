@@ -1,6 +1,6 @@
 """A source whose certificate is not checked says so as long as it lasts."""
 
-import datetime as dt
+from datetime import timedelta
 from pathlib import Path
 
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -38,7 +38,7 @@ def test_the_warning_stays_in_the_list_until_the_key_is_removed(
 
         for _ in range(2):  # the second answer is 304
             office.polling.poll(read_by(sqlite, all_sources)[0])
-            office.clock.time += dt.timedelta(hours=2)
+            office.clock.time += timedelta(hours=2)
             assert problem() == UNCHECKED
         client.close()
         client = Client(

@@ -1,10 +1,10 @@
 """A watched folder whose files are mended, replaced, renamed, cut and taken away; on both databases."""
 
-import datetime as dt
 import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -284,7 +284,7 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.poll()
-    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+    assert folder.source.next_due_at - folder.clock.time == timedelta(seconds=10)
     moments = iter([100.0, 103.0])
     clock = SimpleNamespace(
         thread_time=lambda: next(moments, 103.0),
@@ -294,7 +294,7 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     # Of the look alone: the database has a clock of its own
     monkeypatch.setattr(folder_kind, "time", clock)
     folder.poll()
-    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
+    assert folder.source.next_due_at - folder.clock.time == timedelta(seconds=60)
 
 
 def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
@@ -306,7 +306,7 @@ def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
 
     monkeypatch.setattr(folder_kind, "scan", suspended)
     folder.poll()
-    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+    assert folder.source.next_due_at - folder.clock.time == timedelta(seconds=10)
 
 
 def test_ingest_without_the_libraries_for_addresses_names_no_password(

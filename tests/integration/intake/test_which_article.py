@@ -3,9 +3,9 @@
 docs/decisions/0020 lists these promises. Feeds are served on loopback and polled; only stories are looked at.
 """
 
-import datetime as dt
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -500,5 +500,5 @@ def test_a_date_that_cannot_be_makes_no_article_new(
     feeds.poll(HOST, *map(CHANGES["GUIDs"], items))
     assert feeds.bumps() == before
     assert {article.published for article in feeds.articles()} == (
-        {NOON - dt.timedelta(hours=2)} if is_possible else {None}
+        {NOON - timedelta(hours=2)} if is_possible else {None}
     )

@@ -1,7 +1,7 @@
 """The stream of changes: what readers of a story are told, once each, and never of a copy."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,7 +37,7 @@ from tests.support.story_checks import (
     undo,
 )
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def stream(database: Database, *, after: int = 0, limit: int = 500) -> list[Change]:

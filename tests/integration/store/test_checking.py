@@ -3,10 +3,10 @@
 What follows from other rows is what it was once everything derived is computed again.
 """
 
-import datetime as dt
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -102,7 +102,7 @@ class Sound:
                 connection.execute(text(statement), {"no": b"no", "key": b"0" * 16})
 
     def found(self) -> list[Fault]:
-        return list(faults(self.database, now=max(NOON, dt.datetime.now(dt.UTC))))
+        return list(faults(self.database, now=max(NOON, datetime.now(UTC))))
 
     def repair(self) -> None:
         rebuild(self.database, Tuning())

@@ -1,6 +1,6 @@
 """A clock that was wrong: what it put before all others comes down again, and nothing loses its order."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.rows import column, queried
 
 FEW = Tuning().values("placing")["batch_articles"]
-YEAR = dt.timedelta(days=365)
+YEAR = timedelta(days=365)
 
 
 def take(rig: Rig, number: int) -> None:
@@ -35,7 +35,7 @@ def newest_first(database: Database) -> list[str]:
     return [title.rsplit(" ", 1)[1] for title in found.scalars()]
 
 
-def pulled_back(database: Database, now: dt.datetime) -> int:
+def pulled_back(database: Database, now: datetime) -> int:
     return database.transact(lambda connection: pull_back(connection, now, FEW))
 
 
@@ -48,17 +48,17 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(
     clock.time = NOON + YEAR  # for a while, a year ahead
     take(rig, 2)
     take(rig, 3)
-    clock.time = NOON + dt.timedelta(hours=1)
+    clock.time = NOON + timedelta(hours=1)
     take(rig, 4)
     assert newest_first(database) == ["3", "2", "4", "1"]
     assert pulled_back(database, clock.time) == 2
     assert newest_first(database) == ["3", "2", "4", "1"]
-    clock.time += dt.timedelta(seconds=1)
+    clock.time += timedelta(seconds=1)
     take(rig, 5)
     assert newest_first(database) == ["5", "3", "2", "4", "1"]
     moments = column(database, story.c.bumped_at)
     assert len(set(moments)) == 5, "feeds tell items apart by it"
-    assert max(moments) <= clock.time + dt.timedelta(seconds=1)
+    assert max(moments) <= clock.time + timedelta(seconds=1)
     assert pulled_back(database, clock.time) == 0
 
 
@@ -78,6 +78,6 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(
     assert newest_first(database) == ["3", "2", "1", "0", "5"], (
         "until the clock is right again"
     )
-    clock.time = NOON + dt.timedelta(hours=1)
+    clock.time = NOON + timedelta(hours=1)
     take(rig, 6)
     assert newest_first(database)[0] == "6"

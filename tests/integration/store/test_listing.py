@@ -1,7 +1,7 @@
 """What the list of sources says of each, after real polls on both databases."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -118,7 +118,7 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(
     quick_room.has("gone")
     for _ in range(4):
         quick_room.ask_all()
-        quick_room.clock.time += dt.timedelta(days=1)
+        quick_room.clock.time += timedelta(days=1)
     gone = quick_room.list()["gone"]
     assert (gone.state, gone.next_due) == ("gone", None)
     assert "410" in (gone.problem or "")
@@ -134,7 +134,7 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(
     room.server.routes["/ok"] = Resource(
         FEED.replace("all of its passengers", "every passenger")
     )
-    room.clock.time += dt.timedelta(hours=1)
+    room.clock.time += timedelta(hours=1)
     room.ask_all()
     written_by(
         room.database,

@@ -3,11 +3,11 @@
 The statements are those that the program sends: they are overheard while it is asked, and then explained.
 """
 
-import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -36,7 +36,7 @@ from tests.support.polling import feed_source
 from tests.support.rows import overheard, read_by, written_by
 from tests.support.tables import rows
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
 LARGE = {
     "story",
@@ -69,7 +69,7 @@ def fill(database: Database) -> None:
         report = connection.execute(select(article)).one()._asdict()
         stories, articles = [], []
         for n in range(2, STORIES):
-            at = NOON - n * dt.timedelta(minutes=7)
+            at = NOON - n * timedelta(minutes=7)
             many = 1 if n % 100 else n // 100
             own = {
                 "story_no": n,

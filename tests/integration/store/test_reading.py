@@ -1,6 +1,6 @@
 """The reading side: filters, pages that hold still while stories move, and one story whole."""
 
-import datetime as dt
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -25,7 +25,7 @@ from tests.support.articles import (
 from tests.support.polling import feed_source
 from tests.support.rows import executed, written_by
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
 September eingestellt, weil ein Schaden an der Welle des Schiffes gefunden worden war. Die
 Reparatur in der Werft von Brask hat elf Wochen gedauert und rund zwei Millionen Kronen gekostet.

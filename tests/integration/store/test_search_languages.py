@@ -1,8 +1,8 @@
 """Known answers in ten languages: the same from both databases, each in its own order."""
 
-import datetime as dt
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -36,7 +36,7 @@ QUERIES = [
 def filled(address: str) -> Database:
     """A database with all the articles, indexed."""
     database = with_tables(Database(address))
-    rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
+    rig = Rig(database, Clock(NOON + timedelta(days=1)))
     rig.take(
         *(
             record(
@@ -46,7 +46,7 @@ def filled(address: str) -> Database:
                 one["text"],
                 language=one["language"],
                 author=f"Ada {one['id'][:2]}",
-                published=dt.datetime.fromisoformat(one["published"]),
+                published=datetime.fromisoformat(one["published"]),
             )
             for one in ARTICLES
         )
@@ -90,7 +90,7 @@ def test_known_answers(both: list[Database], asked: dict[str, Any]) -> None:
 
 
 def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
-    tenth = dt.datetime(2026, 10, 10, 4, 0, tzinfo=dt.UTC)
+    tenth = datetime(2026, 10, 10, 4, 0, tzinfo=UTC)
     assert answers(both, "الأجور", StoryFilter(until=tenth)) == ["ar-strike"], (
         "both ends are included"
     )
@@ -98,9 +98,9 @@ def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
         "ar-budget",
         "ar-strike",
     ]
-    assert answers(
-        both, "الأجور", StoryFilter(since=tenth + dt.timedelta(seconds=1))
-    ) == ["ar-budget"]
+    assert answers(both, "الأجور", StoryFilter(since=tenth + timedelta(seconds=1))) == [
+        "ar-budget"
+    ]
     assert answers(both, "地震", StoryFilter(language="ja")) == ["ja-quake"]
     assert answers(both, "地震", StoryFilter(outlet="zh-quake")) == ["zh-quake"]
     assert answers(both, "outlet:zh-quake") == ["zh-quake"]
@@ -175,7 +175,7 @@ def test_any_text_is_answered_alike_and_as_the_texts_say(
 
 def _fits(query: Query, one: dict[str, str]) -> bool:
     """By the texts alone, without any index."""
-    at = dt.datetime.fromisoformat(one["published"])
+    at = datetime.fromisoformat(one["published"])
     text = SearchableText(
         one["title"],
         one["text"],

@@ -1,12 +1,12 @@
 """SQL as an API: what docs/sql.md says of the views holds on both databases; its questions have answers."""
 
 import asyncio
-import datetime as dt
 import html
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ VIEWS = {
         r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL
     )
 }
-NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
-HOUR = dt.timedelta(hours=1)
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = timedelta(hours=1)
 
 
 FLOOD_FROM_THE_AIR = """From the air the lower town of Pennmouth is a brown lake since the levee on the
@@ -155,9 +155,7 @@ def _asked(database: Database, sql: str) -> tuple[list[str], list[tuple[Any, ...
 def _plain(value: Any) -> Any:
     """A time as SQLite writes it."""
     return (
-        value.strftime("%Y-%m-%d %H:%M:%S.%f")
-        if isinstance(value, dt.datetime)
-        else value
+        value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
     )
 
 
@@ -365,7 +363,7 @@ def test_moments_are_moments(both: tuple[Database, Database]) -> None:
         _, (moments,) = _asked(
             database, "SELECT now, hour_ago, day_ago, week_ago, month_ago FROM v_now"
         )
-        now, *before = (dt.datetime.fromisoformat(one) for one in moments)
+        now, *before = (datetime.fromisoformat(one) for one in moments)
         assert [now - one for one in before] == [
             HOUR,
             24 * HOUR,

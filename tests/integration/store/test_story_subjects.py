@@ -1,6 +1,6 @@
 """Names and topics of stories: found when a story is rendered, kept through merges and splits."""
 
-import datetime as dt
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +14,7 @@ from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, recor
 from tests.support.rows import queried
 from tests.support.story_checks import by_title, placing_of
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 LEVEE, VOTED, STRUCK = (
     "Levee breaks at Pennmouth, four dead",
     "Parliament votes for dykes",

@@ -1,6 +1,6 @@
 """Stream history: periods of the inbox, counts of sources, and the terms of articles between two numbers."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -72,7 +72,7 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
 def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(
     database: Database,
 ) -> None:
-    first = (NOON - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
+    first = (NOON - datetime(1970, 1, 1, tzinfo=UTC)).days
     place_on(database, [0, 0, 1, 4000, 4000, 2, 1, 3])
     periods = read_by(database, stream_history.periods_from, 0, first + 9_999)
     assert [(one.day - first, one.articles) for one in periods] == [
@@ -90,7 +90,7 @@ def place_on(database: Database, days: list[int]) -> None:
     clock = Clock()
     rig = Rig(database, clock)
     for number, day in enumerate(days):
-        clock.time = NOON + dt.timedelta(days=day, minutes=number)
+        clock.time = NOON + timedelta(days=day, minutes=number)
         rig.take(
             record(
                 "Herald",
@@ -211,7 +211,7 @@ def test_damaged_frequencies_are_reported_and_counted_again(database: Database) 
     clock = Clock()
     rig = Rig(database, clock)
     for days in (0, 1):
-        clock.time = NOON + dt.timedelta(days=days)
+        clock.time = NOON + timedelta(days=days)
         rig.take(
             record(
                 "Herald",
@@ -221,7 +221,7 @@ def test_damaged_frequencies_are_reported_and_counted_again(database: Database) 
                 published=clock.time,
             )
         )
-    clock.time = NOON + dt.timedelta(days=2)
+    clock.time = NOON + timedelta(days=2)
     rig.take(record("Herald", "l", "Levee breaks", FLOOD, published=clock.time))
     with database.write() as connection:
         before = stream_history.snapshot(connection, 8)
@@ -250,11 +250,11 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     clock = Clock(NOON)
     rig = Rig(database, clock)
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
-    clock.time = NOON + dt.timedelta(days=1)
+    clock.time = NOON + timedelta(days=1)
     (refused,) = rig.take(record("Herald", "2", "", ""))
     assert refused.outcome == "refused"
     last = read_by(database, stream_history.latest)
-    clock.time += dt.timedelta(days=1)
+    clock.time += timedelta(days=1)
     rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
     assert last is None or last.last_inbox_no == 0
     assert read_by(database, stream_history.latest).last_inbox_no == 2
@@ -275,7 +275,7 @@ def test_a_lost_period_stops_nothing(database: Database) -> None:
                 published=clock(),
             )
         )
-        clock.time += dt.timedelta(days=1)
+        clock.time += timedelta(days=1)
     with database.write() as connection:
         newest = stream_history.latest(connection)
         connection.execute(

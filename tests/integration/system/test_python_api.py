@@ -1,6 +1,5 @@
 """The Python API (docs/research.md) as a program uses it: its examples hold, and what is wrong is said."""
 
-import datetime as dt
 import doctest
 import json
 import os
@@ -10,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +71,21 @@ def filled(database: Database) -> Database:
             "1",
             "Levee breaks at Pennmouth",
             FLOOD,
-            published=NOON - dt.timedelta(hours=5),
+            published=NOON - timedelta(hours=5),
         ),
         record(
             "Echo",
             "2",
             "Pennmouth under water",
             FLOOD_ELSEWHERE,
-            published=NOON - dt.timedelta(hours=4),
+            published=NOON - timedelta(hours=4),
         ),
         record(
             "Post",
             "3",
             "Dockers walk out",
             STRIKE,
-            published=NOON - dt.timedelta(hours=3),
+            published=NOON - timedelta(hours=3),
         ),
     )
     render_all(database)
@@ -176,13 +176,13 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
             "id": own_id,
             "title": "Dockers walk out",
             "text": STRIKE,
-            "published": dt.datetime.now(dt.UTC),
+            "published": datetime.now(UTC),
         },
         {
             "id": 7,
             "title": "Dockers walk out",
             "text": f"{STRIKE} {FLOOD_ELSEWHERE}",
-            "published": dt.date(2020, 1, 2),
+            "published": date(2020, 1, 2),
         },
         {
             "id": 8.0,
@@ -315,10 +315,10 @@ def test_stories_and_articles_of_a_database_are_read_with_filters(
         articles = list(database.articles())
         (flood,) = database.stories(min_reports=2)
         by_time = [
-            one.title for one in database.stories(since=NOON - dt.timedelta(hours=3))
+            one.title for one in database.stories(since=NOON - timedelta(hours=3))
         ]
         assert len(list(database.stories(limit=1))) == 1
-        assert list(database.stories(query="zeppelin", until=dt.date(1999, 1, 1))) == []
+        assert list(database.stories(query="zeppelin", until=date(1999, 1, 1))) == []
     assert len(stories) == 2
     assert (flood.report_count, flood.outlet_count, len(flood.articles)) == (2, 2, 2)
     assert by_time == ["Dockers walk out"]

@@ -4,12 +4,12 @@ The program's own rounds, pipeline, chores, backups and migrations on a real dat
 which also jumps.
 """
 
-import datetime as dt
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -462,11 +462,11 @@ class Year:
         }
         assert {key: count for key, count in should.items() if count} == new
 
-    def _check_what_is_kept(self, now: dt.datetime) -> None:
+    def _check_what_is_kept(self, now: datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
         oldest = value(self.at.database, func.min(article.c.placed_at))
         shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
-        age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
+        age = (now - oldest.replace(tzinfo=UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")
         assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (
             "those grow for two weeks at most"

@@ -1,8 +1,8 @@
 """What the owner mutes in the browser, on both databases."""
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -22,7 +22,7 @@ OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
 @pytest.fixture
 def room(database: Database) -> Iterator[Newsroom]:
     with Newsroom(database).fill() as opened:
-        opened.clock.time = NOON + dt.timedelta(days=1)
+        opened.clock.time = NOON + timedelta(days=1)
         yield opened
 
 

@@ -1,8 +1,8 @@
 """Digests: what they contain, when they are made, once, and how mail, page and feed show them."""
 
-import datetime as dt
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ from tests.support.story_checks import correct
 from tests.support.tables import each_row
 from tests.support.written_stories import WrittenStories, the_ferry
 
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_changes_of_a_digest_are_read_once_until_the_next(
     desk.digest()
     reader = StoryReader(database)
 
-    def wanted(now: dt.datetime) -> StoryFilter:
+    def wanted(now: datetime) -> StoryFilter:
         return SavedQuery().story_filter(now, 10)
 
     with overheard(database) as sent:
@@ -241,7 +241,7 @@ def test_times_of_its_query_are_relative_to_the_digest(
 def site(*digests: Digest, settings: PublishSettings = SETTINGS) -> TestClient:
     class Made(WrittenStories):
         def digests(
-            self, wanted: Callable[[dt.datetime], StoryFilter], most: int
+            self, wanted: Callable[[datetime], StoryFilter], most: int
         ) -> tuple[Digest, ...]:
             return digests[:most]
 
@@ -316,15 +316,13 @@ def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
     digest = DigestConfig.model_validate(
         {"every": every, "at": at, "timezone": "Europe/Berlin"}
     )
-    found = digest.last_due(dt.datetime.fromisoformat(now).replace(tzinfo=zone))
-    assert found == dt.datetime.fromisoformat(due).replace(tzinfo=zone).astimezone(
-        dt.UTC
-    )
+    found = digest.last_due(datetime.fromisoformat(now).replace(tzinfo=zone))
+    assert found == datetime.fromisoformat(due).replace(tzinfo=zone).astimezone(UTC)
 
 
 def test_every_hour_of_a_year_has_a_digest_that_moves_only_forward() -> None:
     digest = DigestConfig(every="daily", at="02:30", timezone="America/New_York")
-    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
     seen = [
         due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))
     ]

@@ -1,10 +1,10 @@
 """Sources over HTTP: added, changed, removed, imported, and who may do it; on both databases."""
 
-import datetime as dt
 import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -139,7 +139,7 @@ def test_a_source_is_added_changed_and_removed(
 def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> None:
     """Those with a problem first in pages; the API has all once, by folder and name."""
     now = room.clock()
-    news = {"health": "ok", "per_day": 1.0, "per_day_at": now - dt.timedelta(days=400)}
+    news = {"health": "ok", "per_day": 1.0, "per_day_at": now - timedelta(days=400)}
     odd: dict[str, dict[str, Any]] = {
         "050": {"health": "failing", "failures": 3},
         "120": {"health": "gone"},

@@ -1,6 +1,6 @@
 """What the pages ask of the store: stories to weigh, one story's life, and how well grouping does."""
 
-import datetime as dt
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -34,7 +34,7 @@ from tests.support.rows import executed, queried, written_by
 from tests.support.services import all_services
 from tests.support.story_checks import correct
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture

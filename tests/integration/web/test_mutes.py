@@ -1,7 +1,7 @@
 """Words that a visitor, a client or a saved query does not want to read about, on both databases."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sen
 def room(database: Database) -> Iterator[Newsroom]:
     dry = SavedQuery(query="-levee").named("dry")
     with Newsroom(database, queries=(dry,)).fill() as opened:
-        opened.clock.time = NOON + dt.timedelta(days=1)
+        opened.clock.time = NOON + timedelta(days=1)
         yield opened
 
 

@@ -1,8 +1,8 @@
 """What the owner marks on pages as read and saved, and shares with phones; on both databases."""
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -19,7 +19,7 @@ from tests.support.reader_client import READ, STARRED, ReaderClient
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import correct
 
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 FEED = feed_source("https://potter.example/feed", name="Potter")
 
 

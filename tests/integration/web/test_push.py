@@ -1,6 +1,5 @@
 """Articles pushed over HTTP: a real server, a real database, nothing in between."""
 
-import datetime as dt
 import gzip
 import json
 import socket
@@ -8,6 +7,7 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from select import select as readable
 from typing import Any
 
@@ -123,7 +123,7 @@ def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> No
     ).one()
     bumped = value(office.database, story.c.bumped_at)
     assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
-    assert row.published.date() == dt.date(2026, 10, 11)
+    assert row.published.date() == date(2026, 10, 11)
     assert bumped > NOON, "pushed is announced like polled, whatever its date"
 
 

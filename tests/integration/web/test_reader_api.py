@@ -1,9 +1,9 @@
 """The Google Reader API over real HTTP, on both databases, as clients of phones use it."""
 
 import base64
-import datetime as dt
 import html
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ from tests.support.rows import overheard, queried, read_by, whole_scans, written
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 from tests.support.tables import mapping, rows
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 FEED = "https://ports.example/feed"
 
 

@@ -6,8 +6,8 @@ jocmp/capyreader at 05899296fe6cf52526cc677b808d77ac4897bb16. Newsboat: freshrss
 from what the servers that they work with document (FreshRSS, The Old Reader, Inoreader).
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -191,7 +191,7 @@ class Walk:
 @pytest.fixture
 def room(grouped: Database) -> Iterator[Newsroom]:
     with Newsroom(grouped) as opened:
-        opened.clock.time = NOON + dt.timedelta(days=10)
+        opened.clock.time = NOON + timedelta(days=10)
         yield opened
 
 

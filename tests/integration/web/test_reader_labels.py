@@ -1,7 +1,7 @@
 """The labels that readers give to stories over the Google Reader API, on both databases."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -19,7 +19,7 @@ from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
 from tests.support.rows import queried, value, written_by
 from tests.support.story_checks import by_title, correct, members, placing_of, undo
 
-DAY = dt.timedelta(days=1)
+DAY = timedelta(days=1)
 LATER, PORTS = "user/-/label/read later", "user/-/label/Ports & ships"
 BRIDGES = "user/-/label/bridges"  # of a saved query
 

@@ -4,9 +4,9 @@ newsboat 2.21 (newsboat/newsboat, tag r2.21, src/feedhqapi.cpp and rss/atomparse
 (lwindolf/liferea, tag v1.14.4, src/fl_sources/google_source.c and google_source_feed.c), both in Debian 12.
 """
 
-import datetime as dt
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -276,7 +276,7 @@ def test_unread_stories_are_counted_beyond_a_thousand(room: Newsroom) -> None:
             **one,
             "story_no": one["story_no"] + 10 + number,
             "id": f"copy{number}",
-            "bumped_at": one["bumped_at"] + dt.timedelta(seconds=number),
+            "bumped_at": one["bumped_at"] + timedelta(seconds=number),
         }
         for number in range(1_200)
     ]

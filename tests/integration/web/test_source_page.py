@@ -1,7 +1,7 @@
 """The page of a source: its articles, newest first, and its health, on both databases."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.support.polling import feed_source, folder_source
 from tests.support.rows import written_by
 
 FEED = "https://potter.example/feed?key=k3y"
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture

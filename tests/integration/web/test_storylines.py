@@ -1,8 +1,8 @@
 """Storylines over HTTP: the API, feeds that name and follow them, the page, and the story page."""
 
-import datetime as dt
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -23,8 +23,8 @@ from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import executed, written_by
 from tests.support.story_checks import by_title, correct
 
-DAY = dt.timedelta(days=1)
-HOUR = dt.timedelta(hours=1)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Paging through the API while stories move: nothing twice, and nothing lost but to the next walk."""
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,10 +49,10 @@ def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None
     with Newsroom(database) as room:
         for n, word in enumerate(WORDS[:4]):
             room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
-        now = [NOON + dt.timedelta(hours=23, minutes=50)]
+        now = [NOON + timedelta(hours=23, minutes=50)]
         with served(room, lambda: now[0]) as client:
             first = client.get("/api/v1/stories?since=24h&limit=2").json()
-            now[0] += dt.timedelta(minutes=20)
+            now[0] += timedelta(minutes=20)
             rest = client.get(
                 f"/api/v1/stories?since=24h&limit=2&after={first['next']}"
             ).json()
@@ -113,8 +113,8 @@ def put(database: Database, count: int) -> list[int]:
     return list(range(1, count + 1))
 
 
-def moment(turn: int) -> dt.datetime:
-    return NOON + dt.timedelta(microseconds=turn)
+def moment(turn: int) -> datetime:
+    return NOON + timedelta(microseconds=turn)
 
 
 @settings(

@@ -1,7 +1,7 @@
 """Audio and video of articles, and whole articles for programs of the owner, on both databases."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -103,8 +103,7 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
     assert "make crane" in whole.text
     here = f"{room.server.url}{address}"
     assert (
-        feed_faults(ENDINGS[form], whole.content, here, NOON + dt.timedelta(days=1))
-        == []
+        feed_faults(ENDINGS[form], whole.content, here, NOON + timedelta(days=1)) == []
     )
     assert "make crane" not in others.text
     secret = room.token("desk", "read")

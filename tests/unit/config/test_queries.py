@@ -1,6 +1,6 @@
 """Saved queries: what config.yaml may say, and the stories that it means."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
 def _config(folder: Path, text: str) -> Config:
@@ -37,8 +37,8 @@ queries:
     assert [query.key for query in config.queries.values()] == ["homs", "coast"]
     assert config.saved_query("homs").story_filter(NOW, 7) == StoryFilter(
         query="homs",
-        since=NOW - dt.timedelta(days=1),
-        until=dt.datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=dt.UTC),
+        since=NOW - timedelta(days=1),
+        until=datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC),
         min_reports=3,
         min_outlets=2,
         language="en",

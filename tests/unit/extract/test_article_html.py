@@ -1,6 +1,6 @@
 """The HTML of an article: what people read of it stays. test_hostile_html.py has what goes."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import pytest
 
@@ -135,7 +135,7 @@ def test_pictures_are_left_out_where_they_are_not_wanted() -> None:
 
 
 def cleaned(entry: Entry, page: bytes | None = None) -> ArticleHtml | None:
-    seen = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+    seen = datetime(2026, 11, 20, tzinfo=UTC)
     return clean_entry(
         entry, page=page, page_url=entry.url, seen=seen, tuning=Tuning()
     ).html

@@ -1,6 +1,6 @@
 """A full day, month and year is a date; nothing less is."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,13 +8,13 @@ from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
 from tests.support.tables import each_row
 
-SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @each_row("dates", "date lines", "line", "time", "precision")
 def test_date_lines(line: str, time: str, precision: str) -> None:
     found = published_from_text([line], None, SEEN)
-    assert found.time == dt.datetime.fromisoformat(time + "+00:00")
+    assert found.time == datetime.fromisoformat(time + "+00:00")
     assert (found.precision, found.origin) == (precision, "text")
 
 
@@ -27,19 +27,15 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     given = published_from_text(["6 December 2024, 16:30"], "Europe/Berlin")
     assumed = published_from_text(["6 December 2024, 16:30"], None)
     unknown = published_from_text(["6 December 2024, 16:30"], "Mars/Phobos")
-    assert given.time == dt.datetime(2024, 12, 6, 15, 30, tzinfo=dt.UTC)
-    assert (
-        assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
-    )
+    assert given.time == datetime(2024, 12, 6, 15, 30, tzinfo=UTC)
+    assert assumed.time == unknown.time == datetime(2024, 12, 6, 16, 30, tzinfo=UTC)
     assert assumed.timezone_assumed
 
 
 @each_row("dates", "offsets of hours and the order of ctime", "text", "hour")
 def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     found = parse_declared(text, None)
-    assert found.time.replace(minute=0) == dt.datetime(
-        2026, 11, 22, hour, tzinfo=dt.UTC
-    )
+    assert found.time.replace(minute=0) == datetime(2026, 11, 22, hour, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +71,7 @@ def test_zones_are_understood(text: str, utc: str) -> None:
 )
 def test_of_a_time_in_an_unknown_zone_the_day_is_known(text: str) -> None:
     found = parse_declared(text, None)
-    assert found.time == dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
+    assert found.time == datetime(2026, 11, 26, tzinfo=UTC)
     assert found.precision == "day"
 
 
@@ -84,7 +80,7 @@ def test_of_a_time_in_an_unknown_zone_the_day_is_known(text: str) -> None:
 )
 def test_a_time_without_a_zone_is_one_of_the_source(text: str) -> None:
     found = parse_declared(text, "Europe/Berlin")
-    assert found.time == dt.datetime(2026, 11, 26, 7, 57, tzinfo=dt.UTC)
+    assert found.time == datetime(2026, 11, 26, 7, 57, tzinfo=UTC)
     assert found.timezone_assumed
 
 
@@ -99,8 +95,8 @@ def test_a_declared_day_is_midnight_of_its_zone() -> None:
         parse_declared("2024-12-06", None, SEEN),
         parse_declared("2024-12-06", "Europe/Berlin", SEEN),
     )
-    assert utc.time == dt.datetime(2024, 12, 6, tzinfo=dt.UTC)
-    assert berlin.time == dt.datetime(2024, 12, 5, 23, tzinfo=dt.UTC)
+    assert utc.time == datetime(2024, 12, 6, tzinfo=UTC)
+    assert berlin.time == datetime(2024, 12, 5, 23, tzinfo=UTC)
     assert utc.precision == berlin.precision == "day"
 
 

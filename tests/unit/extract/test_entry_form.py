@@ -1,6 +1,6 @@
 """Feeds of lists of links: the words of the form are no text, and an own text stays."""
 
-import datetime as dt
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from aggregator.sources.source_limits import SourceTuning
 from tests.support.tables import each_row
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
-SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
+SEEN = datetime(2026, 11, 26, tzinfo=UTC)
 PAGE = "https://list.example/t/7"
 USER = '<a href="https://list.example/u/u0">/u/u0</a>'
 

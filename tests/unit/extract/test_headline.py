@@ -1,6 +1,6 @@
 """Headlines lose the words of their outlet, and leads begin after captions, credits and datelines."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +11,7 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 
-SEEN = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+SEEN = datetime(2026, 3, 1, tzinfo=UTC)
 OPENING = (
     "The wall of the upper dock fell into the harbour on Sunday, the port office said."
 )

@@ -1,9 +1,9 @@
 """Markup that tries to run or to leave its box, by every way that it comes in: none of it is kept."""
 
-import datetime as dt
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import escape
 from xml.sax.saxutils import escape as escape_xml
 
@@ -37,7 +37,7 @@ from tests.support.read_feeds import read
 from tests.support.tables import each_row, mapping, repeated
 
 VECTORS = list(vectors())
-SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+SEEN = datetime(2026, 11, 20, tzinfo=UTC)
 WORDS = "<p>The ferry to Lower Brannock was cancelled on Tuesday after its captain refused to sail.</p>"
 
 

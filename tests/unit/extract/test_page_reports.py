@@ -1,7 +1,7 @@
 """Pages as public reports of other readers describe them: what is hidden, readings, cards, declared dates."""
 # ruff: noqa: E501 - markup as it is
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,9 +13,9 @@ from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.support.tables import each_row, rows
 
-SEEN = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
+SEEN = datetime(2026, 11, 28, tzinfo=UTC)
 TITLE = "Dam repairs begin in Lindmar"
-TIME = dt.datetime(2026, 11, 25, 7, 30, tzinfo=dt.UTC)
+TIME = datetime(2026, 11, 25, 7, 30, tzinfo=UTC)
 DAM = (
     "The council of Lindmar began to repair the old dam on Wednesday, four months after a crack was found in its wall.",
     "Engineers from the regional water board lowered the lake by three metres so that the wall could be reached from boats.",

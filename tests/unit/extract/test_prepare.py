@@ -1,6 +1,6 @@
 """The room's one door: whatever comes in, one clean article or a verdict that says why not."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -25,9 +25,9 @@ def test_a_page() -> None:
         "Ada Lorne",
         "en",
     )
-    assert article.published.time == dt.datetime(2025, 3, 6, 9, 15, tzinfo=dt.UTC)
+    assert article.published.time == datetime(2025, 3, 6, 9, 15, tzinfo=UTC)
     assert article.published.origin == "page"
-    assert article.modified == dt.datetime(2025, 3, 7, 8, tzinfo=dt.UTC)
+    assert article.modified == datetime(2025, 3, 7, 8, tzinfo=UTC)
     assert article.canonical_url == "https://lantern.example/bridge"
     assert article.lead.startswith(SENTENCES[0])
 
@@ -43,8 +43,8 @@ def test_what_a_page_forbids() -> None:
 
 
 def test_the_feeds_own_date_goes_before_the_pages() -> None:
-    declared = Published(time=dt.datetime(2025, 3, 5, tzinfo=dt.UTC))
-    absurd = Published(time=dt.datetime(2031, 3, 5, tzinfo=dt.UTC))
+    declared = Published(time=datetime(2025, 3, 5, tzinfo=UTC))
+    absurd = Published(time=datetime(2031, 3, 5, tzinfo=UTC))
     assert clean(Entry(source="s", published=declared), page()).published == declared
     assert clean(Entry(source="s", published=absurd), page()).published.origin == "page"
 
@@ -157,6 +157,6 @@ def test_no_space_stands_before_a_comma_where_a_link_ended() -> None:
     text = "Anna Berg , who said so [1] , closed the bridge . It was late."
     entry = Entry(source="s", title="The bridge is closed", text=text)
     read = clean_entry(
-        entry, seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), tuning=Tuning()
+        entry, seen=datetime(2026, 1, 1, tzinfo=UTC), tuning=Tuning()
     ).article
     assert read.text == "Anna Berg, who said so [1], closed the bridge. It was late."

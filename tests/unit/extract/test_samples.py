@@ -1,8 +1,8 @@
 """The sample articles: every one is read as a person would read it."""
 
-import datetime as dt
 import json
 import re
+from datetime import UTC, datetime
 from functools import cache
 
 import pytest
@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 
 ARTICLES = REPOSITORY / "examples" / "articles"
 DATA = REPOSITORY / "tests" / "data"
-SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+SEEN = datetime(2026, 11, 20, tzinfo=UTC)
 ALL_TUNING = Tuning()
 
 # By path: headline, time of publication, byline.
@@ -74,8 +74,8 @@ def test_headline_time_and_author(name: str) -> None:
     title, published, author = EXPECTED[name]
     article = read(name)
     assert article.title == title
-    assert article.published.time == dt.datetime.fromisoformat(published).replace(
-        tzinfo=dt.UTC
+    assert article.published.time == datetime.fromisoformat(published).replace(
+        tzinfo=UTC
     )
     assert article.published.precision == "minute"
     assert (article.author, article.verdict) == (author, "ok")

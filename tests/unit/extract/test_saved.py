@@ -1,9 +1,9 @@
 """Saved articles of many languages: what stays, what goes, and what is told of them (tests/data/plain)."""
 
-import datetime as dt
 import os
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from tests.support.tables import mapping
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
 TUNING = Tuning().section("text", ExtractTuning)
-SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+SEEN = datetime(2026, 11, 20, tzinfo=UTC)
 SAMPLES = ROOT / "tests" / "data" / "plain"
 SETS = ("dev", "check", "fresh")
 
@@ -60,8 +60,8 @@ class Sample(NamedTuple):
         found, stated = self.saved.published, self.known["published"]
         if found is None or stated is None:
             return found is stated
-        wanted = dt.datetime.fromisoformat(stated)
-        return found.time.astimezone(wanted.tzinfo or dt.UTC).date() == wanted.date()
+        wanted = datetime.fromisoformat(stated)
+        return found.time.astimezone(wanted.tzinfo or UTC).date() == wanted.date()
 
 
 def joined(lines: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """What holds for any input at all."""
 
-import datetime as dt
 import unicodedata
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ from aggregator.model.entry import Entry
 from aggregator.text.sentences import split_sentences
 from tests.support.tables import rows
 
-SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
+SEEN = datetime(2025, 3, 10, tzinfo=UTC)
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
@@ -64,14 +64,14 @@ def test_dates_are_plausible_or_unknown(text: str, zone: str | None) -> None:
         parse_declared(text, zone, SEEN),
         published_from_text([text], zone, SEEN),
     ):
-        assert found is None or dt.datetime(
-            1990, 1, 1, tzinfo=dt.UTC
-        ) <= found.time <= SEEN + dt.timedelta(days=1)
+        assert found is None or datetime(
+            1990, 1, 1, tzinfo=UTC
+        ) <= found.time <= SEEN + timedelta(days=1)
 
 
 @given(st.integers(631_238_400, 1_741_478_400))
 def test_declared_moments_are_read_back(seconds: int) -> None:
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    moment = datetime.fromtimestamp(seconds, UTC)
     for text in (moment.isoformat(), moment.strftime("%a, %d %b %Y %H:%M:%S +0000")):
         assert parse_declared(text, None, SEEN).time == moment
 

@@ -4,11 +4,11 @@ The pages of tests/data/verdict_pages.jsonl are invented. `dev` was in view when
 chosen; `check` was written before and looked at only after; `later` was written after them, and run once.
 """
 
-import datetime as dt
 import gzip
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle
 from tests.conftest import REPOSITORY
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
-SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+SEEN = datetime(2030, 1, 1, tzinfo=UTC)
 ALL_TUNING = Tuning()
 
 

@@ -1,8 +1,8 @@
 """From page to article: pages in the manners of the web, headlines, authors, and what a page says of itself."""
 # ruff: noqa: E501 - markup as it is
 
-import datetime as dt
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import lxml.html
@@ -20,7 +20,7 @@ from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
 from tests.support.tables import each_row
 
-SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+SEEN = datetime(2025, 1, 1, tzinfo=UTC)
 TUNING = Tuning().section("text", ExtractTuning)
 
 # Pages as the web builds them, of invented outlets, each with the paragraphs that are its article: menus, cards

@@ -5,8 +5,8 @@ where the text is of none of several agencies alone, `counts: false` where an ag
 origin. Where "quoted", nothing may be marked: a voice in the text, a picture's credit, a place, a person.
 """
 
-import datetime as dt
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ CASES = [
     .read_text("utf-8")
     .splitlines()
 ]
-NOON = dt.datetime(2025, 3, 6, 12, tzinfo=dt.UTC)
+NOON = datetime(2025, 3, 6, 12, tzinfo=UTC)
 TITLE = "Harbour bridge closed over cracks in two cables"
 # Known and left: "dpa/Ada Lorne" looks like a picture's credit, "ZEIT ONLINE, dpa, AFP" names the outlet
 # itself, "© APA" may be another body of these initials, "PTI News" is a desk unknown to us.

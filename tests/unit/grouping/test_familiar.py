@@ -1,6 +1,6 @@
 """What an entry says beside its keys, which makes it a known article, and keys that say nothing."""
 
-import datetime as dt
+from datetime import datetime
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.support.articles import FLOOD, NOON
 from tests.support.tables import mapping
 
 
-def words_key(title: str, text: str, minute: dt.datetime | None = NOON) -> bytes:
+def words_key(title: str, text: str, minute: datetime | None = NOON) -> bytes:
     published = Published(time=minute) if minute else None
     said = Entry(source="s", title=title, html=text, published=published)
     return next(iter(content_keys(content_of(said), "Gazette", None, None)[0]), b"")

@@ -1,6 +1,6 @@
 """Measures of storylines count what a reader would count."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from aggregator.admin.storyline_measures import (
 )
 from aggregator.model.errors import UsageError
 
-NOON = dt.datetime(2026, 10, 12, 12, tzinfo=dt.UTC)
+NOON = datetime(2026, 10, 12, 12, tzinfo=UTC)
 # Records a1 and a2 are one story; its storyline has b, too.
 STORIES = {"a1": "a", "a2": "a", "b": "b", "c": "c", "d": "d"}
 LINES = {"a1": "a", "a2": "a", "b": "a", "c": "c", "d": "c"}
@@ -43,7 +43,7 @@ def test_pairs_places_and_events_are_counted() -> None:
     assert found.pairs == Score(1 / 2, 1 / 3)
     # The places are those of a and c, both of the flood.
     assert found.repeats == (1, 1)
-    apart = TIMES | {"c": NOON + dt.timedelta(days=4)}
+    apart = TIMES | {"c": NOON + timedelta(days=4)}
     assert measured(times=apart, affairs=affairs).pairs == Score(1.0, 1.0)
     loose = frozenset({frozenset(("c", "d"))})
     assert measured(affairs=affairs, loose=loose).pairs == Score(1.0, 1 / 3)

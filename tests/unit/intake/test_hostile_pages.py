@@ -1,8 +1,8 @@
 """Pages made to break a reader, through the real workers: each ends in time, the next job is right."""
 
-import datetime as dt
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -47,7 +47,7 @@ def workers() -> Iterator[Executor]:
 def prepared(workers: Executor, page: bytes) -> CleanArticle:
     item = EntryInput(
         entry=Entry(source="hostile", guid="1"),
-        accepted_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+        accepted_at=datetime(2025, 1, 1, tzinfo=UTC),
         page=page,
         page_url="https://courier.example/1",
     )

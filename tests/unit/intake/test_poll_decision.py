@@ -1,6 +1,6 @@
 """What a poll changes about its source: a table of responses and outcomes."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -20,8 +20,8 @@ from tests.support.tables import each_row
 
 ALL_TUNING = Tuning()
 POLLING = ALL_TUNING.section("polling", PollTuning)
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
-LONG_AGO = NOW - dt.timedelta(days=9)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=9)
 HOUR = 3600
 HERE, THERE = "http://a.example/feed", "http://b.example/feed"
 
@@ -46,7 +46,7 @@ def source(**values: Any) -> Source:
 
 def entries(*outcomes: str, age_hours: float = 1.0) -> dict[str, Any]:
     """One entry per outcome, and the feed that lists them."""
-    published = Published(time=NOW - dt.timedelta(hours=age_hours), origin="feed")
+    published = Published(time=NOW - timedelta(hours=age_hours), origin="feed")
     listed = [
         Entry(source="s", title=f"Report {n}", published=published)
         for n in range(len(outcomes))
@@ -95,7 +95,7 @@ def decided(before: Source, response: PollAnswer | FetchError) -> Source:
 
 
 # Words of the table for times, and for responses that have no entries.
-TIMES = {"now": NOW, "an hour ago": NOW - dt.timedelta(hours=1), "long ago": LONG_AGO}
+TIMES = {"now": NOW, "an hour ago": NOW - timedelta(hours=1), "long ago": LONG_AGO}
 FAILURES = {
     "http 404": failure("http", 404),
     "http 410": failure("http", 410),

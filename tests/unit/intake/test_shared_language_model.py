@@ -1,6 +1,5 @@
 """The workers of one pool have one language model, whichever of them is killed while it is written."""
 
-import datetime as dt
 import fcntl
 import os
 import re
@@ -8,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ TUNING = Tuning()
 
 def feed_of(text: str) -> bytes:
     """A job that reads a feed without a declared language, whose only entry has that title."""
-    seen = dt.datetime(2026, 2, 18, tzinfo=dt.UTC)
+    seen = datetime(2026, 2, 18, tzinfo=UTC)
     job = FeedJob(
         data=rss(item(text)).encode(),
         source="feed-1",

@@ -1,6 +1,6 @@
 """The kinds of sources: each key of a source in config.yaml has a module."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -39,7 +39,7 @@ def listed(page: str, selector: str) -> ParsedFeed:
         data=page.encode(),
         selectors=(selector, "a", "", "time"),
         source="port",
-        seen=dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+        seen=datetime(2026, 11, 20, tzinfo=UTC),
         url="https://port.example/news",
         content_type="text/html; charset=utf-8",
         tuning=source_tuning(Tuning()),

@@ -1,11 +1,11 @@
 """The parts of `python -m benchmarks day`: feeds poll by poll, and scores by labels."""
 
-import datetime as dt
 import random
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -44,7 +44,7 @@ def feed_of(count: int, hours_between: float = 1.0) -> Feed:
     """A feed with the newest item first."""
     items = "".join(
         f"<item><title>Report {number}</title><link>https://gazette.example/{number}</link>"
-        f"<pubDate>{(FETCHED - dt.timedelta(hours=number * hours_between)).isoformat()}</pubDate></item>\n"
+        f"<pubDate>{(FETCHED - timedelta(hours=number * hours_between)).isoformat()}</pubDate></item>\n"
         for number in range(count)
     )
     body = f"<rss><channel><title>Gazette</title>{items}</channel></rss>".encode()
@@ -72,7 +72,7 @@ def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
 
 
 def test_a_feed_without_news_of_late_stays_as_it_is() -> None:
-    shifted = feed_of(20, hours_between=24.0).moved(-NEWS_AGE - dt.timedelta(days=1))
+    shifted = feed_of(20, hours_between=24.0).moved(-NEWS_AGE - timedelta(days=1))
     assert set(plan_of(shifted, ROUNDS, random.Random(1)).appears.values()) == {0}
 
 
@@ -92,7 +92,7 @@ def test_a_json_feed_is_cut_likewise() -> None:
         b'{"id": "1", "title": "A", "date_published": "2026-02-18T01:00:00Z"}, {"id": "2", "title": "B"}]}'
     )
     feed = Feed("gazette", "https://gazette.example/feed", "Gazette", body)
-    assert feed.date_of(0) == dt.datetime(2026, 2, 18, 1, tzinfo=dt.UTC)
+    assert feed.date_of(0) == datetime(2026, 2, 18, 1, tzinfo=UTC)
     assert feed.date_of(1) is None
     shown = feed.shown({1: feed.edited(feed.items[1])})
     assert (
@@ -101,12 +101,12 @@ def test_a_json_feed_is_cut_likewise() -> None:
         + EDIT.encode()
         + b'"}]}'
     )
-    assert b"2026-02-19T02:00:00" in feed.moved(dt.timedelta(days=1, hours=1)).body
+    assert b"2026-02-19T02:00:00" in feed.moved(timedelta(days=1, hours=1)).body
 
 
 @each_row("day", "dates move in their format and days by days", "before", "after")
 def test_dates_move_in_their_format_and_days_by_days(before: str, after: str) -> None:
-    assert moved_date(before, dt.timedelta(hours=29)) == after
+    assert moved_date(before, timedelta(hours=29)) == after
 
 
 def test_a_feed_that_did_not_change_is_answered_with_304() -> None:

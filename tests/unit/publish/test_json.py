@@ -1,7 +1,7 @@
 """The JSON of stories is what was promised, key by key."""
 
-import datetime as dt
 import json
+from datetime import datetime, timedelta, timezone
 from typing import get_args
 
 import msgspec
@@ -45,8 +45,8 @@ def test_what_is_unknown_is_null_and_stays_in_place() -> None:
 
 
 def test_times_are_utc_with_a_z_whatever_zone_they_came_in() -> None:
-    east = dt.timezone(dt.timedelta(hours=5, minutes=30))
-    article = an_article(published=dt.datetime(2026, 11, 20, 1, 0, tzinfo=east))
+    east = timezone(timedelta(hours=5, minutes=30))
+    article = an_article(published=datetime(2026, 11, 20, 1, 0, tzinfo=east))
     story = json.loads(encode_json(story_in_list(a_story(article))))
     assert story["articles"][0]["published"] == "2026-11-19T19:30:00Z"
     assert story["first_published"] == "2026-11-19T19:30:00Z"

@@ -3,9 +3,9 @@
 However a story is made up, in an item of a feed, and over every route of the server.
 """
 
-import datetime as dt
 import json
 import re
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -341,7 +341,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
         reader,
         chosen,
         all_services(reader.database),
-        lambda: MORNING + dt.timedelta(hours=1),
+        lambda: MORNING + timedelta(hours=1),
     )
     with TestClient(
         app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)

@@ -1,6 +1,5 @@
 """Archives as they come: cut, damaged, in odd encodings, of any length; a bad part harms no other."""
 
-import datetime as dt
 import gzip
 import io
 import json
@@ -9,6 +8,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -468,7 +468,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
 def test_a_server_that_sends_too_little_is_given_up(
     pages: bytes, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.2))
+    monkeypatch.setattr(remote_files, "_PATIENCE", timedelta(seconds=0.2))
 
     def slow(request: Request) -> Response:
         if request.method == "HEAD":

@@ -1,7 +1,7 @@
 """When a source is due: its own rhythm, back-off without end, no step in common, and clocks that jump."""
 
-import datetime as dt
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,17 +21,17 @@ from aggregator.sources.fetch.poll_schedule import (
 from aggregator.sources.source_limits import net_tuning
 
 TUNING = net_tuning(Tuning())
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DAY = 86400.0
 
 moments = st.integers(0, 4_000_000_000).map(
-    lambda stamp: dt.datetime.fromtimestamp(stamp, dt.UTC)
+    lambda stamp: datetime.fromtimestamp(stamp, UTC)
 )
 seconds = st.floats(0, 1e7)
 
 
 def success(
-    now: dt.datetime, interval: float, new: int, source: str = "feed", **more: Any
+    now: datetime, interval: float, new: int, source: str = "feed", **more: Any
 ) -> NextPoll:
     return after_success(
         source, now, **{"configured_seconds": 600.0, **more}, interval_seconds=interval, new_entries=new,
@@ -40,12 +40,12 @@ def success(
 
 
 def failure(
-    now: dt.datetime,
+    now: datetime,
     failures: int,
     retry: float | None = None,
     source: str = "feed",
     **more: Any,
-) -> dt.datetime:
+) -> datetime:
     given = {"configured_seconds": 600.0, **more}
     return after_failure(
         source,
@@ -57,7 +57,7 @@ def failure(
     )
 
 
-def wait(due: dt.datetime, now: dt.datetime = NOW) -> float:
+def wait(due: datetime, now: datetime = NOW) -> float:
     return (due - now).total_seconds()
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_asks_for_time_gets_it(
 @given(st.text(), moments, seconds, seconds, st.integers(0, 1000), seconds | st.none())
 def test_every_wait_is_between_a_minute_and_a_day_or_the_interval(
     source: str,
-    now: dt.datetime,
+    now: datetime,
     base: float,
     interval: float,
     count: int,
@@ -129,7 +129,7 @@ def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times(
     firsts = [
         first_due(f"feed {number}", NOW, spread_seconds=60) for number in range(1000)
     ]
-    assert all(NOW <= first < NOW + dt.timedelta(seconds=60) for first in firsts)
+    assert all(NOW <= first < NOW + timedelta(seconds=60) for first in firsts)
     assert max(Counter(first.replace(microsecond=0) for first in firsts).values()) < 40
 
 
@@ -140,7 +140,7 @@ def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
     asked: float,
     gap: float | None,
     new: int,
-    now: dt.datetime,
+    now: datetime,
 ) -> None:
     """Else a clock that goes back by a minute would move sources that wait as they should."""
     poll = success(

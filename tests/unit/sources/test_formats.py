@@ -1,7 +1,7 @@
 """Archives that the usual programs write, and tables, are read without being told how."""
 
-import datetime as dt
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ TEXT = (
     "The harbour of Orm was closed on Monday because ice had covered the basin, the master of the port said. "
     "Ferries to the islands are cancelled until Thursday, and 1,400 people wait in the town."
 )
-DAY = dt.date(2026, 11, 23)
+DAY = date(2026, 11, 23)
 
 
 def reasons(items: list[InputItem]) -> list[str]:
@@ -57,7 +57,7 @@ def test_the_archive_of_a_program_is_read(
     assert "four months after a crack" in words_of(entry)
     assert "4.2 million crowns" in words_of(entry)
     assert entry.published is not None
-    assert entry.published.time.date() == dt.date(2026, 11, 25)
+    assert entry.published.time.date() == date(2026, 11, 25)
     assert (entry.author, entry.outlet) == (author, outlet), (
         "without a name it is the site of the address"
     )
@@ -99,8 +99,8 @@ def test_a_date_is_read_in_the_forms_of_programs(
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "pub_date": written}))
     (entry,) = entries_of(read_path(tmp_path / "a.jsonl"))
     assert entry.published is not None
-    assert entry.published.time.replace(microsecond=0) == dt.datetime(
-        2026, 11, 23, 8, tzinfo=dt.UTC
+    assert entry.published.time.replace(microsecond=0) == datetime(
+        2026, 11, 23, 8, tzinfo=UTC
     )
 
 
@@ -141,7 +141,7 @@ def test_an_id_or_a_date_that_cannot_be_read_is_said(
     tmp_path: Path, record: dict[str, object], note: str
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, **record}))
-    seen = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
+    seen = datetime(2026, 11, 28, tzinfo=UTC)
     assert note in notes(read_path(tmp_path / "a.jsonl", seen=seen)).split("\n")
 
 

@@ -1,12 +1,12 @@
 """Archives in the order of time: whatever lies in the file however, with little memory and nothing lost."""
 
 import base64
-import datetime as dt
 import gzip
 import json
 import random
 import resource
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,11 @@ from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import answer, warc_record
 
 TUNING = source_tuning(Tuning())
-DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def entry(number: int, day: int | None, file: str) -> InputItem:
-    published = None if day is None else Published(time=DAY + dt.timedelta(days=day))
+    published = None if day is None else Published(time=DAY + timedelta(days=day))
     return InputEntry(
         entry=Entry(source="s", guid=str(number), text="x" * 10, published=published),
         where=file,
@@ -107,7 +107,7 @@ def test_a_name_that_is_no_text_harms_nothing() -> None:
 def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
     tmp_path: Path, name: str
 ) -> None:
-    days = [DAY + dt.timedelta(days=9 - number) for number in range(10)]
+    days = [DAY + timedelta(days=9 - number) for number in range(10)]
     if "jsonl" in name:
         lines = [
             {
@@ -163,7 +163,7 @@ def long_archive() -> Iterator[InputItem]:
     rng = random.Random(3)
     for number in range(4000):
         text = base64.b64encode(rng.randbytes(7_500)).decode()
-        published = Published(time=DAY - dt.timedelta(hours=number))
+        published = Published(time=DAY - timedelta(hours=number))
         entry = Entry(source="s", guid=str(number), text=text, published=published)
         yield InputEntry(entry=entry, where="a", file="a")
 

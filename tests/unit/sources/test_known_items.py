@@ -1,9 +1,9 @@
 """A feed whose known items are cut out has the same other entries, also if it is damaged."""
 
-import datetime as dt
 import os
 import re
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,7 @@ FEEDS = (
     )
     / "feeds"
 )
-NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CONTEXT = FeedContext(
     source="feed-1",
     url="https://news.example.org/rss.xml",
@@ -37,7 +37,7 @@ FEW = [
         f"Report {n}",
         f"The ferry came back {n} times.",
         guid=f"g{n}",
-        published=NOON - dt.timedelta(hours=n),
+        published=NOON - timedelta(hours=n),
     )
     for n in range(1, 5)
 ]
@@ -178,7 +178,7 @@ def test_a_feed_that_defines_entities_is_not_cut() -> None:
 
 
 def test_an_item_of_a_later_day_is_read_until_its_date_counts() -> None:
-    later = item("Later", guid="later", published=NOON + dt.timedelta(days=3))
+    later = item("Later", guid="later", published=NOON + timedelta(days=3))
     before = read_feed(rss(later, *FEW).encode(), CONTEXT)
     assert before.items[0] == b""
     assert all(before.items[1:])

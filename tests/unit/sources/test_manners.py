@@ -1,10 +1,10 @@
 """Manners: Retry-After as servers write it, and the gate before each host."""
 
-import datetime as dt
 import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time
 
 TUNING = net_tuning(Tuning())
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DAY = 86400.0
 
 

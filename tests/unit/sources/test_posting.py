@@ -1,8 +1,8 @@
 """Posting to real receivers on loopback: what comes of it is a value, in time, and names no secret."""
 
-import datetime as dt
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -24,7 +24,7 @@ def make_poster(*allowed: str, deadline_seconds: float = 5.0) -> WebhookPoster:
         Tuning(),
         deadline_seconds=deadline_seconds,
         response_cap_bytes=65536,
-        now=lambda: dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC),
+        now=lambda: datetime(2026, 11, 20, 8, 0, tzinfo=UTC),
     )
 
 

@@ -1,6 +1,6 @@
 """How often a source has news, how seldom it wants to be asked, and what its health says about both."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -19,11 +19,11 @@ from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
 from tests.support.tables import each_row, mapping
 
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
-def ago(days: float) -> dt.datetime:
-    return NOW - dt.timedelta(days=days)
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
 
 
 # --- rates -------------------------------------------------------------------------------------------------
@@ -57,9 +57,9 @@ def test_the_rate_that_is_kept_becomes_the_rate_that_is(
 ) -> None:
     rate, at = start, NOW
     for step in range(1, 1001):
-        now = NOW + dt.timedelta(days=step / true)
+        now = NOW + timedelta(days=step / true)
         rate, at = update_rate(rate, at, now, 1), now
-        if now > NOW + dt.timedelta(days=80):
+        if now > NOW + timedelta(days=80):
             break
     days = (at - NOW).total_seconds() / 86400
     assert days <= 50 or true * 0.8 <= decay_rate(rate, at, at) <= true * 1.8 + 0.2
@@ -111,7 +111,7 @@ def test_any_headers_are_read(headers: dict[str, str]) -> None:
 def source(**more: object) -> Source:
     values: dict[str, object] = {
         "id": "s", "kind": "feed", "address": "https://a.example/feed", "interval_seconds": 3600,
-        "next_due_at": NOW + dt.timedelta(hours=3), "health": "ok", "first_poll_done": True,
+        "next_due_at": NOW + timedelta(hours=3), "health": "ok", "first_poll_done": True,
     }  # fmt: skip
     return msgspec.convert(values | more, Source)
 

@@ -1,7 +1,7 @@
 """The title and the summary of a story."""
 
-import datetime as dt
 from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -242,7 +242,7 @@ def test_one_more_copy_changes_no_title(
     original = articles[number % len(articles)]
     title, time = (
         "Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing",
-        NOON + dt.timedelta(hours=9),
+        NOON + timedelta(hours=9),
     )
     own = {
         "id": "zz",

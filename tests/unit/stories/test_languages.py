@@ -1,7 +1,7 @@
 """Stories in other languages than English: sentences, words, speakers."""
 
-import datetime as dt
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def reports(language: str) -> list[ArticleView]:
             title=record["title"],
             text=record["text"],
             language=language,
-            published=NOON + dt.timedelta(hours=record["hours"]),
+            published=NOON + timedelta(hours=record["hours"]),
             hours=record["hours"],
         )
         for n, record in enumerate(map(json.loads, lines))

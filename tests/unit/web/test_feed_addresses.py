@@ -1,7 +1,7 @@
 """Feeds behind addresses: which there are, what they take, and what is not sent twice."""
 
-import datetime as dt
 from collections.abc import Iterator
+from datetime import timedelta
 from email.utils import format_datetime
 
 import msgspec
@@ -49,7 +49,7 @@ class Site:
     """An application with its reader and its clock."""
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
-        self.reader, self.clock = reader, Time(MORNING + dt.timedelta(hours=2))
+        self.reader, self.clock = reader, Time(MORNING + timedelta(hours=2))
         settings = PublishSettings(**{"queries": QUERIES} | chosen)
         self.client = TestClient(
             create_app(reader, settings, all_services(reader.database), self.clock),
@@ -131,7 +131,7 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
     reader = Slow()
     for number in range(7):
         reader.put(
-            a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number))
+            a_story(id=f"s{number}", updated=MORNING + timedelta(minutes=number))
         )
     items = Site(reader).get("/feeds/stories.json?limit=5").json()["items"]
     assert [item["id"][-2:] for item in items] == ["s6", "s5", "s4", "s3", "s2"]
@@ -151,7 +151,7 @@ def _written_story_reader() -> WrittenStories:
 def settled_site() -> Site:
     """One with that story, a minute later."""
     made = Site(_written_story_reader())
-    made.clock.now += dt.timedelta(minutes=1)
+    made.clock.now += timedelta(minutes=1)
     return made
 
 
@@ -166,7 +166,7 @@ def test_a_304_asks_for_no_story() -> None:
     reader = Counting()
     reader.put(*the_ferry())
     site = Site(reader)
-    site.clock.now += dt.timedelta(minutes=1)
+    site.clock.now += timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     modified = first.headers["last-modified"]
     assert Counting.asked == 1
@@ -187,11 +187,11 @@ def test_the_tag_goes_before_the_time(settled_site: Site) -> None:
 def test_a_change_is_sent_whatever_the_reader_has(settled_site: Site) -> None:
     first = settled_site.get("/feeds/stories.rss")
     story, text = the_ferry()
-    updated = settled_site.clock.now + dt.timedelta(minutes=1)
+    updated = settled_site.clock.now + timedelta(minutes=1)
     settled_site.reader.put(
         msgspec.structs.replace(story, title="Another headline", updated=updated), text
     )
-    settled_site.clock.now += dt.timedelta(days=1)
+    settled_site.clock.now += timedelta(days=1)
     for name, header in (
         ("If-None-Match", "etag"),
         ("If-Modified-Since", "last-modified"),
@@ -206,10 +206,10 @@ def test_a_change_is_sent_whatever_the_reader_has(settled_site: Site) -> None:
 def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
     site = Site(_written_story_reader())
     assert "last-modified" not in site.get("/feeds/stories.rss").headers
-    site.clock.now += dt.timedelta(seconds=1)
+    site.clock.now += timedelta(seconds=1)
     assert "last-modified" not in site.get("/feeds/stories.rss").headers
-    site.clock.now += dt.timedelta(seconds=2)
-    modified = format_datetime(MORNING + dt.timedelta(hours=2), usegmt=True)
+    site.clock.now += timedelta(seconds=2)
+    modified = format_datetime(MORNING + timedelta(hours=2), usegmt=True)
     assert site.get("/feeds/stories.rss").headers["last-modified"] == modified
 
 
@@ -236,7 +236,7 @@ def test_a_time_that_is_none_is_passed_over(settled_site: Site, nonsense: str) -
 def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
     site = Site(WrittenStories())
     site.reader.put(the_ferry()[0])
-    site.clock.now += dt.timedelta(minutes=1)
+    site.clock.now += timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     assert "last-modified" not in first.headers
     assert (
@@ -265,7 +265,7 @@ def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(
         ).status_code
         == 304
     )
-    settled_site.clock.now += dt.timedelta(days=3)
+    settled_site.clock.now += timedelta(days=3)
     later = settled_site.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
     assert b"<item>" not in later.content

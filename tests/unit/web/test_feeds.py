@@ -1,8 +1,8 @@
 """Feeds in three formats: other programs read back what was put in, whatever strangers wrote."""
 
-import datetime as dt
 import functools
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fastfeedparser
@@ -35,7 +35,7 @@ from tests.support.written_stories import (
 )
 
 FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
-LATER = MORNING + dt.timedelta(hours=1)
+LATER = MORNING + timedelta(hours=1)
 
 
 def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> Selection:
@@ -78,9 +78,7 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
     assert [entry.title for entry in feed.entries] == [story.title for story in stories]
     links = [f"http://127.0.0.1:8080/stories/{story.id}" for story in stories]
     assert [entry.link for entry in feed.entries] == links
-    times = [
-        dt.datetime(*entry.updated_parsed[:6], tzinfo=dt.UTC) for entry in feed.entries
-    ]
+    times = [datetime(*entry.updated_parsed[:6], tzinfo=UTC) for entry in feed.entries]
     assert times == [story.updated.replace(microsecond=0) for story in stories]
 
 
@@ -270,7 +268,7 @@ def test_the_best_article_is_an_own_report_with_a_safe_address() -> None:
     copy = an_article(role="copy", copy_of="x")
     assert best_article((unsafe,)) is None
     assert best_article((unsafe, copy)) == copy
-    report = an_article(effective_at=copy.effective_at - dt.timedelta(days=1))
+    report = an_article(effective_at=copy.effective_at - timedelta(days=1))
     assert best_article((unsafe, copy, report)) == report
 
 
@@ -321,8 +319,7 @@ def test_pictures_sound_and_film_come_by_reference() -> None:
 
 def test_the_language_is_that_of_most_stories() -> None:
     german = [
-        a_story(language="de", updated=MORNING - dt.timedelta(minutes=n))
-        for n in range(2)
+        a_story(language="de", updated=MORNING - timedelta(minutes=n)) for n in range(2)
     ]
     feed = json.loads(_feed("jsonfeed", a_story(language="en"), *german))
     assert feed["language"] == "de"
@@ -346,9 +343,7 @@ def test_guids_hold_no_address() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_bytes_change_only_with_the_stories(form: Format) -> None:
     story, _ = the_ferry()
-    later = msgspec.structs.replace(
-        story, updated=story.updated + dt.timedelta(minutes=1)
-    )
+    later = msgspec.structs.replace(story, updated=story.updated + timedelta(minutes=1))
     assert _feed(form, story) == _feed(form, story)
     assert _feed(form, story) != _feed(form, later)
 

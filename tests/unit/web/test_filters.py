@@ -1,6 +1,6 @@
 """Filters in addresses: what fits is understood, what does not is named."""
 
-import datetime as dt
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,7 +9,7 @@ from aggregator.model.errors import UsageError
 from aggregator.web.list_query import ListQuery, Selection, filter_words, select_stories
 from tests.support.tables import each_row, rows
 
-NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
 def _select(saved: SavedQuery | None = None, /, **parameters: str) -> Selection:
@@ -29,12 +29,12 @@ def test_empty_values_are_as_good_as_none() -> None:
 
 @each_row("filters", "since takes spans dates and times", "written", "time")
 def test_since_takes_spans_dates_and_times(written: str, time: str) -> None:
-    assert _select(since=written).filter.since == dt.datetime.fromisoformat(time)
+    assert _select(since=written).filter.since == datetime.fromisoformat(time)
 
 
 def test_until_a_date_includes_that_day() -> None:
     until = _select(until="2026-11-01").filter.until
-    assert until == dt.datetime(2026, 11, 1, 23, 59, 59, 999_999, tzinfo=dt.UTC)
+    assert until == datetime(2026, 11, 1, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 def test_what_changes_without_a_story_is_known() -> None:

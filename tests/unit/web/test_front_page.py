@@ -1,6 +1,6 @@
 """The order of the front page, and how a page is laid out."""
 
-import datetime as dt
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ from tests.support.written_stories import (
 )
 
 TUNING = Tuning().section("front_page", FrontPageTuning)
-HOUR = dt.timedelta(hours=1)
+HOUR = timedelta(hours=1)
 HERE = "http://127.0.0.1:8080"
 
 
@@ -47,7 +47,7 @@ def glance(
     return FrontPageStory(id=name, updated=updated, report_count=reports, **more)
 
 
-def listed(name: str, updated: dt.datetime, reports: int = 1) -> StoryListItem:
+def listed(name: str, updated: datetime, reports: int = 1) -> StoryListItem:
     story = a_story(id=name, updated=updated, report_count=reports)
     given = {name: getattr(story, name, ()) for name in StoryListItem.__struct_fields__}
     return StoryListItem(**given)
@@ -160,10 +160,10 @@ def test_no_older_story_is_above_those_of_these_days(
 
 
 def test_days_are_those_of_utc() -> None:
-    midnight = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+    midnight = datetime(2026, 11, 20, tzinfo=UTC)
     moments = {
         "a": midnight,
-        "b": midnight - dt.timedelta(microseconds=1),
+        "b": midnight - timedelta(microseconds=1),
         "c": midnight - 24.1 * HOUR,
     }
     stories = [listed(name, moment) for name, moment in moments.items()]

@@ -1,7 +1,7 @@
 """The pages hold what was reported and nothing that strangers could run."""
 
-import datetime as dt
 import re
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -172,7 +172,7 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     None
 ):
     reader = WrittenStories()
-    midnight = dt.datetime(2020, 2, 12, tzinfo=dt.UTC)
+    midnight = datetime(2020, 2, 12, tzinfo=UTC)
     text = "The ferry ran aground."
     of_day = an_article(
         published=midnight, published_precision="day", text=text, lead=text
@@ -196,9 +196,9 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
 
 def test_a_story_shows_its_first_and_last_date() -> None:
     first = an_article(published=MORNING)
-    later = an_article(published=MORNING + dt.timedelta(hours=1))
+    later = an_article(published=MORNING + timedelta(hours=1))
     next_day = an_article(
-        published=MORNING + dt.timedelta(days=1), published_precision="day"
+        published=MORNING + timedelta(days=1), published_precision="day"
     )
     macros: Any = environment().get_template("parts.html").module
     shown = []
@@ -207,7 +207,7 @@ def test_a_story_shows_its_first_and_last_date() -> None:
         shown.append([time.text for time in span.iter("time")])
     assert shown == [
         [moment(MORNING)],
-        [moment(MORNING), time_of_day(MORNING + dt.timedelta(hours=1))],
+        [moment(MORNING), time_of_day(MORNING + timedelta(hours=1))],
         ["20 Nov 2026", "21 Nov 2026"],
     ]
 
@@ -446,7 +446,7 @@ def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() ->
     of_copy = {
         "role": "copy",
         "copy_of": "only",
-        "published": MORNING + dt.timedelta(hours=1),
+        "published": MORNING + timedelta(hours=1),
     }
     copy = an_article(id="copy", outlet="Eastgate Gazette", **of_copy)
     reader = WrittenStories()
@@ -484,11 +484,11 @@ def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> N
 
 
 def test_times_are_shown_in_utc() -> None:
-    tokyo = dt.datetime(2026, 3, 1, 8, 5, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+    tokyo = datetime(2026, 3, 1, 8, 5, tzinfo=timezone(timedelta(hours=9)))
     assert moment(tokyo) == "28 Feb 2026, 23:05"
     assert day(tokyo) == "Saturday, 28 February 2026"
     assert iso(tokyo) == "2026-02-28T23:05:00Z"
-    assert iso(dt.date(2026, 3, 1)) == "2026-03-01"
+    assert iso(date(2026, 3, 1)) == "2026-03-01"
 
 
 @each_row(

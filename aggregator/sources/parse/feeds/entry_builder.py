@@ -1,10 +1,10 @@
 """Builds an `Entry` from the declarations of a feed, for RSS, Atom, JSON Feed and sitemaps alike."""
 
-import datetime as dt
 import hashlib
 import html
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
@@ -58,7 +58,7 @@ class FeedContext(FrozenStruct):
     title: str = ""
     zone: str | None = None
     language: str | None = None
-    seen: dt.datetime
+    seen: datetime
     tuning: SourceTuning
     known_items: frozenset[bytes] = frozenset()
     frame: bytes = b""

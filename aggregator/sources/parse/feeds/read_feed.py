@@ -3,7 +3,7 @@
 Data that is not a feed gets a message for `sources check` and `sources list`.
 """
 
-import datetime as dt
+from datetime import time
 from functools import partial
 
 from msgspec.structs import replace
@@ -67,7 +67,7 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
 def _states_days(feed: ParsedFeed) -> bool:
     """Return whether all entries with a time have midnight UTC."""
     times = {entry.published.time.time() for entry in feed.entries if entry.published}
-    return times == {dt.time(0)}
+    return times == {time(0)}
 
 
 def _with_days(feed: ParsedFeed) -> ParsedFeed:

@@ -1,7 +1,7 @@
 """The items read from a file: entries, feeds and problems, and the options of reading it."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
 from msgspec import field
 
@@ -29,7 +29,7 @@ class InputEntry(FrozenStruct, tag="entry"):
     entry: Entry
     where: str
     file: str = ""
-    archived_at: dt.datetime | None = None
+    archived_at: datetime | None = None
     # The keys of other programs in a record
     keys: KeysRead = KeysRead()
 
@@ -75,7 +75,7 @@ class ReadOptions(FrozenStruct):
 
     tuning: SourceTuning
     progress: Progress = field(default_factory=Progress)
-    seen: dt.datetime | None = None
+    seen: datetime | None = None
     parse_mail: Callable[..., Entry] = mail.entry_of_mail
     chosen: Mapping[Field, str] = field(default_factory=dict)
     path: str | None = None

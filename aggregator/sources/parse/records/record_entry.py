@@ -4,10 +4,10 @@ Nothing is lost in silence. Readers of files report the keys that were read, wit
 were not, and refuse a record whose text seems to be under an unknown key.
 """
 
-import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import get_args
 
 from aggregator.config.messages import pluralise
@@ -112,7 +112,7 @@ def read_record(
     *,
     chosen: Chosen,
     file_name: str,
-    seen: dt.datetime | None = None,
+    seen: datetime | None = None,
     is_row: bool = False,
 ) -> tuple[Entry, KeysRead]:
     """Return the entry of a record, or of a row of a table, and which keys were read.
@@ -148,7 +148,7 @@ def read_record(
 
 
 def entry_of_record(
-    record: Record, *, file_name: str, seen: dt.datetime | None = None
+    record: Record, *, file_name: str, seen: datetime | None = None
 ) -> Entry:
     """Return the entry of a decoded record. Raise ReadError if it has no content, or too long an id."""
     return _entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
@@ -159,7 +159,7 @@ def _entry(
     fields: RecordFields,
     *,
     file_name: str,
-    seen: dt.datetime | None,
+    seen: datetime | None,
     is_row: bool = False,
 ) -> Entry:
     values = fields.values

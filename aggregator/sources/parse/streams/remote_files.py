@@ -4,11 +4,11 @@ This is the extra `archives`. The person who runs `ingest` types the address, so
 """
 
 import contextlib
-import datetime as dt
 import errno
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ _WEB = ("http://", "https://")
 _DEBUGGING = "\n\nDebug source:"
 _REASON_CHARS = 500
 # A web server may take this long for a part of a file, 256 KiB
-_PATIENCE = dt.timedelta(seconds=60)
+_PATIENCE = timedelta(seconds=60)
 
 
 def is_address(what: str) -> bool:

@@ -1,7 +1,7 @@
 """Tombstones of erased articles, and how often each arrived again and was refused."""
 
-import datetime as dt
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -25,15 +25,15 @@ class Tombstone(FrozenStruct, omit_defaults=False):
     """An erased article. `rejected_count`: how often it arrived again, last at `rejected_at`."""
 
     article: str
-    at: dt.datetime
+    at: datetime
     rejected_count: int = msgspec.field(name="refused")
-    rejected_at: dt.datetime | None = msgspec.field(name="refused_at")
+    rejected_at: datetime | None = msgspec.field(name="refused_at")
 
 
 def add_tombstones(
     connection: Connection,
     ids: Collection[str],
-    at: dt.datetime,
+    at: datetime,
     kind: TombstoneKind = "forgotten",
 ) -> None:
     """Add tombstones. An article that has one already keeps it."""
@@ -61,7 +61,7 @@ def find_tombstones(
     )
 
 
-def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
+def count_refused(connection: Connection, ids: Sequence[str], at: datetime) -> None:
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
     counted = """
         UPDATE tombstone SET rejected_count = rejected_count + 1, rejected_at = :at WHERE article = :id
@@ -70,7 +70,7 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
         write_sql(connection, counted, at=at, id=id_)
 
 
-def newest(connection: Connection) -> dt.datetime | None:
+def newest(connection: Connection) -> datetime | None:
     """Return the time of the last `forget`; None if there was none."""
     return read_value(
         connection, "SELECT max(at) AS at FROM tombstone WHERE kind = 'forgotten'"

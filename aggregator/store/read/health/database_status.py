@@ -5,10 +5,10 @@ milliseconds together (docs/monitoring.md), and none counts articles. There are 
 5 ms for the GIL while the daemon places, longer than the statement takes.
 """
 
-import datetime as dt
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -32,12 +32,12 @@ _UNRENDERED_COUNTED = (
 _OLDEST_OF = 1_000
 
 # A source due for less time may have been polled without news, or waits for the next tick.
-_LATE = UNWRITTEN + dt.timedelta(seconds=5)
+_LATE = UNWRITTEN + timedelta(seconds=5)
 
 
 def read_status(
     connection: Connection,
-    now: dt.datetime,
+    now: datetime,
     all_tuning: Tuning,
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
@@ -98,7 +98,7 @@ def read_status(
     )
 
 
-def _seconds_since(now: dt.datetime, *moments: dt.datetime | None) -> float:
+def _seconds_since(now: datetime, *moments: datetime | None) -> float:
     """Return the seconds since the first of these moments; 0 without any."""
     first = min(filter(None, moments), default=now)
     return max(0.0, (now - first).total_seconds())
@@ -110,10 +110,10 @@ def _name_of(connection: Connection, entry_source: str) -> str:
 
 
 def _overdue(
-    connection: Connection, now: dt.datetime, oldest_ready: dt.datetime | None
+    connection: Connection, now: datetime, oldest_ready: datetime | None
 ) -> str | None:
     """Return a message that names the source of most entries that are ready for too long, else None."""
-    before = now - dt.timedelta(minutes=_READY_MINUTES)
+    before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None
     for source, number in read_rows(connection, _OVERDUE, before=before):
@@ -124,7 +124,7 @@ def _overdue(
 
 
 def _window_hours(
-    connection: Connection, now: dt.datetime, newest: int, reach: int
+    connection: Connection, now: datetime, newest: int, reach: int
 ) -> float | None:
     """Return how many hours it takes to place `reach` entries, at the rate of the last tenth of them.
 

@@ -1,6 +1,6 @@
 """The newest texts of a source that could not be used."""
 
-import datetime as dt
+from datetime import datetime
 from operator import attrgetter
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from aggregator.store.tables import read_rows
 class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
     """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
 
-    at: dt.datetime
+    at: datetime
     title: str
     url: str | None
     verdict: str

@@ -1,6 +1,6 @@
 """The health of a source."""
 
-import datetime as dt
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from aggregator.config.messages import pluralise
@@ -45,14 +45,14 @@ class SourceHealth(NamedTuple):
     per_day: float | None = None
 
 
-def health_of(source: Source, now: dt.datetime) -> SourceHealth:
+def health_of(source: Source, now: datetime) -> SourceHealth:
     """Return the health of `source` at `now`."""
     known = source.per_day_at is not None
     rate = decay_rate(source.per_day, source.per_day_at, now) if known else None
     return _condition(source, now)._replace(per_day=rate)
 
 
-def _condition(source: Source, now: dt.datetime) -> SourceHealth:
+def _condition(source: Source, now: datetime) -> SourceHealth:
     if source.paused:
         return SourceHealth("paused", words=source.health_cause or "")
     if source.health == "merged":
@@ -72,7 +72,7 @@ def _condition(source: Source, now: dt.datetime) -> SourceHealth:
     return _news(source, now)
 
 
-def _news(source: Source, now: dt.datetime) -> SourceHealth:
+def _news(source: Source, now: datetime) -> SourceHealth:
     """Check a working source for too few or too many entries."""
     gap = expected_gap_seconds(source.per_day)
     silent = silence_seconds(source.per_day, source.per_day_at, now)
@@ -81,7 +81,7 @@ def _news(source: Source, now: dt.datetime) -> SourceHealth:
             silent = (now - source.last_new_at).total_seconds()
         words = f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
         return SourceHealth("silent", "silent", words)
-    shown = dt.timedelta(days=_FLOOD_SHOWN_DAYS)
+    shown = timedelta(days=_FLOOD_SHOWN_DAYS)
     if source.flooded_at is not None and now - source.flooded_at < shown:
         old = pluralise(source.flood_entries, "old entry", "old entries")
         words = (
@@ -91,7 +91,7 @@ def _news(source: Source, now: dt.datetime) -> SourceHealth:
     return SourceHealth("ok", words=source.health_cause or "")
 
 
-def _failure(source: Source, now: dt.datetime) -> SourceHealth:
+def _failure(source: Source, now: datetime) -> SourceHealth:
     cause, _, detail = (source.health_cause or "").partition(":")
     detail = detail.strip()
     meaning = _MEANINGS.get(cause, "")
@@ -107,7 +107,7 @@ def _failure(source: Source, now: dt.datetime) -> SourceHealth:
     return SourceHealth("failing", cause, words)
 
 
-def _day(moment: dt.datetime) -> str:
+def _day(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 

@@ -1,7 +1,7 @@
 """The rows of readers and of their marks; the mark of a merged story is made of those of its parts."""
 
-import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
@@ -36,7 +36,7 @@ class Reader(FrozenStruct):
 
     reader_no: int
     name: str
-    read_before: dt.datetime
+    read_before: datetime
     last_change_no: int
 
 
@@ -45,17 +45,17 @@ class ReaderItem(NamedTuple):
 
     number: int
     story: str
-    updated: dt.datetime
+    updated: datetime
     is_read: bool
     is_starred: bool
     labels: frozenset[str]
 
 
 # Marks of stories by number, each with the last bump that the mark applies to
-Changed = dict[int, tuple[ReaderItem, dt.datetime]]
+Changed = dict[int, tuple[ReaderItem, datetime]]
 
 
-def first_read_before(connection: Connection) -> dt.datetime:
+def first_read_before(connection: Connection) -> datetime:
     """Return the last bump that counts as read for a new reader."""
     newest = "SELECT bumped_at FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT 1 OFFSET :first"
     return read_value(connection, newest, first=FIRST_UNREAD) or UNREAD
@@ -172,7 +172,7 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     )
     rows = []
     for number, (marked, until) in items.items():
-        read_to: dt.datetime | None = until if marked.is_read else UNREAD
+        read_to: datetime | None = until if marked.is_read else UNREAD
         if (until <= who.read_before) == marked.is_read:
             read_to = None
         if read_to is not None or marked.is_starred or marked.labels:
@@ -188,7 +188,7 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     insert_rows(connection, read_mark, rows)
 
 
-def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
+def mark_read_before(connection: Connection, who: Reader, end: datetime) -> None:
     """Mark all stories as read that were bumped up to `end`."""
     write_sql(
         connection,
@@ -287,7 +287,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
     )
 
 
-def _was_read(connection: Connection, merge: Row[Any], read_to: dt.datetime) -> bool:
+def _was_read(connection: Connection, merge: Row[Any], read_to: datetime) -> bool:
     """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
     bumped = read_value(
         connection,

@@ -5,9 +5,9 @@ the exceptions, and the stories that are kept: starred or labelled. A merged sto
 parts were. The writer knows no readers, so the merges are followed when a reader comes back.
 """
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -212,9 +212,7 @@ class ReadMarks:
                     )
             drop_empty_marks(connection, who)
 
-    def mark_all_read(
-        self, who: Reader, stream: StoryStream, until: dt.datetime
-    ) -> None:
+    def mark_all_read(self, who: Reader, stream: StoryStream, until: datetime) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
         Marking all stories takes one row. Of another stream, at most MOST_MARKS stories among about the newest
@@ -225,9 +223,7 @@ class ReadMarks:
             with self._database.write() as connection:
                 mark_read_before(connection, who, end)
             return
-        unread = replace(
-            stream, is_read=False, until=end + dt.timedelta(microseconds=1)
-        )
+        unread = replace(stream, is_read=False, until=end + timedelta(microseconds=1))
         for _ in range(_MARKED_PAGES):
             page, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
             self.edit(

@@ -1,7 +1,7 @@
 """Pages of the stories of one reader: all, unread, starred, labelled, or of one source."""
 
-import datetime as dt
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -34,9 +34,9 @@ class StoryStream(FrozenStruct):
     # None: read and unread stories
     is_read: bool | None = None
     # Earliest bump, inclusive
-    since: dt.datetime | None = None
+    since: datetime | None = None
     # Latest bump, exclusive
-    until: dt.datetime | None = None
+    until: datetime | None = None
     after: str | None = None  # cursor of the previous page
 
     @property
@@ -79,7 +79,7 @@ def _newest(
     """Return the newest stories of a stream, the cursor after them, and whether no more need to be read."""
     oldest = stream.since or UNREAD
     if stream.is_read is False:
-        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
+        oldest = max(oldest, who.read_before + timedelta(microseconds=1))
     listed = []
     for _ in range(_STEPS):
         wanted = stream.wanted.model_copy(update={"after": after})

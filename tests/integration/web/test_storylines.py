@@ -6,10 +6,13 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
+from starlette.testclient import TestClient
 
+from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import end_rested
 from aggregator.store.tables import story
+from aggregator.web.web_app import create_app
 from tests.support.articles import (
     DYKES,
     FLOOD,
@@ -21,6 +24,7 @@ from tests.support.articles import (
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import executed, written_by
+from tests.support.services import all_services
 from tests.support.story_checks import by_title, correct
 
 DAY = timedelta(days=1)
@@ -203,12 +207,18 @@ def test_of_a_long_storyline_two_lines_and_the_rest_are_named(room: Newsroom) ->
     )
     told = by_title(room.database, *others)
     correct(room.database, "join", levee, *told)
-    page = room.get("/").text
+    site = create_app(
+        room.reading, PublishSettings(), all_services(room.database), room.clock
+    )
+    owner = TestClient(site, base_url="http://127.0.0.1")
+    page = owner.get("/").text
     place = page[page.index(f'id="s-{vote}"') :]
     place = place[: place.index("</article>")]
     assert place.count("/stories/") >= 3
     assert f'/storylines/{levee}">3 more since 12 Oct' in place
     assert strike not in place
+    room.clock.time = NOON + HOUR
+    assert re.search(r">\d more since 12:00<", owner.get("/").text)
 
 
 def test_storylines_are_corrected_by_form_and_by_the_api_and_the_page_offers_undo(

@@ -36,9 +36,10 @@ def send(
 ) -> None:
     """Write one message. Raises OSError: TimeoutError after `deadline` (monotonic), or the link is closed."""
     body = msgspec.msgpack.encode(message)
-    # `sendall` applies the timeout to the whole message.
-    link.settimeout(_seconds_left(deadline))
-    link.sendall(struct.pack(">I", len(body)) + body)
+    # Not as one object: a feed may have megabytes. `sendall` applies the timeout to each part as a whole.
+    for part in (struct.pack(">I", len(body)), body):
+        link.settimeout(_seconds_left(deadline))
+        link.sendall(part)
 
 
 def receive(
@@ -63,7 +64,7 @@ def receive(
         raise WorkError("died", "an invalid message") from error
 
 
-def _exactly(link: socket.socket, wanted: int, deadline: float | None) -> bytes:
+def _exactly(link: socket.socket, wanted: int, deadline: float | None) -> bytearray:
     got = bytearray()
     while len(got) < wanted:
         link.settimeout(_seconds_left(deadline))
@@ -71,7 +72,7 @@ def _exactly(link: socket.socket, wanted: int, deadline: float | None) -> bytes:
         if not part:
             raise ConnectionResetError
         got += part
-    return bytes(got)
+    return got
 
 
 def _seconds_left(deadline: float | None) -> float | None:

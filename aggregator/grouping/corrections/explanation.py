@@ -111,7 +111,8 @@ def explanation(
     """
     explained = _explained_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
-    view, evidence = explained.article, explained.evidence
+    view = explained.article
+    evidence = explained.evidence
     original = None
     if evidence.copy is not None:
         original = reading.explained_article(evidence.copy.other)
@@ -202,12 +203,14 @@ def _pair(
     all_tuning: Tuning,
 ) -> PairExplanation:
     """Compare two articles by the pair model, in the present stream, and by the check of copies."""
-    first, second = explained.article, other.article
+    first = explained.article
+    second = other.article
     model = PairModel()
     tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     row = reading.member(first.id)
-    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    left = PairArticle(row)
+    right = PairArticle(reading.member(second.id))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
     own = _names_beside(packer, first, left, right)
     others = _names_beside(packer, second, right, left)

@@ -31,7 +31,9 @@ def incoming_article(
     poll would have shown it. An agency is stored as the origin of the text if the confidence is at least
     `wire_confidence`: "Reuters contributed" is less sure.
     """
-    entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
+    entry = waiting.entry
+    clean = prepared.article
+    fingerprint = prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
@@ -41,7 +43,8 @@ def incoming_article(
         name = site_name
     if not name or name == key:
         name = None
-    published, wire = clean.published, clean.wire
+    published = clean.published
+    wire = clean.wire
     of_clean: dict[str, Any] = {
         name: getattr(clean, name)
         for name in ArticleDetails.__struct_fields__

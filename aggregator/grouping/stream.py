@@ -79,7 +79,8 @@ class NewsStream:
         connection = unit_of_work.connection
         latest = self._newest_period(connection)
         day = (accepted_at - _EPOCH) // _DAY
-        after, present = latest.last_inbox_no, latest.day + 1
+        after = latest.last_inbox_no
+        present = latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
         count, packed = self._count_terms(connection, after, inbox_no - 1)

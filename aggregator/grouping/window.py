@@ -49,7 +49,8 @@ class Window:
     """The live stories by number, and by the terms of their means."""
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
-        self._model, self._tuning = model, model.tuning
+        self._model = model
+        self._tuning = model.tuning
         self._reach = int(model.tuning.window_days * MINUTES_A_DAY)
         # If the article or a story has no date, the story is compared only from this inbox number on: an undated
         # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
@@ -160,7 +161,8 @@ class Window:
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
         """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
-        dates, reach = story.dates, self._reach
+        dates = story.dates
+        reach = self._reach
         return dates[0] - reach <= last and first <= dates[-1] + reach
 
     def _best(

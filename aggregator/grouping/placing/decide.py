@@ -165,7 +165,25 @@ class Decider(InTransaction):
         """
         must_link, barred = self._constraints_of(article)
         if must_link:
-            return self._join_required(article, match.original, must_link[0])
+            story = must_link[0]
+            is_copy = match.original is not None and story in (
+                stored_articles.assigned_stories(
+                    self._connection, [match.original]
+                ).values()
+            )
+            role: Role = "copy" if is_copy else "report"
+            is_compared = not is_copy
+            if article.is_container:
+                role = "container"
+                row = story_rows.row_of(self._connection, story)
+                is_compared = is_compared and row.container_only
+            return replace(
+                article,
+                story=story,
+                role=role,
+                is_compared=is_compared,
+                evidence=Evidence(stage="correction"),
+            )
         if match.original is not None:
             original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
@@ -217,27 +235,6 @@ class Decider(InTransaction):
                     return [report.id]
         return []
 
-    def _join_required(
-        self, article: StoredArticle, original: str | None, story: str
-    ) -> StoredArticle:
-        """Return the article in the story that a correction requires."""
-        is_copy = original is not None and story in (
-            stored_articles.assigned_stories(self._connection, [original]).values()
-        )
-        role: Role = "copy" if is_copy else "report"
-        is_compared = not is_copy
-        if article.is_container:
-            role = "container"
-            row = story_rows.row_of(self._connection, story)
-            is_compared = is_compared and row.container_only
-        return replace(
-            article,
-            story=story,
-            role=role,
-            is_compared=is_compared,
-            evidence=Evidence(stage="correction"),
-        )
-
     def _story_of_updated(
         self, article: StoredArticle, updated: Sequence[str]
     ) -> StoryRow | None:
@@ -278,8 +275,7 @@ class Decider(InTransaction):
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
         """Return the numbers of the nearest other stories, and how near a placed article is to them."""
-        compared = PairArticle(article)
-        return self._by_score(article, compared, {article.story}).affinities
+        return self._by_score(article, PairArticle(article), {article.story}).affinities
 
     def _agreement(
         self,

@@ -117,7 +117,9 @@ class EntryPlacer(ChangesStories):
 
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
-        parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
+        parts = self._parts
+        unit_of_work = self._unit_of_work
+        number = waiting.inbox_no
         match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)

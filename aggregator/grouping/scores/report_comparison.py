@@ -198,8 +198,9 @@ class ReportComparison:
         shift: float,
     ) -> tuple[Reason, ...]:
         """Return the reasons that add up to the mean score of an article with others, including `shift`."""
-        snapshot = self._stream.snapshot(connection)
-        pairs = self._compare(snapshot, self.article(article), others)
+        pairs = self._compare(
+            self._stream.snapshot(connection), self.article(article), others
+        )
         return self._reasons(pairs, shift)
 
     def _reasons(

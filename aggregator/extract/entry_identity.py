@@ -181,9 +181,12 @@ def content_keys(
     use the key of the URL: by title and time, or by title and text if the other entry has no time. The first of
     them belongs to this entry.
     """
-    title, text = content.title, content.text
+    title = content.title
+    text = content.text
     moment = content.minute.isoformat() if content.minute else ""
-    said, there, undated = set(), [], b""
+    said = set()
+    there = []
+    undated = b""
     if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
         said.add(hashed_key("words", outlet, title, text, moment))
         undated = hashed_key("words", outlet, title, text, "")

@@ -116,7 +116,9 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
     names = names.strip(_MARKS)
     if not names or len(names) > _LIST_CHARS:
         return None
-    sure, weak, unnamed = set[str](), set[str](), False
+    sure = set[str]()
+    weak = set[str]()
+    unnamed = False
     for piece in [names] if _find_agency(names) else _SEPARATED.split(names):
         bare = piece.strip(_MARKS)
         agency = _find_agency(bare)

@@ -109,7 +109,8 @@ def _lead(
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
     def rank(opening: Opening) -> tuple[bool, bool, float, datetime, str]:
-        article, begin = opening.article, _begin(opening, tuning.summary_words)
+        article = opening.article
+        begin = _begin(opening, tuning.summary_words)
         titled = heads(shown_title or clean_title(article), article.language).keys()
         first = heads(begin[0].text, article.language).keys()
         begun = _words_of(begin)
@@ -244,7 +245,8 @@ def _begins_with_example(
 def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
     """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
     first, *further = opening.sentences
-    begin, words = [first], first.words
+    begin = [first]
+    words = first.words
     for sentence in further:
         words += sentence.words
         if not sentence.can_be_shown or words > max_words:

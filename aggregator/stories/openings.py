@@ -73,7 +73,8 @@ def openings_of(
         if article.lead.strip() and not article.nosnippet
     ]
     leads = " ".join(article.lead for article in quotable)
-    openings, others = [], []
+    openings = []
+    others = []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
         title = clean_title(article)
         sentences = _read_opening(

@@ -240,7 +240,8 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
 
 def without_role(name: str) -> str:
     """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
-    words, institutions = name.split(), words_of("institutions")
+    words = name.split()
+    institutions = words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
         return name  # "Democratic National Committee"
     titles = behind_last(words[:-1], lambda word: _is_title(word) or word == "Party")

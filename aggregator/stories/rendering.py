@@ -226,7 +226,8 @@ def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
     that speaks to the reader or needs the sentence before it, must have WEAK_COST more. A sentence that does neither
     and has ENOUGH_NEW new words goes before all others.
     """
-    title, language = clean_title(report), report.language
+    title = clean_title(report)
+    language = report.language
     titled = heads(title, language).keys()
     lines = (report.text or report.lead)[:CHARS_READ].split("\n")
     sentences = sentences_of_report("\n".join(without_front_matter(lines)), title)

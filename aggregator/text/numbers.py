@@ -50,7 +50,7 @@ def spelt_numbers(language: str) -> Mapping[str, int]:
     return _by_form(_NUMBERS.content.get(language, _UNKNOWN).words)
 
 
-def plain_number(token: str, language: str = "") -> str:
+def plain_number(token: str, language: str) -> str:
     """Return the number with "." as decimal mark and without thousands separators.
 
     "72,000" and "1.250.000" lose them, "7.4" does not, "3.500" does in a language with a decimal comma.
@@ -166,7 +166,9 @@ def written_out(text: str) -> str:
 
 def han_number(numeral: str) -> str:
     """Return the digits of a number in Chinese characters; "2025" for a row of digits."""
-    total, section, digits = 0.0, 0.0, ""
+    total = 0.0
+    section = 0.0
+    digits = ""
     for part in re.findall(r"\d[\d.,]*|.", numeral):
         if part in _SMALL_UNITS:
             section += _float(digits, 1.0) * _SMALL_UNITS[part]

@@ -25,6 +25,9 @@ _PARTS = {
     "tk_output": "out_feat.npy",
 }
 
+# Lists all languages of the model with their log-likelihoods (in nats), the likeliest first
+Ranking = Callable[[str], list[tuple[str, float]]]
+
 
 def memory_file() -> BinaryIO | None:
     """Return an empty file in memory that can be sealed; None if the system has none."""
@@ -39,15 +42,12 @@ def memory_file() -> BinaryIO | None:
 
 
 @cache
-def ranking() -> Callable[[str], list[tuple[str, float]]]:
-    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own.
-
-    It lists all languages of the model with their log-likelihoods (in nats), the likeliest first.
-    """
+def ranking() -> Ranking:
+    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own."""
     import py3langid
 
     # Loads the model when it is called
-    rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank
+    rank: Ranking = py3langid.rank
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
             rank = _share(int(descriptor)).rank

@@ -77,8 +77,9 @@ def read_sentences(version: TextVersion) -> ReadText:
             sentences.setdefault(sentence.words, sentence._replace(names=named))
             names.update(named)
     title = _sentence(version.title, language).words
-    words = frozenset(title).union(*sentences)
-    return ReadText(sentences, words, frozenset(names), title)
+    return ReadText(
+        sentences, frozenset(title).union(*sentences), frozenset(names), title
+    )
 
 
 def _sentence(text: str, language: str) -> Sentence:

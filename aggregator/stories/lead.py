@@ -69,7 +69,7 @@ def summary(
     shown_title: str | None = None,
 ) -> str:
     """Return the first sentences of the lead, of `max_words` words; a longer first sentence is cut."""
-    lead = _lead(articles, max_words, tuning or shipped_tuning(), shown_title)
+    lead = lead_of(articles, tuning or shipped_tuning(), shown_title, max_words)
     if lead is None:
         return ""
     text = " ".join(" ".join(lead[1]).split())
@@ -82,23 +82,16 @@ def summary(
 
 
 def lead_of(
-    articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
-) -> tuple[ArticleView, str] | None:
-    """Return the report whose opening is the lead, and its first sentence to show, word for word."""
-    lead = _lead(articles, 1, tuning, shown_title)
-    return lead and (lead[0], lead[1][0])
-
-
-def _lead(
     articles: Sequence[ArticleView],
-    max_words: int,
     tuning: StoryTuning,
     shown_title: str | None,
+    max_words: int = 1,
 ) -> tuple[ArticleView, list[str]] | None:
-    """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
+    """Return the report whose opening is the lead, and its first sentences to show, word for word.
 
-    The report and its first sentence, which alone may be longer, do not depend on `max_words`. None if no article
-    may be quoted; articles with `nosnippet` never are. The lead ends before a sentence that nobody confirms.
+    The sentences have at most `max_words` words. The report and its first sentence, which alone may be longer, do
+    not depend on that. None if no article may be quoted; articles with `nosnippet` never are. The lead ends before
+    a sentence that nobody confirms.
     """
     openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:

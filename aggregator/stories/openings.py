@@ -165,6 +165,7 @@ def _read_opening(
             and not needs_sentence_before(text, language)
             and not refers_back(text, title, language)
         )
-        words = count_words(text)
-        sentences.append(OpeningSentence(text, words, can_be_shown, can_be_first))
+        sentences.append(
+            OpeningSentence(text, count_words(text), can_be_shown, can_be_first)
+        )
     return tuple(sentences)

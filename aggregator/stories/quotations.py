@@ -99,9 +99,13 @@ def quotations_of(
     quotations = []
     for quote in chosen:
         others = [article.id for article in articles if quote.text in article.text]
-        ids = tuple(dict.fromkeys([quote.article.id, *others]))[:ARTICLES_NAMED]
+        ids = dict.fromkeys([quote.article.id, *others])
         quotations.append(
-            Quotation(speaker=quote.speaker, text=quote.text, article_ids=ids)
+            Quotation(
+                speaker=quote.speaker,
+                text=quote.text,
+                article_ids=tuple(ids)[:ARTICLES_NAMED],
+            )
         )
     return tuple(quotations)
 

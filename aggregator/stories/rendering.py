@@ -104,7 +104,7 @@ def story_text(
     reports = reports_of(articles, tuning)
     lead: tuple[Passage, ...] = ()
     if chosen := lead_of(articles, tuning, title):
-        report, first = chosen
+        report, (first,) = chosen
         is_supported = partial(is_confirmed, article=report, reports=reports)
         texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
             report.lead, first, is_supported

@@ -193,7 +193,7 @@ def title_candidates(
         chosen
         or [article for article in titled if article.role in COUNTED_ROLES]
         or [article for article in titled if article.role == "container"]
-        or list(titled)
+        or titled
     )
     chosen.sort(key=BY_TIME)
     newest = {speaker_of(article): article for article in chosen}

@@ -163,7 +163,7 @@ class BoilerplateLearner:
         if prepared.lines is None:
             return prepared
         if outlet not in self._learnt:
-            known = [lines for _, lines in self._window(connection, outlet)]
+            known = (lines for _, lines in self._window(connection, outlet))
             self._learnt[outlet] = learn_boilerplate(known, self._tuning)
         keys = repeated_lines(prepared.lines, self._learnt[outlet])
         if not keys:

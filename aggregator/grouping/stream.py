@@ -89,14 +89,17 @@ class NewsStream:
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
         )
-        confirmed = confirmed_senders(
+        stream_history.note_day(
             connection,
-            after,
-            period.last_inbox_no,
-            self.snapshot(connection),
-            self._tuning.agreement,
+            period.number,
+            confirmed_senders(
+                connection,
+                after,
+                period.last_inbox_no,
+                self.snapshot(connection),
+                self._tuning.agreement,
+            ),
         )
-        stream_history.note_day(connection, period.number, confirmed)
         self.forget_periods()
         self._latest = period
 
@@ -145,8 +148,9 @@ class NewsStream:
                     error,
                     extra={"event": "stream_history_damaged"},
                 )
-                newest = self._newest_period(connection)
-                stream_history.drop_terms(connection, newest.number)
+                stream_history.drop_terms(
+                    connection, self._newest_period(connection).number
+                )
                 self.restore(connection)
                 return self.snapshot(connection)
         return self._snapshot

@@ -143,8 +143,11 @@ class CopyFinder:
         ):
             self._index = None  # two indexes would take twice the memory
             after = first - reach - 1
-            rows = compared_articles.sketches_after(connection, after)
-            self._index = PassageIndex(reach=reach, after=after, rows=rows)
+            self._index = PassageIndex(
+                reach=reach,
+                after=after,
+                rows=compared_articles.sketches_after(connection, after),
+            )
             give_back_memory()
         return self._index
 

@@ -182,11 +182,15 @@ class CorrectionHandler(ChangesStories):
             former |= storyline_rows.former_lines(self._connection, line)
         together = [article for story in ids for article in self._member_ids(story)]
         kept = unite_stories(self._connection, ids)
-        detail = CorrectionDetail(
-            storylines=tuple(former.items()),
-            words=f"put {', '.join(ids)} into the storyline {kept}",
+        return self._record(
+            "join",
+            CorrectionDetail(
+                storylines=tuple(former.items()),
+                words=f"put {', '.join(ids)} into the storyline {kept}",
+            ),
+            ids,
+            together=together,
         )
-        return self._record("join", detail, ids, together=together)
 
     def _leave(self, command: CorrectionCommand) -> CorrectionResult:
         story = self._live_id(command.stories[0])
@@ -201,13 +205,12 @@ class CorrectionHandler(ChangesStories):
             if other != story
             for article in self._member_ids(other)
         ]
-        detail = CorrectionDetail(
-            storylines=tuple(former.items()),
-            words=f"took {story} out of the storyline {line}",
-        )
         return self._record(
             "leave",
-            detail,
+            CorrectionDetail(
+                storylines=tuple(former.items()),
+                words=f"took {story} out of the storyline {line}",
+            ),
             [story],
             leaving=self._member_ids(story),
             staying=staying,

@@ -123,8 +123,9 @@ def explanation(
         nosnippet = nosnippet or original.article.nosnippet
     pair = None
     if other is not None:
-        second = _explained_article(reading, other)
-        pair = _pair(reading, explained, second, packer, all_tuning)
+        pair = _pair(
+            reading, explained, _explained_article(reading, other), packer, all_tuning
+        )
     rival = evidence.runner_up
     return Explanation(
         article=view.id,

@@ -135,8 +135,9 @@ class Decider(InTransaction):
             or not self._window.is_live(row.story_no, article.inbox_no)
         ):
             return None
-        live = self._window.story(row.story_no)
-        if is_reprint or is_within_window(article, live, self._parts.model.tuning):
+        if is_reprint or is_within_window(
+            article, self._window.story(row.story_no), self._parts.model.tuning
+        ):
             return row
         return None
 
@@ -261,8 +262,12 @@ class Decider(InTransaction):
             for story in self._window.candidates(article)
             if story.id not in barred and is_open(article, story, model.tuning)
         ]
-        text = compared_articles.compared_text(article)
-        scored = comparison.scored(self._connection, compared, text, candidates)
+        scored = comparison.scored(
+            self._connection,
+            compared,
+            compared_articles.compared_text(article),
+            candidates,
+        )
         article = decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:

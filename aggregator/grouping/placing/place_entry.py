@@ -74,8 +74,9 @@ class EntryPlacer(ChangesStories):
         if erased or is_elsewhere:
             return self._finish(waiting, clean, "unchanged", owner)
         if old is None:
-            source = self._sources.get(waiting.entry.source)
-            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
+            muted = self._parts.options.mutes.why(
+                waiting.entry, self._sources.get(waiting.entry.source), clean
+            )
             if muted is not None:
                 # The entry keeps its text, so that it can be queued again.
                 rejected.mute_entry(

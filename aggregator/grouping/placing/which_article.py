@@ -161,8 +161,9 @@ class WhichArticle(InTransaction):
         return self._take_over(waiting, incoming, known)
 
     def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
-        page = waiting.entry.url or waiting.page_url
-        return self._parts.copy_finder.find(self._connection, incoming, page)
+        return self._parts.copy_finder.find(
+            self._connection, incoming, waiting.entry.url or waiting.page_url
+        )
 
     def _take_over(
         self, waiting: InboxEntry, incoming: StoredArticle, known: Again

@@ -186,8 +186,9 @@ class ReportComparison:
             )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
-            reasons = self._reasons(*reasons_for[candidate.story.number])
-            candidates[place] = replace(candidate, reasons=reasons)
+            candidates[place] = replace(
+                candidate, reasons=self._reasons(*reasons_for[candidate.story.number])
+            )
         return candidates
 
     def reasons(

@@ -117,8 +117,11 @@ class StoryRows(InTransaction):
                     after=row.title,
                     reason=chosen.reason,
                 )
-            cap = self._parts.model.tuning.story_cap
-            if before.article_count < cap <= row.article_count:
+            if (
+                before.article_count
+                < self._parts.model.tuning.story_cap
+                <= row.article_count
+            ):
                 unit_of_work.log(row.id, "full", articles=row.article_count)
             has_more = any(map(is_report, members)) and reports > reports_before
             if effect.bump != before.bumped_at and (

@@ -130,8 +130,7 @@ def _fold_entry(entry: Entry) -> str:
     # A page is not folded: folding 500 KB of markup is as expensive as extracting its text
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
-    text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
-    return _case_folded(text)
+    return _case_folded(f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}")
 
 
 def _case_folded(text: str) -> str:
@@ -220,8 +219,11 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
         for key in entry.content:
             names[key].add((entry.guid, entry.url))
     said_twice = {key for key, holders in names.items() if len(holders) > 1}
-    addresses = _find_shared(entries, "url", "guid")
-    return said_twice | addresses | _find_shared(entries, "guid", "url")
+    return (
+        said_twice
+        | _find_shared(entries, "url", "guid")
+        | _find_shared(entries, "guid", "url")
+    )
 
 
 def _find_shared(

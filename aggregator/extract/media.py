@@ -74,8 +74,12 @@ def media_of(
         kind = _kind(reference.type, url)
         if kind:
             title = one_line(clean(reference.title[:_TITLE_CHARS]))
-            length = reference.length_bytes or None
-            medium = Enclosure(url=url, type=kind, length_bytes=length, title=title)
+            medium = Enclosure(
+                url=url,
+                type=kind,
+                length_bytes=reference.length_bytes or None,
+                title=title,
+            )
             by_url.setdefault(url, medium)
     image: list[Enclosure] = []
     others = []

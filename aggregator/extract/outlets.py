@@ -90,8 +90,13 @@ class FeedOutlet:
             "https://"
         ).rstrip("/")
         key = main_site.key if main_site else address
-        listed = SITES.content.names.get(key)
-        shown = given or listed or clean_title(title, key) or key or name
+        shown = (
+            given
+            or SITES.content.names.get(key)
+            or clean_title(title, key)
+            or key
+            or name
+        )
         # The feed declares the address of the site, but not its own address.
         is_own = main_site is not None and feed_site.key == key
         self._own = self._at_address = None
@@ -129,9 +134,12 @@ class FeedOutlet:
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
         outlet = self._own
-        if outlet is None or not self._is_public or link.is_shared:
-            return outlet
-        if link.key in ("", outlet.key):
+        if (
+            outlet is None
+            or not self._is_public
+            or link.is_shared
+            or link.key in ("", outlet.key)
+        ):
             return outlet
         return Outlet(key=link.key, name=outlet.name)
 

@@ -225,8 +225,8 @@ _NOTICES = ShippedTable("aggregator.extract", "notices.yaml", dict[str, dict[str
 @cache
 def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
     """Return the pattern of a kind of notice at one place of a sentence."""
-    listed = _NOTICES.content[kind][where]
-    return re.compile("|".join(f"(?:{words})" for words in listed), re.IGNORECASE)
+    forms = (f"(?:{words})" for words in _NOTICES.content[kind][where])
+    return re.compile("|".join(forms), re.IGNORECASE)
 
 
 @cache

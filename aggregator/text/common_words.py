@@ -40,8 +40,11 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
 @cache
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
-    words = all_listed(language)
-    return frozenset(w for w in words if len(w) > 1 and min(w) >= _FIRST_HAN)
+    return frozenset(
+        word
+        for word in all_listed(language)
+        if len(word) > 1 and min(word) >= _FIRST_HAN
+    )
 
 
 def all_listed(language: str) -> Iterable[str]:

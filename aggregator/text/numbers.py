@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 import msgspec
@@ -60,8 +60,7 @@ def plain_number(token: str, language: str) -> str:
         token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(
             _SEPARATORS
         )
-    decimal = decimal_mark(language)
-    if not _THOUSANDS[decimal].fullmatch(token):
+    if not _THOUSANDS[decimal_mark(language)].fullmatch(token):
         return token.replace(",", ".")
     separator = next(sign for sign in token if not sign.isdigit())
     return token.replace(separator, "").replace(",", ".")
@@ -72,14 +71,14 @@ def has_numbers(language: str) -> bool:
     return language in _NUMBERS.content
 
 
-def in_digits(words: Sequence[str], language: str) -> list[str]:
+def in_digits(words: list[str], language: str) -> list[str]:
     """Return words in lower case with each number in digits: "twenty-one" is 21, "1.2 million" 1200000.
 
     A hyphen must have divided the words. Numbers above a hundred are read from parts that are words.
     """
     table = _NUMBERS.content.get(language)
     if table is None:
-        return list(words)
+        return words
     spelt = _spelt_with_compounds(language)
     joins = table.joins.split()
     scales = _by_form(table.scales)

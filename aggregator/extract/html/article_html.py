@@ -118,8 +118,7 @@ def article_html(
     # The cut may stand inside elements, because nh3 closes them
     limit = MAX_CHARS
     while len(html) > MAX_CHARS:
-        beginning = _CUT_REFERENCE.sub("", html[:limit])
-        html = sanitiser.clean(beginning)
+        html = sanitiser.clean(_CUT_REFERENCE.sub("", html[:limit]))
         limit -= len(html) - MAX_CHARS
     is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
     if not (is_cut or _STRUCTURE.search(html)):

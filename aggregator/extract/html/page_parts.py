@@ -8,11 +8,11 @@ import re
 from itertools import islice, product
 from typing import Any
 
-from aggregator.extract.html.boxes import hyphenated, names_in
+from aggregator.extract.html.boxes import element_line, hyphenated, names_in
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.split_body import line_key
-from aggregator.extract.plain.boilerplate import PATTERNS
-from aggregator.text.lines import count_words, fold_line, is_prose, one_line
+from aggregator.extract.plain.boilerplate import line_pattern
+from aggregator.text.lines import count_words, fold_line, is_prose
 
 _LEAST_TITLE_WORDS = 3  # a shorter headline may be the name of a section (chosen)
 _LEAST_PROSE = (
@@ -21,8 +21,8 @@ _LEAST_PROSE = (
 # So far up from the words of a page number stands the whole line, which has at most so many characters (chosen).
 _PAGER_LEVELS, _PAGER_CHARS = 4, 90
 _MOST_PAGE_WORDS = 50  # (limit) texts of a page that name a page
-_PAGE_WORD = re.compile("|".join(PATTERNS["page_words"]), re.IGNORECASE)
-_PAGE_NUMBER = re.compile("|".join(PATTERNS["page_numbers"]), re.IGNORECASE)
+_PAGE_WORD = line_pattern("page_words")
+_PAGE_NUMBER = line_pattern("page_numbers")
 _MOST_LEAD_WORDS = 120  # (chosen) more is a body
 _MOST_DIGITS = 0.15  # share of the characters of a lead (chosen)
 _LEAD_NAME = re.compile(
@@ -40,8 +40,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     """Return the elements of further articles below that whose headline the page declares as its title."""
     declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]
     headlines = [
-        (heading, fold_line(one_line(heading.text_content())))
-        for heading in root.iter("h1", "h2")
+        (heading, fold_line(element_line(heading))) for heading in root.iter("h1", "h2")
     ]
     own = next(
         (
@@ -55,7 +54,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     if own is None:
         return []
     above_own = [own, *own.iterancestors()]
-    own_words = fold_line(one_line(own.text_content()))
+    own_words = fold_line(element_line(own))
     found: dict[Any, None] = {}
     for heading, words in headlines:
         above = [heading, *heading.iterancestors()]
@@ -82,7 +81,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
 
 
 def _has_prose(element: Any) -> bool:
-    prose = (p for p in element.iter("p") if is_prose(one_line(p.text_content())))
+    prose = (p for p in element.iter("p") if is_prose(element_line(p)))
     return sum(1 for _ in islice(prose, _LEAST_PROSE)) == _LEAST_PROSE
 
 
@@ -105,7 +104,7 @@ def page_numbers(root: Any) -> tuple[list[Any], bool]:
     for start in islice(starts, _MOST_PAGE_WORDS):
         whole = None
         for element in islice((start, *start.iterancestors()), _PAGER_LEVELS):
-            line = one_line(element.text_content())
+            line = element_line(element)
             if len(line) > _PAGER_CHARS:
                 break
             if number := _PAGE_NUMBER.fullmatch(line):
@@ -129,12 +128,12 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
     lead = ""
     for element in root.iter("h1", *_LEAD_TAGS):
         if element.tag == "h1":
-            is_below = fold_line(one_line(element.text_content())) in names
+            is_below = fold_line(element_line(element)) in names
             lead = "" if is_below else lead
             continue
         if not is_below or (lead and element.tag != "p"):
             continue
-        words = one_line(element.text_content())
+        words = element_line(element)
         if line_key(words) == first:
             break
         if not lead and _is_lead(element, words) and fold_line(words) not in names:
@@ -147,13 +146,16 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
 
 
 def _is_lead(element: Any, words: str) -> bool:
-    if not is_prose(words) or count_words(words) > _MOST_LEAD_WORDS:
-        return False
-    if sum(map(str.isdigit, words)) > _MOST_DIGITS * len(words):
-        return False  # a line of dates
-    if not _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES))):
-        return False
-    return element.find(".//a//*") is None and not any(
-        parent.tag in ("a", "aside", "nav", "footer")
-        for parent in element.iterancestors()
+    return (
+        is_prose(words)
+        and count_words(words) <= _MOST_LEAD_WORDS
+        # A line of dates has more
+        and sum(map(str.isdigit, words)) <= _MOST_DIGITS * len(words)
+        and _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES)))
+        is not None
+        and element.find(".//a//*") is None
+        and not any(
+            parent.tag in ("a", "aside", "nav", "footer")
+            for parent in element.iterancestors()
+        )
     )

@@ -57,9 +57,8 @@ def find_times(
         # Many pages show one time and call it that of a change, though they have not changed.
         shown = (_shown_time(part, zone, seen) for part in _own_times(head.root))
         # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
-        created = head.text("dateCreated", _CHARS)
         published = next(filter(None, shown), None) or parse_declared(
-            created, zone, seen
+            head.text("dateCreated", _CHARS), zone, seen
         )
     elif published.precision == "day":
         # Another place may have the minute of that day, which some zone has in these hours of UTC.

@@ -27,8 +27,15 @@ _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s
 PATTERNS = ShippedTable(
     "aggregator.extract", "boilerplate.yaml", dict[str, list[str]]
 ).content
-_LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
-_SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
+
+
+def line_pattern(kind: str, *further: str) -> re.Pattern[str]:
+    """Return the pattern of the lines of one kind in boilerplate.yaml, or of `further` forms."""
+    return re.compile("|".join((*PATTERNS[kind], *further)), re.IGNORECASE)
+
+
+_LONG_RE = line_pattern("any_length")
+_SHORT_RE = line_pattern("short")
 _READING_TIME = re.compile(
     r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*",
     re.IGNORECASE,
@@ -250,13 +257,12 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    steps = pieces[:-1]
     if (
         first_pieces.has(words(pieces[0]))
         or (
             len(_ARROW.findall(path)) == len(pieces) - 1
             and not ends_sentence(path)
-            and all(count_words(step) <= 5 for step in steps)
+            and all(count_words(step) <= 5 for step in pieces[:-1])
             and any(map(is_section, pieces))
         )
         or (

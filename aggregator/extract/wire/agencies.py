@@ -136,8 +136,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
-    names = filter(has.search, _exact())
-    return sorted(names, key=lambda name: (-len(name), name))
+    return sorted(filter(has.search, _exact()), key=lambda name: (-len(name), name))
 
 
 _LIST_CHARS = 90
@@ -179,8 +178,8 @@ def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.names:
-            known = _KnownAgency(canonical, doubtful=False)
-            table[normalize_marks(name).casefold()] = known
+            plain = normalize_marks(name).casefold()
+            table[plain] = _KnownAgency(canonical, doubtful=False)
     return table
 
 

@@ -15,7 +15,6 @@ from aggregator.extract.sites import (
     SITES,
     PublisherSite,
     are_one,
-    is_address,
     site_of,
     site_of_page,
 )
@@ -40,17 +39,6 @@ def is_headline(title: str, outlet: Outlet) -> bool:
     """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
     names = (outlet.name, outlet.key, _label(outlet.key))
     return _fold(title) not in {"", *map(_fold, names), *SITES.content.no_names}
-
-
-def site_name_of(key: str, page_url: str, declared: str) -> str | None:
-    """Return the name of outlet `key` that a page declares for its site.
-
-    Return None for an address, for a title that is not an outlet's name, and for a page of another site.
-    """
-    if site_of_page(page_url).key != key:
-        return None
-    name = clean_title(declared, key)
-    return name if name and not is_address(name) else None
 
 
 def outlet_of(entry: Entry) -> Outlet | None:

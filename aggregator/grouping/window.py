@@ -145,19 +145,18 @@ class Window:
 
         return self._best(centre.keys, may_be_near)
 
-    def sweep(self, newest: int) -> list[int]:
-        """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
+    def sweep(self, newest: int) -> None:
+        """Remove the stories that an article of the inbox number `newest` cannot join.
 
         Look-ups do not return these stories anyway.
         """
         gone = [
             number
-            for number, story in sorted(self._stories.items())
+            for number, story in self._stories.items()
             if not self._is_live(story.last_inbox_no, newest)
         ]
         for number in gone:
             self.remove(number)
-        return gone
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
         """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""

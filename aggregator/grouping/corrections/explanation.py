@@ -113,14 +113,13 @@ def explanation(
     packer = TermPacker(shipped_model(all_tuning))
     view = explained.article
     evidence = explained.evidence
-    original = None
-    if evidence.copy is not None:
-        original = reading.explained_article(evidence.copy.other)
     nosnippet = view.nosnippet
     passages: tuple[str, ...] = ()
-    if original is not None:
-        passages = shared_passages(view.text, original.article.text, _PASSAGES)
-        nosnippet = nosnippet or original.article.nosnippet
+    if evidence.copy is not None:
+        original = reading.explained_article(evidence.copy.other)
+        if original is not None:
+            passages = shared_passages(view.text, original.article.text, _PASSAGES)
+            nosnippet = nosnippet or original.article.nosnippet
     pair = None
     if other is not None:
         pair = _pair(

@@ -42,11 +42,8 @@ _REPRINT = 0.9
 class Decider(InTransaction):
     """Decides about new articles."""
 
-    def linked_stories(self, article: StoredArticle) -> tuple[str, ...]:
-        """Return the stories that corrections link a new article to."""
-        return self._constraints_of(article).must_link
-
-    def _constraints_of(self, article: StoredArticle) -> StoryConstraints:
+    def constraints_of(self, article: StoredArticle) -> StoryConstraints:
+        """Return the stories that corrections link an article to, or bar it from."""
         return self._parts.constraints.story_constraints(self._connection, article.id)
 
     def decide(
@@ -131,7 +128,7 @@ class Decider(InTransaction):
         row = story_rows.assigned_story(self._connection, other)
         if (
             row is None
-            or row.id in self._constraints_of(article).barred
+            or row.id in self.constraints_of(article).barred
             or not self._window.is_live(row.story_no, article.inbox_no)
         ):
             return None
@@ -164,8 +161,9 @@ class Decider(InTransaction):
 
         Return the article with its story, "" if it founds one, its role there, and the evidence.
         """
-        must_link, barred = self._constraints_of(article)
+        must_link, barred = self.constraints_of(article)
         if must_link:
+            # A correction requires this story.
             story = must_link[0]
             is_copy = match.original is not None and story in (
                 stored_articles.assigned_stories(

@@ -127,7 +127,7 @@ class EntryPlacer(ChangesStories):
         self._separate_series(match.series, number)
         parts.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
-        while len(linked := self._decider.linked_stories(new.article)) > 1:
+        while len(linked := self._decider.constraints_of(new.article).must_link) > 1:
             self._writer.merge(linked[:2], number, "correction")
         article, story = self._decider.decide(new.article, match)
         article = parts.outlet_names.named(unit_of_work, article)

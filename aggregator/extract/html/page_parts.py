@@ -11,8 +11,8 @@ from typing import Any
 from aggregator.extract.html.boxes import element_line, hyphenated, names_in
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.split_body import line_key
-from aggregator.extract.plain.boilerplate import line_pattern
-from aggregator.text.lines import count_words, fold_line, is_prose
+from aggregator.extract.plain.boilerplate import PATTERNS
+from aggregator.text.lines import count_words, fold_line, is_prose, word_list
 
 _LEAST_TITLE_WORDS = 3  # a shorter headline may be the name of a section (chosen)
 _LEAST_PROSE = (
@@ -21,8 +21,8 @@ _LEAST_PROSE = (
 # So far up from the words of a page number stands the whole line, which has at most so many characters (chosen).
 _PAGER_LEVELS, _PAGER_CHARS = 4, 90
 _MOST_PAGE_WORDS = 50  # (limit) texts of a page that name a page
-_PAGE_WORD = line_pattern("page_words")
-_PAGE_NUMBER = line_pattern("page_numbers")
+_PAGE_WORD = re.compile("|".join(PATTERNS["page_words"]), re.IGNORECASE)
+_PAGE_NUMBER = re.compile("|".join(PATTERNS["page_numbers"]), re.IGNORECASE)
 _MOST_LEAD_WORDS = 120  # (chosen) more is a body
 _MOST_DIGITS = 0.15  # share of the characters of a lead (chosen)
 _LEAD_NAME = re.compile(
@@ -32,8 +32,8 @@ _LEAD_NAME = re.compile(
     r"occhiello|sommario|catenaccio|linha-?fina|gravata|inleiding|ingress|manchet|perex|lid|zajawka|sapo)"
     r"(?:$|[-_ ]|text)"
 )
-_LEAD_ATTRIBUTES = ("class", "id", "itemprop", "data-testid", "data-component", "role")
-_LEAD_TAGS = ("p", "div", "section", "h2", "h3", "strong", "blockquote", "span")
+_LEAD_ATTRIBUTES = word_list("class id itemprop data-testid data-component role")
+_LEAD_TAGS = word_list("p div section h2 h3 strong blockquote span")
 
 
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:

@@ -101,7 +101,7 @@ def _read_moment(text: str) -> _Parts:
         hour = hour % 12 + (12 if "p" in match["half"].lower() else 0)
     if (hour, minute, second) == (24, 0, 0):
         # This is the end of the day (ISO 8601:2000).
-        day = day + dt.timedelta(days=1)
+        day += dt.timedelta(days=1)
         hour = 0
     clock = time_or_none(hour, minute, min(second, 59))
     name = (match["name"] or "").lower()

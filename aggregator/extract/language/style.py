@@ -135,8 +135,8 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     words = len(numbers) - len(quoted_numbers)
     if words < LEAST_WORDS:
         return {}
-    marks = _marks().of(lexicon, numbers)
-    counts = _counts(marks, _marks().of(lexicon, quoted_numbers))
+    marks = _MARKS.of(lexicon, numbers)
+    counts = _counts(marks, _MARKS.of(lexicon, quoted_numbers))
     counts["questions"] = text.count("?") - quoted.count("?")
     figures = {name: math.log1p(100 * count / words) for name, count in counts.items()}
     ends = counts["questions"]
@@ -190,9 +190,7 @@ def _mark(written: str) -> int:
     return mark
 
 
-@cache
-def _marks() -> Column:
-    return Column(_mark)
+_MARKS = Column(_mark)
 
 
 @cache

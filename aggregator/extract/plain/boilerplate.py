@@ -27,15 +27,8 @@ _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s
 PATTERNS = ShippedTable(
     "aggregator.extract", "boilerplate.yaml", dict[str, list[str]]
 ).content
-
-
-def line_pattern(kind: str, *further: str) -> re.Pattern[str]:
-    """Return the pattern of the lines of one kind in boilerplate.yaml, or of `further` forms."""
-    return re.compile("|".join((*PATTERNS[kind], *further)), re.IGNORECASE)
-
-
-_LONG_RE = line_pattern("any_length")
-_SHORT_RE = line_pattern("short")
+_LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
+_SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _READING_TIME = re.compile(
     r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*",
     re.IGNORECASE,

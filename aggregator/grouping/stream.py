@@ -45,7 +45,6 @@ class NewsStream:
 
     def __init__(self, tuning: PairTuning, window_days: float) -> None:
         self._tuning = tuning
-        self._window_days = int(window_days)
         self._window = timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
@@ -132,7 +131,7 @@ class NewsStream:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
             self._undated_from = stream_history.first_accepted(
-                connection, self._newest_period(connection).day + 1 - self._window_days
+                connection, self._newest_period(connection).day + 1 - self._window.days
             )
         return self._undated_from
 

@@ -99,7 +99,7 @@ def has_right_lead(story: Story, tuning: StoryTuning) -> bool:
     lead = lead_of(story.articles, tuning, title)
     if lead is None:
         return False
-    article, sentence = lead
+    article, (sentence,) = lead
     listed = summary(story.articles, tuning.summary_words, tuning, title).removesuffix(
         "…"
     )

@@ -103,10 +103,12 @@ def clean_entry(
         outlet is None or not is_headline(draft.article.title, outlet)
     )
     if of_site is not entry and title_line(entry.title) and is_nameless:
-        nameless = replace(
-            draft.article, verdict="empty", reason="the page has no headline"
+        draft = replace(
+            draft,
+            article=replace(
+                draft.article, verdict="empty", reason="the page has no headline"
+            ),
         )
-        draft = replace(draft, article=nameless)
     if draft.article.verdict != "ok":
         instead = with_own_text(entry, draft, seen, text_tuning)
         if instead is not draft:
@@ -169,8 +171,9 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
         and not article.is_container
         and article.verdict in ACCEPTED_VERDICTS
     ):
-        boilerplate = tuning.section("boilerplate", BoilerplateTuning)
-        hashes = hash_lines(article.text.split("\n"), boilerplate)
+        hashes = hash_lines(
+            article.text.split("\n"), tuning.section("boilerplate", BoilerplateTuning)
+        )
     return CleanedEntry(article, reading, hashes, html)
 
 

@@ -84,21 +84,20 @@ def _draft_from_html(
     if not has_words(text, text_tuning.paywall_max_words):
         page = replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
-    article = CleanArticle(
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        title=title,
-        text=text,
-        author=facts.author or body.author,
-        outlet=facts.site,
-        site_name=facts.site,
-        published=facts.published or body.published,
-        modified=facts.modified,
-        canonical_url=facts.canonical,
-        truncated=page.truncated,
-    )
     return Draft(
-        article=article,
+        article=CleanArticle(
+            verdict=judgement.verdict,
+            reason=judgement.reason,
+            title=title,
+            text=text,
+            author=facts.author or body.author,
+            outlet=facts.site,
+            site_name=facts.site,
+            published=facts.published or body.published,
+            modified=facts.modified,
+            canonical_url=facts.canonical,
+            truncated=page.truncated,
+        ),
         lines=body.lines,
         facts=facts,
         image_base=url,
@@ -131,17 +130,19 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
         title = title or title_line(saved.title)
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
-    article = CleanArticle(
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        title=title,
-        text=text,
-        author=saved.author,
-        outlet=saved.outlet,
-        published=saved.published,
+    return Draft(
+        article=CleanArticle(
+            verdict=judgement.verdict,
+            reason=judgement.reason,
+            title=title,
+            text=text,
+            author=saved.author,
+            outlet=saved.outlet,
+            published=saved.published,
+        ),
+        lines=saved.lines,
+        markup=html if text else "",
     )
-    markup = html if text else ""
-    return Draft(article=article, lines=saved.lines, markup=markup)
 
 
 def with_own_text(
@@ -150,9 +151,9 @@ def with_own_text(
     """Return a draft with the entry's own text, if the page has hardly any text and the entry has more."""
     draft = draft_from_entry(entry, seen, text_tuning)
     page = of_page.article
-    if draft.article.verdict not in ACCEPTED_VERDICTS:
-        return of_page
-    if page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text):
+    if draft.article.verdict not in ACCEPTED_VERDICTS or (
+        page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text)
+    ):
         return of_page
     reason = draft.article.reason
     if page.reason:

@@ -130,8 +130,7 @@ def _fold_entry(entry: Entry) -> str:
     # A page is not folded: folding 500 KB of markup is as expensive as extracting its text
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
-    text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
-    return _case_folded(text)
+    return _case_folded(f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}")
 
 
 def _case_folded(text: str) -> str:
@@ -181,9 +180,12 @@ def content_keys(
     use the key of the URL: by title and time, or by title and text if the other entry has no time. The first of
     them belongs to this entry.
     """
-    title, text = content.title, content.text
+    title = content.title
+    text = content.text
     moment = content.minute.isoformat() if content.minute else ""
-    said, there, undated = set(), [], b""
+    said = set()
+    there = []
+    undated = b""
     if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
         said.add(hashed_key("words", outlet, title, text, moment))
         undated = hashed_key("words", outlet, title, text, "")
@@ -217,8 +219,11 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
         for key in entry.content:
             names[key].add((entry.guid, entry.url))
     said_twice = {key for key, holders in names.items() if len(holders) > 1}
-    addresses = _find_shared(entries, "url", "guid")
-    return said_twice | addresses | _find_shared(entries, "guid", "url")
+    return (
+        said_twice
+        | _find_shared(entries, "url", "guid")
+        | _find_shared(entries, "guid", "url")
+    )
 
 
 def _find_shared(

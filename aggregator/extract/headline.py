@@ -53,7 +53,8 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
         # The outlet's name, and a section beside that, at its end or beginning
         breaks = list(_ENDS.finditer(plain))
         if breaks:
-            first, last = breaks[0], breaks[-1]
+            first = breaks[0]
+            last = breaks[-1]
             for name, headline in (
                 (plain[last.end() :], plain[: last.start()]),
                 (plain[: first.start()], plain[first.end() :]),

@@ -37,8 +37,11 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     first = tuning.end_lines
     last = max(count - tuning.end_lines, tuning.end_lines)
     ends = [*paragraphs[:first], *paragraphs[last:]]
-    inner = paragraphs[first:last]
-    short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
+    short = [
+        line
+        for line in paragraphs[first:last]
+        if not has_words(line, tuning.middle_words + 1)
+    ]
     sentences = filter(ends_sentence, ends)
     return LineHashes(
         edges=_keys(line for line in ends if not ends_sentence(line)),
@@ -108,8 +111,11 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
 
 def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...]:
     """Return the keys that at least `least` texts, and more than `above` texts, have."""
-    keys = [key for key, count in counted.items() if count >= least and count > above]
-    return tuple(sorted(keys))
+    return tuple(
+        sorted(
+            key for key, count in counted.items() if count >= least and count > above
+        )
+    )
 
 
 def _keys(lines: Iterable[str]) -> tuple[int, ...]:

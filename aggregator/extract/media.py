@@ -68,12 +68,18 @@ def media_of(
     """
     by_url: dict[str, Enclosure] = {}
     for reference in (*declared, *page):
-        url = _address(reference.url, base)
-        kind = _kind(reference.type, url) if url else ""
-        if url and kind:
+        url = absolute_url(reference.url, base)
+        if url is None or len(url) > _MEDIA_URL_CHARS or _UNUSABLE.search(url):
+            continue
+        kind = _kind(reference.type, url)
+        if kind:
             title = one_line(clean(reference.title[:_TITLE_CHARS]))
-            length = reference.length_bytes or None
-            medium = Enclosure(url=url, type=kind, length_bytes=length, title=title)
+            medium = Enclosure(
+                url=url,
+                type=kind,
+                length_bytes=reference.length_bytes or None,
+                title=title,
+            )
             by_url.setdefault(url, medium)
     image: list[Enclosure] = []
     others = []
@@ -83,14 +89,6 @@ def media_of(
         elif not (no_images or image) and is_shown_picture(medium.url):
             image.append(medium)
     return (*image, *others)
-
-
-def _address(raw: str, base: str | None) -> str | None:
-    """Return an absolute URL that can be used in a feed, else None."""
-    url = absolute_url(raw, base)
-    if url is None or len(url) > _MEDIA_URL_CHARS or _UNUSABLE.search(url):
-        return None
-    return url
 
 
 def _kind(declared: str, url: str) -> str:

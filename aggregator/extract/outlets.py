@@ -15,7 +15,6 @@ from aggregator.extract.sites import (
     SITES,
     PublisherSite,
     are_one,
-    is_address,
     site_of,
     site_of_page,
 )
@@ -40,17 +39,6 @@ def is_headline(title: str, outlet: Outlet) -> bool:
     """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
     names = (outlet.name, outlet.key, _label(outlet.key))
     return _fold(title) not in {"", *map(_fold, names), *SITES.content.no_names}
-
-
-def site_name_of(key: str, page_url: str, declared: str) -> str | None:
-    """Return the name of outlet `key` that a page declares for its site.
-
-    Return None for an address, for a title that is not an outlet's name, and for a page of another site.
-    """
-    if site_of_page(page_url).key != key:
-        return None
-    name = clean_title(declared, key)
-    return name if name and not is_address(name) else None
 
 
 def outlet_of(entry: Entry) -> Outlet | None:
@@ -90,8 +78,13 @@ class FeedOutlet:
             "https://"
         ).rstrip("/")
         key = main_site.key if main_site else address
-        listed = SITES.content.names.get(key)
-        shown = given or listed or clean_title(title, key) or key or name
+        shown = (
+            given
+            or SITES.content.names.get(key)
+            or clean_title(title, key)
+            or key
+            or name
+        )
         # The feed declares the address of the site, but not its own address.
         is_own = main_site is not None and feed_site.key == key
         self._own = self._at_address = None
@@ -129,9 +122,12 @@ class FeedOutlet:
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
         outlet = self._own
-        if outlet is None or not self._is_public or link.is_shared:
-            return outlet
-        if link.key in ("", outlet.key):
+        if (
+            outlet is None
+            or not self._is_public
+            or link.is_shared
+            or link.key in ("", outlet.key)
+        ):
             return outlet
         return Outlet(key=link.key, name=outlet.name)
 

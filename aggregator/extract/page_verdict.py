@@ -81,9 +81,8 @@ def _refuse(
     text: str, words: int, page: Page, tuning: ExtractTuning
 ) -> Judgement | None:
     is_short = words < tuning.stub_words
-    notice = _notice(
-        _read_page_text(page, "" if is_short else text, tuning), page, tuning
-    )
+    page_text = _read_page_text(page, "" if is_short else text, tuning)
+    notice = _notice(page_text, page, tuning)
     if notice is None and not is_short and page.text not in ("", text):
         notice = _notice(_read_page_text(page, page.text, tuning), page, tuning)
     if notice is not None:
@@ -91,7 +90,7 @@ def _refuse(
     is_product = any(kind.startswith("product") for kind in page.facts.kinds)
     if is_product and words < tuning.paywall_max_words:
         return Judgement("not_article", "the page sells something")
-    return _list(text, words, page, tuning)
+    return _list(page_text, text, page, tuning, is_short=is_short)
 
 
 _REFUSALS = {
@@ -157,11 +156,18 @@ def _paywall(
     return None
 
 
-def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
-    is_short = words < tuning.stub_words
-    names = _names(page)
-    is_named_list = any(map(_form("list", "whole_line").fullmatch, names))
-    has_headline = any(count_words(name) >= tuning.headline_words for name in names)
+def _list(
+    page_text: _PageText,
+    text: str,
+    page: Page,
+    tuning: ExtractTuning,
+    *,
+    is_short: bool,
+) -> Judgement | None:
+    is_named_list = page_text.is_named("list")
+    has_headline = any(
+        count_words(name) >= tuning.headline_words for name in page_text.names
+    )
     declares_article = any(
         kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds
     )
@@ -182,21 +188,16 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )
-    if is_named_list or _read_page_text(page, text, tuning).share(
-        _form("list", "contains").search  # search results
-    ):
+    # Search results
+    if is_named_list or page_text.share(_form("list", "contains").search):
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
 
-def _names(page: Page) -> tuple[str, ...]:
-    headlines = (page.facts.title, *page.facts.headings)
-    return tuple(filter(None, map(str.strip, headlines)))
-
-
 def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     """Split `text` into sentences; if it is "", split the visible lines."""
-    names = _names(page)
+    headlines = (page.facts.title, *page.facts.headings)
+    names = tuple(filter(None, map(str.strip, headlines)))
     lines: Sequence[str]
     if text:
         lines = [
@@ -224,8 +225,8 @@ _NOTICES = ShippedTable("aggregator.extract", "notices.yaml", dict[str, dict[str
 @cache
 def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
     """Return the pattern of a kind of notice at one place of a sentence."""
-    listed = _NOTICES.content[kind][where]
-    return re.compile("|".join(f"(?:{words})" for words in listed), re.IGNORECASE)
+    forms = (f"(?:{words})" for words in _NOTICES.content[kind][where])
+    return re.compile("|".join(forms), re.IGNORECASE)
 
 
 @cache

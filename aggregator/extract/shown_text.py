@@ -30,9 +30,8 @@ NOTICE = "its outlet shows the same text under other headlines: a notice"
 def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
     """Return a stored article with the language found by the present rules; for workers."""
     whole = restore_lines(stored.text, stored.repeated)
-    text_tuning = tuning.section("text", ExtractTuning)
     language = stored.source_language or find_language(
-        stored.title, whole, stored.language, text_tuning
+        stored.title, whole, stored.language, tuning.section("text", ExtractTuning)
     )
     return replace(stored, language=language)
 
@@ -66,8 +65,11 @@ def without_lines(
     If hardly anything is left, the rest is the text of a stub, and `repeated` is empty.
     """
     text_tuning = tuning.section("text", ExtractTuning)
-    lines = tuning.section("boilerplate", BoilerplateTuning)
-    remaining, removed = remove_lines(article.text.split("\n"), keys, lines)
+    remaining, removed = remove_lines(
+        article.text.split("\n"),
+        keys,
+        tuning.section("boilerplate", BoilerplateTuning),
+    )
     text = "\n".join(remaining)
     lead = first_sentences(remaining, text_tuning.lead_words)
     if has_words(text, text_tuning.stub_words):

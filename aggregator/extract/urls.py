@@ -207,14 +207,7 @@ def _plain_path(path: str) -> str:
             del segments[-1:]
         elif segment not in ("", "."):
             segments.append(segment)
-    return "/" + "/".join(_without_amp(segments))
-
-
-def _without_amp(segments: list[str]) -> list[str]:
-    """Remove AMP's spellings and the index page of a folder.
-
-    The spellings are a segment `amp`, and `x.amp`, `x_amp`, `x.amp.html`.
-    """
+    # Remove AMP's spellings (a segment `amp`, and `x.amp`, `x_amp`, `x.amp.html`) and the index page of a folder.
     plain = [s for s in segments if s.lower() != "amp"]
     while plain:
         last = re.sub(
@@ -226,9 +219,9 @@ def _without_amp(segments: list[str]) -> list[str]:
         if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE):
             last = ""
         if last == plain[-1]:
-            return plain
+            break
         plain = [s for s in (*plain[:-1], last) if s and s.lower() != "amp"]
-    return plain
+    return "/" + "/".join(plain)
 
 
 def _plain_query(query: str) -> str:

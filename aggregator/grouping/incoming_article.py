@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.extract.outlets import outlet_of, site_name_of
-from aggregator.extract.sites import is_address, is_page_of
+from aggregator.extract.outlets import clean_title, outlet_of
+from aggregator.extract.sites import is_address, is_page_of, site_of_page
 from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
@@ -31,7 +31,9 @@ def incoming_article(
     poll would have shown it. An agency is stored as the origin of the text if the confidence is at least
     `wire_confidence`: "Reuters contributed" is less sure.
     """
-    entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
+    entry = waiting.entry
+    clean = prepared.article
+    fingerprint = prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
@@ -41,7 +43,8 @@ def incoming_article(
         name = site_name
     if not name or name == key:
         name = None
-    published, wire = clean.published, clean.wire
+    published = clean.published
+    wire = clean.wire
     of_clean: dict[str, Any] = {
         name: getattr(clean, name)
         for name in ArticleDetails.__struct_fields__
@@ -129,10 +132,15 @@ def _site_name(
     """Return the name that the outlet's own site gives it, on the page that was fetched or in its feed."""
     if outlet is None:
         return None
-    if waiting.page_url and clean.site_name:
-        site_name = site_name_of(outlet.key, waiting.page_url, clean.site_name)
-        if site_name is not None:
-            return site_name
+    if (
+        waiting.page_url
+        and clean.site_name
+        and site_of_page(waiting.page_url).key == outlet.key
+    ):
+        # An address is not a name, nor is a title that does not name an outlet.
+        declared = clean_title(clean.site_name, outlet.key)
+        if declared and not is_address(declared):
+            return declared
     return outlet.name if outlet.is_own and not is_address(outlet.name) else None
 
 

@@ -71,7 +71,9 @@ def is_notice(
 
     A text that mentions the other headline may be the same report under a new one.
     """
-    headline, other, said = _stems(title), _stems(other_title), _stems(text)
+    headline = _stems(title)
+    other = _stems(other_title)
+    said = _stems(text)
     most = tuning.notice_headline_share
     if not headline or not other or len(headline & said) > most * len(headline):
         return False
@@ -125,7 +127,8 @@ class BoilerplateLearner:
             return prepared
         connection = unit_of_work.connection
         without_repeats = self._without_repeats(connection, outlet, prepared)
-        fingerprint, clean = without_repeats.fingerprint, without_repeats.article
+        fingerprint = without_repeats.fingerprint
+        clean = without_repeats.article
         if (
             fingerprint is None
             or without_repeats.lines is None
@@ -160,7 +163,7 @@ class BoilerplateLearner:
         if prepared.lines is None:
             return prepared
         if outlet not in self._learnt:
-            known = [lines for _, lines in self._window(connection, outlet)]
+            known = (lines for _, lines in self._window(connection, outlet))
             self._learnt[outlet] = learn_boilerplate(known, self._tuning)
         keys = repeated_lines(prepared.lines, self._learnt[outlet])
         if not keys:

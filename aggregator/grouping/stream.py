@@ -45,7 +45,6 @@ class NewsStream:
 
     def __init__(self, tuning: PairTuning, window_days: float) -> None:
         self._tuning = tuning
-        self._window_days = int(window_days)
         self._window = timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
@@ -79,7 +78,8 @@ class NewsStream:
         connection = unit_of_work.connection
         latest = self._newest_period(connection)
         day = (accepted_at - _EPOCH) // _DAY
-        after, present = latest.last_inbox_no, latest.day + 1
+        after = latest.last_inbox_no
+        present = latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
         count, packed = self._count_terms(connection, after, inbox_no - 1)
@@ -88,14 +88,17 @@ class NewsStream:
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
         )
-        confirmed = confirmed_senders(
+        stream_history.note_day(
             connection,
-            after,
-            period.last_inbox_no,
-            self.snapshot(connection),
-            self._tuning.agreement,
+            period.number,
+            confirmed_senders(
+                connection,
+                after,
+                period.last_inbox_no,
+                self.snapshot(connection),
+                self._tuning.agreement,
+            ),
         )
-        stream_history.note_day(connection, period.number, confirmed)
         self.forget_periods()
         self._latest = period
 
@@ -128,7 +131,7 @@ class NewsStream:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
             self._undated_from = stream_history.first_accepted(
-                connection, self._newest_period(connection).day + 1 - self._window_days
+                connection, self._newest_period(connection).day + 1 - self._window.days
             )
         return self._undated_from
 
@@ -144,8 +147,9 @@ class NewsStream:
                     error,
                     extra={"event": "stream_history_damaged"},
                 )
-                newest = self._newest_period(connection)
-                stream_history.drop_terms(connection, newest.number)
+                stream_history.drop_terms(
+                    connection, self._newest_period(connection).number
+                )
                 self.restore(connection)
                 return self.snapshot(connection)
         return self._snapshot

@@ -49,7 +49,8 @@ class Window:
     """The live stories by number, and by the terms of their means."""
 
     def __init__(self, model: EventModel, stories: Iterable[LiveStory] = ()) -> None:
-        self._model, self._tuning = model, model.tuning
+        self._model = model
+        self._tuning = model.tuning
         self._reach = int(model.tuning.window_days * MINUTES_A_DAY)
         # If the article or a story has no date, the story is compared only from this inbox number on: an undated
         # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
@@ -144,23 +145,23 @@ class Window:
 
         return self._best(centre.keys, may_be_near)
 
-    def sweep(self, newest: int) -> list[int]:
-        """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
+    def sweep(self, newest: int) -> None:
+        """Remove the stories that an article of the inbox number `newest` cannot join.
 
         Look-ups do not return these stories anyway.
         """
         gone = [
             number
-            for number, story in sorted(self._stories.items())
+            for number, story in self._stories.items()
             if not self._is_live(story.last_inbox_no, newest)
         ]
         for number in gone:
             self.remove(number)
-        return gone
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
         """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
-        dates, reach = story.dates, self._reach
+        dates = story.dates
+        reach = self._reach
         return dates[0] - reach <= last and first <= dates[-1] + reach
 
     def _best(

@@ -77,13 +77,15 @@ def read_sentences(version: TextVersion) -> ReadText:
             sentences.setdefault(sentence.words, sentence._replace(names=named))
             names.update(named)
     title = _sentence(version.title, language).words
-    words = frozenset(title).union(*sentences)
-    return ReadText(sentences, words, frozenset(names), title)
+    return ReadText(
+        sentences, frozenset(title).union(*sentences), frozenset(names), title
+    )
 
 
 def _sentence(text: str, language: str) -> Sentence:
     plain = _SPACED_THOUSANDS.sub("", _TIME.sub(" ", without_dateline(text)))
-    words, names = [], []
+    words = []
+    names = []
     for place, (word, *_) in enumerate(parts(plain, language)):
         lower = word.lower().replace("’", "'").removesuffix("'s")
         if lower in weekday_words():
@@ -107,11 +109,13 @@ def alike_sentences(
         for text, other in ((left, right), (right, left))
     )
     for sentence, words in lefts:
-        likest, most = sentence, 0.0
+        likest = sentence
+        most = 0.0
         for other, other_words in rights:
             shared = (words & other_words).total()
             likeness = 2 * shared / (len(sentence.words) + len(other.words))
             if likeness > most:
-                likest, most = other, likeness
+                likest = other
+                most = likeness
         if most >= LEAST_ALIKE:
             yield sentence, likest, most

@@ -69,7 +69,7 @@ def summary(
     shown_title: str | None = None,
 ) -> str:
     """Return the first sentences of the lead, of `max_words` words; a longer first sentence is cut."""
-    lead = _lead(articles, max_words, tuning or shipped_tuning(), shown_title)
+    lead = lead_of(articles, tuning or shipped_tuning(), shown_title, max_words)
     if lead is None:
         return ""
     text = " ".join(" ".join(lead[1]).split())
@@ -82,23 +82,16 @@ def summary(
 
 
 def lead_of(
-    articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
-) -> tuple[ArticleView, str] | None:
-    """Return the report whose opening is the lead, and its first sentence to show, word for word."""
-    lead = _lead(articles, 1, tuning, shown_title)
-    return lead and (lead[0], lead[1][0])
-
-
-def _lead(
     articles: Sequence[ArticleView],
-    max_words: int,
     tuning: StoryTuning,
     shown_title: str | None,
+    max_words: int = 1,
 ) -> tuple[ArticleView, list[str]] | None:
-    """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
+    """Return the report whose opening is the lead, and its first sentences to show, word for word.
 
-    The report and its first sentence, which alone may be longer, do not depend on `max_words`. None if no article
-    may be quoted; articles with `nosnippet` never are. The lead ends before a sentence that nobody confirms.
+    The sentences have at most `max_words` words. The report and its first sentence, which alone may be longer, do
+    not depend on that. None if no article may be quoted; articles with `nosnippet` never are. The lead ends before
+    a sentence that nobody confirms.
     """
     openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:
@@ -109,7 +102,8 @@ def _lead(
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
     def rank(opening: Opening) -> tuple[bool, bool, float, datetime, str]:
-        article, begin = opening.article, _begin(opening, tuning.summary_words)
+        article = opening.article
+        begin = _begin(opening, tuning.summary_words)
         titled = heads(shown_title or clean_title(article), article.language).keys()
         first = heads(begin[0].text, article.language).keys()
         begun = _words_of(begin)
@@ -244,7 +238,8 @@ def _begins_with_example(
 def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
     """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
     first, *further = opening.sentences
-    begin, words = [first], first.words
+    begin = [first]
+    words = first.words
     for sentence in further:
         words += sentence.words
         if not sentence.can_be_shown or words > max_words:

@@ -105,7 +105,8 @@ def _is_joined(
 
 
 def _is_institution(word: str, language: str) -> bool:
-    institutions, word = words_of("institutions"), word.lower()
+    institutions = words_of("institutions")
+    word = word.lower()
     return word in institutions or (
         language in CAPITAL_NOUNS and word.endswith(tuple(institutions))
     )
@@ -140,10 +141,12 @@ def _share_as_name(
 def _name(written: str, vocabulary: "Vocabulary") -> str:
     """Return a name without titles and stop words before it; "" if it is not a name."""
     words = written.removesuffix("'").split()
-    before_name, most = words, _MOST_WORDS
+    before_name = words
+    most = _MOST_WORDS
     if any(map(str.islower, words)):
         # "Justice" is not a title in "Department of Justice".
-        before_name, most = words[:-1], _MOST_LINKED_WORDS
+        before_name = words[:-1]
+        most = _MOST_LINKED_WORDS
     titles = words_of("titles")
     del words[: behind_last(before_name, lambda word: word.lower() in titles)]
     while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."

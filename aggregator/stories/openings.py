@@ -73,7 +73,8 @@ def openings_of(
         if article.lead.strip() and not article.nosnippet
     ]
     leads = " ".join(article.lead for article in quotable)
-    openings, others = [], []
+    openings = []
+    others = []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
         title = clean_title(article)
         sentences = _read_opening(
@@ -164,6 +165,7 @@ def _read_opening(
             and not needs_sentence_before(text, language)
             and not refers_back(text, title, language)
         )
-        words = count_words(text)
-        sentences.append(OpeningSentence(text, words, can_be_shown, can_be_first))
+        sentences.append(
+            OpeningSentence(text, count_words(text), can_be_shown, can_be_first)
+        )
     return tuple(sentences)

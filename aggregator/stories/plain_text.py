@@ -6,7 +6,10 @@ from datetime import UTC
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.story import StoryText
-from aggregator.stories.counting.originals import originals_with_copies
+from aggregator.stories.counting.originals import (
+    OriginalWithCopies,
+    originals_with_copies,
+)
 
 NO_OUTLET = "unknown outlet"
 VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
@@ -61,9 +64,9 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 
 
 def shown_order(
-    originals: Sequence[tuple[ArticleView, list[ArticleView]]], shown: StoryText
-) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return originals with their copies (the oldest first) in the order of the text: the newest first.
+    originals: Sequence[OriginalWithCopies], shown: StoryText
+) -> list[OriginalWithCopies]:
+    """Return originals with their copies in the order of the text: the newest first.
 
     The report whose sentence differs most from the lead follows the newest report that has a sentence.
     """

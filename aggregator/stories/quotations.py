@@ -99,9 +99,13 @@ def quotations_of(
     quotations = []
     for quote in chosen:
         others = [article.id for article in articles if quote.text in article.text]
-        ids = tuple(dict.fromkeys([quote.article.id, *others]))[:ARTICLES_NAMED]
+        ids = dict.fromkeys([quote.article.id, *others])
         quotations.append(
-            Quotation(speaker=quote.speaker, text=quote.text, article_ids=ids)
+            Quotation(
+                speaker=quote.speaker,
+                text=quote.text,
+                article_ids=tuple(ids)[:ARTICLES_NAMED],
+            )
         )
     return tuple(quotations)
 
@@ -240,7 +244,8 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
 
 def without_role(name: str) -> str:
     """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
-    words, institutions = name.split(), words_of("institutions")
+    words = name.split()
+    institutions = words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
         return name  # "Democratic National Committee"
     titles = behind_last(words[:-1], lambda word: _is_title(word) or word == "Party")

@@ -104,7 +104,7 @@ def story_text(
     reports = reports_of(articles, tuning)
     lead: tuple[Passage, ...] = ()
     if chosen := lead_of(articles, tuning, title):
-        report, first = chosen
+        report, (first,) = chosen
         is_supported = partial(is_confirmed, article=report, reports=reports)
         texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
             report.lead, first, is_supported
@@ -226,7 +226,8 @@ def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
     that speaks to the reader or needs the sentence before it, must have WEAK_COST more. A sentence that does neither
     and has ENOUGH_NEW new words goes before all others.
     """
-    title, language = clean_title(report), report.language
+    title = clean_title(report)
+    language = report.language
     titled = heads(title, language).keys()
     lines = (report.text or report.lead)[:CHARS_READ].split("\n")
     sentences = sentences_of_report("\n".join(without_front_matter(lines)), title)

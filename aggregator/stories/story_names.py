@@ -173,7 +173,8 @@ def _in_titles(
     titles = []
     words: set[str] = set()
     for article in articles:
-        title, vocabulary = subject_key(article.title), vocabulary_of(article.language)
+        title = subject_key(article.title)
+        vocabulary = vocabulary_of(article.language)
         titles.append(title)
         words.update(form_of(word, vocabulary) for word in _WORD.findall(title))
     return [

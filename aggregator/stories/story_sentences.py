@@ -148,7 +148,7 @@ def _goes_on(lines: Sequence[str]) -> bool:
     return False
 
 
-def needs_sentence_before(sentence: str, language: str | None = None) -> bool:
+def needs_sentence_before(sentence: str, language: str | None) -> bool:
     """Return whether a sentence refers to the sentence before it, or is too short to be understood alone.
 
     Words that refer to others are known for the languages of languages.yaml.
@@ -161,13 +161,12 @@ def needs_sentence_before(sentence: str, language: str | None = None) -> bool:
     refers = first.group().lower() in word_list(
         language, "anaphora"
     ) and not CLEFT.match(sentence)
-    return (refers and not is_quotation) or any(
-        (
-            TRAILING_SPEAKER.search(sentence),
-            PRONOUN_SPEAKER.search(sentence),
-            ANAPHORIC_NOUN.match(sentence),
-            CONNECTIVE.match(sentence),
-        )
+    return bool(
+        (refers and not is_quotation)
+        or TRAILING_SPEAKER.search(sentence)
+        or PRONOUN_SPEAKER.search(sentence)
+        or ANAPHORIC_NOUN.match(sentence)
+        or CONNECTIVE.match(sentence)
     )
 
 
@@ -228,7 +227,7 @@ def _has_end(sentence: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def shows_alone(sentence: str, language: str | None = None) -> bool:
+def shows_alone(sentence: str, language: str | None) -> bool:
     """Return whether the sentence can be shown without the sentence before it."""
     return front_matter(sentence, language) is None and not needs_sentence_before(
         sentence, language

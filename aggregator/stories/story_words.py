@@ -32,7 +32,7 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
     return dict.fromkeys([head for _, head in tokens(text, language) if head])
 
 
-def weighty_heads(text: str, language: str | None = None) -> set[str]:
+def weighty_heads(text: str, language: str | None) -> set[str]:
     """Return the heads that few events of the news have, without numbers."""
     from aggregator.text.document_frequency import shipped_background
 

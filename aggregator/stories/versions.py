@@ -36,7 +36,8 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
     changed: list[ChangedSentence] = []
     if own.language != other.language:
         return changed
-    left, right = read_sentences(own), read_sentences(other)
+    left = read_sentences(own)
+    right = read_sentences(other)
     language = own.language or "en"
     negations = word_list(language, "negations")
     new_left = _new_in_title(left, right, language)
@@ -110,7 +111,8 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     headlines differ only in their numbers. A script without capitals does not show names, so its texts are never
     updates.
     """
-    left, right = read_sentences(own), read_sentences(other)
+    left = read_sentences(own)
+    right = read_sentences(other)
     if not left.names or not right.names:
         return False
     shared = _shared_sentences(left, right)

@@ -30,9 +30,11 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
 @cache
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
-    months = _CALENDAR.content["months"]
     return frozenset().union(
-        *(forms("months", language, short=True) for language in months)
+        *(
+            forms("months", language, short=True)
+            for language in _CALENDAR.content["months"]
+        )
     )
 
 

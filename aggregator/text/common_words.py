@@ -18,8 +18,8 @@ _FIRST_HAN = "\u3400"
 
 
 @cache
-def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
-    """Return the lists of common words with their headings (see SHARES); empty for a language without lists.
+def listed_words(language: str) -> dict[str, list[str]]:
+    """Return the lists of common words by their headings (see SHARES); empty for a language without lists.
 
     common/LANGUAGE.txt has inflected words below the headings "very common", "common", "named" (countries,
     capitals, institutions) and "topical" (typical words of kinds of events: quakes, matches, trials). The
@@ -34,16 +34,19 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
         elif lists:
             words = simplify_chinese(line) if language == "zh" else line
             lists[next(reversed(lists))] += words.split()
-    return tuple(lists.items())
+    return lists
 
 
 @cache
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
-    words = all_listed(language)
-    return frozenset(w for w in words if len(w) > 1 and min(w) >= _FIRST_HAN)
+    return frozenset(
+        word
+        for word in all_listed(language)
+        if len(word) > 1 and min(word) >= _FIRST_HAN
+    )
 
 
 def all_listed(language: str) -> Iterable[str]:
     """Return the words of all lists of a language."""
-    return chain.from_iterable(words for _, words in listed_words(language))
+    return chain.from_iterable(listed_words(language).values())

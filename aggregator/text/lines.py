@@ -64,19 +64,10 @@ def ascii_text(text: str) -> bytes | None:
 
 
 def combining_marks(end: int) -> str:
-    """Return the combining marks below `end` and the joiners inside words, as ranges of a character class."""
-    codes = [
-        code
-        for code in range(0x300, end)
-        if unicodedata.category(chr(code)) in {"Mn", "Mc"}
-    ]
-    spans: list[list[int]] = []
-    for code in [*codes, 0x200C, 0x200D]:
-        if spans and code == spans[-1][1] + 1:
-            spans[-1][1] = code
-        else:
-            spans.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in spans)
+    """Return the combining marks below `end` and the joiners inside words, for a character class."""
+    signs = map(chr, range(0x300, end))
+    marks = [sign for sign in signs if unicodedata.category(sign) in {"Mn", "Mc"}]
+    return "".join((*marks, "\u200c\u200d"))
 
 
 def count_words(text: str) -> int:

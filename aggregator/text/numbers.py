@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 import msgspec
@@ -50,7 +50,7 @@ def spelt_numbers(language: str) -> Mapping[str, int]:
     return _by_form(_NUMBERS.content.get(language, _UNKNOWN).words)
 
 
-def plain_number(token: str, language: str = "") -> str:
+def plain_number(token: str, language: str) -> str:
     """Return the number with "." as decimal mark and without thousands separators.
 
     "72,000" and "1.250.000" lose them, "7.4" does not, "3.500" does in a language with a decimal comma.
@@ -60,8 +60,7 @@ def plain_number(token: str, language: str = "") -> str:
         token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(
             _SEPARATORS
         )
-    decimal = decimal_mark(language)
-    if not _THOUSANDS[decimal].fullmatch(token):
+    if not _THOUSANDS[decimal_mark(language)].fullmatch(token):
         return token.replace(",", ".")
     separator = next(sign for sign in token if not sign.isdigit())
     return token.replace(separator, "").replace(",", ".")
@@ -72,14 +71,14 @@ def has_numbers(language: str) -> bool:
     return language in _NUMBERS.content
 
 
-def in_digits(words: Sequence[str], language: str) -> list[str]:
+def in_digits(words: list[str], language: str) -> list[str]:
     """Return words in lower case with each number in digits: "twenty-one" is 21, "1.2 million" 1200000.
 
     A hyphen must have divided the words. Numbers above a hundred are read from parts that are words.
     """
     table = _NUMBERS.content.get(language)
     if table is None:
-        return list(words)
+        return words
     spelt = _spelt_with_compounds(language)
     joins = table.joins.split()
     scales = _by_form(table.scales)
@@ -166,7 +165,9 @@ def written_out(text: str) -> str:
 
 def han_number(numeral: str) -> str:
     """Return the digits of a number in Chinese characters; "2025" for a row of digits."""
-    total, section, digits = 0.0, 0.0, ""
+    total = 0.0
+    section = 0.0
+    digits = ""
     for part in re.findall(r"\d[\d.,]*|.", numeral):
         if part in _SMALL_UNITS:
             section += _float(digits, 1.0) * _SMALL_UNITS[part]

@@ -13,17 +13,17 @@ from contextlib import suppress
 from functools import cache
 from typing import IO, Any, BinaryIO
 
+from aggregator.text.lines import word_list
+
 # The environment variable that tells a worker the file descriptor of the model
 DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"
-# The arguments of LanguageIdentifier, and the arrays in the file of py3langid that they are read from.
-_PARTS = {
-    "nb_ptc": "ptc.npy",
-    "nb_pc": "pc.npy",
-    "nb_classes": "classes.npy",
-    "tk_nextmove": "nextmove.npy",
-    "tk_row": "nextmove_row.npy",
-    "tk_output": "out_feat.npy",
-}
+# The arrays in the file of py3langid that LanguageIdentifier is made of
+_PARTS = word_list(
+    "ptc.npy pc.npy classes.npy nextmove.npy nextmove_row.npy out_feat.npy"
+)
+
+# Lists all languages of the model with their log-likelihoods (in nats), the likeliest first
+Ranking = Callable[[str], list[tuple[str, float]]]
 
 
 def memory_file() -> BinaryIO | None:
@@ -39,15 +39,12 @@ def memory_file() -> BinaryIO | None:
 
 
 @cache
-def ranking() -> Callable[[str], list[tuple[str, float]]]:
-    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own.
-
-    It lists all languages of the model with their log-likelihoods (in nats), the likeliest first.
-    """
+def ranking() -> Ranking:
+    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own."""
     import py3langid
 
     # Loads the model when it is called
-    rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank
+    rank: Ranking = py3langid.rank
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
             rank = _share(int(descriptor)).rank
@@ -104,15 +101,15 @@ def _write(path: str) -> None:
             shutil.copyfileobj(packed, unpacked)
         with ZipFile(unpacked) as archive:
             fields = []
-            for name, stored in _PARTS.items():
-                with archive.open(stored) as array:
+            for name in _PARTS:
+                with archive.open(name) as array:
                     fields.append((name, *_array_type(array)))
             record = np.lib.format.open_memmap(
                 path, "w+", np.dtype(fields, align=True), shape=()
             )
             places: Any = record.dtype.fields
-            for name, stored in _PARTS.items():
-                with archive.open(stored) as array, open(path, "r+b") as target:  # noqa: PTH123 - a descriptor
+            for name in _PARTS:
+                with archive.open(name) as array, open(path, "r+b") as target:  # noqa: PTH123 - a descriptor
                     _array_type(array)
                     target.seek(record.offset + places[name][1])
                     shutil.copyfileobj(array, target)

@@ -42,7 +42,9 @@ DF_MASK = (1 << _DF_BITS) - 1
 # Codes from here on are numbers ("72,000", "two")
 NUMBER = 1 << HASH_BITS + _DF_BITS
 # Marks of words (`Vocabulary.name_marks`)
-NO_NAME, MAYBE_NAME, NAME = 1, 2, 3
+NO_NAME = 1
+MAYBE_NAME = 2
+NAME = 3
 # The cache keeps this many stems of words after numbers and in names
 _STEMS_KEPT = 4_096
 
@@ -87,7 +89,7 @@ class Vocabulary:
         if is_listed:
             # The stems of the lists of common words have the frequency of their list.
             listed: dict[str, int] = {}
-            for heading, words in listed_words(language):
+            for heading, words in listed_words(language).items():
                 for word in words:
                     listed.setdefault(self.stem(word), self._df_of_share[heading])
             listed.pop("", None)

@@ -89,6 +89,8 @@ def article_html(
     publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article `is_of_internet`,
     its links into private networks are text.
     """
+    import lxml.html
+
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_MAX_MARKUP_CHARS)
     root = fragment_of(bounded.html)
     if root is None:
@@ -104,13 +106,19 @@ def article_html(
             link.tag = "span"  # nh3 takes the tag away
     _unnest_formatting(root)
     sanitiser = _sanitiser(with_pictures=with_pictures)
-    whole = _sanitised_tree(root, sanitiser)
-    html = whole
+    once = sanitiser.clean(
+        lxml.html.tostring(root, encoding="unicode")
+        .removeprefix("<div>")
+        .removesuffix("</div>")
+    )
+    # Browsers, too, must read it as one box. When elements are dropped, those that remain may stand where one ends
+    # the other. An end tag without a beginning would then end the box of the page around the article. The second
+    # pass removes it.
+    whole = html = sanitiser.clean(once[:_MAX_MARKUP_CHARS])
     # The cut may stand inside elements, because nh3 closes them
     limit = MAX_CHARS
     while len(html) > MAX_CHARS:
-        beginning = _CUT_REFERENCE.sub("", html[:limit])
-        html = sanitiser.clean(beginning)
+        html = sanitiser.clean(_CUT_REFERENCE.sub("", html[:limit]))
         limit -= len(html) - MAX_CHARS
     is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
     if not (is_cut or _STRUCTURE.search(html)):
@@ -156,23 +164,6 @@ def _sanitiser(*, with_pictures: bool) -> nh3.Cleaner:
         url_relative="deny",
         tag_attribute_values={"img": _PICTURE} if with_pictures else {},
     )
-
-
-def _sanitised_tree(root: Any, sanitiser: nh3.Cleaner) -> str:
-    """Return sanitised HTML that browsers also read as one box.
-
-    When elements are dropped, those that remain may stand where one ends the other. An end tag without a
-    beginning would then end the box of the page around the article. The second pass removes it.
-    """
-    import lxml.html
-
-    html = (
-        lxml.html.tostring(root, encoding="unicode")
-        .removeprefix("<div>")
-        .removesuffix("</div>")
-    )
-    once = sanitiser.clean(html)
-    return sanitiser.clean(once[:_MAX_MARKUP_CHARS])
 
 
 def _unnest_formatting(root: Any) -> None:

@@ -56,7 +56,7 @@ def have_paragraphs(boxes: Iterable[Any]) -> bool:
     """Return whether boxes at one place have as much text in paragraphs as a short article."""
     paragraphs: dict[Any, list[int]] = {}
     for box in boxes:
-        words = (count_words(_text(paragraph)) for paragraph in box.iter("p"))
+        words = (count_words(element_line(paragraph)) for paragraph in box.iter("p"))
         paragraphs.setdefault(box.getparent(), []).extend(
             n for n in words if n >= _PARAGRAPH_WORDS
         )
@@ -97,7 +97,7 @@ def _is_box(element: Any, tuning: ExtractTuning) -> bool:
         if len(element) == 0 or element.get("href") is None:
             return False
         has_block = next(element.iterdescendants(*_BLOCKS), None) is not None
-        return has_block and count_words(_text(element)) >= tuning.headline_words
+        return has_block and count_words(element_line(element)) >= tuning.headline_words
     if tag == "article":
         return _is_announcement(element, tuning) or _is_other_post(element)
     if tag in _NAMED_TAGS and _is_named(element):
@@ -115,7 +115,9 @@ def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
         if link is None:
             link = next(heading.iterancestors("a"), None)
         if link is not None and not (link.get("href") or "#").startswith("#"):
-            words = count_words(_text(article)) - count_words(_text(heading))
+            words = count_words(element_line(article)) - count_words(
+                element_line(heading)
+            )
             return words <= tuning.nearly_empty_words
     return False
 
@@ -158,7 +160,7 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     linked = sum(map(_length, item.iter("a")))
     if not linked or 2 * linked < _length(item):
         return False
-    text = _text(item)
+    text = element_line(item)
     return count_words(text) >= tuning.headline_words and not text.endswith(".")
 
 
@@ -166,5 +168,6 @@ def _length(element: Any) -> int:
     return len("".join(element.text_content().split()))
 
 
-def _text(element: Any) -> str:
+def element_line(element: Any) -> str:
+    """Return the text of an element in one line."""
     return one_line(element.text_content())

@@ -106,8 +106,11 @@ def _is_elsewhere(node: Node, own: Set[str]) -> bool:
 
 def types_of(node: Node) -> list[str]:
     """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
-    kinds = as_list(node.get("@type"))
-    return [_VOCABULARY.sub("", kind) for kind in kinds if isinstance(kind, str)]
+    return [
+        _VOCABULARY.sub("", kind)
+        for kind in as_list(node.get("@type"))
+        if isinstance(kind, str)
+    ]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -72,9 +72,8 @@ def tree_of(html: str) -> Any:
     import lxml.etree
     import lxml.html
 
-    parser = _parser(keeps_comments=False)
     try:
-        root = lxml.html.document_fromstring(html, parser=parser)
+        root = lxml.html.document_fromstring(html, parser=_parser(keeps_comments=False))
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
     without_readings(root)

@@ -69,7 +69,7 @@ def _repair(text: str) -> Iterator[Any]:
             value, end = decoder.raw_decode(clean, start.start())
             yield value
         except (ValueError, RecursionError):
-            failures = failures + 1
+            failures += 1
             end = start.end()
     if failures and _ARTICLE.search(text):
         yield {"@type": "Article", **dict(reversed(_MEMBER.findall(text)))}

@@ -33,8 +33,7 @@ _BY = re.compile(r"^(?:by|von|par|por|di|door)\s+", re.IGNORECASE)
 
 def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
     """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
-    people = as_list(head.article.get("author"))
-    yield list(map(name_of, people[:_AUTHORS]))
+    yield list(map(name_of, as_list(head.article.get("author"))[:_AUTHORS]))
     for name in _AUTHOR_NAMES:
         yield [head.meta.get(name)]
     yield [

@@ -8,11 +8,11 @@ import re
 from itertools import islice, product
 from typing import Any
 
-from aggregator.extract.html.boxes import hyphenated, names_in
+from aggregator.extract.html.boxes import element_line, hyphenated, names_in
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.split_body import line_key
 from aggregator.extract.plain.boilerplate import PATTERNS
-from aggregator.text.lines import count_words, fold_line, is_prose, one_line
+from aggregator.text.lines import count_words, fold_line, is_prose, word_list
 
 _LEAST_TITLE_WORDS = 3  # a shorter headline may be the name of a section (chosen)
 _LEAST_PROSE = (
@@ -32,16 +32,15 @@ _LEAD_NAME = re.compile(
     r"occhiello|sommario|catenaccio|linha-?fina|gravata|inleiding|ingress|manchet|perex|lid|zajawka|sapo)"
     r"(?:$|[-_ ]|text)"
 )
-_LEAD_ATTRIBUTES = ("class", "id", "itemprop", "data-testid", "data-component", "role")
-_LEAD_TAGS = ("p", "div", "section", "h2", "h3", "strong", "blockquote", "span")
+_LEAD_ATTRIBUTES = word_list("class id itemprop data-testid data-component role")
+_LEAD_TAGS = word_list("p div section h2 h3 strong blockquote span")
 
 
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     """Return the elements of further articles below that whose headline the page declares as its title."""
     declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]
     headlines = [
-        (heading, fold_line(one_line(heading.text_content())))
-        for heading in root.iter("h1", "h2")
+        (heading, fold_line(element_line(heading))) for heading in root.iter("h1", "h2")
     ]
     own = next(
         (
@@ -55,7 +54,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     if own is None:
         return []
     above_own = [own, *own.iterancestors()]
-    own_words = fold_line(one_line(own.text_content()))
+    own_words = fold_line(element_line(own))
     found: dict[Any, None] = {}
     for heading, words in headlines:
         above = [heading, *heading.iterancestors()]
@@ -82,7 +81,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
 
 
 def _has_prose(element: Any) -> bool:
-    prose = (p for p in element.iter("p") if is_prose(one_line(p.text_content())))
+    prose = (p for p in element.iter("p") if is_prose(element_line(p)))
     return sum(1 for _ in islice(prose, _LEAST_PROSE)) == _LEAST_PROSE
 
 
@@ -105,7 +104,7 @@ def page_numbers(root: Any) -> tuple[list[Any], bool]:
     for start in islice(starts, _MOST_PAGE_WORDS):
         whole = None
         for element in islice((start, *start.iterancestors()), _PAGER_LEVELS):
-            line = one_line(element.text_content())
+            line = element_line(element)
             if len(line) > _PAGER_CHARS:
                 break
             if number := _PAGE_NUMBER.fullmatch(line):
@@ -129,12 +128,12 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
     lead = ""
     for element in root.iter("h1", *_LEAD_TAGS):
         if element.tag == "h1":
-            is_below = fold_line(one_line(element.text_content())) in names
+            is_below = fold_line(element_line(element)) in names
             lead = "" if is_below else lead
             continue
         if not is_below or (lead and element.tag != "p"):
             continue
-        words = one_line(element.text_content())
+        words = element_line(element)
         if line_key(words) == first:
             break
         if not lead and _is_lead(element, words) and fold_line(words) not in names:
@@ -147,13 +146,16 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
 
 
 def _is_lead(element: Any, words: str) -> bool:
-    if not is_prose(words) or count_words(words) > _MOST_LEAD_WORDS:
-        return False
-    if sum(map(str.isdigit, words)) > _MOST_DIGITS * len(words):
-        return False  # a line of dates
-    if not _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES))):
-        return False
-    return element.find(".//a//*") is None and not any(
-        parent.tag in ("a", "aside", "nav", "footer")
-        for parent in element.iterancestors()
+    return (
+        is_prose(words)
+        and count_words(words) <= _MOST_LEAD_WORDS
+        # A line of dates has more
+        and sum(map(str.isdigit, words)) <= _MOST_DIGITS * len(words)
+        and _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES)))
+        is not None
+        and element.find(".//a//*") is None
+        and not any(
+            parent.tag in ("a", "aside", "nav", "footer")
+            for parent in element.iterancestors()
+        )
     )

@@ -54,7 +54,12 @@ def find_times(
     times = filter(None, _times_of_publication(head, zone, seen))
     published = next(times, None)
     if published is None:
-        published = next(filter(None, _doubtful_times(head, zone, seen)), None)
+        # Many pages show one time and call it that of a change, though they have not changed.
+        shown = (_shown_time(part, zone, seen) for part in _own_times(head.root))
+        # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
+        published = next(filter(None, shown), None) or parse_declared(
+            head.text("dateCreated", _CHARS), zone, seen
+        )
     elif published.precision == "day":
         # Another place may have the minute of that day, which some zone has in these hours of UTC.
         for time in times:
@@ -91,16 +96,6 @@ def _times_of_publication(
     for element in _own_times(head.root):
         if not _is_of_change(element):
             yield _shown_time(element, zone, seen)
-
-
-def _doubtful_times(
-    head: PageHead, zone: str | None, seen: datetime | None
-) -> Iterator[Published | None]:
-    # Many pages show one time and call it that of a change, though they have not changed.
-    for element in _own_times(head.root):
-        yield _shown_time(element, zone, seen)
-    # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
-    yield parse_declared(head.text("dateCreated", _CHARS), zone, seen)
 
 
 def _own_times(root: Any) -> list[Any]:

@@ -81,7 +81,8 @@ def day_of(match: Match) -> date | None:
     part = {name: text for name, text in match.groupdict().items() if text}
     year = int(part["y"]) if "y" in part else 2000 + int(part["yy"])
     if "s1" in part:
-        day, month = int(part["s1"]), int(part["s2"])
+        day = int(part["s1"])
+        month = int(part["s2"])
         if month > 12:
             day, month = month, day
         is_sure = day > 12 or day == month

@@ -86,7 +86,8 @@ def _read_moment(text: str) -> _Parts:
     date = next(iter(date_matches(before)), None)
     if match and not (date and _BETWEEN.fullmatch(before, date.end())):
         # The end is a date like a clock time ("22.11.26"), or words tell what the clock time means.
-        match, date = None, next(iter(date_matches(text)), None)
+        match = None
+        date = next(iter(date_matches(text)), None)
     day = day_of(date) if date else None
     if date is None or day is None:
         return None, None, None
@@ -100,7 +101,8 @@ def _read_moment(text: str) -> _Parts:
         hour = hour % 12 + (12 if "p" in match["half"].lower() else 0)
     if (hour, minute, second) == (24, 0, 0):
         # This is the end of the day (ISO 8601:2000).
-        day, hour = day + dt.timedelta(days=1), 0
+        day += dt.timedelta(days=1)
+        hour = 0
     clock = time_or_none(hour, minute, min(second, 59))
     name = (match["name"] or "").lower()
     zone = (

@@ -47,6 +47,9 @@ _LISTED = {
 
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
+_LISTED_BITS: dict[str, int] = {}
+for _name, _words in _LISTED.items():
+    _LISTED_BITS |= dict.fromkeys(_words.split(), _BITS[_name])
 # Every word has this bit, so that 0 means a word not looked at yet
 _READ = 1 << len(_COUNTED)
 
@@ -132,8 +135,8 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     words = len(numbers) - len(quoted_numbers)
     if words < LEAST_WORDS:
         return {}
-    marks = _marks().of(lexicon, numbers)
-    counts = _counts(marks, _marks().of(lexicon, quoted_numbers))
+    marks = _MARKS.of(lexicon, numbers)
+    counts = _counts(marks, _MARKS.of(lexicon, quoted_numbers))
     counts["questions"] = text.count("?") - quoted.count("?")
     figures = {name: math.log1p(100 * count / words) for name, count in counts.items()}
     ends = counts["questions"]
@@ -175,7 +178,7 @@ def _title_figures(title: str, written: list[str]) -> dict[str, float]:
 def _mark(written: str) -> int:
     """Return a bit for each figure that counts the word."""
     word = written.casefold().replace("’", "'")
-    mark = _READ | _listed_bits().get(word, 0)
+    mark = _READ | _LISTED_BITS.get(word, 0)
     if "'" in word and not word.endswith("'s"):
         mark |= _BITS["contractions"]
     if word in weekday_words():
@@ -187,18 +190,7 @@ def _mark(written: str) -> int:
     return mark
 
 
-@cache
-def _listed_bits() -> dict[str, int]:
-    """Return the bit of each word in _LISTED."""
-    bits: dict[str, int] = {}
-    for name, listed in _LISTED.items():
-        bits |= dict.fromkeys(listed.split(), _BITS[name])
-    return bits
-
-
-@cache
-def _marks() -> Column:
-    return Column(_mark)
+_MARKS = Column(_mark)
 
 
 @cache

@@ -250,13 +250,12 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    steps = pieces[:-1]
     if (
         first_pieces.has(words(pieces[0]))
         or (
             len(_ARROW.findall(path)) == len(pieces) - 1
             and not ends_sentence(path)
-            and all(count_words(step) <= 5 for step in steps)
+            and all(count_words(step) <= 5 for step in pieces[:-1])
             and any(map(is_section, pieces))
         )
         or (

@@ -63,12 +63,11 @@ def _byline_by_phrase(line: str) -> str | None:
     label, name = label_of(line)
     if label and label in phrases("bylines").whole:
         return _find_name(name)
-    line_words = words(line)
-    length = phrases("bylines").at(line_words)
+    length = phrases("bylines").at(words(line))
     name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
     parts = name.split()
     is_caseless = all(part.isalpha() and part.upper() == part.lower() for part in parts)
-    is_byline = bool(name) and (
+    is_byline = (
         _are_names(name)
         or words(name) in phrases("desks").whole
         or (2 <= len(parts) <= 4 and is_caseless)

@@ -71,7 +71,20 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     Most of its text stands under clock times and in sentences. A programme or timetable has short lines instead,
     in the order of the day and often on round minutes; a chronology in a report has other text around it.
     """
-    intro, clocks, bodies = _live_entries(paragraphs)
+    # The paragraphs before the first entry, and the clock time and the paragraphs of each entry
+    intro = []
+    clocks = []
+    bodies: list[list[str]] = []
+    for paragraph in paragraphs:
+        opening = clock_times.opening(paragraph)
+        if opening is not None:
+            clocks.append(opening.clock_minutes)
+            # An entry may end as it begins: "+++ 9.47 Uhr: ... +++"
+            bodies.append([paragraph[opening.end :].rstrip("+ ")])
+        elif bodies:
+            bodies[-1].append(paragraph)
+        else:
+            intro.append(paragraph)
     if len(bodies) < tuning.live_entries:
         return False
     words_by_entry = [sum(map(count_words, body)) for body in bodies]
@@ -94,23 +107,3 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     on = sum(step > 0 for step in steps)
     is_newest_first = back > on or (back == on and sum(steps) < 0)
     return not is_schedule or is_newest_first
-
-
-def _live_entries(
-    paragraphs: Sequence[str],
-) -> tuple[list[str], list[int], list[list[str]]]:
-    """Return the paragraphs before the first entry, and the clock time and the paragraphs of each entry."""
-    intro = []
-    clocks = []
-    bodies: list[list[str]] = []
-    for paragraph in paragraphs:
-        opening = clock_times.opening(paragraph)
-        if opening is not None:
-            clocks.append(opening.clock_minutes)
-            # An entry may end as it begins: "+++ 9.47 Uhr: ... +++"
-            bodies.append([paragraph[opening.end :].rstrip("+ ")])
-        elif bodies:
-            bodies[-1].append(paragraph)
-        else:
-            intro.append(paragraph)
-    return intro, clocks, bodies

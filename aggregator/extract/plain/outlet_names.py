@@ -70,7 +70,8 @@ def stands_in(outlet: str, line: str) -> bool:
 
     Case, punctuation, "&" and articles are ignored. A longer piece beside the name is a headline.
     """
-    name, pieces = _key(outlet), _PIECES.split(line)
+    name = _key(outlet)
+    pieces = _PIECES.split(line)
     return (
         bool(name)
         and all(

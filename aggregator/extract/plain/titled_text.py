@@ -65,9 +65,9 @@ def read_titled_text(
     title: str,
     *,
     headings: Sequence[str] = (),
-    is_dated: bool = True,
+    is_dated: bool,
     zone: str | None = None,
-    seen: datetime | None = None,
+    seen: datetime | None,
 ) -> SavedText:
     """Return the paragraphs of clean `text`, one a line, and the statements of the lines above the first.
 

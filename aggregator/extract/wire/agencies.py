@@ -116,7 +116,9 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
     names = names.strip(_MARKS)
     if not names or len(names) > _LIST_CHARS:
         return None
-    sure, weak, unnamed = set[str](), set[str](), False
+    sure = set[str]()
+    weak = set[str]()
+    unnamed = False
     for piece in [names] if _find_agency(names) else _SEPARATED.split(names):
         bare = piece.strip(_MARKS)
         agency = _find_agency(bare)
@@ -134,8 +136,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
-    names = filter(has.search, _exact())
-    return sorted(names, key=lambda name: (-len(name), name))
+    return sorted(filter(has.search, _exact()), key=lambda name: (-len(name), name))
 
 
 _LIST_CHARS = 90
@@ -177,8 +178,8 @@ def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.names:
-            known = _KnownAgency(canonical, doubtful=False)
-            table[normalize_marks(name).casefold()] = known
+            plain = normalize_marks(name).casefold()
+            table[plain] = _KnownAgency(canonical, doubtful=False)
     return table
 
 

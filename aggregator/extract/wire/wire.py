@@ -69,8 +69,9 @@ def find_wire(
             named = None if agency else agencies_named(normalize_marks(piece))
             if agency or named is not None:
                 agency = named.agency if named else agency
-                evidence = source.strip()
-                marks.append(Wire(agency=agency, evidence=evidence, kind="metadata"))
+                marks.append(
+                    Wire(agency=agency, evidence=source.strip(), kind="metadata")
+                )
                 break
     marks += by_credit(below[-tuning.end_lines :])
     marks += by_unlisted_dateline(first_paragraphs, outlet)

@@ -67,8 +67,8 @@ class CopyFinder:
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
         """Return the earlier articles that share words with this article, those with the most first."""
-        look_up = self._look_up(connection, incoming)
-        return [overlap.number for overlap in self._overlaps(look_up)]
+        overlaps = self._overlaps(self._look_up(connection, incoming))
+        return [overlap.number for overlap in overlaps]
 
     def revised(
         self,
@@ -143,8 +143,11 @@ class CopyFinder:
         ):
             self._index = None  # two indexes would take twice the memory
             after = first - reach - 1
-            rows = compared_articles.sketches_after(connection, after)
-            self._index = PassageIndex(reach=reach, after=after, rows=rows)
+            self._index = PassageIndex(
+                reach=reach,
+                after=after,
+                rows=compared_articles.sketches_after(connection, after),
+            )
             give_back_memory()
         return self._index
 
@@ -171,15 +174,12 @@ class CopyFinder:
         because an article that prints a version is a copy of the version.
         """
         tuning = self._tuning
-        if copied is None:
-            return filter_sketch(
-                whole, look_up.holders(other_than=number) < tuning.key_cap
-            )
-        most = tuning.key_cap if is_version else tuning.exact_checks
-        if is_copy and compared_articles.has_copies(
-            connection, copied, most, before=number
-        ):
-            return b""
-        return filter_sketch(
-            whole, look_up.holders(other_than=number) <= tuning.exact_checks
-        )
+        cap = tuning.key_cap
+        if copied is not None:
+            most = tuning.key_cap if is_version else tuning.exact_checks
+            if is_copy and compared_articles.has_copies(
+                connection, copied, most, before=number
+            ):
+                return b""
+            cap = tuning.exact_checks + 1
+        return filter_sketch(whole, look_up.holders(other_than=number) < cap)

@@ -144,7 +144,8 @@ class CopyMatch:
     @cached_property
     def same_page(self) -> str | None:
         """The first article under the same URL with the same text, or with a longer or shorter cut of it."""
-        own, tuning = self._own, self._tuning
+        own = self._own
+        tuning = self._tuning
         likely = rank_candidates(own, self._at_page, self._shares, tuning)
         for other in self._read(likely):
             if verdict(own, other, tuning) or verdict(other, own, tuning):

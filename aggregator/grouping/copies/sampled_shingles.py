@@ -122,7 +122,8 @@ class PassageIndex:
             raise ValueError(
                 f"a reach of {reach} articles is not between 1 and {MOST_REACH}"
             )
-        self._reach, self._after = reach, after
+        self._reach = reach
+        self._after = after
         # Where each bucket begins in `_entries`, and where the last bucket ends
         self._starts = np.zeros((1 << _BUCKET_BITS) + 1, np.int64)
         self._entries = np.empty(0, np.uint32)
@@ -181,7 +182,8 @@ class PassageIndex:
             np.repeat(hashes, list(map(len, places))),
             np.fromiter(chain(*places), np.uint32),
         )
-        self._fresh, self._fresh_count = {}, 0
+        self._fresh = {}
+        self._fresh_count = 0
 
     def _insert(self, hashes: Hashes32, places: Hashes32) -> None:
         """Insert entries, each at the end of its bucket."""

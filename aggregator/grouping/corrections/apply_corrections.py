@@ -1,4 +1,4 @@
-"""Corrections: an editor changes stories or storylines, and later decisions follow that.
+"""Corrections: an editor changes stories or storylines, and later decisions follow that; each can be undone.
 
 A correction is stored as constraints between articles (store/stories/corrections.py): the stories that an article
 must belong to, and must not. They apply when the articles are placed again. The changes of rows are stored, too,
@@ -6,19 +6,20 @@ for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
-from aggregator.grouping.corrections.corrected_stories import CorrectsStories
 from aggregator.grouping.corrections.correction_command import (
     CorrectionCommand,
     CorrectionResult,
 )
-from aggregator.grouping.corrections.undo_correction import CorrectionUndo
 from aggregator.grouping.storylines import NEAR, join_nearest, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
+from aggregator.grouping.write.story_writer import ChangesStories
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.store.stories import (
+    article_views,
     corrections,
     stored_articles,
     story_rows,
@@ -26,15 +27,17 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
+    ConstraintTable,
     CorrectionDetail,
     CorrectionKind,
     MovedArticle,
     Redirect,
 )
+from aggregator.stories.titles.title_text import clean_title
 
 
-class CorrectionHandler(CorrectsStories):
-    """Executes corrections."""
+class CorrectionHandler(ChangesStories):
+    """Executes corrections, and undoes them."""
 
     def carry_out(self, command: CorrectionCommand) -> CorrectionResult:
         """Execute a command. Raises UsageError if it is impossible; the caller then rolls the transaction back."""
@@ -47,7 +50,8 @@ class CorrectionHandler(CorrectsStories):
             None: self._undo,
         }
         result = kinds[command.kind](command)
-        constraints, connection = self._parts.constraints, self._connection
+        constraints = self._parts.constraints
+        connection = self._connection
         constraints.forget()
         if command.kind in ("split", "move"):
             # Each story gets the storyline that its articles are near to, as if they were placed now.
@@ -178,11 +182,15 @@ class CorrectionHandler(CorrectsStories):
             former |= storyline_rows.former_lines(self._connection, line)
         together = [article for story in ids for article in self._member_ids(story)]
         kept = unite_stories(self._connection, ids)
-        detail = CorrectionDetail(
-            storylines=tuple(former.items()),
-            words=f"put {', '.join(ids)} into the storyline {kept}",
+        return self._record(
+            "join",
+            CorrectionDetail(
+                storylines=tuple(former.items()),
+                words=f"put {', '.join(ids)} into the storyline {kept}",
+            ),
+            ids,
+            together=together,
         )
-        return self._record("join", detail, ids, together=together)
 
     def _leave(self, command: CorrectionCommand) -> CorrectionResult:
         story = self._live_id(command.stories[0])
@@ -197,26 +205,124 @@ class CorrectionHandler(CorrectsStories):
             if other != story
             for article in self._member_ids(other)
         ]
-        detail = CorrectionDetail(
-            storylines=tuple(former.items()),
-            words=f"took {story} out of the storyline {line}",
-        )
         return self._record(
             "leave",
-            detail,
+            CorrectionDetail(
+                storylines=tuple(former.items()),
+                words=f"took {story} out of the storyline {line}",
+            ),
             [story],
             leaving=self._member_ids(story),
             staying=staying,
         )
 
     def _undo(self, command: CorrectionCommand) -> CorrectionResult:
-        correction, changed = CorrectionUndo(self._parts, self._unit_of_work).undo(
-            command.undo
+        """Undo the correction with this number; None: the last correction in force."""
+        connection = self._connection
+        correction = corrections.to_undo(connection, command.undo)
+        detail = correction.detail
+        after = detail.moved[0].after if detail.moved else ""  # the same for all
+        source = story_rows.target_of(connection, after) or ""
+        returning = self._returning(detail, source)
+        # A later correction that concerns these articles must be undone first.
+        later = ConstraintTable(
+            corrections.all_constraints(connection, after=correction.correction_no)
         )
-        storyline_rows.put_back(self._connection, dict(correction.detail.storylines))
+        members = set(self._member_ids(source))
+        for target, moved in returning.items():
+            joined = set(self._member_ids(target))
+            moving = members
+            if source != detail.founded:
+                moving = {each.article for each in moved}
+            for article in sorted(moving):
+                linked = later.linked_articles(article)
+                if linked.together & (members - moving) or linked.apart & joined:
+                    latest = later.latest_correction(article)
+                    raise UsageError(
+                        f"the later correction {latest} also concerns article {article}; undo it first: "
+                        f"aggregator correct undo {latest}"
+                    )
         number = correction.correction_no
-        words = f"undid correction {number} ({correction.detail.words})"
+        corrections.undo(connection, number, self._unit_of_work.now)
+        for story, title_article in detail.titles:
+            for view in article_views.views_of(connection, [title_article]):
+                story_rows.show_title(
+                    connection, story, title_article, clean_title(view)
+                )
+        touched = set()
+        for target, moved in returning.items():
+            if source != target:
+                touched |= {source, self._put_back(detail, source, target, moved)}
+        changed = sorted({self._live_id(story) for story in touched})
+        storyline_rows.put_back(connection, dict(detail.storylines))
+        words = f"undid correction {number} ({detail.words})"
         return self._log(number, changed, words, undone=number)
+
+    def _returning(
+        self, detail: CorrectionDetail, source: str
+    ) -> dict[str, list[MovedArticle]]:
+        """Return the articles that are still in the story where the correction put them, by the former story.
+
+        Articles that are back already are included, since the change that brought them back may be undone, too.
+        """
+        assigned = stored_articles.assigned_stories(
+            self._connection, [moved.article for moved in detail.moved]
+        )
+        returning: dict[str, list[MovedArticle]] = {}
+        for moved in sorted(detail.moved, key=attrgetter("before")):
+            if assigned.get(moved.article) == source:
+                # A story merged for another reason: the articles return to its successor. A story whose articles
+                # were all forgotten is restored with these.
+                target = moved.before
+                if target not in detail.retired:
+                    target = story_rows.target_of(self._connection, target) or target
+                returning.setdefault(target, []).append(moved)
+        return returning
+
+    def _put_back(
+        self,
+        detail: CorrectionDetail,
+        source: str,
+        target: str,
+        moved: Sequence[MovedArticle],
+    ) -> str:
+        """Move articles back to a live story, or to a merged one that lives again; return their story."""
+        connection = self._connection
+        at_no = self._parts.window.last_change(connection)
+        for each in moved:  # before the move, which counts them
+            if each.evidence is not None:
+                article_writes.set_evidence(connection, each.article, each.evidence)
+        writer = self._writer
+        now = self._unit_of_work.now
+        is_revived = story_rows.target_of(connection, target) != target
+        if source == detail.founded and not is_revived:
+            # The whole story goes back, with the articles that joined it since.
+            story = writer.merge(
+                (target, source), at_no, "undone", bump=now, keeps=target
+            )
+        else:
+            articles = [each.article for each in moved]
+            story = writer.move(
+                articles, target, at_no, bump=now, is_revived=is_revived
+            )
+        former = [
+            redirect.story for redirect in detail.redirects if redirect.to == target
+        ]
+        story_rows.change_redirects(connection, former, story)
+        return story
+
+    def _live_id(self, story: str) -> str:
+        """Return the id of the story, or of its successor if it was merged. Raises UsageError."""
+        target = story_rows.target_of(self._connection, story)
+        if target is None:
+            raise UsageError(
+                f"there is no story {story}; `aggregator stories` lists them"
+            )
+        return target
+
+    def _member_ids(self, story: str) -> list[str]:
+        """Return the ids of the articles of a story, in the order of placing."""
+        return [each.id for each in stored_articles.members(self._connection, story)]
 
     def _titles(self, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Return these stories with the article of the headline, which an undo shows again."""

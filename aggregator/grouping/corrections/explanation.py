@@ -111,19 +111,20 @@ def explanation(
     """
     explained = _explained_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
-    view, evidence = explained.article, explained.evidence
-    original = None
-    if evidence.copy is not None:
-        original = reading.explained_article(evidence.copy.other)
+    view = explained.article
+    evidence = explained.evidence
     nosnippet = view.nosnippet
     passages: tuple[str, ...] = ()
-    if original is not None:
-        passages = shared_passages(view.text, original.article.text, _PASSAGES)
-        nosnippet = nosnippet or original.article.nosnippet
+    if evidence.copy is not None:
+        original = reading.explained_article(evidence.copy.other)
+        if original is not None:
+            passages = shared_passages(view.text, original.article.text, _PASSAGES)
+            nosnippet = nosnippet or original.article.nosnippet
     pair = None
     if other is not None:
-        second = _explained_article(reading, other)
-        pair = _pair(reading, explained, second, packer, all_tuning)
+        pair = _pair(
+            reading, explained, _explained_article(reading, other), packer, all_tuning
+        )
     rival = evidence.runner_up
     return Explanation(
         article=view.id,
@@ -202,12 +203,14 @@ def _pair(
     all_tuning: Tuning,
 ) -> PairExplanation:
     """Compare two articles by the pair model, in the present stream, and by the check of copies."""
-    first, second = explained.article, other.article
+    first = explained.article
+    second = other.article
     model = PairModel()
     tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
     row = reading.member(first.id)
-    left, right = PairArticle(row), PairArticle(reading.member(second.id))
+    left = PairArticle(row)
+    right = PairArticle(reading.member(second.id))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
     own = _names_beside(packer, first, left, right)
     others = _names_beside(packer, second, right, left)

@@ -113,5 +113,6 @@ def _pass_on(
         article_writes.change(connection, versions, version_of=original)
         # An excerpt of an article that does not exist is a report.
         as_report = {"role": "report"} if original is None else {}
-        ids = [copy.id for copy in others]
-        article_writes.change(connection, ids, copy_of=original, **as_report)
+        article_writes.change(
+            connection, [copy.id for copy in others], copy_of=original, **as_report
+        )

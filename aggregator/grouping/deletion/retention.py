@@ -84,7 +84,8 @@ class Retention:
     ) -> None:
         """Prepare the parts; `is_asked`: a `prune` command asked for it, which trusts the clock."""
         self._transactions = transactions
-        self._database, self._now = transactions.database, transactions.now
+        self._database = transactions.database
+        self._now = transactions.now
         self._plan = plan
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.grouping.pairs.pair_article import NEAREST, SCALED, Floats, PairArticle
+from aggregator.grouping.pairs.pair_article import (
+    NEAREST,
+    SCALED,
+    Floats,
+    PairArticle,
+    read_nearest,
+)
 from aggregator.grouping.pairs.pair_features import AT, GROUPS
 from aggregator.grouping.pairs.term_codec import Ints
 
@@ -25,7 +31,7 @@ def nearest_of(features: Floats) -> Ints:
     """Return the highest similarities of an article that has these features with others (`read_nearest`)."""
     similarities = _in_units(features[_are_near(features)])
     highest = np.sort(similarities, axis=0)[::-1][:NEAREST]
-    nearest = np.zeros((len(SCALED), NEAREST), dtype=np.int64)
+    nearest = read_nearest(None)
     nearest[:, : len(highest)] = highest.T
     return nearest
 

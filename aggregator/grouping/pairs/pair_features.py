@@ -36,35 +36,29 @@ from aggregator.grouping.pairs.term_codec import (
 )
 from aggregator.grouping.pairs.title_frames import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
+from aggregator.text.lines import word_list
 
 # The features that local scaling adds for each similarity (`neighbours.add_neighbours`)
 _SCALED_PARTS = ("above", "own_near", "other_near", "own_rank", "other_rank")
-# The features of each group; `explain` shows the share of a group, and the first feature as its value.
-GROUPS = {
-    "texts": ("stream_cosine", "all", "rare", "rare_shared", "text_rarest"),
-    "titles": (
-        "title_cosine", "title", "title_shared", "title_mass", "title_rarest", "title_in_lead_min",
-        "title_in_lead_max", "title_missing_min", "title_missing_max",
-    ),
-    "leads": (
-        "lead_cosine", "lead", "lead_shared", "lead_mass", "lead_rarest", "lead_missing_min",
-        "lead_missing_max",
-    ),
-    "names": ("names", "names_shared", "names_missing_min", "names_missing_max"),
-    "numbers": ("numu", "num", "numbers_apart"),
-    "title frame": (
-        "titles_in_order", "titles_moved", "titles_loose_min", "titles_loose_max", "numbers_swapped",
-        "names_swapped", "words_swapped",
-    ),
-    "days": ("days",),
-    "lengths": ("shorter_words", "longer_words", "shorter_title"),
-    "outlet and kind": ("same_outlet", "opinions"),
-    "contrast": (
-        "title_apart_min", "title_apart_max", "named_apart_min", "named_apart_max", "named_shared", "named",
-        "beside_shared", "beside_cosine", "beside_title", "counts_apart",
-    ),
-    "neighbours": tuple(map("_".join, product(SCALED, _SCALED_PARTS))),
+# The names of the features of each group
+_NAMES = {
+    "texts": "stream_cosine all rare rare_shared text_rarest",
+    "titles": "title_cosine title title_shared title_mass title_rarest title_in_lead_min title_in_lead_max "
+        "title_missing_min title_missing_max",
+    "leads": "lead_cosine lead lead_shared lead_mass lead_rarest lead_missing_min lead_missing_max",
+    "names": "names names_shared names_missing_min names_missing_max",
+    "numbers": "numu num numbers_apart",
+    "title frame": "titles_in_order titles_moved titles_loose_min titles_loose_max numbers_swapped names_swapped "
+        "words_swapped",
+    "days": "days",
+    "lengths": "shorter_words longer_words shorter_title",
+    "outlet and kind": "same_outlet opinions",
+    "contrast": "title_apart_min title_apart_max named_apart_min named_apart_max named_shared named "
+        "beside_shared beside_cosine beside_title counts_apart",
+    "neighbours": " ".join(map("_".join, product(SCALED, _SCALED_PARTS))),
 }  # fmt: skip
+# `explain` shows the share of a group, and its first feature as its value.
+GROUPS = {group: word_list(names) for group, names in _NAMES.items()}
 FEATURES = tuple(chain.from_iterable(GROUPS.values()))
 AT = {name: place for place, name in enumerate(FEATURES)}
 # Words with an idf above this value are rare in the stream (units of 1/IDF_UNITS).

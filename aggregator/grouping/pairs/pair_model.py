@@ -96,8 +96,11 @@ class PairModel:
         Raises msgspec.ValidationError for another format, ValueError for other features.
         """
         if trees is None:
-            shipped = files("aggregator.grouping.pairs") / "pair_trees.json"
-            trees = shipped.read_bytes()
+            trees = (
+                files("aggregator.grouping.pairs")
+                .joinpath("pair_trees.json")
+                .read_bytes()
+            )
         file = msgspec.json.decode(trees, type=TreeFile)
         if file.features != FEATURES:
             raise ValueError("the trees are of other features")

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.text import vocabulary
+from aggregator.text.lines import word_list
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint32]
 
-FIELDS = ("all", "title", "lead", "names", "num", "numu", "rare", "named")
+FIELDS = word_list("all title lead names num numu rare named")
 FIELD_COUNT = len(FIELDS)
 HASH_BITS = vocabulary.HASH_BITS
 HASHES = vocabulary.HASHES

@@ -149,8 +149,9 @@ class TermPacker:
         # `rare` has each word of the lead, if the common words of the language are known.
         rare = lead if vocabulary.knows_common else lead[:0]
         marks = vocabulary.name_marks(reading, len(lead_codes))
-        of_names = vocabulary.words_of_names(special["n"])
-        is_in_name = np.isin(lead_codes & HASH_MASK, of_names)
+        is_in_name = np.isin(
+            lead_codes & HASH_MASK, vocabulary.words_of_names(special["n"])
+        )
         # A title names its subject before a colon.
         before, colon, _ = title.partition(":")
         subject_words = len(word_tokens(before, vocabulary.language))

@@ -103,7 +103,8 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     for tag, start, end, other_start, other_end in aligned.get_opcodes():
         if tag != "replace":
             continue
-        kinds, others = own_kinds[start:end], other_kinds[other_start:other_end]
+        kinds = own_kinds[start:end]
+        others = other_kinds[other_start:other_end]
         if "n" in kinds and "n" in others:
             swapped["numbers"] += 1
         elif not {"N", "c"}.isdisjoint(kinds) and not {"N", "c"}.isdisjoint(others):
@@ -115,9 +116,7 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
         (Counter(title.keys) & Counter(other.keys)).total() - in_order,
         loose_min,
         loose_max,
-        swapped["numbers"],
-        swapped["names"],
-        swapped["words"],
+        **swapped,
     )
 
 

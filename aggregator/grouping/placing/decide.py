@@ -42,11 +42,8 @@ _REPRINT = 0.9
 class Decider(InTransaction):
     """Decides about new articles."""
 
-    def linked_stories(self, article: StoredArticle) -> tuple[str, ...]:
-        """Return the stories that corrections link a new article to."""
-        return self._constraints_of(article).must_link
-
-    def _constraints_of(self, article: StoredArticle) -> StoryConstraints:
+    def constraints_of(self, article: StoredArticle) -> StoryConstraints:
+        """Return the stories that corrections link an article to, or bar it from."""
         return self._parts.constraints.story_constraints(self._connection, article.id)
 
     def decide(
@@ -131,12 +128,13 @@ class Decider(InTransaction):
         row = story_rows.assigned_story(self._connection, other)
         if (
             row is None
-            or row.id in self._constraints_of(article).barred
+            or row.id in self.constraints_of(article).barred
             or not self._window.is_live(row.story_no, article.inbox_no)
         ):
             return None
-        live = self._window.story(row.story_no)
-        if is_reprint or is_within_window(article, live, self._parts.model.tuning):
+        if is_reprint or is_within_window(
+            article, self._window.story(row.story_no), self._parts.model.tuning
+        ):
             return row
         return None
 
@@ -163,9 +161,28 @@ class Decider(InTransaction):
 
         Return the article with its story, "" if it founds one, its role there, and the evidence.
         """
-        must_link, barred = self._constraints_of(article)
+        must_link, barred = self.constraints_of(article)
         if must_link:
-            return self._join_required(article, match.original, must_link[0])
+            # A correction requires this story.
+            story = must_link[0]
+            is_copy = match.original is not None and story in (
+                stored_articles.assigned_stories(
+                    self._connection, [match.original]
+                ).values()
+            )
+            role: Role = "copy" if is_copy else "report"
+            is_compared = not is_copy
+            if article.is_container:
+                role = "container"
+                row = story_rows.row_of(self._connection, story)
+                is_compared = is_compared and row.container_only
+            return replace(
+                article,
+                story=story,
+                role=role,
+                is_compared=is_compared,
+                evidence=Evidence(stage="correction"),
+            )
         if match.original is not None:
             original = self.story_of(match.original, article, is_reprint=is_reprint)
             if original is not None:
@@ -217,27 +234,6 @@ class Decider(InTransaction):
                     return [report.id]
         return []
 
-    def _join_required(
-        self, article: StoredArticle, original: str | None, story: str
-    ) -> StoredArticle:
-        """Return the article in the story that a correction requires."""
-        is_copy = original is not None and story in (
-            stored_articles.assigned_stories(self._connection, [original]).values()
-        )
-        role: Role = "copy" if is_copy else "report"
-        is_compared = not is_copy
-        if article.is_container:
-            role = "container"
-            row = story_rows.row_of(self._connection, story)
-            is_compared = is_compared and row.container_only
-        return replace(
-            article,
-            story=story,
-            role=role,
-            is_compared=is_compared,
-            evidence=Evidence(stage="correction"),
-        )
-
     def _story_of_updated(
         self, article: StoredArticle, updated: Sequence[str]
     ) -> StoryRow | None:
@@ -264,8 +260,12 @@ class Decider(InTransaction):
             for story in self._window.candidates(article)
             if story.id not in barred and is_open(article, story, model.tuning)
         ]
-        text = compared_articles.compared_text(article)
-        scored = comparison.scored(self._connection, compared, text, candidates)
+        scored = comparison.scored(
+            self._connection,
+            compared,
+            compared_articles.compared_text(article),
+            candidates,
+        )
         article = decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:
@@ -278,8 +278,7 @@ class Decider(InTransaction):
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
         """Return the numbers of the nearest other stories, and how near a placed article is to them."""
-        compared = PairArticle(article)
-        return self._by_score(article, compared, {article.story}).affinities
+        return self._by_score(article, PairArticle(article), {article.story}).affinities
 
     def _agreement(
         self,

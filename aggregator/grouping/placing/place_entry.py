@@ -74,8 +74,9 @@ class EntryPlacer(ChangesStories):
         if erased or is_elsewhere:
             return self._finish(waiting, clean, "unchanged", owner)
         if old is None:
-            source = self._sources.get(waiting.entry.source)
-            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
+            muted = self._parts.options.mutes.why(
+                waiting.entry, self._sources.get(waiting.entry.source), clean
+            )
             if muted is not None:
                 # The entry keeps its text, so that it can be queued again.
                 rejected.mute_entry(
@@ -117,14 +118,16 @@ class EntryPlacer(ChangesStories):
 
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
-        parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
+        parts = self._parts
+        unit_of_work = self._unit_of_work
+        number = waiting.inbox_no
         match = new.match
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
         self._separate_series(match.series, number)
         parts.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
-        while len(linked := self._decider.linked_stories(new.article)) > 1:
+        while len(linked := self._decider.constraints_of(new.article).must_link) > 1:
             self._writer.merge(linked[:2], number, "correction")
         article, story = self._decider.decide(new.article, match)
         article = parts.outlet_names.named(unit_of_work, article)

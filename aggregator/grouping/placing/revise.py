@@ -121,8 +121,9 @@ class Reviser(ChangesStories):
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
         if story is None:
-            second_look = SecondLook(self._parts, self._unit_of_work)
-            story = second_look.look_at(old.id, at_no=waiting.inbox_no)
+            story = SecondLook(self._parts, self._unit_of_work).look_at(
+                old.id, at_no=waiting.inbox_no
+            )
         return story
 
     def _join_original(
@@ -164,7 +165,8 @@ class Reviser(ChangesStories):
 
         `copied` is the article that it copies now, or excerpts if `is_copy` is false.
         """
-        connection, parts = self._connection, self._parts
+        connection = self._connection
+        parts = self._parts
         if old.outlet_key:
             if incoming.outlet_key != old.outlet_key:
                 incoming = replace(incoming, outlet_name=old.outlet_name)

@@ -123,7 +123,24 @@ class WhichArticle(InTransaction):
         if old is not None:
             known = self._with_key(waiting, prepared, incoming, old)
             if known is None:
-                return self._with_other_text(waiting, incoming, old)
+                # The entry is the next article at the keys of `old`, or an earlier article there that had its text.
+                said_before = stored_articles.with_text(
+                    self._connection, old.root_article, incoming.text_hash
+                )
+                if said_before is not None:
+                    return Again(article=said_before, has_news=False)
+                generation = old.generation + 1
+                incoming = replace(
+                    incoming,
+                    id=next_generation_id(old.root_article, generation),
+                    root_article=old.root_article,
+                    generation=generation,
+                )
+                match = self._find_copy(waiting, incoming)
+                article_writes.rekey(
+                    self._connection, old.id, incoming.id, is_authoritative=True
+                )
+                return New(article=incoming, match=match)
         else:
             match = self._find_copy(waiting, incoming)
             known = None
@@ -144,32 +161,9 @@ class WhichArticle(InTransaction):
         return self._take_over(waiting, incoming, known)
 
     def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
-        page = waiting.entry.url or waiting.page_url
-        return self._parts.copy_finder.find(self._connection, incoming, page)
-
-    def _with_other_text(
-        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
-    ) -> Answer:
-        """Make an entry the next article at the keys of `old`.
-
-        If an earlier article at these keys had its text, the entry is that article.
-        """
-        said_before = stored_articles.with_text(
-            self._connection, old.root_article, incoming.text_hash
+        return self._parts.copy_finder.find(
+            self._connection, incoming, waiting.entry.url or waiting.page_url
         )
-        if said_before is not None:
-            return Again(article=said_before, has_news=False)
-        incoming = replace(
-            incoming,
-            id=next_generation_id(old.root_article, old.generation + 1),
-            root_article=old.root_article,
-            generation=old.generation + 1,
-        )
-        match = self._find_copy(waiting, incoming)
-        article_writes.rekey(
-            self._connection, old.id, incoming.id, is_authoritative=True
-        )
-        return New(article=incoming, match=match)
 
     def _take_over(
         self, waiting: InboxEntry, incoming: StoredArticle, known: Again
@@ -179,7 +173,8 @@ class WhichArticle(InTransaction):
         That source must not keep the report of the outlet out, neither in the name of another outlet nor as a
         little-known source with other words.
         """
-        old, entry = known.article, waiting.entry
+        old = known.article
+        entry = waiting.entry
         if not entry.is_of_site or waiting.is_late_page:
             return known
         is_little_known = self._parts.stream.is_little_known(
@@ -292,7 +287,8 @@ class WhichArticle(InTransaction):
         Return None unless the feed of the article lists the text, with the same time, under other keys. The
         article may be listed at another address now, if the feed at the former address is not polled any more.
         """
-        connection, entry = self._connection, waiting.entry
+        connection = self._connection
+        entry = waiting.entry
         (old,) = stored_articles.stored_with(connection, "id", [other])
         listed = known_items_of(connection, entry.source).articles.values()
         if not _is_of_one_time(incoming, old, entry) or other in listed:

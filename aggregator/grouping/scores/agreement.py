@@ -146,8 +146,9 @@ class AgreementCheck:
         them an account of its own.
         """
         text = without_foreign_sentences(text, texts.values())
-        words = self._hashes(text.text, text.language)
-        beside = np.intersect1d(beside_title(compared), words)
+        beside = np.intersect1d(
+            beside_title(compared), self._hashes(text.text, text.language)
+        )
         parts = {
             other.id: self._comparison.article(other).parts[TEXT]
             for other in others

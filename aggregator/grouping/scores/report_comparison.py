@@ -186,8 +186,9 @@ class ReportComparison:
             )
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
-            reasons = self._reasons(*reasons_for[candidate.story.number])
-            candidates[place] = replace(candidate, reasons=reasons)
+            candidates[place] = replace(
+                candidate, reasons=self._reasons(*reasons_for[candidate.story.number])
+            )
         return candidates
 
     def reasons(
@@ -198,8 +199,9 @@ class ReportComparison:
         shift: float,
     ) -> tuple[Reason, ...]:
         """Return the reasons that add up to the mean score of an article with others, including `shift`."""
-        snapshot = self._stream.snapshot(connection)
-        pairs = self._compare(snapshot, self.article(article), others)
+        pairs = self._compare(
+            self._stream.snapshot(connection), self.article(article), others
+        )
         return self._reasons(pairs, shift)
 
     def _reasons(

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
+from aggregator.grouping.pairs.term_codec import heaviest, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
 from aggregator.grouping.window import mean_terms
 from aggregator.model.article import Article
@@ -49,9 +49,10 @@ def shared_terms(
         ids_of(mine), ids_of(theirs), return_indices=True
     )
     products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
-    folded = products * model.field_weights[ids >> HASH_BITS]
-    order = np.lexsort((ids, -folded))
-    return tuple(ids[order[:_SHARED_TERMS]].tolist())
+    shared = heaviest(
+        ids.astype(np.int64), products, model.field_weights, _SHARED_TERMS
+    )
+    return tuple(ids_of(shared).tolist())
 
 
 def decide(

@@ -124,16 +124,17 @@ class _Look:
             score, target = self._best_target(story, report, need)
             if target is None:
                 continue
-            move = ReportMove(
-                report=report,
-                source=story.id,
-                target=target.id,
-                own_score=present,
-                score=score,
-                need=need,
-                reports=tuple(target.reports),
+            self.changes.append(
+                ReportMove(
+                    report=report,
+                    source=story.id,
+                    target=target.id,
+                    own_score=present,
+                    score=score,
+                    need=need,
+                    reports=tuple(target.reports),
+                )
             )
-            self.changes.append(move)
             story.reports.remove(report)
             target.reports.insert(0, report)
 
@@ -216,9 +217,10 @@ class _Look:
 
     def _may_be_one(self, story: LiveStory, other: LiveStory) -> bool:
         tuning = self._tuning
-        if story.article_count + other.article_count > tuning.story_cap:
-            return False
-        if not self._lookup.may_merge(story, other):
+        if (
+            story.article_count + other.article_count > tuning.story_cap
+            or not self._lookup.may_merge(story, other)
+        ):
             return False
         # The nearest dates (inbox numbers if one has no dates) are within the window.
         if not story.dates or not other.dates:

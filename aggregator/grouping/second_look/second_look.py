@@ -98,8 +98,9 @@ class SecondLook(ChangesStories):
         and stories of one sender merged with a story of several. No other sender vouches for them.
         """
         connection = self._connection
-        pair = live_stories.find_live(connection, (kept, gone))
-        for story, other in permutations(pair, 2):
+        for story, other in permutations(
+            live_stories.find_live(connection, (kept, gone)), 2
+        ):
             has_standing, _ = _rank(story)
             if has_standing or _rank(story) >= _rank(other):
                 continue

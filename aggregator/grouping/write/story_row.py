@@ -65,12 +65,14 @@ class StoryRows(InTransaction):
         `before` is None for a new story. Headline and summary are chosen from the members `shown`. `derived` has
         the columns that follow from all members, if `members` are not all of them.
         """
-        unit_of_work, options = self._unit_of_work, self._parts.options
+        unit_of_work = self._unit_of_work
+        options = self._parts.options
         if derived is None:
             derived = story_rows.derived_columns(
                 members, options.families, container_only=container_only
             )
-        reports, reports_before = derived["report_count"], 0
+        reports = derived["report_count"]
+        reports_before = 0
         if before is not None and not before.container_only:
             reports_before = before.report_count
         chosen = headline(
@@ -115,8 +117,11 @@ class StoryRows(InTransaction):
                     after=row.title,
                     reason=chosen.reason,
                 )
-            story_cap = self._parts.model.tuning.story_cap
-            if before.article_count < story_cap <= row.article_count:
+            if (
+                before.article_count
+                < self._parts.model.tuning.story_cap
+                <= row.article_count
+            ):
                 unit_of_work.log(row.id, "full", articles=row.article_count)
             has_more = any(map(is_report, members)) and reports > reports_before
             if effect.bump != before.bumped_at and (

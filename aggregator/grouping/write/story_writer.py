@@ -17,12 +17,8 @@ from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
 
 
-class StoryWriter(InTransaction):
+class StoryWriter(StoryRows):
     """Writes stories: all decisions of placing, second look, corrections, forget, retention and recluster."""
-
-    @property
-    def _rows(self) -> StoryRows:
-        return StoryRows(self._parts, self._unit_of_work)
 
     def place(self, new: StoredArticle, joined: StoryRow | None) -> StoredArticle:
         """Write a new article into a story, or begin a story with it; return it with the id of the story.
@@ -54,7 +50,7 @@ class StoryWriter(InTransaction):
         is_dated = derived is not None or any(
             member.published is not None and member.id != new.id for member in members
         )
-        row = self._rows.write(
+        row = self.write(
             joined,
             self._placed_effect(new, joined, is_dated=is_dated),
             members=members,
@@ -126,8 +122,8 @@ class StoryWriter(InTransaction):
         founder = founder or moving[0].id
         split = replace(effect, founder=founder, others=(origin.id,), kind="split")
         if target is None:
-            founding = story_rows.foundings(connection, founder)
-            row = self._rows.write_all(None, replace(split, founding=founding), moving)
+            split = replace(split, founding=story_rows.foundings(connection, founder))
+            row = self.write_all(None, split, moving)
             article_writes.change(connection, articles, story=row.id)
         else:
             row = story_rows.row_of(connection, target)
@@ -137,10 +133,10 @@ class StoryWriter(InTransaction):
                     joined, article=founder, bump=max(effect.bump, row.bumped_at)
                 )
             article_writes.change(connection, articles, story=row.id)
-            self._rows.restate(row, joined)
+            self.restate(row, joined)
         # Both stories get their own subjects when they are rendered
         story_rows.erase_subjects(connection, [origin.id])
-        self._rows.restate(origin, effect)
+        self.restate(origin, effect)
         self._update_memory([origin, row])
         return row.id
 
@@ -187,7 +183,7 @@ class StoryWriter(InTransaction):
         )
         for loser in losers:
             article_writes.move_all(connection, loser.id, winner.id)
-        self._rows.restate(winner, effect)
+        self.restate(winner, effect)
         detail: dict[str, Any] = {"reason": reason, **scores} if reason else {}
         for loser in losers:
             # The loser has no articles any more; its id redirects permanently.
@@ -213,18 +209,17 @@ class StoryWriter(InTransaction):
         row = story_rows.row_of(self._connection, article.story)
         effect = Effect(at_no=at_no, bump=row.bumped_at)
         if is_news:
-            effect = replace(
-                effect,
-                bump=article.effective_at,
+            bump = article.effective_at
+            # The change stream then has the time of the text.
+            headlines_bump = "headline" in self._parts.options.bumps
+            effect = Effect(
+                at_no=at_no,
+                bump=self._unit_of_work.now if article.bump_by_clock else bump,
+                unbumped=bump if headlines_bump else None,
                 article=article.id,
                 is_whole=is_whole,
             )
-            if article.bump_by_clock:
-                effect = replace(effect, bump=self._unit_of_work.now)
-            # The change stream then has the time of the text.
-            if "headline" in self._parts.options.bumps:
-                effect = replace(effect, unbumped=article.effective_at)
-        self._rows.restate(row, effect)
+        self.restate(row, effect)
         self._update_memory([row])
         self._unit_of_work.log(row.id, "revised", article=article.id)
 
@@ -237,7 +232,7 @@ class StoryWriter(InTransaction):
         row = story_rows.row_of(connection, story)
         if members:
             at_no = max(member.inbox_no for member in members)
-            self._rows.restate(row, Effect(at_no=at_no, bump=row.bumped_at))
+            self.restate(row, Effect(at_no=at_no, bump=row.bumped_at))
         else:
             erased_rows.close_story(connection, row.id)
         self._update_memory([row])

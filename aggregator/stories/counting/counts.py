@@ -56,14 +56,16 @@ def counts(
     """
     table = shipped_families() if families is None else families
     texts = copy_groups(articles, origin_link)
-    known, strangers = set(), []
+    known = set()
+    strangers = []
     for text in [text for text in texts if any(map(is_report, text))] or texts:
         printer, origin = _printer_and_origin(text, table)
         if all(article.is_little_known for article in text):
             strangers.append((printer, origin, all(map(is_unconfirmed, text))))
         else:
             known.add(origin)
-    new, printers = set(), set()
+    new = set()
+    printers = set()
     for printer, origin, is_of_nobody in strangers:
         if not (known and is_of_nobody):
             new.add(origin)

@@ -19,6 +19,11 @@ from aggregator.stories.counting.copy_groups import (
 )
 from aggregator.stories.lexicon import is_correction
 
+# An article that is not a copy, with its copies, the oldest first
+OriginalWithCopies = tuple[ArticleView, list[ArticleView]]
+# The original of the current version, and the state of another version, by the ids of its articles
+_Replaced = dict[str | None, tuple[str, VersionState]]
+
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles that may tell news that no other article confirms.
@@ -37,8 +42,8 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
 def originals_with_copies(
     articles: Iterable[ArticleView],
-) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return the articles of `with_originals` that are not copies, each with its copies, the oldest first."""
+) -> list[OriginalWithCopies]:
+    """Return the articles of `with_originals` that are not copies, each with its copies."""
     ordered = sorted(
         articles, key=lambda article: (article.effective_at, article.inbox_no)
     )
@@ -84,7 +89,8 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
             links_out[original] = min(outside)
     linked = []
     for article in articles:
-        version, role = None, article.role
+        version = None
+        role = article.role
         link: str | None = originals[article.id]
         if link == article.id:
             link = links_out.get(link)
@@ -102,14 +108,14 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
 def replaced_versions(
     articles: Sequence[ArticleView],
-) -> dict[str | None, tuple[str, VersionState]]:
+) -> _Replaced:
     """Return the articles that have a replaced version of a text, with the original of the current version.
 
     The first version of a text is current until a later version takes over.
     """
     if all(article.version_of is None for article in articles):
         return {}
-    replaced: dict[str | None, tuple[str, VersionState]] = {}
+    replaced: _Replaced = {}
     for family in copy_groups(articles, lambda a: a.version_of or copy_link(a)):
         texts = sorted(copy_groups(family, text_link), key=_first_printed)
         current = texts[0]
@@ -119,7 +125,8 @@ def replaced_versions(
             if _takes_over(text, earlier):
                 current = text
                 earlier += text
-        original, since = original_of(current).id, _first_printed(current)
+        original = original_of(current).id
+        since = _first_printed(current)
         for text in texts:
             state: VersionState = "earlier" if _first_printed(text) < since else "other"
             if text is not current:

@@ -193,7 +193,7 @@ def title_candidates(
         chosen
         or [article for article in titled if article.role in COUNTED_ROLES]
         or [article for article in titled if article.role == "container"]
-        or list(titled)
+        or titled
     )
     chosen.sort(key=BY_TIME)
     newest = {speaker_of(article): article for article in chosen}
@@ -348,7 +348,8 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
 
     It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
     """
-    outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
+    outcomes = word_list(language, "outcomes")
+    pending = word_list(language, "pending")
     words = [word for word, _ in tokens(sentence, language)]
     return any(
         word in outcomes

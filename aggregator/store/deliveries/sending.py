@@ -16,6 +16,7 @@ from aggregator.store.deliveries.recipients import (
     failures_of,
 )
 from aggregator.store.tables import (
+    Values,
     read_rows,
     read_value,
     read_values,
@@ -134,7 +135,7 @@ def mark_failed(
     resumes_at: datetime,
 ) -> None:
     """Store a failed attempt. `next_at`: time of the next attempt; None: the delivery is given up."""
-    values: dict[str, Any] = {"next_attempt_at": next_at}
+    values: Values = {"next_attempt_at": next_at}
     if next_at is None:
         values = {"state": "given_up", "body": None, "done_at": now}
     _set(

@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
+    Row,
     has_rows,
     read_map,
     read_rows,
@@ -82,7 +83,7 @@ def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]
     return [_inbox_entry(row) for row in rows]
 
 
-def _inbox_entry(row: Row[Any]) -> InboxEntry:
+def _inbox_entry(row: Row) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)
         page = row.page and codecs.decompress_bytes(row.page)

@@ -7,13 +7,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
+    Row,
+    Values,
     insert_rows,
     lock_rows,
     read_row,
@@ -77,7 +79,7 @@ _HEALTH = word_list("""
 
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
-_AS_NEW: dict[str, Any] = {
+_AS_NEW: Values = {
     field.name: field.default for field in msgspec.structs.fields(Source)
 }
 # Reset of the failures of a source
@@ -163,7 +165,7 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     choose(connection, item.id, **values)
 
 
-def all_due(connection: Connection) -> list[Row[Any]]:
+def all_due(connection: Connection) -> list[Row]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
     columns = "id, next_due_at, failures, gone_count, interval_seconds"
     return read_rows(connection, f"SELECT {columns} FROM source")  # noqa: S608

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.urls import address_key
 from aggregator.store.intake.source_rows import (
@@ -19,7 +18,7 @@ from aggregator.store.intake.source_rows import (
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import read_rows, write_sql
+from aggregator.store.tables import Row, Values, read_rows, write_sql
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
@@ -46,7 +45,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
         configured.append(replace(new, id=id_))
     named = {new.id for new in configured}
     # The sources whose address the configuration file may have without a name
-    at: dict[str, Row[Any]] = {}
+    at: dict[str, Row] = {}
     for id_, row in before.items():
         is_nameless = row.id == source_id(row.kind, None, row.address)
         if id_ not in named and (row.origin == "config" or is_nameless):
@@ -68,7 +67,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     _give_way(connection)
 
 
-def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
+def _changes(old: Row, item: Source) -> Values:
     """Return the column values that make a source match the configuration file."""
     values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
     is_elsewhere = item.address not in _addresses(old)
@@ -119,7 +118,7 @@ def _give_way(connection: Connection) -> None:
             write_sql(connection, merged, other=other, id=row.id)
 
 
-def _addresses(row: Row[Any]) -> tuple[str, ...]:
+def _addresses(row: Row) -> tuple[str, ...]:
     """Return the address of a source, and the target of its permanent redirect."""
     return tuple(
         address for address in (row.address, row.redirected_url) if address is not None

@@ -25,6 +25,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
+    Values,
     article,
     entry,
     in_parts,
@@ -39,7 +40,7 @@ from aggregator.store.tables import (
 
 DeletedPart = Literal["text", "all"]
 
-_WITHOUT_TEXT: Final[dict[str, Any]] = {
+_WITHOUT_TEXT: Final[Values] = {
     "lead": "",
     "text": None,
     "html": None,
@@ -106,7 +107,7 @@ def delete_articles(
         connection, "DELETE FROM outlet_line WHERE article IN :numbers", numbers=numbers
     )
 
-    def without_text(row: RowMapping) -> dict[str, Any]:
+    def without_text(row: RowMapping) -> Values:
         changes = dict(_WITHOUT_TEXT)
         try:
             details = codecs.unpack(row["details"], ArticleDetails)

@@ -8,9 +8,8 @@ import msgspec
 from sqlalchemy import DefaultClause, Table, Text
 
 from aggregator.model.errors import ReadError
-from aggregator.store.maintenance.older_rows import Row, as_of_today
-from aggregator.store.maintenance.row_stream import Values
-from aggregator.store.tables import UtcTime, api_token, counter, metadata
+from aggregator.store.maintenance.older_rows import OlderRow, as_of_today
+from aggregator.store.tables import UtcTime, Values, api_token, counter, metadata
 
 # Counters of the full-text index; no export includes the index
 _INDEX_COUNTERS = ("searchable", "unindexed")
@@ -29,7 +28,7 @@ def as_json(table: Table, row: Values) -> Values:
     return row
 
 
-def check_row(table: str, given: Row) -> Values:
+def check_row(table: str, given: OlderRow) -> Values:
     """Convert a row of an export for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.

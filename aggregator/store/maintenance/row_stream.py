@@ -26,6 +26,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from aggregator.model.errors import ReadError
 from aggregator.store.search import index
 from aggregator.store.tables import (
+    Values,
     api_token,
     count_rows,
     counter,
@@ -42,7 +43,6 @@ PASSING = frozenset({"writer_lease"})
 LEFT_OUT = PASSING | frozenset({"command", "webhook", "outbox", "source_access"})
 AT_ONCE = 500  # rows of a batch
 
-Values = dict[str, Any]
 # Called with the number of further rows; may raise to stop
 Advance = Callable[[int], object]
 

@@ -6,13 +6,12 @@ or a split. Copies cause no change.
 
 from collections.abc import Collection, Iterable
 from itertools import takewhile
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import read_rows, read_structs, read_value
+from aggregator.store.tables import Row, read_rows, read_structs, read_value
 
 
 def following(
@@ -43,7 +42,7 @@ _CHANGES = """
 
 
 def _with_articles(
-    connection: Connection, selected: Iterable[Row[Any]]
+    connection: Connection, selected: Iterable[Row]
 ) -> tuple[Change, ...]:
     rows = list(selected)
     wanted = {row.article for row in rows if row.article is not None}

@@ -6,9 +6,9 @@ with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
@@ -29,6 +29,8 @@ from aggregator.store.read.story_filter import (
 )
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
+    Row,
+    Values,
     Where,
     read_set,
     read_value,
@@ -56,7 +58,7 @@ _AFTER = (
 
 def page(
     connection: Connection, wanted: StoryFilter, limit: int
-) -> tuple[list[Row[Any]], str | None]:
+) -> tuple[list[Row], str | None]:
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
     ids = [row.id for row in rows]
@@ -66,7 +68,7 @@ def page(
 
 def places(
     connection: Connection, wanted: StoryFilter, limit: int
-) -> tuple[list[Row[Any]], str | None]:
+) -> tuple[list[Row], str | None]:
     """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
@@ -77,7 +79,7 @@ def places(
     few = _few(connection, wanted, query)
     if few is not None:
         chosen.add("story.id IN :few", few=sorted(few))
-    place: dict[str, Any] = {}
+    place: Values = {}
     if wanted.after is not None:
         place = dict(zip(("bump", "number"), read_cursor(wanted.after), strict=True))
     step = limit + 1

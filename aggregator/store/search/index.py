@@ -6,9 +6,8 @@ row until it merges, so retention and `forget` merge the index; on PostgreSQL VA
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import INDEXED, fts5_row, tsvector_row
@@ -20,6 +19,7 @@ from aggregator.store.search.progress import (
     unindexed_to,
 )
 from aggregator.store.tables import (
+    Row,
     counter_value,
     read_rows,
     read_value,
@@ -131,7 +131,7 @@ def reindex_all(connection: Connection) -> None:
         set_counter(connection, name, last)
 
 
-def put(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert articles into the index, by their rows of INDEXED."""
     if connection.dialect.name == "sqlite":
         added = "INSERT INTO article_search(rowid, words) VALUES (:n, :w)"

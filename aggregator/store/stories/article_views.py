@@ -5,14 +5,14 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import Where, article, read_rows, stream_rows
+from aggregator.store.tables import Row, Where, article, read_rows, stream_rows
 
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
@@ -58,7 +58,7 @@ def view_of(whole: StoredArticle) -> ArticleView:
     return _view(columns, whole.read_details())
 
 
-def view(row: Row[Any]) -> ArticleView:
+def view(row: Row) -> ArticleView:
     """Return the view of a row from `view_columns`. `copy_of` is the match that was found at placing."""
     columns = row._mapping
     more = {"text": row.text} if "text" in columns else {}
@@ -142,9 +142,9 @@ def views_of_stories(
 
 def rows_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Row]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
-    by_story: dict[str, list[Row[Any]]] = {story_id: [] for story_id in sorted(stories)}
+    by_story: dict[str, list[Row]] = {story_id: [] for story_id in sorted(stories)}
     members = f"""
         SELECT {view_columns(*more)} FROM article WHERE story IN :stories ORDER BY effective_at, inbox_no
         """  # noqa: S608

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
@@ -16,6 +16,8 @@ from aggregator.model.prepared import BoilerplateLine, Verdict, Wire
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
+    Row,
+    Values,
     article,
     has_rows,
     read_map,
@@ -135,12 +137,12 @@ def members(connection: Connection, story: str) -> list[Article]:
     return list(map(of_row, read_rows(connection, placed, story=story)))
 
 
-def of_row(row: Row[Any]) -> Article:
+def of_row(row: Row) -> Article:
     """Return the article of a row of COLUMNS; by position, which is faster than by name."""
     return _article(dict(zip(Article.__struct_fields__, row, strict=True)))
 
 
-def _article(values: dict[str, Any]) -> Article:
+def _article(values: Values) -> Article:
     """Return an article that shares values with thousands of others in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:

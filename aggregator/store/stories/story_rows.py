@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,6 +11,7 @@ from aggregator.model.story import StoryName
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
+    Values,
     insert_rows,
     read_set,
     read_struct,
@@ -57,7 +57,7 @@ def derived_columns(
     families: Mapping[str, str] | None,
     *,
     container_only: bool,
-) -> dict[str, Any]:
+) -> Values:
     """Return the columns that follow from the articles of a story; `families`: see `counts`."""
     dated = [member.effective_at for member in members if member.published is not None]
     times = dated or [member.effective_at for member in members]
@@ -70,7 +70,7 @@ def derived_columns(
     }
 
 
-def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
+def with_another_copy(row: StoryRow, copy: Article) -> Values:
     """Return the columns that another copy like an earlier one changes; see `stored_articles.repeats_another`."""
     return {
         "article_count": row.article_count + 1,

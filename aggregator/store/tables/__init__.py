@@ -49,6 +49,8 @@ from aggregator.store.tables.source_tables import (
     source_access,
 )
 from aggregator.store.tables.statements import (
+    Row,
+    Values,
     Where,
     count_rows,
     counter_value,

@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     text,
 )
+from sqlalchemy import Row as SqlRow
 from sqlalchemy.types import TypeEngine
 
 from aggregator.store.tables.columns import UtcTime, metadata
@@ -37,6 +38,10 @@ _SINGLE = (str, int, bytes, float, type(None))
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 # A `*` of SELECT, not of count(*)
 _ALL_COLUMNS = re.compile(r"(?<!\()\*")
+
+# A row of a result, with an attribute for each column; and values by the names of columns or parameters
+Row = SqlRow[Any]
+Values = dict[str, Any]
 
 Value = TypeVar("Value")
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
@@ -207,7 +212,7 @@ class Where:
 def _results(
     connection: Connection,
     sql: str,
-    values: dict[str, Any],
+    values: Values,
     *,
     whole: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
@@ -248,7 +253,7 @@ class _Statement:
         self._is_ordered = _ALL_COLUMNS.search(text_.text) is not None
 
     def execute(
-        self, connection: Connection, values: Mapping[str, Any], options: dict[str, Any]
+        self, connection: Connection, values: Mapping[str, Any], options: Values
     ) -> CursorResult[Any]:
         """Execute it; the first result shows the order of its columns.
 
@@ -274,7 +279,7 @@ def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
         )
     )
     # Views show `story.bumped_at` by this name
-    typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
+    typed: Values = {"updated": UtcTime()} if " AS updated" in sql else {}
     has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
     has_all_columns = _ALL_COLUMNS.search(sql) is not None
     for table in metadata.tables.values() if has_rows else ():

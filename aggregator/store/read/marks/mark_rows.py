@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
+    Row,
     insert_rows,
     read_map,
     read_mark,
@@ -71,7 +72,7 @@ def reader_named(connection: Connection, name: str) -> Reader | None:
 
 
 def with_marks(
-    connection: Connection, who: Reader, rows: Sequence[Row[Any]]
+    connection: Connection, who: Reader, rows: Sequence[Row]
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     numbers = [row.story_no for row in rows]
@@ -115,7 +116,7 @@ def written_labels(labels: Iterable[str]) -> str | None:
     return "\n".join(sorted(labels)) or None
 
 
-def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
+def places_of(connection: Connection, ids: Collection[str]) -> list[Row]:
     """Return the places of these stories, as `story_list.places` does, in any order."""
     return read_rows(
         connection,
@@ -124,7 +125,7 @@ def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
     )
 
 
-def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row]:
     """Return the places of the live stories with these numbers, or of their successors, each once."""
     places = "SELECT story_no, id, bumped_at, redirect_to FROM story"
     rows = read_rows(
@@ -224,7 +225,7 @@ def drop_empty_marks(connection: Connection, who: Reader) -> None:
 _MOST_MERGES = 5000
 
 
-def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
+def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row]:
     """Return the newest merges since the reader's last visit, the newest first."""
     return read_rows(
         connection,
@@ -287,7 +288,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
     )
 
 
-def _was_read(connection: Connection, merge: Row[Any], read_to: datetime) -> bool:
+def _was_read(connection: Connection, merge: Row, read_to: datetime) -> bool:
     """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
     bumped = read_value(
         connection,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
@@ -46,6 +46,7 @@ from aggregator.store.read.marks.story_streams import (
 )
 from aggregator.store.tables import (
     JOIN_SOURCE,
+    Values,
     count_rows,
     counter_value,
     read_lists,
@@ -165,7 +166,7 @@ class ReadMarks:
         Raises UsageError for too many starred or labelled stories, or too many labels.
         """
         added = {label for label, is_added in labels.items() if is_added}
-        changes: dict[str, Any] = {}
+        changes: Values = {}
         if read is not None:
             changes["is_read"] = read
         if starred is not None:

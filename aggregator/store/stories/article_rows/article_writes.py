@@ -14,6 +14,7 @@ from aggregator.store.intake.known_item_rows import forget_items_of
 from aggregator.store.stories.article_rows.compared_articles import insert_sketches
 from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
+    Values,
     affinity,
     article,
     has_rows,
@@ -56,7 +57,7 @@ def insert_affinities(
     insert_rows(connection, affinity, rows)
 
 
-def _columns_of(whole: StoredArticle) -> dict[str, Any]:
+def _columns_of(whole: StoredArticle) -> Values:
     columns = {name: getattr(whole, name) for name in _PLAIN}
     return columns | {"outlet": whole.outlet_key}
 

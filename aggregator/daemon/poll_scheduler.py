@@ -137,6 +137,7 @@ class PollScheduler:
                 started = time.monotonic()
                 polled = self._pollers[source.kind](source)
                 seconds = time.monotonic() - started
+                name = polled.name or source.shown_name
                 if polled.accepted:
                     self._arrived()
                 if polled.problem is not None:
@@ -144,12 +145,7 @@ class PollScheduler:
                         source.health == "failing" and not polled.succeeded
                     )
                     level = logging.DEBUG if is_repeat else logging.WARNING
-                    line = (
-                        level,
-                        "%s: %s",
-                        polled.name or source.shown_name,
-                        polled.problem,
-                    )
+                    line = level, "%s: %s", name, polled.problem
                     if polled.succeeded:
                         log.log(
                             *line,
@@ -160,7 +156,6 @@ class PollScheduler:
                             *line, extra={"event": "poll_failed", "source": source.id}
                         )
                 if polled.succeeded:
-                    name = polled.name or source.shown_name
                     if source.health == "failing":
                         log.info(
                             "%s works again",

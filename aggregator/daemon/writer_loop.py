@@ -32,14 +32,6 @@ log = logging.getLogger(__name__)
 # After the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-# The tables are of another version, the file was replaced, or another daemon writes it.
-_ENDING_ERRORS = (
-    DatabaseTooNewError,
-    DatabaseOutdatedError,
-    DatabaseReplacedError,
-    AnotherDaemonError,
-)
-
 
 class WriterLoop(WriterWork):
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
@@ -93,7 +85,13 @@ class WriterLoop(WriterWork):
                         extra={"event": "writer_lease_lost"},
                     )
                     self.services.lock.release()
-                except _ENDING_ERRORS:
+                except (
+                    DatabaseTooNewError,
+                    DatabaseOutdatedError,
+                    DatabaseReplacedError,
+                    AnotherDaemonError,
+                ):
+                    # The tables are of another version, the file was replaced, or another daemon writes it.
                     raise
                 except (AggregatorError, OSError) as error:
                     # The file that is one too many to open may belong to the program: a table of words, a module.

@@ -128,7 +128,8 @@ class WriterWork:
         self._written_version = None
         self.services.lock.check()
         trouble = self._write()
-        self._written_version = version if trouble is None else None
+        if trouble is None:
+            self._written_version = version
         return trouble
 
     def _write(self) -> AggregatorError | None:

@@ -15,7 +15,6 @@ from aggregator.sources.fetch.posting import PostResult
 # The process may take this long to start and load Apprise on a busy machine (0.5 s on a quiet machine).
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
-_MODULE = "aggregator.deliver.apprise_process"
 
 
 class Notice(NamedTuple):
@@ -52,8 +51,8 @@ class AppriseRunner:
             with self._lock:
                 if self._stopped.is_set():
                     return PostResult(status=None, problem="stopped", is_stopped=True)
-                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
-                    [sys.executable, "-P", "-m", _MODULE],
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "aggregator.deliver.apprise_process"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

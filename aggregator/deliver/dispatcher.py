@@ -181,8 +181,11 @@ class WebhookDispatcher:
         ids = {change.story for change in changes}
         if story_filter is not None:
             ids = matching_stories(connection, story_filter, ids)
-        recent = [change for change in changes if change.story in ids]
-        recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
+        recent = [
+            change
+            for change in changes
+            if change.story in ids and change.at - change.updated <= digests.OLD_NEWS
+        ]
         if isinstance(hook, webhook_settings.Notification):
             stories = {change.story for change in recent}
             announced = outbox.announced_stories(connection, hook.name, stories)
@@ -198,8 +201,5 @@ class WebhookDispatcher:
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}
         sent = outbox.already_sent(connection, hook.name, merged)
-        chosen = {change.n: change for change in recent}
-        for merge in merges:
-            if sent.intersection(merge.others):
-                chosen[merge.n] = merge
-        return sorted(chosen.values(), key=lambda change: change.n)
+        recent += [merge for merge in merges if sent.intersection(merge.others)]
+        return [change for change in changes if change in recent]

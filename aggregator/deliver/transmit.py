@@ -19,8 +19,6 @@ from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.source_limits import net_tuning
 
-_JSON = {"content-type": "application/json"}
-
 
 class WebhookTuning(FrozenStruct):
     """Section `webhooks` of config/tuning.yaml, which states units and origins."""
@@ -84,13 +82,12 @@ class Transmitter:
         """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
         match recipient, message:
             case Webhook(), bytes():
-                headers = {name.lower(): text for name, text in recipient.headers}
+                headers = {"content-type": "application/json"}
+                headers |= {name.lower(): text for name, text in recipient.headers}
                 signed = signed_headers(
                     recipient.key, id_, int(now.timestamp()), message
                 )
-                return self._poster.post(
-                    recipient.url, message, _JSON | headers | signed
-                )
+                return self._poster.post(recipient.url, message, headers | signed)
             case DigestReader(), Notice():
                 url = f"{recipient.url}&%2BX-Delivery={id_}"
                 return self._apprise.send(url, message)
@@ -100,5 +97,5 @@ class Transmitter:
 
     def close(self) -> None:
         """Stop sending at once, also a request that is under way."""
-        for part in (self._poster, self._apprise):
-            part.close()
+        self._poster.close()
+        self._apprise.close()

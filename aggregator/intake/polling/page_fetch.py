@@ -43,20 +43,18 @@ _STORE_PAUSE_SECONDS = 0.5
 # ... up to this maximum, because a daemon that stops waits for it (chosen, all three).
 _STORE_PAUSE_MAX_SECONDS = 5.0
 # After these causes the page would not come later, either.
-_FINAL = frozenset(
-    {
-        "refused",
-        "redirect",
-        "address",
-        "too_large",
-        "encoding",
-        "robots",
-        "http 404",
-        "http 410",
-    }
+_FINAL = (
+    "refused",
+    "redirect",
+    "address",
+    "too_large",
+    "encoding",
+    "robots",
+    "http 404",
+    "http 410",
 )
 # The server refuses this client; the page may exist.
-_BLOCKED = frozenset({401, 403, 407, 429, 451})
+_BLOCKED = (401, 403, 407, 429, 451)
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
 

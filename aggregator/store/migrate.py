@@ -27,8 +27,6 @@ from aggregator.store.engine.open_file import hand_over, make_folder
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.tables import VIEWS, metadata, read_value
 
-# Server encodings that can store any text
-_ENCODINGS = ("UTF8", "SQL_ASCII")
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
@@ -49,11 +47,6 @@ def _revisions_in(folder: Path) -> tuple[str, ...]:
 def _revisions() -> tuple[str, ...]:
     """Return all revisions, oldest first: the prefixes of the file names (0033_baseline.py)."""
     return _revisions_in(migrations_folder())
-
-
-def is_known(revision: str) -> bool:
-    """Whether this program can upgrade the revision, or has it."""
-    return revision in _revisions()
 
 
 def is_newer(revision: str) -> bool:
@@ -201,7 +194,7 @@ def refuse_unfit_server(database: Database, connection: Connection) -> None:
     if not connection.execute(schema).scalar_one():
         raise not_allowed(database.url)
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
-    if encoding not in _ENCODINGS:
+    if encoding not in ("UTF8", "SQL_ASCII"):  # these can store any text
         raise ConfigError(
             f"{_name_of(database)} has the encoding {encoding}, which has no signs for most languages; make "
             "another one: createdb --encoding UTF8 --template template0 NAME"
@@ -224,7 +217,7 @@ def check(database: Database) -> None:
 
 def refuse_unknown(what: str, revision: str | None) -> None:
     """Raise DatabaseTooNewError or ConfigError for a database or backup that this program cannot upgrade."""
-    if revision is None or is_known(revision):
+    if revision is None or revision in _revisions():
         return
     if is_newer(revision):
         raise DatabaseTooNewError(

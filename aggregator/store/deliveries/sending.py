@@ -50,7 +50,10 @@ def next_due(
         due = f"{_MAY_BE_NEXT} AND next_attempt_at <= :now ORDER BY change LIMIT 1"
         if resumes_at is None or resumes_at <= now:
             for row in read_rows(
-                connection, f"SELECT {_SENT} {due}", name=name, now=now
+                connection,
+                f"SELECT webhook, change, id, story, body, attempts, first_attempt_at {due}",
+                name=name,
+                now=now,
             ):
                 body = row.body and codecs.decompress_bytes(row.body)
                 return Delivery(**{**row._mapping, "body": body})
@@ -63,7 +66,6 @@ def next_due(
     return None
 
 
-_SENT = "webhook, change, id, story, body, attempts, first_attempt_at"
 # No earlier delivery of its story waits.
 _MAY_BE_NEXT = """
     FROM outbox WHERE webhook = :name AND state = 'waiting' AND NOT EXISTS (

@@ -243,8 +243,6 @@ def has_gathered(connection: Connection) -> bool:
 _PAGES_A_TURN = 10
 # Pages of a source whose last pages were slow: more would hold the others for half a minute.
 _SLOW_PAGES_A_TURN = 1
-_NO_SOURCE = ""  # an empty list would select nothing
-
 
 # A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
 # windows, so that forms of series and frequencies of words have what they need).
@@ -275,7 +273,7 @@ def put_in_order(
         ) AS pages
         WHERE place > CASE WHEN source IN :slow THEN {_SLOW_PAGES_A_TURN} ELSE {_PAGES_A_TURN} END GROUP BY article
         """,  # noqa: S608
-        slow=[*slow, _NO_SOURCE],
+        slow=[*slow, ""],  # an empty list would select nothing
     )
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:

@@ -76,16 +76,16 @@ def source_id(kind: str, name: str | None, address: str) -> str:
 _HEALTH = word_list("""
     failures failing_since health health_cause gone_count gone_since merged_into
 """)
-
-_SEEN = "etag", "last_modified", "body_hash"
-_MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
+_WHERE = word_list("""
+    etag last_modified body_hash redirected_url moved_to moved_count moved_since move_confirmed
+""")
 _AS_NEW: Values = {
     field.name: field.default for field in msgspec.structs.fields(Source)
 }
 # Reset of the failures of a source
 AFRESH = {name: _AS_NEW[name] for name in _HEALTH}
 # Reset of a source whose address changed
-ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
+ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in _WHERE}
 
 
 def restart_merged_sources(connection: Connection) -> None:

@@ -20,8 +20,6 @@ from aggregator.store.intake.source_rows import (
 )
 from aggregator.store.tables import Row, Values, read_rows, write_sql
 
-_OURS = ("refused", "address")  # causes that a changed configuration may have removed
-
 
 def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the stored sources match the configuration file; sources that it dropped are paused.
@@ -77,7 +75,8 @@ def _changes(old: Row, item: Source) -> Values:
         values |= {"redirected_url": None, "host": host_of(item.address)}
     if is_elsewhere or old.interval_seconds > item.interval_seconds:
         values["next_due_at"] = min(old.next_due_at, item.next_due_at)
-    if (old.health_cause or "").startswith(_OURS):
+    # A changed configuration may have removed these causes.
+    if (old.health_cause or "").startswith(("refused", "address")):
         values["next_due_at"] = item.next_due_at
     return values
 

@@ -36,9 +36,6 @@ from aggregator.store.tables import (
 )
 from aggregator.text.language import primary_tag
 
-# Programs before version 0.1 gave a copy the kind of its original, with this evidence
-_COPIED_KIND = "copy of "
-
 
 def first_seen_since(connection: Connection, since: datetime | None) -> int:
     """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
@@ -129,7 +126,8 @@ def _clean_article(row: Any) -> CleanArticle:
         details = replace(details, wire=None)
     kind = row.kind
     kind_evidence = row.kind_evidence
-    if kind_evidence and kind_evidence.startswith(_COPIED_KIND):
+    # Programs before version 0.1 gave a copy the kind of its original, with this evidence.
+    if kind_evidence and kind_evidence.startswith("copy of "):
         kind = "report"
         kind_evidence = None
     published = row.published and Published(

@@ -49,11 +49,8 @@ _STEP = 500
 _STEP_OF_MUTES = 100
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
-# SQL text for stories in the order of a list, and for those after a story with this bump and number
+# SQL text for stories in the order of a list
 NEWEST_FIRST = "ORDER BY story.bumped_at DESC, story.story_no DESC"
-_AFTER = (
-    "story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)"
-)
 
 
 def page(
@@ -89,7 +86,11 @@ def places(
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        after = f"AND {_AFTER}" if place else ""
+        after = ""
+        if place:
+            after = """
+                AND story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)
+                """
         rows = chosen.read_rows(
             connection,
             f"""

@@ -39,19 +39,21 @@ def rank_matches(
         return numbers
     if connection.dialect.name == "sqlite":
         wanted = set(numbers)
+        # From the lowest matching number on, because for single numbers FTS5 would restart the query for each
         best = read_values(
-            connection, _RANKED_BY_FTS5, match=match.loose, lowest=numbers[-1]
+            connection,
+            """
+            SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest
+            ORDER BY rank, rowid DESC
+            """,
+            match=match.loose,
+            lowest=numbers[-1],
         )
         return [number for number in best if number in wanted]
     asked = {"match": match.loose, "numbers": numbers}
     return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
 
 
-# The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
-_RANKED_BY_FTS5 = (
-    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest "
-    "ORDER BY rank, rowid DESC"
-)
 _RANKED_BY_TSQUERY = text(
     "SELECT n FROM article_search WHERE n = ANY(:numbers) "
     "ORDER BY ts_rank(words, CAST(:match AS tsquery)) DESC, n DESC"
@@ -108,9 +110,17 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
         ]
         for start, end in pairwise([*starts, len(ordered)]):
             upper, lower = ordered[start], ordered[end - 1]
+            # For single numbers FTS5 would restart the query for each
             matches.update(
                 read_values(
-                    connection, _IN_RANGE, match=match.strict, lower=lower, upper=upper
+                    connection,
+                    """
+                    SELECT rowid FROM article_search
+                    WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper
+                    """,
+                    match=match.strict,
+                    lower=lower,
+                    upper=upper,
                 )
             )
         return matches & set(ordered)
@@ -119,16 +129,19 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     return matches
 
 
-# The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
-_IN_RANGE = "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
-
-
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
     if connection.dialect.name == "sqlite":
         return read_values(
-            connection, _NEWEST_IN_FTS5, match=match, floor=floor, limit=limit
+            connection,
+            """
+            SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor
+            ORDER BY rowid DESC LIMIT :limit
+            """,
+            match=match,
+            floor=floor,
+            limit=limit,
         )
     last = read_value(connection, "SELECT max(n) FROM article_search") or 0
     for span, bits in SPANS.items():
@@ -141,10 +154,6 @@ def _newest(
     return read_values(connection, _NEWEST_BY_TSQUERY, match=match, limit=limit)
 
 
-_NEWEST_IN_FTS5 = (
-    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
-    "ORDER BY rowid DESC LIMIT :limit"
-)
 # "+ 0": do not use the primary key, which would read the words of articles until enough match.
 _NEWEST_BY_TSQUERY = """
     SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit

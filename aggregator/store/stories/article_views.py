@@ -17,12 +17,11 @@ from aggregator.store.tables import Row, Where, article, read_rows, stream_rows
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
 
-# Fields that are not the column of their name
-_OWN_FORM = frozenset({"outlet", "text", "html", "evidence"})
+# Fields that are the column of their name
 _SAME = [
     name
     for name in ArticleView.__struct_fields__
-    if name in article.c and name not in _OWN_FORM
+    if name in article.c and name not in ("outlet", "text", "html", "evidence")
 ]
 _OF_DETAILS = sorted(
     {*ArticleView.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*_SAME}

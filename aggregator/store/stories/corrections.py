@@ -99,8 +99,7 @@ class ConstraintTable:
 
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# These two kinds constrain storylines; their constraints have a prefix in the rows
-_OF_STORYLINES = frozenset({"join", "leave"})
+# The prefix of constraints of storylines, in the rows
 _PREFIX = "storyline "
 
 
@@ -167,7 +166,7 @@ def add(
     text = msgspec.json.encode(detail).decode()
     values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
     insert_rows(connection, correction, [values])
-    prefix = _PREFIX if kind in _OF_STORYLINES else ""
+    prefix = _PREFIX if kind in ("join", "leave") else ""
     for relation, side, ids in (
         ("together", 0, together),
         ("apart", 0, leaving),

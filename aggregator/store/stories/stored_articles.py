@@ -112,16 +112,13 @@ _OWN_FORM = {
 }
 
 
-_READ_WHERE_NEEDED = frozenset({"evidence", "html"})
-
-
 def _columns_for(shape: type[Article]) -> str:
-    """Return the columns of the fields of an article; others are read where they are needed."""
+    """Return the columns of the fields of an article; evidence and HTML are read where they are needed."""
     columns = []
     for name in shape.__struct_fields__:
         if name in _OWN_FORM:
             columns.append(_OWN_FORM[name])
-        elif name in article.c and name not in _READ_WHERE_NEEDED:
+        elif name in article.c and name not in ("evidence", "html"):
             columns.append(f"article.{name}")
     return ", ".join(columns)
 

@@ -87,8 +87,11 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 
 
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
-_FOUNDING = ("story_no", "id", "founding_article", "founding_no")
-_CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
+_CHANGING = [
+    name
+    for name in StoryRow.__struct_fields__
+    if name not in ("story_no", "id", "founding_article", "founding_no")
+]
 
 
 def shown_columns(shape: type[FrozenStruct]) -> str:

@@ -115,7 +115,13 @@ def _overdue(
     before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None
-    for source, number in read_rows(connection, _OVERDUE, before=before):
+    overdue = f"""
+        SELECT source, count(*) AS number FROM (
+          SELECT source FROM entry
+          WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
+        ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
+        """  # noqa: S608
+    for source, number in read_rows(connection, overdue, before=before):
         entries = pluralise(number, "entry", "entries")
         name = _name_of(connection, source)
         return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
@@ -183,10 +189,4 @@ _STATES = """
     """
 # States of sources that are not polled, or not yet
 _NOT_POLLED = ("new", "paused", "merged")
-_OVERDUE = f"""
-    SELECT source, count(*) AS number FROM (
-      SELECT source FROM entry
-      WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
-    ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
-    """  # noqa: S608
 _IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"

@@ -68,11 +68,6 @@ NO_LABELS: Mapping[str, bool] = MappingProxyType({})
 View = Literal["unread", "saved"]
 VIEWS: tuple[str, ...] = get_args(View)
 
-_FOLDERS = f"""
-    SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
-    WHERE story IN :ids AND source.folder <> ''
-    """  # noqa: S608
-
 
 class ReadMarks:
     """The readers of a database. Thread-safe, because it has no state."""
@@ -242,7 +237,11 @@ class ReadMarks:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
         with self._database.read() as connection:
             founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
-            return founded, read_lists(connection, _FOLDERS, ids=ids)
+            folders = f"""
+                SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
+                WHERE story IN :ids AND source.folder <> ''
+                """  # noqa: S608
+            return founded, read_lists(connection, folders, ids=ids)
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, by folder and name; without their health."""

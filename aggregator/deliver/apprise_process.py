@@ -12,7 +12,7 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -59,8 +59,8 @@ class _Problems(logging.Handler):
 class _Guard:
     """An audit hook that refuses connections to private addresses, and other processes."""
 
-    def __init__(self, exceptions: Iterable[public_addresses.Network]) -> None:
-        self._exceptions = tuple(exceptions)
+    def __init__(self, exceptions: Sequence[public_addresses.Network]) -> None:
+        self._exceptions = exceptions
         self.refused = ""
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:

@@ -23,7 +23,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage, not_allowed
-from aggregator.store.engine.open_file import hand_over, make_folder
+from aggregator.store.engine.open_file import files_of, hand_over, make_folder
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.tables import VIEWS, metadata, read_value
 
@@ -160,9 +160,7 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
     if file is None or file.exists():
         return
     lost = f"the database {file} is missing, and it was there before"
-    lock, log_file = (
-        file.with_name(file.name + ending) for ending in (".lock", "-wal")
-    )
+    _, log_file, _, lock = files_of(file)
     if log_file.exists() and log_file.stat().st_size:
         raise DatabaseReplacedError(
             f"{lost}: {log_file} holds changes of it. Put the database back; to begin with an empty one, "

@@ -85,6 +85,6 @@ class QuietPolls:
         if not polls:
             return
         with suppress(AggregatorError), database.write() as connection:
-            for row in sources_with_ids(connection, list(polls)):
+            for row in sources_with_ids(connection, polls):
                 if row == polls[row.id].stored:
                     save(connection, polls[row.id].latest)

@@ -75,7 +75,7 @@ class KnownEntries:
         self, connection: Connection, batch: IdentifiedBatch, *, is_poll: bool
     ) -> None:
         self._connection = connection
-        self._known = dict(batch.known)
+        self._known = batch.known
         self._void = batch.void
         self._is_poll = is_poll
         self._articles = set(self._known.values())

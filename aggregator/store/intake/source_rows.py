@@ -1,6 +1,6 @@
 """Rows of sources: configuration, poll schedule and health."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
@@ -192,7 +192,7 @@ def source_with_id(connection: Connection, id: str) -> Source | None:
     return read_struct(connection, Source, f"{_SOURCES} WHERE id = :id", id=id)
 
 
-def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
+def sources_with_ids(connection: Connection, ids: Collection[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
     chosen = read_structs(connection, Source, f"{_SOURCES} WHERE id IN :ids", ids=ids)
     known = {source.id: source for source in chosen}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from aggregator.store.tables import (
     entry,
     in_parts,
     insert_rows,
+    is_sqlite,
     read_rows,
     read_set,
     read_values,
@@ -40,13 +41,6 @@ from aggregator.store.tables import (
 
 DeletedPart = Literal["text", "all"]
 
-_WITHOUT_TEXT: Final[Values] = {
-    "lead": "",
-    "text": None,
-    "html": None,
-    "signature": b"",
-    "terms": b"",
-}
 _CLOSED_STORY = {
     "title": "",
     "title_article": None,
@@ -108,7 +102,13 @@ def delete_articles(
     )
 
     def without_text(row: RowMapping) -> Values:
-        changes = dict(_WITHOUT_TEXT)
+        changes: Values = {
+            "lead": "",
+            "text": None,
+            "html": None,
+            "signature": b"",
+            "terms": b"",
+        }
         try:
             details = codecs.unpack(row["details"], ArticleDetails)
         except codecs.UNREADABLE:
@@ -296,7 +296,7 @@ def rewrite(
     for part in in_parts(sorted(keys)):
         stored = read_rows(connection, f"SELECT * {chosen} ORDER BY {key}", keys=part)
         rows = [row._mapping for row in stored]
-        if connection.dialect.name == "sqlite":
+        if is_sqlite(connection):
             # Foreign keys are checked at the end of this transaction
             write_sql(connection, "PRAGMA defer_foreign_keys=ON")
             write_sql(connection, f"DELETE {chosen}", keys=part)

@@ -147,7 +147,7 @@ def take_sketches(
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
     write_sql(live, "DELETE FROM sketch WHERE article >= :start", start=start)
-    copy_rows(scratch, live, sketch, advance, "article >= :start", start=start)
+    copy_rows(scratch, live, advance, sketch, "article >= :start", start=start)
 
 
 def take_storylines(
@@ -198,4 +198,4 @@ def take_stream_history(
     """
     for table in (stream_period, source_history, source_period, standing):
         write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608
-        copy_rows(scratch, live, table, advance)
+        copy_rows(scratch, live, advance, table)

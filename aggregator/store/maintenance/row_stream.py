@@ -31,6 +31,7 @@ from aggregator.store.tables import (
     count_rows,
     counter,
     insert_rows,
+    is_sqlite,
     metadata,
     read_rows,
     read_value,
@@ -97,7 +98,7 @@ def batches(connection: Connection) -> Iterator[Batch]:
         keys = []
         for key in table.primary_key.columns:
             # Texts are ordered by bytes, because the order of letters depends on the locale of a server.
-            is_text = isinstance(key.type, Text) and connection.dialect.name != "sqlite"
+            is_text = isinstance(key.type, Text) and not is_sqlite(connection)
             keys.append(f'{key.name} COLLATE "C"' if is_text else key.name)
         ordered = f"SELECT * FROM {table.name} ORDER BY {', '.join(keys)}"  # noqa: S608
         for rows in parts(connection, ordered):
@@ -146,7 +147,7 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
         total += len(rows)
         advance(len(rows))
     # SQLite continues its numbers by itself; a server has sequences.
-    if connection.dialect.name != "sqlite":
+    if not is_sqlite(connection):
         for table in metadata.sorted_tables:
             for column in table.primary_key.columns:
                 sequence = read_value(

@@ -16,7 +16,13 @@ from aggregator.store.search.expressions import MatchExpression, expression_of
 from aggregator.store.search.index_rows import INDEXED, SPANS, tokens_of
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import in_parts, read_rows, read_value, read_values
+from aggregator.store.tables import (
+    in_parts,
+    is_sqlite,
+    read_rows,
+    read_value,
+    read_values,
+)
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
@@ -37,7 +43,7 @@ def rank_matches(
     match = expression_of(connection, titled)
     if not numbers or match is None or not query.terms:
         return numbers
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         wanted = set(numbers)
         # From the lowest matching number on, because for single numbers FTS5 would restart the query for each
         best = read_values(
@@ -76,7 +82,7 @@ def newest(
     within = _newest(connection, match.loose, min(reach, _MOST_ROWS))
     if not within:
         return []
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return _newest(connection, match.strict, limit, floor=within[-1])
     numbers = []
     for part in in_parts(within):
@@ -103,7 +109,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     if match is None:
         return matches
     ordered = sorted(numbers, reverse=True)
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         # Ranges that are split at large gaps
         starts = [
             at for at, n in enumerate(ordered) if at == 0 or ordered[at - 1] - n > _GAP
@@ -132,7 +138,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return read_values(
             connection,
             """

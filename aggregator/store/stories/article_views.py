@@ -12,7 +12,14 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import Row, Where, article, read_rows, stream_rows
+from aggregator.store.tables import (
+    Row,
+    Where,
+    article,
+    is_sqlite,
+    read_rows,
+    stream_rows,
+)
 
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
@@ -44,7 +51,7 @@ def view_columns(*more: str) -> str:
 
 def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
-    fold = "casefold" if connection.dialect.name == "sqlite" else "lower"
+    fold = "casefold" if is_sqlite(connection) else "lower"
     # PostgreSQL keeps ß
     keys = {*map(str.casefold, names), *map(str.lower, names)}
     either = f"({fold}(outlet) IN :outlets OR {fold}(outlet_name) IN :outlets)"

@@ -200,8 +200,10 @@ def all_corrections(
     bounds = {"before": before or most, "limit": most if limit is None else limit}
     return [
         Correction(
-            **dict(row._mapping)
-            | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)}
+            **{
+                **row._mapping,
+                "detail": msgspec.json.decode(row.detail, type=CorrectionDetail),
+            }
         )
         for row in read_rows(connection, chosen, **bounds)
     ]

@@ -57,6 +57,7 @@ from aggregator.store.tables.statements import (
     has_rows,
     in_parts,
     insert_rows,
+    is_sqlite,
     lock_rows,
     read_lists,
     read_map,

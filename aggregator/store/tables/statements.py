@@ -123,9 +123,14 @@ def read_struct(
     return next(iter(read_structs(connection, shape, sql, **values)), None)
 
 
+def is_sqlite(connection: Connection) -> bool:
+    """Return whether the database is a file of SQLite, and not PostgreSQL."""
+    return connection.dialect.name == "sqlite"
+
+
 def lock_rows(connection: Connection, sql: str) -> str:
     """Return a SELECT that locks its rows; a writing transaction of SQLite is alone anyway."""
-    return sql if connection.dialect.name == "sqlite" else f"{sql} FOR UPDATE"
+    return sql if is_sqlite(connection) else f"{sql} FOR UPDATE"
 
 
 def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:

@@ -103,9 +103,13 @@ def keep_within(connection: Connection, name: str, most: int, now: datetime) -> 
     )
     if last is None:
         return 0
-    old = f"{GIVE_UP} WHERE {WAITS} AND change <= :last"
     return write_sql(
-        connection, old, name=name, last=last, now=now, problem="too many wait"
+        connection,
+        f"{GIVE_UP} WHERE {WAITS} AND change <= :last",
+        name=name,
+        last=last,
+        now=now,
+        problem="too many wait",
     )
 
 

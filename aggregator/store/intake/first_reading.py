@@ -184,8 +184,11 @@ def first_reading(
 
 
 def _count_unasked(connection: Connection, now: datetime) -> int:
-    due = f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon"
-    return read_value(connection, due, soon=now + _LONGEST_WAIT)
+    return read_value(
+        connection,
+        f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon",
+        soon=now + _LONGEST_WAIT,
+    )
 
 
 _SOURCES = f"SELECT count(*) FROM source WHERE {IS_ASKED}"  # noqa: S608

@@ -101,8 +101,11 @@ class KnownEntries:
         # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
-            live = "SELECT id FROM article WHERE role = 'container' AND id IN :articles"
-            self._live = read_set(connection, live, articles=self._articles)
+            self._live = read_set(
+                connection,
+                "SELECT id FROM article WHERE role = 'container' AND id IN :articles",
+                articles=self._articles,
+            )
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}

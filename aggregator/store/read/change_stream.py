@@ -21,8 +21,12 @@ def following(
 
     `indexed_to`: the inbox number of the last article in the full-text index.
     """
-    later = f"{_CHANGES} AND change_no > :after ORDER BY change_no LIMIT :limit"
-    rows = read_rows(connection, later, after=after, limit=limit)
+    rows = read_rows(
+        connection,
+        f"{_CHANGES} AND change_no > :after ORDER BY change_no LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
     return _with_articles(
         connection, takewhile(lambda row: (row.article_n or 0) <= indexed_to, rows)
     )

@@ -51,12 +51,15 @@ def list_stories(
     )
     pictures = {}
     # Details of the reports whose titles the stories have
-    details = """
+    for row in read_rows(
+        connection,
+        """
         SELECT story.id, article.details FROM story JOIN article
         ON article.id = coalesce(story.title_article, story.founding_article) AND article.story = story.id
         WHERE story.id IN :ids
-        """
-    for row in read_rows(connection, details, ids=live):
+        """,
+        ids=live,
+    ):
         with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
@@ -90,7 +93,9 @@ def _titles_by_outlet(
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
     # The first two steps read an index that covers them, so no text of an article is read. One title more
     # than listed is read of each story.
-    newest = f"""
+    for row in read_rows(
+        connection,
+        f"""
         SELECT article.story, title, url, outlet, outlet_name FROM (
           SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
             SELECT story, id, effective_at,
@@ -100,8 +105,9 @@ def _titles_by_outlet(
         ) AS chosen JOIN article ON article.id = chosen.id
         WHERE place <= {TITLES_LISTED} + 1 AND kind NOT IN ('{"', '".join(sorted(OPINION_KINDS))}') AND title <> ''
         ORDER BY article.story, place
-        """  # noqa: S608
-    for row in read_rows(connection, newest, stories=headlines):
+        """,  # noqa: S608
+        stories=headlines,
+    ):
         listed = titles[row.story]
         outlet = row.outlet_name or row.outlet
         # The title is cleaned in the same way as headlines, so that the two can be compared

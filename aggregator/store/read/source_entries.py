@@ -87,11 +87,14 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     """Return the sources that brought the articles of these stories."""
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     uses: Counter[tuple[str, str]] = Counter()
-    outlets = f"""
+    for row in read_rows(
+        connection,
+        f"""
         SELECT DISTINCT story, source.id, source.folder, article.outlet, outlet_name FROM article {JOIN_SOURCE}
         WHERE story IN :stories
-        """  # noqa: S608
-    for row in read_rows(connection, outlets, stories=story_ids):
+        """,  # noqa: S608
+        stories=story_ids,
+    ):
         of_story = by_outlet[row.story]
         of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = row.id
         if row.folder:

@@ -85,12 +85,15 @@ def _with_subjects(
     ids = [view.id for view in views]
     names = defaultdict(list)
     topics = defaultdict(list)
-    subjects = """
+    for row in read_rows(
+        connection,
+        """
         SELECT story.id, subject.kind, subject.label, subject.outlets
         FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
         WHERE story.id IN :ids ORDER BY subject.position
-        """
-    for row in read_rows(connection, subjects, ids=ids):
+        """,
+        ids=ids,
+    ):
         if row.kind == "name":
             names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
         else:

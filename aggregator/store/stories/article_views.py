@@ -102,11 +102,14 @@ def views_for_title(
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]
     of_story = f"SELECT {view_columns()} FROM article WHERE story = :story"  # noqa: S608
-    newest = f"""
+    rows = read_rows(
+        connection,
+        f"""
         {of_story} AND (copy_of IS NULL OR version_of IS NOT NULL AND NOT is_little_known)
         ORDER BY effective_at DESC, inbox_no DESC LIMIT {SHOWN_MEMBERS}
-        """
-    rows = read_rows(connection, newest, story=story)
+        """,
+        story=story,
+    )
     if not rows:
         return views_of_stories(connection, [story])[story]
     others = f"{of_story} AND id IN :ids"
@@ -151,9 +154,12 @@ def rows_of_stories(
 ) -> dict[str, list[Row]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
     by_story: dict[str, list[Row]] = {story_id: [] for story_id in sorted(stories)}
-    members = f"""
+    for row in stream_rows(
+        connection,
+        f"""
         SELECT {view_columns(*more)} FROM article WHERE story IN :stories ORDER BY effective_at, inbox_no
-        """  # noqa: S608
-    for row in stream_rows(connection, members, stories=by_story):
+        """,  # noqa: S608
+        stories=by_story,
+    ):
         by_story[row.story].append(row)
     return by_story

@@ -271,8 +271,13 @@ def with_text(
     connection: Connection, root: str, text_hash: bytes
 ) -> StoredArticle | None:
     """Return the generation of article `root` that has a text; None if none has it."""
-    same = f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash"
-    return read_struct(connection, StoredArticle, same, root=root, text_hash=text_hash)
+    return read_struct(
+        connection,
+        StoredArticle,
+        f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash",
+        root=root,
+        text_hash=text_hash,
+    )
 
 
 def stored_with(

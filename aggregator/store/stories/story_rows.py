@@ -207,8 +207,13 @@ def revive(connection: Connection, id: str) -> None:
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story until a better title comes."""
-    shown = "UPDATE story SET title = :title, title_article = :article WHERE id = :id"
-    write_sql(connection, shown, title=title, article=article, id=id)
+    write_sql(
+        connection,
+        "UPDATE story SET title = :title, title_article = :article WHERE id = :id",
+        title=title,
+        article=article,
+        id=id,
+    )
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:

@@ -305,8 +305,11 @@ def update_rows(
 ) -> None:
     """Write columns of the rows that meet a condition, which names `values`; these are no lists."""
     written = ", ".join(f"{name} = :{name}" for name in columns)
-    changed = f"UPDATE {table} SET {written} WHERE {condition}"  # noqa: S608
-    write_each(connection, changed, [{**columns, **values}])
+    write_each(
+        connection,
+        f"UPDATE {table} SET {written} WHERE {condition}",  # noqa: S608
+        [{**columns, **values}],
+    )
 
 
 def insert_rows(

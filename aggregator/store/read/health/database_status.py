@@ -115,13 +115,16 @@ def _overdue(
     before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None
-    overdue = f"""
+    for source, number in read_rows(
+        connection,
+        f"""
         SELECT source, count(*) AS number FROM (
           SELECT source FROM entry
           WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
         ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
-        """  # noqa: S608
-    for source, number in read_rows(connection, overdue, before=before):
+        """,  # noqa: S608
+        before=before,
+    ):
         entries = pluralise(number, "entry", "entries")
         name = _name_of(connection, source)
         return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"

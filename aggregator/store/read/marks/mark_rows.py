@@ -143,8 +143,11 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
     count = read_value(connection, counted, reader=who.reader_no)
     kept = 0
     if count > MOST_KEPT:
-        of_kept = f"{counted} AND (is_starred OR labels IS NOT NULL)"
-        kept = read_value(connection, of_kept, reader=who.reader_no)
+        kept = read_value(
+            connection,
+            f"{counted} AND (is_starred OR labels IS NOT NULL)",
+            reader=who.reader_no,
+        )
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"

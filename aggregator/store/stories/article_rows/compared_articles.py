@@ -148,8 +148,13 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
 
 def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`."""
-    copies = "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count"
-    rows = read_rows(connection, copies, id=id, before=before, count=count)
+    rows = read_rows(
+        connection,
+        "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count",
+        id=id,
+        before=before,
+        count=count,
+    )
     return len(rows) >= count
 
 

@@ -4,25 +4,16 @@ import os
 import subprocess
 import sys
 import threading
-from typing import NamedTuple
 
 import msgspec
 
-from aggregator.deliver.apprise_process import NotificationJob
+from aggregator.deliver.apprise_process import Notice, NotificationJob
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.posting import PostResult
 
 # The process may take this long to start and load Apprise on a busy machine (0.5 s on a quiet machine).
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
-
-
-class Notice(NamedTuple):
-    """The message of a notification or mail."""
-
-    title: str
-    text: str
-    is_html: bool = False
 
 
 class AppriseRunner:
@@ -69,9 +60,7 @@ class AppriseRunner:
             )
         job = NotificationJob(
             url=url,
-            title=notice.title,
-            text=notice.text,
-            is_html=notice.is_html,
+            notice=notice,
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )

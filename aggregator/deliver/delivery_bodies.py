@@ -19,7 +19,7 @@ from aggregator.config.webhook_settings import (
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import Notice
+from aggregator.deliver.apprise_process import Notice
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change

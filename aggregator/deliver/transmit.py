@@ -12,7 +12,8 @@ from aggregator.config.webhook_settings import (
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import AppriseRunner, Notice
+from aggregator.deliver.apprise import AppriseRunner
+from aggregator.deliver.apprise_process import Notice
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings

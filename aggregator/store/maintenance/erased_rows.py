@@ -5,7 +5,7 @@ refused. The caller computes the affected stories again (grouping/deletion/erase
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
@@ -283,7 +283,7 @@ def rewrite(
     connection: Connection,
     table: Table,
     keys: Iterable[int],
-    changes_of: Callable[[RowMapping], Mapping[str, Any]],
+    changes_of: Callable[[RowMapping], Values],
 ) -> None:
     """Write what `changes_of` returns for each row, by column; no other rows may cascade to the table.
 

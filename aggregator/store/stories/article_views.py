@@ -1,6 +1,6 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +14,7 @@ from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     Row,
+    Values,
     Where,
     article,
     is_sqlite,
@@ -76,7 +77,7 @@ def view(row: Row) -> ArticleView:
 
 
 def _view(
-    columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any
+    columns: Values | RowMapping, details: ArticleDetails, **more: Any
 ) -> ArticleView:
     outlet = columns["outlet_name"] or columns["outlet"]
     return ArticleView(

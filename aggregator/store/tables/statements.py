@@ -138,9 +138,7 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
-def write_each(
-    connection: Connection, sql: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def write_each(connection: Connection, sql: str, rows: Sequence[Values]) -> None:
     """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
     if rows:
         times = [
@@ -258,7 +256,7 @@ class _Statement:
         self._is_ordered = _ALL_COLUMNS.search(text_.text) is not None
 
     def execute(
-        self, connection: Connection, values: Mapping[str, Any], options: Values
+        self, connection: Connection, values: Values, options: Values
     ) -> CursorResult[Any]:
         """Execute it; the first result shows the order of its columns.
 
@@ -299,7 +297,7 @@ def update_rows(
     connection: Connection,
     table: str,
     condition: str,
-    columns: Mapping[str, Any],
+    columns: Values,
     /,
     **values: Any,
 ) -> None:
@@ -312,9 +310,7 @@ def update_rows(
     )
 
 
-def insert_rows(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert these rows, if there are any."""
     if rows:
         connection.execute(_insert(table), rows)

@@ -120,8 +120,8 @@ class Regrouping:
                 title=title(story),
                 before=self._before[story],
                 after=self._after[story],
-                came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
-                went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
+                came=tuple(self.came[story][:_ARTICLES_LISTED]),
+                went=tuple(self.went[story][:_ARTICLES_LISTED]),
             )
             for story in changed[:CHANGES_LISTED]
         ]

@@ -282,17 +282,15 @@ def put_in_order(
         since = by_time[-1].time - RECENT
         newest = {read.article: read.time for read in by_time}
         by_time.sort(key=lambda read: newest[read.article] < since)
-    entries = [read.entry_no for read in by_time]
-    if not entries:
-        return 0
-    take_numbers(connection, "inbox", len(entries))
+    take_numbers(connection, "inbox", len(by_time))
     numbered = [
-        {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
+        {"n": read.entry_no, "number": number}
+        for number, read in enumerate(by_time, start=last + 1)
     ]
     write_each(
         connection, "UPDATE entry SET inbox_no = :number WHERE entry_no = :n", numbered
     )
-    return len(entries)
+    return len(by_time)
 
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:

@@ -1,7 +1,7 @@
 """All threads that run under one configuration.
 
     scheduler   looks every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
-    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_work.py)
+    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
     webhooks    changes → outbox, and one thread per webhook that sends (deliver)
 

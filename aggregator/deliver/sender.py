@@ -101,9 +101,10 @@ class WebhookSender:
         if self._last is None:
             latest += 2 * timedelta(seconds=self._longest_wait)
         if self._last is None or is_overdue_by_jump(self._last, now):
-            name = self._webhook.name
             self._database.transact(
-                lambda connection: recipients.pull_in(connection, name, latest)
+                lambda connection: recipients.pull_in(
+                    connection, self._webhook.name, latest
+                )
             )
         self._last = now
 

@@ -90,8 +90,9 @@ class Transmitter:
                 )
                 return self._poster.post(recipient.url, message, headers | signed)
             case DigestReader(), Notice():
-                url = f"{recipient.url}&%2BX-Delivery={id_}"
-                return self._apprise.send(url, message)
+                return self._apprise.send(
+                    f"{recipient.url}&%2BX-Delivery={id_}", message
+                )
             case _, Notice():
                 return self._apprise.send(recipient.url, message)
         raise AssertionError(recipient)

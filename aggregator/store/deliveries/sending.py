@@ -105,8 +105,15 @@ def mark_delivered(connection: Connection, delivery: Delivery, now: datetime) ->
     """Store a successful delivery. After a failure all other deliveries become due now."""
     name = delivery.webhook
     has_recovered = failures_of(connection, name) > 0
-    done = {"state": "done", "body": None, "done_at": now, "problem": None}
-    _set(connection, delivery, **done, attempts=delivery.attempts + 1)
+    _set(
+        connection,
+        delivery,
+        state="done",
+        body=None,
+        done_at=now,
+        problem=None,
+        attempts=delivery.attempts + 1,
+    )
     write_sql(
         connection,
         f"""
@@ -184,6 +191,11 @@ def mark_gone(
 
 
 def _set(connection: Connection, delivery: Delivery, **columns: Any) -> None:
-    is_it = "webhook = :name AND change = :number"
-    keys = {"name": delivery.webhook, "number": delivery.change}
-    update_rows(connection, "outbox", is_it, columns, **keys)
+    update_rows(
+        connection,
+        "outbox",
+        "webhook = :name AND change = :number",
+        columns,
+        name=delivery.webhook,
+        number=delivery.change,
+    )

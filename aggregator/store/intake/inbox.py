@@ -295,9 +295,9 @@ def put_in_order(
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
     """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
-    condition = f"{_IS_PLACED} AND inbox_no >= :first"
-    by_time = [read.inbox_no for read in _by_time(connection, condition, first=first)]
-    return dict(zip(by_time, sorted(by_time), strict=True))
+    by_time = _by_time(connection, f"{_IS_PLACED} AND inbox_no >= :first", first=first)
+    numbers = [read.inbox_no for read in by_time]
+    return dict(zip(numbers, sorted(numbers), strict=True))
 
 
 def first_out_of_order(
@@ -307,14 +307,14 @@ def first_out_of_order(
 
     These are the days that entries after number `early` touch, at most three.
     """
-    condition = f"{_IS_PLACED} AND accepted_at >= :began"
-    by_time = _by_time(connection, condition, began=began)
+    by_time = _by_time(
+        connection, f"{_IS_PLACED} AND accepted_at >= :began", began=began
+    )
     late = [read.time for read in by_time if read.inbox_no > early]
     if not late:
         return None
     since = max(min(late), by_time[-1].time - _LONGEST_TOUCHED)
-    touched = [read.inbox_no for read in by_time if read.time >= since]
-    first = min(touched)
+    first = min(read.inbox_no for read in by_time if read.time >= since)
     numbers = [read.inbox_no for read in by_time if read.inbox_no >= first]
     return None if numbers == sorted(numbers) else first
 

@@ -203,8 +203,8 @@ class KnownEntries:
                 self._changed.add((id_, source))
             observed.is_authoritative = True
         if not observed.contents or result.outcome == "revision":
-            contents = observed.contents + _short(received)
-            observed.contents = contents[-_MOST_CONTENTS * _HASH_BYTES :]
+            observed.contents += _short(received)
+            observed.contents = observed.contents[-_MOST_CONTENTS * _HASH_BYTES :]
             observed.changed_at = seen
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.said)]

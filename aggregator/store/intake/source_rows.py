@@ -167,8 +167,10 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
 
 def all_due(connection: Connection) -> list[Row]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
-    columns = "id, next_due_at, failures, gone_count, interval_seconds"
-    return read_rows(connection, f"SELECT {columns} FROM source")  # noqa: S608
+    return read_rows(
+        connection,
+        "SELECT id, next_due_at, failures, gone_count, interval_seconds FROM source",
+    )
 
 
 def set_due(connection: Connection, due_at: Mapping[str, datetime]) -> None:

@@ -94,8 +94,9 @@ def set_default_interval(
         """
     changed = "UPDATE source SET interval_seconds = :seconds, next_due_at = :at WHERE id = :id"
     for id_, next_due_at in read_rows(connection, others, seconds=seconds):
-        at = min(next_due_at, due(id_))
-        write_sql(connection, changed, seconds=seconds, at=at, id=id_)
+        write_sql(
+            connection, changed, seconds=seconds, at=min(next_due_at, due(id_)), id=id_
+        )
 
 
 def _give_way(connection: Connection) -> None:

@@ -294,8 +294,12 @@ def rewrite(
     (key,) = table.primary_key.columns.keys()
     chosen = f"FROM {table.name} WHERE {key} IN :keys"
     for part in in_parts(sorted(keys)):
-        stored = read_rows(connection, f"SELECT * {chosen} ORDER BY {key}", keys=part)
-        rows = [row._mapping for row in stored]
+        rows = [
+            row._mapping
+            for row in read_rows(
+                connection, f"SELECT * {chosen} ORDER BY {key}", keys=part
+            )
+        ]
         if is_sqlite(connection):
             # Foreign keys are checked at the end of this transaction
             write_sql(connection, "PRAGMA defer_foreign_keys=ON")

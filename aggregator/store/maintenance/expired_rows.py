@@ -209,6 +209,7 @@ def drop_streams(connection: Connection, now: datetime, limit: int) -> int:
         (commands, _COMMAND_DAYS),
         (rejected, _REJECTED_DAYS),
     ):
-        before = now - timedelta(days=days)
-        deleted += write_sql(connection, old, before=before, limit=limit)
+        deleted += write_sql(
+            connection, old, before=now - timedelta(days=days), limit=limit
+        )
     return deleted

@@ -228,7 +228,10 @@ def copy_rows(
     **values: Any,
 ) -> None:
     """Copy the rows of a table that meet a condition, which names `values`."""
-    chosen = f"SELECT * FROM {table.name} WHERE {condition}"  # noqa: S608
-    for part in parts(source, chosen, **values):
+    for part in parts(
+        source,
+        f"SELECT * FROM {table.name} WHERE {condition}",  # noqa: S608
+        **values,
+    ):
         insert_rows(target, table, part)
         advance(0)

@@ -67,11 +67,10 @@ def list_stories(
     titles = _titles_by_outlet(
         connection, {row.id: row.title for row in rows if row.outlet_count > 1}
     )
-    alone = [row.id for row in rows if row.article_count == 1]
     urls = read_map(
         connection,
         "SELECT story, url FROM article WHERE story IN :stories",
-        stories=alone,
+        stories=[row.id for row in rows if row.article_count == 1],
     )
     return tuple(
         StoryListItem(

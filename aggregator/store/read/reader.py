@@ -201,9 +201,7 @@ class StoryReader:
             heads = storyline_views.one_a_storyline(connection, ranked_all)
             return tuple(front_page_rows.order_by_weight(heads, tuning))
 
-    def ranked_page(
-        self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
-    ) -> StoryPage:
+    def ranked_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
         chosen, following = front_page_rows.part_after(

@@ -40,8 +40,10 @@ def source_entries(
 
     `marked_by`: only articles whose story is in this view of a reader.
     """
-    named = "(SELECT coalesce(folder_name, id) FROM source WHERE id = :source)"
-    chosen = Where(f"source = {named}", source=source_id)
+    chosen = Where(
+        "source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source)",
+        source=source_id,
+    )
     if marked_by is not None:
         who, view = marked_by
         chosen.add(

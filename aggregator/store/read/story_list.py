@@ -149,8 +149,10 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where
     for stories in map(of_stories, parts):
         yield stories, f"SELECT id FROM story WHERE {stories}"  # noqa: S608
     for subject in of_subjects(wanted):
-        joined = f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY}"  # noqa: S608
-        yield subject, f"{joined} WHERE {subject}"
+        yield (
+            subject,
+            f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY} WHERE {subject}",  # noqa: S608
+        )
 
 
 _STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"

@@ -61,8 +61,10 @@ def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
 
 def view_of(whole: StoredArticle) -> ArticleView:
     """Return the view of an article that is placed now, without its text."""
-    columns = msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key}
-    return _view(columns, whole.read_details())
+    return _view(
+        msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key},
+        whole.read_details(),
+    )
 
 
 def view(row: Row) -> ArticleView:

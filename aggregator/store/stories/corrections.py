@@ -18,7 +18,6 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.tables import (
-    correction,
     insert_rows,
     link_constraint,
     read_rows,
@@ -163,9 +162,14 @@ def add(
     n = read_value(
         connection, "SELECT coalesce(max(correction_no), 0) + 1 FROM correction"
     )
-    text = msgspec.json.encode(detail).decode()
-    values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
-    insert_rows(connection, correction, [values])
+    write_sql(
+        connection,
+        "INSERT INTO correction (correction_no, at, kind, detail) VALUES (:n, :at, :kind, :detail)",
+        n=n,
+        at=at,
+        kind=kind,
+        detail=msgspec.json.encode(detail).decode(),
+    )
     prefix = _PREFIX if kind in ("join", "leave") else ""
     for relation, side, ids in (
         ("together", 0, together),
@@ -173,8 +177,9 @@ def add(
         ("apart", 1, staying),
     ):
         shared = {"correction": n, "relation": prefix + relation, "side": side}
-        rows = [shared | {"article": id_} for id_ in ids]
-        insert_rows(connection, link_constraint, rows)
+        insert_rows(
+            connection, link_constraint, [shared | {"article": id_} for id_ in ids]
+        )
     return n
 
 

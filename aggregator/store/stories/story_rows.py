@@ -254,11 +254,10 @@ def write_subjects(
     rendered: Sequence[tuple[int, Sequence[StoryName], Sequence[StoryName]]],
 ) -> None:
     """Replace names and topics of stories; each item has a story's number, names and topics."""
-    numbers = [number for number, _, _ in rendered]
     write_sql(
         connection,
         "DELETE FROM story_subject WHERE story_no IN :numbers",
-        numbers=numbers,
+        numbers=[number for number, _, _ in rendered],
     )
     rows = []
     for number, names, topics in rendered:

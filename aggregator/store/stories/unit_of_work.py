@@ -75,8 +75,15 @@ class UnitOfWork:
         text = None
         if detail:
             text = json.dumps(detail, ensure_ascii=False, sort_keys=True)
-        line = {"story": story, "kind": kind, "article": article, "detail": text}
-        self._logs.append({"at": self.now, **line})
+        self._logs.append(
+            {
+                "at": self.now,
+                "story": story,
+                "kind": kind,
+                "article": article,
+                "detail": text,
+            }
+        )
 
     def change(
         self,

@@ -88,9 +88,15 @@ def with_marks(
         mark = marks.get(row.story_no)
         is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
         is_starred = mark is not None and mark.is_starred
-        labels = read_labels(mark and mark.labels)
         items.append(
-            ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred, labels)
+            ReaderItem(
+                row.story_no,
+                row.id,
+                row.bumped_at,
+                is_read,
+                is_starred,
+                read_labels(mark and mark.labels),
+            )
         )
     return items
 

@@ -58,8 +58,10 @@ def insert_affinities(
 
 
 def _columns_of(whole: StoredArticle) -> Values:
-    columns = {name: getattr(whole, name) for name in _PLAIN}
-    return columns | {"outlet": whole.outlet_key}
+    return {
+        **{name: getattr(whole, name) for name in _PLAIN},
+        "outlet": whole.outlet_key,
+    }
 
 
 def replace_text(connection: Connection, revised: StoredArticle) -> None:
@@ -116,9 +118,12 @@ def set_role(
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
-    packed = codecs.pack_compressed(evidence)
-    counts = evidence.counts_as_report
-    change(connection, [id], evidence=packed, counts_as_report=counts)
+    change(
+        connection,
+        [id],
+        evidence=codecs.pack_compressed(evidence),
+        counts_as_report=evidence.counts_as_report,
+    )
 
 
 def rekey(

@@ -99,22 +99,19 @@ class WebhookDispatcher:
             if not changes or first_reading.lasts(connection):
                 self._quiet_version = version
                 return None
-            selected: dict[str, list[Change]] = {}
+            deliveries: list[NewDelivery] = []
             for name, position in positions.items():
                 unread = [change for change in changes if change.n > position]
-                selected[name] = self._changes_for(
-                    connection, self._webhooks[name], unread, now
-                )
-        deliveries = [
-            NewDelivery(
-                webhook=name,
-                change=change.n,
-                id=delivery_id(name, change),
-                story=change.was,
-            )
-            for name, chosen in selected.items()
-            for change in chosen
-        ]
+                hook = self._webhooks[name]
+                deliveries += [
+                    NewDelivery(
+                        webhook=name,
+                        change=change.n,
+                        id=delivery_id(name, change),
+                        story=change.was,
+                    )
+                    for change in self._changes_for(connection, hook, unread, now)
+                ]
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
         names = sorted({delivery.webhook for delivery in deliveries})

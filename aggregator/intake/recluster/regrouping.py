@@ -98,8 +98,9 @@ class Regrouping:
     def retired(self) -> dict[str, str]:
         """Map stories without articles to the story that has most of theirs."""
         successors: dict[str, str] = {}
-        most_first = sorted(self._pairs, key=lambda pair: (-self._pairs[pair], pair))
-        for story, successor in most_first:
+        for story, successor in sorted(
+            self._pairs, key=lambda pair: (-self._pairs[pair], pair)
+        ):
             if story not in self._after:
                 successors.setdefault(story, successor)
         return successors

@@ -4,7 +4,7 @@ Every command checks the revision first, so Alembic is imported only when there 
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -36,15 +36,13 @@ def migrations_folder() -> Path:
 
 
 @cache  # `/status` asks for them, also when no further file can be opened
-def _revisions_in(folder: Path) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
-        )
+def _revisions_in(folder: Path) -> Sequence[str]:
+    return sorted(
+        path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
     )
 
 
-def _revisions() -> tuple[str, ...]:
+def _revisions() -> Sequence[str]:
     """Return all revisions, oldest first: the prefixes of the file names (0033_baseline.py)."""
     return _revisions_in(migrations_folder())
 

@@ -121,7 +121,6 @@ class PageFetcher:
         linked_from = wanted.feed or ""
         access = self.access_of(wanted.source_id, wanted.source_address)
         try:
-            answer = None
             if self._robots is not None:
                 answer = self._robots.answer(
                     wanted.url,
@@ -129,10 +128,14 @@ class PageFetcher:
                     linked_from=linked_from,
                     proxy=access.proxy,
                 )
-            if answer == "no":
-                raise FetchError("robots", "robots.txt of the site forbids this page")
-            if answer == "not now":
-                raise FetchError("no robots", "robots.txt of the site cannot be read")
+                if answer == "no":
+                    raise FetchError(
+                        "robots", "robots.txt of the site forbids this page"
+                    )
+                if answer == "not now":
+                    raise FetchError(
+                        "no robots", "robots.txt of the site cannot be read"
+                    )
             fetched = self.services.client.fetch(
                 wanted.url,
                 accept="page",

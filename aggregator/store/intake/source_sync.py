@@ -118,8 +118,8 @@ def _give_way(connection: Connection) -> None:
             write_sql(connection, merged, other=other, id=row.id)
 
 
-def _addresses(row: Row) -> tuple[str, ...]:
+def _addresses(row: Row) -> list[str]:
     """Return the address of a source, and the target of its permanent redirect."""
-    return tuple(
+    return [
         address for address in (row.address, row.redirected_url) if address is not None
-    )
+    ]

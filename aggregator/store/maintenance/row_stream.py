@@ -55,11 +55,9 @@ class Batch(NamedTuple):
     rows: list[Values]
 
 
-def tables() -> tuple[Table, ...]:
+def tables() -> list[Table]:
     """Return the tables of a stream, referenced tables first."""
-    return tuple(
-        table for table in metadata.sorted_tables if table.name not in LEFT_OUT
-    )
+    return [table for table in metadata.sorted_tables if table.name not in LEFT_OUT]
 
 
 def count(connection: Connection) -> int:

@@ -145,7 +145,7 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
     def _configure(connection: Any, _record: Any) -> None:
         connection.autocommit = True
         connection.execute(f"SET lock_timeout = {milliseconds(tuning.lock_seconds)}")
-        # Likewise the server detects that this machine disappeared, and ends its sessions and their locks. These
+        # The server, too, is to detect that this machine disappeared, and to end its sessions and their locks. These
         # settings have no effect on Unix sockets.
         connection.execute(
             "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "

@@ -45,7 +45,7 @@ def rank_matches(
         return numbers
     if is_sqlite(connection):
         wanted = set(numbers)
-        # From the lowest matching number on, because for single numbers FTS5 would restart the query for each
+        # The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
         best = read_values(
             connection,
             """
@@ -116,7 +116,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
         ]
         for start, end in pairwise([*starts, len(ordered)]):
             upper, lower = ordered[start], ordered[end - 1]
-            # For single numbers FTS5 would restart the query for each
+            # The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
             matches.update(
                 read_values(
                     connection,

@@ -98,7 +98,7 @@ class ConstraintTable:
 
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# The prefix of constraints of storylines, in the rows
+# Constraints of storylines, by corrections of the kinds "join" and "leave", have this prefix in the rows.
 _PREFIX = "storyline "
 
 

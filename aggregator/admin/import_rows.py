@@ -21,12 +21,12 @@ from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.maintenance import older_rows, row_json, row_stream
-from aggregator.store.maintenance.row_stream import Advance, Batch, Values
+from aggregator.store.maintenance.row_stream import Advance, Batch
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.read import change_stream
 from aggregator.store.search import index
 from aggregator.store.stories import rendered_stories, storyline_rows
-from aggregator.store.tables import metadata
+from aggregator.store.tables import Values, metadata
 
 log = logging.getLogger(__name__)
 

@@ -47,7 +47,7 @@ class Maintenance:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._turns = deque(steps)  # used by the placing thread alone
-        self._jobs = tuple(jobs)
+        self._jobs = jobs
         self._due_at = dict.fromkeys((step.name for step in steps), clock())
         self._is_writer = is_writer
         self._clock = clock

@@ -49,12 +49,7 @@ class PollScheduler:
 
         `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
         """
-        services = poller.services
-        self._database = services.database
-        self._client = services.client
-        self._now = services.now
-        self._stops = services.stops
-        self._quiet_polls = services.quiet_polls
+        self._services = poller.services
         self._poller = poller
         self._pollers = {
             kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS
@@ -67,7 +62,7 @@ class PollScheduler:
         self._backing_off: dict[str, float] = {}
         self._files_logged_until = 0.0  # monotonic
         self._last_tick: datetime | None = None
-        self._due_jobs = DueJobs(services)
+        self._due_jobs = DueJobs(poller.services)
 
     def stop(self) -> None:
         """Start no more jobs."""
@@ -78,20 +73,22 @@ class PollScheduler:
         """After `stop`: wait for jobs under way, and write the times of quiet polls; return how many run."""
         running = len(wait(self._under_way.copy(), seconds).not_done)
         # A stop does not wait for long
-        self._quiet_polls.write(self._database.with_read_timeout())
+        self._services.quiet_polls.write(self._services.database.with_read_timeout())
         return running
 
     def cap_due_times(self, now: datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
-        self._quiet_polls.forget()
-        latest = now + timedelta(seconds=self._client.tuning.interval_cap_seconds)
-        with self._database.write() as connection:
+        self._services.quiet_polls.forget()
+        latest = now + timedelta(
+            seconds=self._services.client.tuning.interval_cap_seconds
+        )
+        with self._services.database.write() as connection:
             moved = {}
             for row in all_due(connection):
                 longest = longest_wait(
                     failures=row.failures + row.gone_count,
                     interval_seconds=row.interval_seconds,
-                    tuning=self._client.tuning,
+                    tuning=self._services.client.tuning,
                 )
                 sooner = correct_due(
                     row.id, row.next_due_at, now, longest_seconds=longest
@@ -103,7 +100,7 @@ class PollScheduler:
 
     def tick(self) -> None:
         """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
-        now = self._now()
+        now = self._services.now()
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
         self._last_tick = now
@@ -113,7 +110,7 @@ class PollScheduler:
         if self._due_jobs.has_pages(now) and self._poller.place_without_pages(now):
             self._arrived()
         free = MOST_UNDER_WAY - len(under_way)
-        if free <= 0 or self._stops():
+        if free <= 0 or self._services.stops():
             return
         for job in self._due_jobs.next(now, under_way, self._backing_off, free):
             self._busy[job.name] = job.host
@@ -123,7 +120,7 @@ class PollScheduler:
             try:
                 future = self._threads.submit(self._run, job)
             except RuntimeError:
-                if not self._stops():
+                if not self._services.stops():
                     # No thread can be started, and systemd starts the daemon again
                     raise
                 return
@@ -137,6 +134,7 @@ class PollScheduler:
                 started = time.monotonic()
                 polled = self._pollers[source.kind](source)
                 seconds = time.monotonic() - started
+                name = polled.name or source.shown_name
                 if polled.accepted:
                     self._arrived()
                 if polled.problem is not None:
@@ -144,12 +142,7 @@ class PollScheduler:
                         source.health == "failing" and not polled.succeeded
                     )
                     level = logging.DEBUG if is_repeat else logging.WARNING
-                    line = (
-                        level,
-                        "%s: %s",
-                        polled.name or source.shown_name,
-                        polled.problem,
-                    )
+                    line = level, "%s: %s", name, polled.problem
                     if polled.succeeded:
                         log.log(
                             *line,
@@ -160,7 +153,6 @@ class PollScheduler:
                             *line, extra={"event": "poll_failed", "source": source.id}
                         )
                 if polled.succeeded:
-                    name = polled.name or source.shown_name
                     if source.health == "failing":
                         log.info(
                             "%s works again",
@@ -193,7 +185,7 @@ class PollScheduler:
 
     def _back_off(self, name: str, error: BaseException) -> None:
         """Have a job that raised an error wait, and log the error."""
-        if self._stops():
+        if self._services.stops():
             return
         self._backing_off[name] = time.monotonic() + BACKOFF_SECONDS
         if isinstance(error, TooManyFilesError):

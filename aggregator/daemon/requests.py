@@ -17,8 +17,6 @@ from aggregator.daemon.watchdog import Notifier
 log = logging.getLogger(__name__)
 
 SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 Request = Literal["reload", "anew"]
 
@@ -44,7 +42,7 @@ class Requests:
     def start(self) -> None:
         """Handle signals from here on."""
         self._thread.start()
-        for number in _SIGNALS:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._handlers_before[number] = signal.signal(number, self._on_signal)
 
     def end(self) -> None:

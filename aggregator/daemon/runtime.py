@@ -1,7 +1,7 @@
 """All threads that run under one configuration.
 
     scheduler   looks every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
-    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_work.py)
+    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
     webhooks    changes → outbox, and one thread per webhook that sends (deliver)
 
@@ -67,7 +67,7 @@ class Runtime:
             services.check_seconds,
         )
         plan = retention_plan(config)
-        self._configured = configured_access(config)
+        configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
         self._webhooks = self._make_webhooks()
         # After everything that may raise, because it must be closed.
@@ -94,7 +94,7 @@ class Runtime:
                     config.effective_tuning,
                     services.now,
                     self._stopping.is_set,
-                    self._configured,
+                    configured,
                     quiet_polls=QuietPolls(UNWRITTEN),
                     slow_pages=self._pipeline.slow_pages,
                 ),
@@ -286,8 +286,8 @@ class Runtime:
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
             follow_config(connection, self.config, now)
-            has_sources = bool(all_due(connection))
-        if not has_sources:
+            sources = all_due(connection)
+        if not sources:
             log.info("%s", NO_SOURCES, extra={"event": "no_sources"})
         holds = mutes_of(self.config).holds
         while not self._stopping.is_set() and (

@@ -1,15 +1,28 @@
 """The thread that writes stories while its process is the writer, and otherwise tries to become the writer.
 
-If the database cannot be written (full, read-only, restarting), it backs off and tries again while the rest
+It places entries, executes commands, indexes, renders and runs maintenance steps. A step is short maintenance
+work, which runs between two batches. A job is work that waits or is long, such as a backup; APScheduler runs it in
+a thread of its own. The result of a task is in the database or in files, so a restart needs no state. A failed
+task is logged and tried again after a back-off; it never ends the daemon.
+
+If the database cannot be written (full, read-only, restarting), the thread backs off and tries again while the rest
 of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
 """
 
 import logging
+import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
-from aggregator.daemon.writer_work import IDLE_SECONDS, WriterWork
+from aggregator.config.memory import give_back_memory
+from aggregator.config.messages import pluralise
+from aggregator.config.tuning import Tuning
+from aggregator.daemon.maintenance import Maintenance
+from aggregator.daemon.services import DaemonServices
+from aggregator.daemon.watchdog import ServiceTuning
+from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.errors import (
     AggregatorError,
@@ -26,31 +39,74 @@ from aggregator.model.errors import (
 )
 from aggregator.store import migrate
 from aggregator.store.engine.database import shown_url
+from aggregator.store.stories.rendered_stories import render_next
+from aggregator.stories.story_tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
 # After the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-# The tables are of another version, the file was replaced, or another daemon writes it.
-_ENDING_ERRORS = (
-    DatabaseTooNewError,
-    DatabaseOutdatedError,
-    DatabaseReplacedError,
-    AnotherDaemonError,
-)
+# Sleep when nothing waits, unless it is woken. Then one cheap query tells whether another process has changed
+# the database: an entry or a command may wait.
+IDLE_SECONDS = 1.0
+
+RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
+
+STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
+
+# While articles wait, until those that are placed are found by a search (chosen)
+INDEX_SECONDS = 5.0
+
+# After so many articles in one batch SQLite's log is emptied when nothing waits any more. Otherwise a later poll
+# would copy the log of a first reading, up to 16 MiB, into the file (chosen: far more than a poll brings).
+MANY_ARTICLES = 100
 
 
-class WriterLoop(WriterWork):
+class WriterLoop:
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
 
-    _thread: threading.Thread | None = None
-    _is_ready = False  # the writer, and `took_over` was called
-    trouble: str | None = None  # why placing is paused
+    def __init__(
+        self,
+        services: DaemonServices,
+        all_tuning: Tuning,
+        pipeline: Pipeline,
+        maintenance: Maintenance,
+        *,
+        heartbeat: Callable[[], None],
+        took_over: Callable[[], None],
+        indexed: Callable[[], None],
+    ) -> None:
+        """`heartbeat` is called while it makes progress, `took_over` when this process became the writer.
+
+        `indexed` is called when placed articles are in the search index.
+        """
+        self._services = services
+        self._pipeline = pipeline
+        self._heartbeat = heartbeat
+        self._took_over = took_over
+        self._indexed = indexed
+        self._maintenance = maintenance
+        self._story_tuning = all_tuning.section("stories", StoryTuning)
+        self._tuning = all_tuning.section("watchdog", ServiceTuning)
+        self._stopping = threading.Event()
+        self._stepped_at = 0.0
+        # The version of the database when all pending work was written
+        self._written_version: int | str | None = None
+        # Monotonic: when gathered entries are to be placed
+        self._gathered_at = math.inf
+        self._rests_at = math.inf  # monotonic
+        self._is_log_full = False  # of many articles
+        # Whether all that is placed was indexed and rendered
+        self._is_all_shown = False
+        self.has_begun = False  # whether it has read the inbox
+        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
+        self._is_ready = False  # the writer, and `took_over` was called
+        self.trouble: str | None = None  # why placing is paused
 
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
-        if self.services.lock.is_held:
+        if self._services.lock.is_held:
             # The thread tries again
             with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
@@ -59,30 +115,34 @@ class WriterLoop(WriterWork):
                 "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
-        self.heartbeat()
-        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
+        self._heartbeat()
         self._thread.start()
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait `seconds`; return whether the thread still runs."""
-        return self._thread is not None and is_left_behind(self._thread, seconds)
+        return is_left_behind(self._thread, seconds)
 
     @property
     def is_writing(self) -> bool:
         """Whether this process is the writer and `took_over` was called."""
-        return self._is_ready and self.services.lock.is_held
+        return self._is_ready and self._services.lock.is_held
+
+    def stop(self) -> None:
+        """Have the thread end soon; `join` waits for it."""
+        self._stopping.set()
+        self._services.arrived.set()
 
     def _run(self) -> None:
         in_a_row = 0
         try:
-            while not self.stopping.is_set():
+            while not self._stopping.is_set():
                 try:
                     self._run_once()
                 except LeaseLostError as error:
                     self._is_ready = False
-                    self.pipeline.forget()
-                    if self.services.database.is_sqlite:
-                        shown = shown_url(self.services.database.url)
+                    self._pipeline.forget()
+                    if self._services.database.is_sqlite:
+                        shown = shown_url(self._services.database.url)
                         raise AnotherDaemonError(
                             f"another process became the writer of {shown} while this one had "
                             "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
@@ -92,8 +152,14 @@ class WriterLoop(WriterWork):
                         error,
                         extra={"event": "writer_lease_lost"},
                     )
-                    self.services.lock.release()
-                except _ENDING_ERRORS:
+                    self._services.lock.release()
+                except (
+                    DatabaseTooNewError,
+                    DatabaseOutdatedError,
+                    DatabaseReplacedError,
+                    AnotherDaemonError,
+                ):
+                    # The tables are of another version, the file was replaced, or another daemon writes it.
                     raise
                 except (AggregatorError, OSError) as error:
                     # The file that is one too many to open may belong to the program: a table of words, a module.
@@ -111,8 +177,8 @@ class WriterLoop(WriterWork):
                     )
                     # The last commit may or may not have happened; after these it was not begun, or rolled back.
                     if not isinstance(error, DamagedError | NoWorkersError):
-                        self.pipeline.forget()
-                    self.stopping.wait(
+                        self._pipeline.forget()
+                    self._stopping.wait(
                         BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)]
                     )
                     in_a_row += 1
@@ -122,18 +188,18 @@ class WriterLoop(WriterWork):
                     self.trouble = None
                     in_a_row = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
-            self.services.failed(error)
+            self._services.failed(error)
 
     def _run_once(self) -> None:
         """Write pending work, or try to become the writer."""
-        self.heartbeat()
-        self.services.database.check_file()
-        if self._is_ready and not self.services.lock.is_held:
+        self._heartbeat()
+        self._services.database.check_file()
+        if self._is_ready and not self._services.lock.is_held:
             raise LeaseLostError("its session does not answer")
         if not self._is_ready:
             began = time.monotonic()
-            if not self.services.lock.become_writer():
-                self.stopping.wait(IDLE_SECONDS)
+            if not self._services.lock.become_writer():
+                self._stopping.wait(IDLE_SECONDS)
                 return
             self._take_up()
             log.info(
@@ -141,10 +207,140 @@ class WriterLoop(WriterWork):
                 time.monotonic() - began,
                 extra={"event": "writer_lease_acquired"},
             )
-        self.run_once()
+        self._work_once()
 
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
-        migrate.check(self.services.database)
-        self.took_over()
+        migrate.check(self._services.database)
+        self._took_over()
         self._is_ready = True
+
+    def _work_once(self) -> None:
+        """Write pending work, run maintenance steps that are due, and sleep until there may be more.
+
+        Raises the error that stops placing after the other work is done.
+        """
+        trouble = self._write_pending()
+        self.has_begun = True
+        while not self._is_needed() and self._maintenance.run_step(self._is_needed):
+            pass
+        if trouble is not None:
+            raise trouble
+        if self._is_log_full and not self._is_needed():
+            self._services.database.checkpoint_log(0.0)
+            self._is_log_full = False
+        if time.monotonic() >= self._rests_at and not self._is_needed():
+            self._pipeline.rest()
+            self._rests_at = math.inf
+            self._services.rested()
+        self._services.arrived.wait(
+            max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
+        )
+
+    def _write_pending(self) -> AggregatorError | None:
+        """Write pending work, unless the database is as it was when there was none.
+
+        Return an error that stops placing but not other work.
+        """
+        is_woken = self._services.arrived.is_set()
+        self._services.arrived.clear()
+        version = self._services.database.data_version()
+        if (
+            self._services.database.trouble is not None
+        ):  # a write of another thread failed
+            with self._services.lock.fenced.write():
+                pass  # the trouble is over
+        elif (
+            version == self._written_version
+            and not is_woken
+            and time.monotonic() < self._gathered_at
+        ):
+            return None
+        self._written_version = None
+        self._services.lock.check()
+        trouble = self._write()
+        if trouble is None:
+            self._written_version = version
+        return trouble
+
+    def _write(self) -> AggregatorError | None:
+        # Also if nothing can be placed: a correction may wait
+        changed = self._run_commands()
+        count = 0
+        shown_at = indexed_at = time.monotonic()
+        trouble: AggregatorError | None = None
+        try:
+            for batch in self._pipeline.place_waiting(self._stops, gathers=True):
+                count += len(batch)
+                changed += len(batch) + self._run_commands()
+                if time.monotonic() - self._stepped_at >= STEP_SECONDS:
+                    self._maintenance.run_step(self._stops)
+                    give_back_memory()
+                    self._stepped_at = time.monotonic()
+                if time.monotonic() - shown_at >= self._tuning.progress_seconds:
+                    self._report(count)
+                    count = 0
+                    shown_at = time.monotonic()
+                if time.monotonic() - indexed_at >= INDEX_SECONDS:
+                    self._index()
+                    indexed_at = time.monotonic()
+        except (DamagedError, NoWorkersError) as error:
+            trouble = error
+        if count:
+            self._report(count)
+        # While placing is stopped, gathered entries must not keep other work from being done.
+        self._gathered_at = (
+            math.inf if trouble is not None else self._pipeline.gathered_at
+        )
+        gathers = time.monotonic() < self._gathered_at < math.inf
+        if self._is_all_shown and not changed and gathers:
+            return trouble  # the rest is looked at when these entries are placed
+        self._index()
+        while not self._is_needed() and render_next(
+            self._services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+        ):
+            pass
+        self._pipeline.index_older(self._is_needed)
+        self._is_all_shown = not self._is_needed()
+        if (
+            trouble is None
+            and not self._is_needed()
+            and self._pipeline.end_first_reading()
+        ):
+            self._rests_at = time.monotonic()  # memory is given back at once
+            return self._write()
+        return trouble
+
+    def _report(self, count: int) -> None:
+        log.info(
+            "placed %s", pluralise(count, "article"), extra={"event": "articles_placed"}
+        )
+        self._rests_at = time.monotonic() + self._tuning.rest_seconds
+        self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
+
+    def _index(self) -> None:
+        """Index the placed articles, and wake the webhooks."""
+        self._pipeline.index_text(self._stops)
+        self._indexed()
+
+    def _run_commands(self) -> int:
+        executed = self._pipeline.run_commands(self._stops)
+        if executed:
+            log.info(
+                "executed %s",
+                pluralise(executed, "command"),
+                extra={"event": "commands_executed"},
+            )
+        return executed
+
+    def _stops(self) -> bool:
+        """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
+        self._heartbeat()
+        return self._stopping.is_set() or not self._services.lock.is_held
+
+    def _is_needed(self) -> bool:
+        return (
+            self._stops()
+            or self._services.arrived.is_set()
+            or time.monotonic() >= self._gathered_at
+        )

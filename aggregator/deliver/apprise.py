@@ -4,26 +4,16 @@ import os
 import subprocess
 import sys
 import threading
-from typing import NamedTuple
 
 import msgspec
 
-from aggregator.deliver.apprise_process import NotificationJob
+from aggregator.deliver.apprise_process import Notice, NotificationJob
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.posting import PostResult
 
 # The process may take this long to start and load Apprise on a busy machine (0.5 s on a quiet machine).
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
-_MODULE = "aggregator.deliver.apprise_process"
-
-
-class Notice(NamedTuple):
-    """The message of a notification or mail."""
-
-    title: str
-    text: str
-    is_html: bool = False
 
 
 class AppriseRunner:
@@ -52,8 +42,8 @@ class AppriseRunner:
             with self._lock:
                 if self._stopped.is_set():
                     return PostResult(status=None, problem="stopped", is_stopped=True)
-                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
-                    [sys.executable, "-P", "-m", _MODULE],
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "aggregator.deliver.apprise_process"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
@@ -70,9 +60,7 @@ class AppriseRunner:
             )
         job = NotificationJob(
             url=url,
-            title=notice.title,
-            text=notice.text,
-            is_html=notice.is_html,
+            notice=notice,
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )

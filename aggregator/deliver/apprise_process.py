@@ -12,36 +12,38 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.connections import public_addresses
+from aggregator.text.lines import word_list
 
 _MEMORY_BYTES = 1 << 30  # address space; Apprise reads a response as a whole
 # Apprise names the status in its warnings.
 _STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")
-_PROCESSES = (
-    "subprocess.Popen",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "os.forkpty",
-    "pty.spawn",
-)
-_CONNECTIONS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
+_PROCESSES = word_list("""
+    subprocess.Popen os.system os.exec os.posix_spawn os.fork os.forkpty pty.spawn
+""")
+_CONNECTIONS = word_list("socket.connect socket.sendto socket.sendmsg socket.bind")
+
+
+class Notice(NamedTuple):
+    """The message of a notification or mail."""
+
+    title: str
+    text: str
+    is_html: bool = False
 
 
 class NotificationJob(FrozenStruct):
     """The notification to send, and the private networks that may be reached."""
 
     url: str
-    title: str
-    text: str
-    is_html: bool
+    notice: Notice
     allow_private: tuple[str, ...]
     deadline_seconds: int
 
@@ -59,8 +61,8 @@ class _Problems(logging.Handler):
 class _Guard:
     """An audit hook that refuses connections to private addresses, and other processes."""
 
-    def __init__(self, exceptions: Iterable[public_addresses.Network]) -> None:
-        self._exceptions = tuple(exceptions)
+    def __init__(self, exceptions: Sequence[public_addresses.Network]) -> None:
+        self._exceptions = exceptions
         self.refused = ""
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
@@ -103,8 +105,9 @@ def send(job: NotificationJob) -> str:
     if target is None:
         return "Apprise does not know this address"
     sys.addaudithook(guard)
-    form = apprise.NotifyFormat.HTML if job.is_html else apprise.NotifyFormat.TEXT
-    if target.notify(title=job.title, body=job.text, body_format=form):
+    title, text, is_html = job.notice
+    form = apprise.NotifyFormat.HTML if is_html else apprise.NotifyFormat.TEXT
+    if target.notify(title=title, body=text, body_format=form):
         return ""
     if guard.refused:
         return (

@@ -19,7 +19,7 @@ from aggregator.config.webhook_settings import (
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import Notice
+from aggregator.deliver.apprise_process import Notice
 from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change
@@ -175,8 +175,16 @@ def trial(recipient: Recipient, now: datetime) -> bytes | Notice:
     """Return the message of a test."""
     if not isinstance(recipient, Webhook):
         return Notice("Test", "This is a test of aggregator.")
-    data = {"hook": recipient.name, "query": recipient.query and recipient.query.key}
-    return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
+    return encode_json(
+        {
+            "timestamp": in_utc(now),
+            "data": {
+                "hook": recipient.name,
+                "query": recipient.query and recipient.query.key,
+            },
+            "type": "test",
+        }
+    )
 
 
 def _limit_words(

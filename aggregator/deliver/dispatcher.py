@@ -99,22 +99,19 @@ class WebhookDispatcher:
             if not changes or first_reading.lasts(connection):
                 self._quiet_version = version
                 return None
-            selected: dict[str, list[Change]] = {}
+            deliveries: list[NewDelivery] = []
             for name, position in positions.items():
                 unread = [change for change in changes if change.n > position]
-                selected[name] = self._changes_for(
-                    connection, self._webhooks[name], unread, now
-                )
-        deliveries = [
-            NewDelivery(
-                webhook=name,
-                change=change.n,
-                id=delivery_id(name, change),
-                story=change.was,
-            )
-            for name, chosen in selected.items()
-            for change in chosen
-        ]
+                hook = self._webhooks[name]
+                deliveries += [
+                    NewDelivery(
+                        webhook=name,
+                        change=change.n,
+                        id=delivery_id(name, change),
+                        story=change.was,
+                    )
+                    for change in self._changes_for(connection, hook, unread, now)
+                ]
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
         names = sorted({delivery.webhook for delivery in deliveries})
@@ -181,8 +178,11 @@ class WebhookDispatcher:
         ids = {change.story for change in changes}
         if story_filter is not None:
             ids = matching_stories(connection, story_filter, ids)
-        recent = [change for change in changes if change.story in ids]
-        recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
+        recent = [
+            change
+            for change in changes
+            if change.story in ids and change.at - change.updated <= digests.OLD_NEWS
+        ]
         if isinstance(hook, webhook_settings.Notification):
             stories = {change.story for change in recent}
             announced = outbox.announced_stories(connection, hook.name, stories)
@@ -198,8 +198,5 @@ class WebhookDispatcher:
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}
         sent = outbox.already_sent(connection, hook.name, merged)
-        chosen = {change.n: change for change in recent}
-        for merge in merges:
-            if sent.intersection(merge.others):
-                chosen[merge.n] = merge
-        return sorted(chosen.values(), key=lambda change: change.n)
+        recent += [merge for merge in merges if sent.intersection(merge.others)]
+        return [change for change in changes if change in recent]

@@ -88,7 +88,17 @@ class WebhookSender:
             lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
-        self._log_attempt(delivery, posted, outcome)
+        name = self._webhook.name
+        where = recipient_words(name)
+        # The host of other addresses may be the secret.
+        if isinstance(self._webhook, Webhook):
+            where += f" ({host_of(self._webhook.url)})"
+        log.log(
+            logging.INFO if posted.is_accepted else logging.WARNING,
+            "%s: change %d of story %s, attempt %d: %s",
+            where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
+            extra={"event": "delivery_attempted", "webhook": name, "story": delivery.story},
+        )  # fmt: skip
         return 0.0
 
     def _correct_times(self, now: datetime) -> None:
@@ -101,26 +111,12 @@ class WebhookSender:
         if self._last is None:
             latest += 2 * timedelta(seconds=self._longest_wait)
         if self._last is None or is_overdue_by_jump(self._last, now):
-            name = self._webhook.name
             self._database.transact(
-                lambda connection: recipients.pull_in(connection, name, latest)
+                lambda connection: recipients.pull_in(
+                    connection, self._webhook.name, latest
+                )
             )
         self._last = now
-
-    def _log_attempt(
-        self, delivery: Delivery, posted: PostResult, outcome: str
-    ) -> None:
-        name = self._webhook.name
-        where = recipient_words(name)
-        # The host of other addresses may be the secret.
-        if isinstance(self._webhook, Webhook):
-            where += f" ({host_of(self._webhook.url)})"
-        log.log(
-            logging.INFO if posted.is_accepted else logging.WARNING,
-            "%s: change %d of story %s, attempt %d: %s",
-            where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
-            extra={"event": "delivery_attempted", "webhook": name, "story": delivery.story},
-        )  # fmt: skip
 
     def _next_due(
         self, connection: Connection, now: datetime

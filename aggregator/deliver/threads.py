@@ -54,10 +54,12 @@ class WebhookThreads:
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._filled = {name: threading.Event() for name in senders}
-        filling = self._fill, self._changed, heartbeat
         self._threads = [
             threading.Thread(
-                target=self._run, args=filling, name="webhooks", daemon=True
+                target=self._run,
+                args=(self._fill, self._changed, heartbeat),
+                name="webhooks",
+                daemon=True,
             )
         ]
         for name, filled in self._filled.items():

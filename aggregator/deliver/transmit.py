@@ -12,14 +12,13 @@ from aggregator.config.webhook_settings import (
     Recipient,
     Webhook,
 )
-from aggregator.deliver.apprise import AppriseRunner, Notice
+from aggregator.deliver.apprise import AppriseRunner
+from aggregator.deliver.apprise_process import Notice
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.source_limits import net_tuning
-
-_JSON = {"content-type": "application/json"}
 
 
 class WebhookTuning(FrozenStruct):
@@ -84,21 +83,21 @@ class Transmitter:
         """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
         match recipient, message:
             case Webhook(), bytes():
-                headers = {name.lower(): text for name, text in recipient.headers}
+                headers = {"content-type": "application/json"}
+                headers |= {name.lower(): text for name, text in recipient.headers}
                 signed = signed_headers(
                     recipient.key, id_, int(now.timestamp()), message
                 )
-                return self._poster.post(
-                    recipient.url, message, _JSON | headers | signed
-                )
+                return self._poster.post(recipient.url, message, headers | signed)
             case DigestReader(), Notice():
-                url = f"{recipient.url}&%2BX-Delivery={id_}"
-                return self._apprise.send(url, message)
+                return self._apprise.send(
+                    f"{recipient.url}&%2BX-Delivery={id_}", message
+                )
             case _, Notice():
                 return self._apprise.send(recipient.url, message)
         raise AssertionError(recipient)
 
     def close(self) -> None:
         """Stop sending at once, also a request that is under way."""
-        for part in (self._poster, self._apprise):
-            part.close()
+        self._poster.close()
+        self._apprise.close()

@@ -104,7 +104,6 @@ class PrepareDispatcher:
         self._tuning_json = all_tuning.to_json()
         self._keep_all = keep_all
         self._texts_here = texts_here
-        self._all_tuning = all_tuning
         self._deadline_seconds = all_tuning.section(
             "work", WorkerTuning
         ).parse_deadline_seconds
@@ -183,7 +182,7 @@ class PrepareDispatcher:
         waiting: Sequence[InboxEntry],
         future: Future[bytes],
         stop: Stop,
-    ) -> tuple[Prepared, ...]:
+    ) -> Sequence[Prepared]:
         """Return the result of a job; if it failed, submit each of its texts alone.
 
         If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError.
@@ -205,11 +204,11 @@ class PrepareDispatcher:
             elif entry.page is not None:
                 self._count_seconds(entry, seconds)
             answer.append(prepared)
-        return tuple(answer)
+        return answer
 
     def _after_failure(
         self, waiting: Sequence[InboxEntry], error: WorkError, stop: Stop
-    ) -> tuple[Prepared, ...]:
+    ) -> Sequence[Prepared]:
         """Submit each entry of a failed job alone, then without its page."""
         if stop():  # the workers were ended by the stop, not by a page
             return ()
@@ -219,11 +218,11 @@ class PrepareDispatcher:
             for entry in waiting:
                 if not stop():
                     prepared += self.answered([entry], self._submitted([entry]), stop)
-            return tuple(prepared)
+            return prepared
         (entry,) = waiting
         if entry.page is not None and error.verdict == "timeout":
             self._count_seconds(entry, self._deadline_seconds)
-        return (self._without_page(entry, error),)
+        return [self._without_page(entry, error)]
 
     def _count_seconds(self, waiting: InboxEntry, seconds: float) -> None:
         source = waiting.entry.source

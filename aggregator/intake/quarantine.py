@@ -17,7 +17,6 @@ Failure = tuple[InboxEntry, Exception]
 _SOURCES = 5
 # Entries go into quarantine after so many tries if none was placed yet (chosen: one minute).
 _TRIES = 20
-_NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
 
 
 class QuarantiningPlacer:
@@ -49,8 +48,8 @@ class QuarantiningPlacer:
             part = parts.pop()
             try:
                 placed = self._placer.place(part)
-            except _NOT_OF_AN_ENTRY:
-                raise
+            except (AggregatorError, MemoryError, OSError):
+                raise  # no entry is the cause
             except Exception as error:  # noqa: BLE001 - whatever it is, other entries may be placed
                 if len(part) == 1:
                     failed.append((part[0][0], error))

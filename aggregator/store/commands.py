@@ -65,5 +65,11 @@ def answer(
     text: str,
 ) -> None:
     """Store state and result of command `n`."""
-    answered = "UPDATE command SET state = :state, result = :text, done_at = :at WHERE command_no = :n"
-    write_sql(connection, answered, state=state, text=text, at=at, n=n)
+    write_sql(
+        connection,
+        "UPDATE command SET state = :state, result = :text, done_at = :at WHERE command_no = :n",
+        state=state,
+        text=text,
+        at=at,
+        n=n,
+    )

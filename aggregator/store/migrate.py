@@ -4,7 +4,7 @@ Every command checks the revision first, so Alembic is imported only when there 
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -23,12 +23,10 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage, not_allowed
-from aggregator.store.engine.open_file import hand_over, make_folder
+from aggregator.store.engine.open_file import files_of, hand_over, make_folder
 from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.tables import VIEWS, metadata, read_value
 
-# Server encodings that can store any text
-_ENCODINGS = ("UTF8", "SQL_ASCII")
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
@@ -38,22 +36,15 @@ def migrations_folder() -> Path:
 
 
 @cache  # `/status` asks for them, also when no further file can be opened
-def _revisions_in(folder: Path) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
-        )
+def _revisions_in(folder: Path) -> Sequence[str]:
+    return sorted(
+        path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
     )
 
 
-def _revisions() -> tuple[str, ...]:
+def _revisions() -> Sequence[str]:
     """Return all revisions, oldest first: the prefixes of the file names (0033_baseline.py)."""
     return _revisions_in(migrations_folder())
-
-
-def is_known(revision: str) -> bool:
-    """Whether this program can upgrade the revision, or has it."""
-    return revision in _revisions()
 
 
 def is_newer(revision: str) -> bool:
@@ -167,9 +158,7 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
     if file is None or file.exists():
         return
     lost = f"the database {file} is missing, and it was there before"
-    lock, log_file = (
-        file.with_name(file.name + ending) for ending in (".lock", "-wal")
-    )
+    _, log_file, _, lock = files_of(file)
     if log_file.exists() and log_file.stat().st_size:
         raise DatabaseReplacedError(
             f"{lost}: {log_file} holds changes of it. Put the database back; to begin with an empty one, "
@@ -201,7 +190,7 @@ def refuse_unfit_server(database: Database, connection: Connection) -> None:
     if not connection.execute(schema).scalar_one():
         raise not_allowed(database.url)
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
-    if encoding not in _ENCODINGS:
+    if encoding not in ("UTF8", "SQL_ASCII"):  # these can store any text
         raise ConfigError(
             f"{_name_of(database)} has the encoding {encoding}, which has no signs for most languages; make "
             "another one: createdb --encoding UTF8 --template template0 NAME"
@@ -224,7 +213,7 @@ def check(database: Database) -> None:
 
 def refuse_unknown(what: str, revision: str | None) -> None:
     """Raise DatabaseTooNewError or ConfigError for a database or backup that this program cannot upgrade."""
-    if revision is None or is_known(revision):
+    if revision is None or revision in _revisions():
         return
     if is_newer(revision):
         raise DatabaseTooNewError(

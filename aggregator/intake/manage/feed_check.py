@@ -150,7 +150,7 @@ class FeedReader:
             access=self._access_to(url, access),
         )
 
-    def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
+    def feed_in(self, fetched: FetchResult, access: Access | None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
         parsed = self._parse(fetched, access)
         if not parsed.sitemaps:

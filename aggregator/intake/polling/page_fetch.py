@@ -43,20 +43,18 @@ _STORE_PAUSE_SECONDS = 0.5
 # ... up to this maximum, because a daemon that stops waits for it (chosen, all three).
 _STORE_PAUSE_MAX_SECONDS = 5.0
 # After these causes the page would not come later, either.
-_FINAL = frozenset(
-    {
-        "refused",
-        "redirect",
-        "address",
-        "too_large",
-        "encoding",
-        "robots",
-        "http 404",
-        "http 410",
-    }
+_FINAL = (
+    "refused",
+    "redirect",
+    "address",
+    "too_large",
+    "encoding",
+    "robots",
+    "http 404",
+    "http 410",
 )
 # The server refuses this client; the page may exist.
-_BLOCKED = frozenset({401, 403, 407, 429, 451})
+_BLOCKED = (401, 403, 407, 429, 451)
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
 
@@ -87,12 +85,8 @@ class PageFetcher:
     def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self.services = services
-        self._database = services.database
-        self._client = services.client
-        self._now = services.now
-        self._stops = services.stops
         self._tuning = services.all_tuning.section("polling", PollTuning)
-        self._robots = Robots(self._client) if robots else None
+        self._robots = Robots(services.client) if robots else None
         self._pages = pages
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
@@ -105,13 +99,13 @@ class PageFetcher:
 
     def place_without_pages(self, now: datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
-        with self._database.read() as connection:
+        with self.services.database.read() as connection:
             overdue = pending_pages.overdue(
                 connection, now, timedelta(seconds=self._tuning.page_wait_seconds)
             )
         if not overdue:
             return False
-        placed = self._database.transact(
+        placed = self.services.database.transact(
             partial(pending_pages.place_without, numbers=overdue)
         )
         return placed > 0
@@ -127,7 +121,6 @@ class PageFetcher:
         linked_from = wanted.feed or ""
         access = self.access_of(wanted.source_id, wanted.source_address)
         try:
-            answer = None
             if self._robots is not None:
                 answer = self._robots.answer(
                     wanted.url,
@@ -135,11 +128,15 @@ class PageFetcher:
                     linked_from=linked_from,
                     proxy=access.proxy,
                 )
-            if answer == "no":
-                raise FetchError("robots", "robots.txt of the site forbids this page")
-            if answer == "not now":
-                raise FetchError("no robots", "robots.txt of the site cannot be read")
-            fetched = self._client.fetch(
+                if answer == "no":
+                    raise FetchError(
+                        "robots", "robots.txt of the site forbids this page"
+                    )
+                if answer == "not now":
+                    raise FetchError(
+                        "no robots", "robots.txt of the site cannot be read"
+                    )
+            fetched = self.services.client.fetch(
                 wanted.url,
                 accept="page",
                 source_port=port,
@@ -165,7 +162,7 @@ class PageFetcher:
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
         """Request the page later, or give it up; return whether the entry is to be placed without it."""
-        if error.cause == "stopped" or self._stops():
+        if error.cause == "stopped" or self.services.stops():
             return False
         is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
         tries = wanted.attempts + is_sent
@@ -183,7 +180,7 @@ class PageFetcher:
             is_ready = True
         else:
             outcome = "it is requested again later"
-            due = self._now() + timedelta(
+            due = self.services.now() + timedelta(
                 seconds=self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
             )
 
@@ -215,10 +212,10 @@ class PageFetcher:
         pause = _STORE_PAUSE_SECONDS
         while True:
             try:
-                return self._database.transact(unit)
+                return self.services.database.transact(unit)
             except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
-                if unknown or self._stops() or time.monotonic() >= ends:
+                if unknown or self.services.stops() or time.monotonic() >= ends:
                     raise
                 log.info(
                     "%s: storing the response is postponed: %s",
@@ -234,7 +231,7 @@ class PageFetcher:
         configured = self.services.configured.get(address or "")
         if configured is not None or source_id is None:
             return configured or Access()
-        with self._database.read() as connection:
+        with self.services.database.read() as connection:
             return typed_access(connection, source_id)
 
 

@@ -72,12 +72,11 @@ class Poller(PageFetcher):
         """`robots`, `pages`: see PageFetcher."""
         super().__init__(services, robots=robots, pages=pages)
         self._mutes = mutes or Mutes()
-        self._executor = services.executor
-        self._all_tuning = services.all_tuning
-        self._net_tuning = net_tuning(self._all_tuning)
-        self._window = timedelta(days=self._all_tuning.values("events")["window_days"])
+        all_tuning = services.all_tuning
+        self._net_tuning = net_tuning(all_tuning)
+        self._window = timedelta(days=all_tuning.values("events")["window_days"])
         # A job has a copy of its feed, so only as many jobs are made at once as keep the workers busy.
-        self._parsing = threading.Semaphore(2 * self._executor.workers)
+        self._parsing = threading.Semaphore(2 * services.executor.workers)
 
     def poll(
         self,
@@ -88,7 +87,7 @@ class Poller(PageFetcher):
 
         By default the feed or page is requested.
         """
-        now = self._now()
+        now = self.services.now()
         source = self.services.quiet_polls.latest(row)
         try:
             answer = (ask or self._answer)(source, now)
@@ -100,7 +99,7 @@ class Poller(PageFetcher):
                     row, source, answer._replace(feed=answer.whole()), now
                 )
         except FetchError as error:
-            if error.cause == "stopped" or self._stops():
+            if error.cause == "stopped" or self.services.stops():
                 return PollResult(succeeded=False)
             after = decide(source, error, now, self._net_tuning)
             self.stored(source.shown_name, partial(_write, after=after, before=row))
@@ -121,7 +120,7 @@ class Poller(PageFetcher):
         whole = partial(self._parse, fetched, source, now, access)
         known = KnownItems()
         if source.first_poll_done:
-            with self._database.read() as connection:
+            with self.services.database.read() as connection:
                 known = known_items_of(connection, source.id)
         with self._parsing:
             feed = whole(known)
@@ -129,7 +128,9 @@ class Poller(PageFetcher):
             body_hash, feed = read_sitemaps(
                 feed,
                 partial(
-                    self._client.fetch, access=access, linked_from=source.polled_url
+                    self.services.client.fetch,
+                    access=access,
+                    linked_from=source.polled_url,
                 ),
                 lambda page: self._parse(page, source, now, access),
             )
@@ -156,7 +157,7 @@ class Poller(PageFetcher):
         elif source.redirected_url:
             linked_from = source.address
         fetch = partial(
-            self._client.fetch,
+            self.services.client.fetch,
             source.polled_url,
             access=access,
             linked_from=linked_from,
@@ -183,7 +184,7 @@ class Poller(PageFetcher):
     ) -> ParsedFeed:
         job = feed_job(
             fetched,
-            self._all_tuning,
+            self.services.all_tuning,
             source=source.entry_source,
             seen=now,
             selectors=access.selectors,
@@ -194,7 +195,7 @@ class Poller(PageFetcher):
             frame=known.frame,
             states_days=known.states_days,
         )
-        parsed = parse_feed(self._executor, job)
+        parsed = parse_feed(self.services.executor, job)
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
         return parsed

@@ -40,7 +40,6 @@ from aggregator.store.intake.source_rows import Source, host_of
 _CHECKED_GAPS = 2.0
 _UNKNOWN_GAP_SECONDS = 86_400.0
 STUCK = "its server answers “not modified” although the feed has grown, so it is asked for the whole feed"
-_OUT_OF_REACH = frozenset({"dns", "connect"})
 _ADOPT_TIMES = 3  # the same permanent redirect so often ...
 # ... and for so long, until the source takes the new URL (chosen: two days)
 _ADOPT_HOURS = 48.0
@@ -116,7 +115,7 @@ def decide(
             configured_seconds=source.interval_seconds,
             failures=source.failures,
             retry_after_seconds=response.retry_after_seconds,
-            is_out_of_reach=response.cause in _OUT_OF_REACH,
+            is_out_of_reach=response.cause in ("dns", "connect"),
             tuning=tuning,
         ),
         failures=source.failures + 1,
@@ -260,7 +259,7 @@ def old_entries(
 
 
 def with_counts(
-    source: Source, accepted: Sequence[AcceptResult], rejected: int = 0
+    source: Source, accepted: Sequence[AcceptResult], rejected: int
 ) -> Source:
     """Return the source with the outcomes of its entries counted; `rejected` counts items without an entry."""
     new = sum(

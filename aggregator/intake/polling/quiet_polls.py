@@ -18,15 +18,11 @@ from aggregator.store.intake.source_rows import (
     save,
     sources_with_ids,
 )
+from aggregator.text.lines import word_list
 
-_OF_ANY_POLL = (
-    "next_due_at",
-    "last_polled_at",
-    "last_success_at",
-    "adaptive_interval_seconds",
-    "etag",
-    "last_modified",
-)
+_OF_ANY_POLL = word_list("""
+    next_due_at last_polled_at last_success_at adaptive_interval_seconds etag last_modified
+""")
 
 
 class _QuietPoll(NamedTuple):
@@ -89,6 +85,6 @@ class QuietPolls:
         if not polls:
             return
         with suppress(AggregatorError), database.write() as connection:
-            for row in sources_with_ids(connection, list(polls)):
+            for row in sources_with_ids(connection, polls):
                 if row == polls[row.id].stored:
                     save(connection, polls[row.id].latest)

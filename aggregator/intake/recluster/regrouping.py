@@ -98,8 +98,9 @@ class Regrouping:
     def retired(self) -> dict[str, str]:
         """Map stories without articles to the story that has most of theirs."""
         successors: dict[str, str] = {}
-        most_first = sorted(self._pairs, key=lambda pair: (-self._pairs[pair], pair))
-        for story, successor in most_first:
+        for story, successor in sorted(
+            self._pairs, key=lambda pair: (-self._pairs[pair], pair)
+        ):
             if story not in self._after:
                 successors.setdefault(story, successor)
         return successors
@@ -120,8 +121,8 @@ class Regrouping:
                 title=title(story),
                 before=self._before[story],
                 after=self._after[story],
-                came=tuple(self.came.get(story, ())[:_ARTICLES_LISTED]),
-                went=tuple(self.went.get(story, ())[:_ARTICLES_LISTED]),
+                came=tuple(self.came[story][:_ARTICLES_LISTED]),
+                went=tuple(self.went[story][:_ARTICLES_LISTED]),
             )
             for story in changed[:CHANGES_LISTED]
         ]

@@ -112,8 +112,8 @@ def _update_kept(
         founding_no=known.founding_no,
         bumped_at=known.bumped_at,
     )
-    came = len(plan.regrouping.came.get(story, ()))
-    went = len(plan.regrouping.went.get(story, ()))
+    came = len(plan.regrouping.came[story])
+    went = len(plan.regrouping.went[story])
     if came or went:
         unit_of_work.log(story, "regrouped", came=came, went=went)
     else:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import BinaryIO
 
 from aggregator.config.memory import own_bytes
@@ -23,7 +24,7 @@ from aggregator.intake.workers.executor import (
     name_of,
 )
 from aggregator.intake.workers.ipc import WorkerJob
-from aggregator.intake.workers.worker_process import WorkerProcess, cause_of_death
+from aggregator.intake.workers.worker_process import WorkerProcess
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.text.shared_model import memory_file
@@ -31,8 +32,11 @@ from aggregator.text.shared_model import memory_file
 # A worker must load the parsers in this time: it takes 0.3 s when idle, far more on a busy machine.
 _START_DEADLINE_SECONDS = 60.0
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
-_OUTSIDE_SIGNALS = frozenset(
-    {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+_OUTSIDE_SIGNALS = (
+    -signal.SIGKILL,
+    -signal.SIGTERM,
+    -signal.SIGINT,
+    -signal.SIGHUP,
 )
 # Jobs wait this long before a further worker is started: a start takes a second of CPU, enough for one worker
 # to read the new entries of a hundred polls in a quiet hour (chosen).
@@ -271,7 +275,11 @@ class _Lane:
         count = self._executor.metrics_registry.count
         if code not in _OUTSIDE_SIGNALS:
             count(WORKERS_ENDED, "died")
-            raise WorkError("died", cause_of_death(code))
+            how = f"ended with code {code}"
+            if code is not None and code < 0:
+                with suppress(ValueError):
+                    how = f"was ended by {signal.Signals(-code).name}"
+            raise WorkError("died", f"the worker {how}")
         count(WORKERS_ENDED, "killed")
 
     def _discard(

@@ -11,39 +11,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import aggregator
+from aggregator.text.lines import word_list
 
 # The packages and modules that determine the result of a job (intake/jobs.py).
-_DECIDING = (
-    "extract",
-    "grouping/copies",
-    "grouping/fingerprint.py",
-    "grouping/pairs",
-    "sources/parse",
-    "sources/source_limits.py",
-    "text",
-    "model/entry.py",
-    "model/prepared.py",
-    "model/structs.py",
-    "config/tuning.py",
-    "config/tuning.yaml",
-    "intake/jobs.py",
-    "intake/page_list.py",
-)
+_DECIDING = word_list("""
+    extract grouping/copies grouping/fingerprint.py grouping/pairs sources/parse sources/source_limits.py text
+    model/entry.py model/prepared.py model/structs.py config/tuning.py config/tuning.yaml
+    intake/jobs.py intake/page_list.py
+""")
 # The libraries that determine an entry, a text, a language, a date or a signature.
-_LIBRARIES = (
-    "charset-normalizer",
-    "courlan",
-    "datasketch",
-    "feedparser",
-    "htmldate",
-    "justext",
-    "lxml",
-    "numpy",
-    "py3langid",
-    "PyStemmer",
-    "tld",
-    "trafilatura",
-)
+_LIBRARIES = word_list("""
+    charset-normalizer courlan datasketch feedparser htmldate justext lxml numpy py3langid PyStemmer tld trafilatura
+""")
 
 
 @cache

@@ -15,25 +15,16 @@ from aggregator.intake.workers.executor import (
     WorkerTuning,
 )
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
+from aggregator.text.lines import word_list
 from aggregator.text.shared_model import DESCRIPTOR_VARIABLE
 
 # A worker parses untrusted data: it gets no passwords or tokens of the environment.
-_KEPT_ENVIRONMENT = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LD_LIBRARY_PATH",
-    "TMPDIR",
-    "PYTHONHASHSEED",
-)
-_ONE_THREAD = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
+_KEPT_ENVIRONMENT = word_list("""
+    PATH HOME LANG LC_ALL LC_CTYPE LD_LIBRARY_PATH TMPDIR PYTHONHASHSEED
+""")
+_ONE_THREAD = word_list("""
+    OPENBLAS_NUM_THREADS OMP_NUM_THREADS MKL_NUM_THREADS NUMEXPR_NUM_THREADS
+""")
 
 
 class WorkerProcess:
@@ -109,10 +100,3 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             return self.process.wait()
-
-
-def cause_of_death(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"the worker was ended by {signal.Signals(-code).name}"
-    return f"the worker ended with code {code}"

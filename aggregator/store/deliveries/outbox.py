@@ -90,8 +90,8 @@ def add(
         change_webhook(connection, name, last_change_no=number)
 
 
-def keep_within(connection: Connection, name: str, most: int, now: datetime) -> int:
-    """Give up the oldest deliveries of a webhook if more than `most` wait. Return their number."""
+def keep_within(connection: Connection, name: str, most: int, now: datetime) -> None:
+    """Give up the oldest deliveries of a webhook if more than `most` wait."""
     last = read_value(
         connection,
         """
@@ -101,17 +101,20 @@ def keep_within(connection: Connection, name: str, most: int, now: datetime) -> 
         name=name,
         most=most,
     )
-    if last is None:
-        return 0
-    old = f"{GIVE_UP} WHERE {WAITS} AND change <= :last"
-    return write_sql(
-        connection, old, name=name, last=last, now=now, problem="too many wait"
-    )
+    if last is not None:
+        write_sql(
+            connection,
+            f"{GIVE_UP} WHERE {WAITS} AND change <= :last",
+            name=name,
+            last=last,
+            now=now,
+            problem="too many wait",
+        )
 
 
-def prune(connection: Connection, before: datetime) -> int:
-    """Delete deliveries that ended before `before`, and old ones of removed webhooks. Return their number."""
-    number = write_sql(
+def prune(connection: Connection, before: datetime) -> None:
+    """Delete deliveries that ended before `before`, and old ones of removed webhooks."""
+    write_sql(
         connection,
         """
         DELETE FROM outbox WHERE done_at < :before
@@ -125,4 +128,3 @@ def prune(connection: Connection, before: datetime) -> int:
         DELETE FROM webhook WHERE NOT is_configured AND name NOT IN (SELECT webhook FROM outbox)
         """,
     )
-    return number

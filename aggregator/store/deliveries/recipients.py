@@ -118,8 +118,11 @@ def resume(connection: Connection, name: str, now: datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    known = "SELECT 1 FROM webhook WHERE name = :name AND is_configured"
-    is_known = has_rows(connection, known, name=name)
+    is_known = has_rows(
+        connection,
+        "SELECT 1 FROM webhook WHERE name = :name AND is_configured",
+        name=name,
+    )
     if is_known:
         change_webhook(connection, name, **RECOVERED)
     write_sql(

@@ -16,6 +16,7 @@ from aggregator.store.deliveries.recipients import (
     failures_of,
 )
 from aggregator.store.tables import (
+    Values,
     read_rows,
     read_value,
     read_values,
@@ -49,7 +50,10 @@ def next_due(
         due = f"{_MAY_BE_NEXT} AND next_attempt_at <= :now ORDER BY change LIMIT 1"
         if resumes_at is None or resumes_at <= now:
             for row in read_rows(
-                connection, f"SELECT {_SENT} {due}", name=name, now=now
+                connection,
+                f"SELECT webhook, change, id, story, body, attempts, first_attempt_at {due}",
+                name=name,
+                now=now,
             ):
                 body = row.body and codecs.decompress_bytes(row.body)
                 return Delivery(**{**row._mapping, "body": body})
@@ -62,7 +66,6 @@ def next_due(
     return None
 
 
-_SENT = "webhook, change, id, story, body, attempts, first_attempt_at"
 # No earlier delivery of its story waits.
 _MAY_BE_NEXT = """
     FROM outbox WHERE webhook = :name AND state = 'waiting' AND NOT EXISTS (
@@ -102,8 +105,15 @@ def mark_delivered(connection: Connection, delivery: Delivery, now: datetime) ->
     """Store a successful delivery. After a failure all other deliveries become due now."""
     name = delivery.webhook
     has_recovered = failures_of(connection, name) > 0
-    done = {"state": "done", "body": None, "done_at": now, "problem": None}
-    _set(connection, delivery, **done, attempts=delivery.attempts + 1)
+    _set(
+        connection,
+        delivery,
+        state="done",
+        body=None,
+        done_at=now,
+        problem=None,
+        attempts=delivery.attempts + 1,
+    )
     write_sql(
         connection,
         f"""
@@ -134,7 +144,7 @@ def mark_failed(
     resumes_at: datetime,
 ) -> None:
     """Store a failed attempt. `next_at`: time of the next attempt; None: the delivery is given up."""
-    values: dict[str, Any] = {"next_attempt_at": next_at}
+    values: Values = {"next_attempt_at": next_at}
     if next_at is None:
         values = {"state": "given_up", "body": None, "done_at": now}
     _set(
@@ -181,6 +191,11 @@ def mark_gone(
 
 
 def _set(connection: Connection, delivery: Delivery, **columns: Any) -> None:
-    is_it = "webhook = :name AND change = :number"
-    keys = {"name": delivery.webhook, "number": delivery.change}
-    update_rows(connection, "outbox", is_it, columns, **keys)
+    update_rows(
+        connection,
+        "outbox",
+        "webhook = :name AND change = :number",
+        columns,
+        name=delivery.webhook,
+        number=delivery.change,
+    )

@@ -72,19 +72,8 @@ class DatabaseSpace(NamedTuple):
     has_auto_vacuum: bool = False
 
 
-_SPACE = (  # auto_vacuum 2: incremental
-    "SELECT page_size * page_count, page_size * freelist_count, page_size, auto_vacuum = 2 "
-    "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, pragma_auto_vacuum"
-)
-
-_SERVER_SPACE = text("SELECT pg_database_size(current_database())")
-
-
 # Without other writes, a failing disk is noticed after this time at most, if health is asked for (chosen).
 _PROBE_SECONDS = 10.0
-_PROBE = """
-    INSERT INTO counter (name, value) VALUES ('probe', 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1
-    """
 
 
 class _WriteState(msgspec.Struct):
@@ -214,7 +203,14 @@ class Database:
             return
         self._write_state.probe_due = time.monotonic() + _PROBE_SECONDS
         with suppress(AggregatorError), self.write(durable=True) as connection:
-            connection.execute(text(_PROBE))
+            connection.execute(
+                text(
+                    """
+                    INSERT INTO counter (name, value) VALUES ('probe', 1)
+                    ON CONFLICT (name) DO UPDATE SET value = counter.value + 1
+                    """
+                )
+            )
 
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.
@@ -351,8 +347,13 @@ class Database:
         """Return the sizes of the database, of one state."""
         with self.read() as connection:
             if self.is_sqlite:
-                return DatabaseSpace(*connection.exec_driver_sql(_SPACE).one())
-            return DatabaseSpace(connection.execute(_SERVER_SPACE).scalar_one())
+                sizes = text(  # auto_vacuum 2: incremental
+                    "SELECT page_size * page_count, page_size * freelist_count, page_size, auto_vacuum = 2 "
+                    "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, pragma_auto_vacuum"
+                )
+            else:
+                sizes = text("SELECT pg_database_size(current_database())")
+            return DatabaseSpace(*connection.execute(sizes).one())
 
     def release_free_pages(self, pages: int) -> None:
         """Return up to `pages` free pages of SQLite's file to the disk. Needs `auto_vacuum`."""

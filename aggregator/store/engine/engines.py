@@ -44,14 +44,6 @@ _CONNECTING = {
     "tcp_user_timeout": 10_000,
 }
 
-# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. These
-# settings have no effect on Unix sockets.
-_SET_KEEPALIVES = (
-    "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
-    "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
-    "AS wanted (name, value)"
-)
-
 
 def session_name() -> str:
     """Return the `application_name` that identifies the sessions of this process.
@@ -153,7 +145,13 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
     def _configure(connection: Any, _record: Any) -> None:
         connection.autocommit = True
         connection.execute(f"SET lock_timeout = {milliseconds(tuning.lock_seconds)}")
-        connection.execute(_SET_KEEPALIVES)
+        # The server, too, is to detect that this machine disappeared, and to end its sessions and their locks. These
+        # settings have no effect on Unix sockets.
+        connection.execute(
+            "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
+            "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
+            "AS wanted (name, value)"
+        )
         connection.autocommit = False
 
     return engine

@@ -90,9 +90,8 @@ class SessionLock:
             self._session = session
             is_taken = False
             try:
-                is_taken = bool(
-                    session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one()
-                )
+                taken = text("SELECT pg_try_advisory_lock(:key)")
+                is_taken = session.execute(taken, {"key": ADVISORY_KEY}).scalar_one()
             finally:
                 if not is_taken:
                     self.release()
@@ -118,9 +117,6 @@ class SessionLock:
                 with socket.socket(fileno=os.dup(driver.fileno())) as wire:
                     wire.shutdown(socket.SHUT_RDWR)
                 session.invalidate()
-
-
-_TRY = text("SELECT pg_try_advisory_lock(:key)")
 
 
 def open_process_lock(database: Database) -> FileLock | SessionLock:

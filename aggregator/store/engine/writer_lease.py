@@ -24,7 +24,7 @@ from aggregator.store.engine.process_lock import (
     SessionLock,
     open_process_lock,
 )
-from aggregator.store.tables import read_row, read_value, write_sql
+from aggregator.store.tables import has_rows, read_value, write_sql
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,7 @@ class WriterLease:
                 "this process is no longer the writer; another one may have taken over"
             )
         mine = f"{_MINE} {'' if self._database.is_sqlite else locks}"
-        me = self._database.session_name
-        if read_row(connection, mine, mine=epoch, me=me) is None:
+        if not has_rows(connection, mine, mine=epoch, me=self._database.session_name):
             self._lose(epoch)
             raise LeaseLostError(
                 f"another process became the writer of {shown_url(self._database.url)}; nothing was written"

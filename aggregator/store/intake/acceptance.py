@@ -8,7 +8,7 @@ key as new.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ from aggregator.store.intake.known_entries import (
     KnownEntries,
 )
 from aggregator.store.tables import (
+    Values,
     entry,
     insert_rows,
     write_each,
@@ -112,7 +113,7 @@ def accept(
     return AcceptedBatch(accepted=tuple(accepted), has_void_keys=bool(identified.void))
 
 
-def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+def _number_at_once(connection: Connection, rows: Sequence[Values]) -> None:
     """Number these new entries in the order given, after all entries that gather.
 
     So no revision goes before its first version. In a first reading the other entries keep waiting.

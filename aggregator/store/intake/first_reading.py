@@ -15,6 +15,7 @@ from aggregator.store import codecs
 from aggregator.store.intake.source_rows import IS_ASKED
 from aggregator.store.tables import (
     counter_value,
+    has_rows,
     read_rows,
     read_value,
     set_counter,
@@ -38,7 +39,6 @@ _MOST_EXAMINED = 10_000
 
 # A page that is requested again later is late, and changes its article then.
 _PAGES = "SELECT 1 FROM entry WHERE state = 'page' AND page_due_at <= :now AND NOT bump_by_clock LIMIT 1"
-_READY = "SELECT 1 FROM entry WHERE state = 'ready' AND NOT bump_by_clock LIMIT 1"
 _LISTED = """
     SELECT payload, accepted_at, source.name, source.title
     FROM entry LEFT JOIN source ON source.id = entry.source
@@ -122,7 +122,10 @@ def is_over(connection: Connection, now: datetime) -> bool:
         _count_unasked(connection, now) or read_rows(connection, _PAGES, now=now)
     ):
         return False
-    return not read_rows(connection, _READY)
+    return not has_rows(
+        connection,
+        "SELECT 1 FROM entry WHERE state = 'ready' AND NOT bump_by_clock LIMIT 1",
+    )
 
 
 def end(connection: Connection) -> tuple[datetime, int]:
@@ -181,8 +184,11 @@ def first_reading(
 
 
 def _count_unasked(connection: Connection, now: datetime) -> int:
-    due = f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon"
-    return read_value(connection, due, soon=now + _LONGEST_WAIT)
+    return read_value(
+        connection,
+        f"{_SOURCES} AND last_polled_at IS NULL AND next_due_at <= :soon",
+        soon=now + _LONGEST_WAIT,
+    )
 
 
 _SOURCES = f"SELECT count(*) FROM source WHERE {IS_ASKED}"  # noqa: S608

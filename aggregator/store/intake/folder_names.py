@@ -10,12 +10,10 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Entry
 from aggregator.store.tables import read_map, write_sql
 
-_UNNAMED = "files"  # the root of a disk has no name of its own
-
 
 def own_name(path: Path) -> str:
-    """Return the last part of an absolute path."""
-    return clean(path.name) or _UNNAMED
+    """Return the last part of an absolute path; the root of a disk has no name of its own."""
+    return clean(path.name) or "files"
 
 
 def known_folder(

@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.entry import Entry, EntryInput
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
+    Row,
     has_rows,
     read_map,
     read_rows,
@@ -82,7 +83,7 @@ def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]
     return [_inbox_entry(row) for row in rows]
 
 
-def _inbox_entry(row: Row[Any]) -> InboxEntry:
+def _inbox_entry(row: Row) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)
         page = row.page and codecs.decompress_bytes(row.page)
@@ -242,8 +243,6 @@ def has_gathered(connection: Connection) -> bool:
 _PAGES_A_TURN = 10
 # Pages of a source whose last pages were slow: more would hold the others for half a minute.
 _SLOW_PAGES_A_TURN = 1
-_NO_SOURCE = ""  # an empty list would select nothing
-
 
 # A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
 # windows, so that forms of series and frequencies of words have what they need).
@@ -274,7 +273,7 @@ def put_in_order(
         ) AS pages
         WHERE place > CASE WHEN source IN :slow THEN {_SLOW_PAGES_A_TURN} ELSE {_PAGES_A_TURN} END GROUP BY article
         """,  # noqa: S608
-        slow=[*slow, _NO_SOURCE],
+        slow=[*slow, ""],  # an empty list would select nothing
     )
     by_time = _by_time(connection, _IS_GATHERED, later)
     if articles is not None:
@@ -283,24 +282,22 @@ def put_in_order(
         since = by_time[-1].time - RECENT
         newest = {read.article: read.time for read in by_time}
         by_time.sort(key=lambda read: newest[read.article] < since)
-    entries = [read.entry_no for read in by_time]
-    if not entries:
-        return 0
-    take_numbers(connection, "inbox", len(entries))
+    take_numbers(connection, "inbox", len(by_time))
     numbered = [
-        {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
+        {"n": read.entry_no, "number": number}
+        for number, read in enumerate(by_time, start=last + 1)
     ]
     write_each(
         connection, "UPDATE entry SET inbox_no = :number WHERE entry_no = :n", numbered
     )
-    return len(entries)
+    return len(by_time)
 
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
     """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
-    condition = f"{_IS_PLACED} AND inbox_no >= :first"
-    by_time = [read.inbox_no for read in _by_time(connection, condition, first=first)]
-    return dict(zip(by_time, sorted(by_time), strict=True))
+    by_time = _by_time(connection, f"{_IS_PLACED} AND inbox_no >= :first", first=first)
+    numbers = [read.inbox_no for read in by_time]
+    return dict(zip(numbers, sorted(numbers), strict=True))
 
 
 def first_out_of_order(
@@ -310,14 +307,14 @@ def first_out_of_order(
 
     These are the days that entries after number `early` touch, at most three.
     """
-    condition = f"{_IS_PLACED} AND accepted_at >= :began"
-    by_time = _by_time(connection, condition, began=began)
+    by_time = _by_time(
+        connection, f"{_IS_PLACED} AND accepted_at >= :began", began=began
+    )
     late = [read.time for read in by_time if read.inbox_no > early]
     if not late:
         return None
     since = max(min(late), by_time[-1].time - _LONGEST_TOUCHED)
-    touched = [read.inbox_no for read in by_time if read.time >= since]
-    first = min(touched)
+    first = min(read.inbox_no for read in by_time if read.time >= since)
     numbers = [read.inbox_no for read in by_time if read.inbox_no >= first]
     return None if numbers == sorted(numbers) else first
 

@@ -75,7 +75,7 @@ class KnownEntries:
         self, connection: Connection, batch: IdentifiedBatch, *, is_poll: bool
     ) -> None:
         self._connection = connection
-        self._known = dict(batch.known)
+        self._known = batch.known
         self._void = batch.void
         self._is_poll = is_poll
         self._articles = set(self._known.values())
@@ -101,8 +101,11 @@ class KnownEntries:
         # Live blogs, because a feed may update only the date of one
         self._live: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
-            live = "SELECT id FROM article WHERE role = 'container' AND id IN :articles"
-            self._live = read_set(connection, live, articles=self._articles)
+            self._live = read_set(
+                connection,
+                "SELECT id FROM article WHERE role = 'container' AND id IN :articles",
+                articles=self._articles,
+            )
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._here = {_short(received) for received in batch.entries}
         self._keys: dict[bytes, str] = {}
@@ -200,8 +203,8 @@ class KnownEntries:
                 self._changed.add((id_, source))
             observed.is_authoritative = True
         if not observed.contents or result.outcome == "revision":
-            contents = observed.contents + _short(received)
-            observed.contents = contents[-_MOST_CONTENTS * _HASH_BYTES :]
+            observed.contents += _short(received)
+            observed.contents = observed.contents[-_MOST_CONTENTS * _HASH_BYTES :]
             observed.changed_at = seen
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.said)]

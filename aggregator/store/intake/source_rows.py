@@ -1,19 +1,21 @@
 """Rows of sources: configuration, poll schedule and health."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
+    Row,
+    Values,
     insert_rows,
     lock_rows,
     read_row,
@@ -74,16 +76,16 @@ def source_id(kind: str, name: str | None, address: str) -> str:
 _HEALTH = word_list("""
     failures failing_since health health_cause gone_count gone_since merged_into
 """)
-
-_SEEN = "etag", "last_modified", "body_hash"
-_MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
-_AS_NEW: dict[str, Any] = {
+_WHERE = word_list("""
+    etag last_modified body_hash redirected_url moved_to moved_count moved_since move_confirmed
+""")
+_AS_NEW: Values = {
     field.name: field.default for field in msgspec.structs.fields(Source)
 }
 # Reset of the failures of a source
 AFRESH = {name: _AS_NEW[name] for name in _HEALTH}
 # Reset of a source whose address changed
-ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in (*_SEEN, *_MOVE)}
+ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in _WHERE}
 
 
 def restart_merged_sources(connection: Connection) -> None:
@@ -163,10 +165,12 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     choose(connection, item.id, **values)
 
 
-def all_due(connection: Connection) -> list[Row[Any]]:
+def all_due(connection: Connection) -> list[Row]:
     """Return the columns of all sources that limit their due time; used after the clock was set back."""
-    columns = "id, next_due_at, failures, gone_count, interval_seconds"
-    return read_rows(connection, f"SELECT {columns} FROM source")  # noqa: S608
+    return read_rows(
+        connection,
+        "SELECT id, next_due_at, failures, gone_count, interval_seconds FROM source",
+    )
 
 
 def set_due(connection: Connection, due_at: Mapping[str, datetime]) -> None:
@@ -190,7 +194,7 @@ def source_with_id(connection: Connection, id: str) -> Source | None:
     return read_struct(connection, Source, f"{_SOURCES} WHERE id = :id", id=id)
 
 
-def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
+def sources_with_ids(connection: Connection, ids: Collection[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
     chosen = read_structs(connection, Source, f"{_SOURCES} WHERE id IN :ids", ids=ids)
     known = {source.id: source for source in chosen}

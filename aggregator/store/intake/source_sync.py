@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.urls import address_key
 from aggregator.store.intake.source_rows import (
@@ -19,9 +18,7 @@ from aggregator.store.intake.source_rows import (
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import read_rows, write_sql
-
-_OURS = ("refused", "address")  # causes that a changed configuration may have removed
+from aggregator.store.tables import Row, Values, read_rows, write_sql
 
 
 def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
@@ -46,7 +43,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
         configured.append(replace(new, id=id_))
     named = {new.id for new in configured}
     # The sources whose address the configuration file may have without a name
-    at: dict[str, Row[Any]] = {}
+    at: dict[str, Row] = {}
     for id_, row in before.items():
         is_nameless = row.id == source_id(row.kind, None, row.address)
         if id_ not in named and (row.origin == "config" or is_nameless):
@@ -68,7 +65,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     _give_way(connection)
 
 
-def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
+def _changes(old: Row, item: Source) -> Values:
     """Return the column values that make a source match the configuration file."""
     values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
     is_elsewhere = item.address not in _addresses(old)
@@ -78,7 +75,8 @@ def _changes(old: Row[Any], item: Source) -> dict[str, Any]:
         values |= {"redirected_url": None, "host": host_of(item.address)}
     if is_elsewhere or old.interval_seconds > item.interval_seconds:
         values["next_due_at"] = min(old.next_due_at, item.next_due_at)
-    if (old.health_cause or "").startswith(_OURS):
+    # A changed configuration may have removed these causes.
+    if (old.health_cause or "").startswith(("refused", "address")):
         values["next_due_at"] = item.next_due_at
     return values
 
@@ -96,8 +94,9 @@ def set_default_interval(
         """
     changed = "UPDATE source SET interval_seconds = :seconds, next_due_at = :at WHERE id = :id"
     for id_, next_due_at in read_rows(connection, others, seconds=seconds):
-        at = min(next_due_at, due(id_))
-        write_sql(connection, changed, seconds=seconds, at=at, id=id_)
+        write_sql(
+            connection, changed, seconds=seconds, at=min(next_due_at, due(id_)), id=id_
+        )
 
 
 def _give_way(connection: Connection) -> None:
@@ -119,8 +118,8 @@ def _give_way(connection: Connection) -> None:
             write_sql(connection, merged, other=other, id=row.id)
 
 
-def _addresses(row: Row[Any]) -> tuple[str, ...]:
+def _addresses(row: Row) -> list[str]:
     """Return the address of a source, and the target of its permanent redirect."""
-    return tuple(
+    return [
         address for address in (row.address, row.redirected_url) if address is not None
-    )
+    ]

@@ -5,10 +5,10 @@ refused. The caller computes the affected stories again (grouping/deletion/erase
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 from sqlalchemy import (
@@ -25,10 +25,12 @@ from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
+    Values,
     article,
     entry,
     in_parts,
     insert_rows,
+    is_sqlite,
     read_rows,
     read_set,
     read_values,
@@ -39,13 +41,6 @@ from aggregator.store.tables import (
 
 DeletedPart = Literal["text", "all"]
 
-_WITHOUT_TEXT: Final[dict[str, Any]] = {
-    "lead": "",
-    "text": None,
-    "html": None,
-    "signature": b"",
-    "terms": b"",
-}
 _CLOSED_STORY = {
     "title": "",
     "title_article": None,
@@ -106,8 +101,14 @@ def delete_articles(
         connection, "DELETE FROM outlet_line WHERE article IN :numbers", numbers=numbers
     )
 
-    def without_text(row: RowMapping) -> dict[str, Any]:
-        changes = dict(_WITHOUT_TEXT)
+    def without_text(row: RowMapping) -> Values:
+        changes: Values = {
+            "lead": "",
+            "text": None,
+            "html": None,
+            "signature": b"",
+            "terms": b"",
+        }
         try:
             details = codecs.unpack(row["details"], ArticleDetails)
         except codecs.UNREADABLE:
@@ -282,7 +283,7 @@ def rewrite(
     connection: Connection,
     table: Table,
     keys: Iterable[int],
-    changes_of: Callable[[RowMapping], Mapping[str, Any]],
+    changes_of: Callable[[RowMapping], Values],
 ) -> None:
     """Write what `changes_of` returns for each row, by column; no other rows may cascade to the table.
 
@@ -293,9 +294,13 @@ def rewrite(
     (key,) = table.primary_key.columns.keys()
     chosen = f"FROM {table.name} WHERE {key} IN :keys"
     for part in in_parts(sorted(keys)):
-        stored = read_rows(connection, f"SELECT * {chosen} ORDER BY {key}", keys=part)
-        rows = [row._mapping for row in stored]
-        if connection.dialect.name == "sqlite":
+        rows = [
+            row._mapping
+            for row in read_rows(
+                connection, f"SELECT * {chosen} ORDER BY {key}", keys=part
+            )
+        ]
+        if is_sqlite(connection):
             # Foreign keys are checked at the end of this transaction
             write_sql(connection, "PRAGMA defer_foreign_keys=ON")
             write_sql(connection, f"DELETE {chosen}", keys=part)

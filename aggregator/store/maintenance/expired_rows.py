@@ -16,6 +16,7 @@ from aggregator.store import codecs
 from aggregator.store.maintenance.erased_rows import DeletedPart, rewrite
 from aggregator.store.stories.stored_articles import StoredArticle, stored_with
 from aggregator.store.tables import (
+    Values,
     counter_value,
     entry,
     read_row,
@@ -166,9 +167,9 @@ def settle_entries(connection: Connection, limit: int) -> bool:
         return False
     addresses = {row.entry_no: row.url for row in rows}
 
-    def settled(row: RowMapping) -> dict[str, Any]:
+    def settled(row: RowMapping) -> Values:
         """Clear the columns that the article has, too."""
-        values: dict[str, Any] = {}
+        values: Values = {}
         if row["state"] == "done":
             # `doctor` reads the entries whose page failed.
             if row["verdict"] == "ok" and row["page_verdict"] is None:
@@ -208,6 +209,7 @@ def drop_streams(connection: Connection, now: datetime, limit: int) -> int:
         (commands, _COMMAND_DAYS),
         (rejected, _REJECTED_DAYS),
     ):
-        before = now - timedelta(days=days)
-        deleted += write_sql(connection, old, before=before, limit=limit)
+        deleted += write_sql(
+            connection, old, before=now - timedelta(days=days), limit=limit
+        )
     return deleted

@@ -41,7 +41,6 @@ from aggregator.store.tables import (
 
 REPAIR = "aggregator db check --repair"
 RESTORE = "restore a backup: aggregator db restore FILE --replace"
-_LOST_ROWS = f"rows are lost, or were inserted by hand: {RESTORE}"
 
 DAMAGED = (
     f"stop the daemon, and {RESTORE}, which keeps the damaged file; without a backup, with the command-line "
@@ -78,24 +77,6 @@ class Balance(FrozenStruct, omit_defaults=False):
     refused_as: tuple[tuple[str, int], ...]
     deleted: int  # stored, but deleted since
     articles: int
-
-
-_COUNTS = """
-    SELECT coalesce((SELECT value FROM counter WHERE name = 'entry'), 0) AS seen,
-      CAST(coalesce(sum(count) FILTER (WHERE outcome IN ('new', 'revision')), 0) AS BIGINT) AS stored,
-      CAST(coalesce(sum(count) FILTER (WHERE outcome = 'known'), 0) AS BIGINT) AS known,
-      CAST(coalesce(sum(count) FILTER (WHERE outcome = 'forgotten'), 0) AS BIGINT) AS refused_as_forgotten,
-      CAST(coalesce(sum(deleted), 0) AS BIGINT) AS deleted,
-      (SELECT count(*) FROM entry WHERE state = 'done') AS placed,
-      (SELECT count(*) FROM entry WHERE state IN ('page', 'ready')) AS waiting,
-      (SELECT count(*) FROM entry WHERE state = 'refused') AS refused,
-      (SELECT count(*) FROM article) AS articles
-    FROM intake_count
-    """
-_VERDICTS = """
-    SELECT coalesce(verdict, '') AS verdict, count(*) FROM entry WHERE state = 'refused'
-    GROUP BY verdict ORDER BY coalesce(verdict, '')
-    """
 
 
 def faults(database: Database) -> Iterator[Fault]:
@@ -259,7 +240,7 @@ _CHECKED: Mapping[str, Callable[[Any], bool]] = {
     "outlet_line": lambda row: _ascends(memoryview(row.lines).cast("q")),
 }
 # A repair computes the rows of these tables, or their texts, again.
-_DERIVED = frozenset({"story", "sketch", "outlet_line"})
+_DERIVED = ("story", "sketch", "outlet_line")
 
 
 def balance(database: Database) -> Balance | None:
@@ -272,8 +253,29 @@ def balance(database: Database) -> Balance | None:
 
 
 def _balance(connection: Connection) -> Balance:
-    refused_as = tuple(map(tuple, read_rows(connection, _VERDICTS)))
-    return Balance(**read_row(connection, _COUNTS)._mapping, refused_as=refused_as)
+    refused_as = read_rows(
+        connection,
+        """
+        SELECT coalesce(verdict, '') AS verdict, count(*) FROM entry WHERE state = 'refused'
+        GROUP BY verdict ORDER BY coalesce(verdict, '')
+        """,
+    )
+    counts = read_row(
+        connection,
+        """
+        SELECT coalesce((SELECT value FROM counter WHERE name = 'entry'), 0) AS seen,
+          CAST(coalesce(sum(count) FILTER (WHERE outcome IN ('new', 'revision')), 0) AS BIGINT) AS stored,
+          CAST(coalesce(sum(count) FILTER (WHERE outcome = 'known'), 0) AS BIGINT) AS known,
+          CAST(coalesce(sum(count) FILTER (WHERE outcome = 'forgotten'), 0) AS BIGINT) AS refused_as_forgotten,
+          CAST(coalesce(sum(deleted), 0) AS BIGINT) AS deleted,
+          (SELECT count(*) FROM entry WHERE state = 'done') AS placed,
+          (SELECT count(*) FROM entry WHERE state IN ('page', 'ready')) AS waiting,
+          (SELECT count(*) FROM entry WHERE state = 'refused') AS refused,
+          (SELECT count(*) FROM article) AS articles
+        FROM intake_count
+        """,
+    )
+    return Balance(**counts._mapping, refused_as=tuple(map(tuple, refused_as)))
 
 
 def conservation_faults(database: Database) -> Iterator[Fault]:
@@ -304,7 +306,8 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
         ("placed entries have no article", without_article),
     ):
         if rows > 0:
-            yield Fault(what=what, rows=rows, advice=_LOST_ROWS)
+            advice = f"rows are lost, or were inserted by hand: {RESTORE}"
+            yield Fault(what=what, rows=rows, advice=advice)
     if quarantined:  # after a repair or an upgrade they can be placed
         what = "entries are in quarantine because placing them failed; a repair queues them again"
         yield Fault(what=what, rows=quarantined, advice=REPAIR)

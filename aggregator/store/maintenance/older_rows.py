@@ -7,10 +7,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
+OlderRow = Mapping[str, Any]
 
 
-def as_of_today(table: str, row: Row) -> Row:
+def as_of_today(table: str, row: OlderRow) -> OlderRow:
     """Return a row of an older export as the newest revision has it.
 
     Dropped tables and columns stay, because an import skips those that it does not know. New columns that are
@@ -31,7 +31,7 @@ def as_of_today(table: str, row: Row) -> Row:
     }
 
 
-def observed_once(shown: Sequence[Row]) -> Row:
+def observed_once(shown: Sequence[OlderRow]) -> OlderRow:
     """Merge the rows of an article and a source, each with one content, into one row."""
     contents = [bytes(row["contents"]) for row in shown]
     return {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
@@ -123,8 +123,11 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     for table in ("outlet_line", "sketch", "affinity"):
         write_sql(live, f"DELETE FROM {table} WHERE article >= :first", first=first)  # noqa: S608
     for table in ("entry", "article"):
-        moved = f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number"  # noqa: S608
-        live.execute(text(moved), changed)
+        write_each(
+            live,
+            f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number",  # noqa: S608
+            changed,
+        )
         # Negative numbers come between, because no two rows may have the same number at any moment.
         write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
     insert_rows(live, outlet_line, lines)
@@ -147,7 +150,7 @@ def take_sketches(
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
     write_sql(live, "DELETE FROM sketch WHERE article >= :start", start=start)
-    copy_rows(scratch, live, sketch, advance, "article >= :start", start=start)
+    copy_rows(scratch, live, advance, sketch, "article >= :start", start=start)
 
 
 def take_storylines(
@@ -198,4 +201,4 @@ def take_stream_history(
     """
     for table in (stream_period, source_history, source_period, standing):
         write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608
-        copy_rows(scratch, live, table, advance)
+        copy_rows(scratch, live, advance, table)

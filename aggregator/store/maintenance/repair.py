@@ -15,6 +15,7 @@ from aggregator.store.stories import stored_articles, story_rows
 from aggregator.store.stories.rendered_stories import clear_rendered
 from aggregator.store.tables import (
     counter_value,
+    is_sqlite,
     metadata,
     read_value,
     read_values,
@@ -35,7 +36,7 @@ _NUMBERED = (
 
 def clear_derived(connection: Connection) -> None:
     """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         write_sql(connection, "REINDEX")
     # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
     write_sql(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -35,9 +36,6 @@ from aggregator.store.tables import (
     write_sql,
 )
 from aggregator.text.language import primary_tag
-
-# Programs before version 0.1 gave a copy the kind of its original, with this evidence
-_COPIED_KIND = "copy of "
 
 
 def first_seen_since(connection: Connection, since: datetime | None) -> int:
@@ -129,7 +127,8 @@ def _clean_article(row: Any) -> CleanArticle:
         details = replace(details, wire=None)
     kind = row.kind
     kind_evidence = row.kind_evidence
-    if kind_evidence and kind_evidence.startswith(_COPIED_KIND):
+    # Programs before version 0.1 gave a copy the kind of its original, with this evidence.
+    if kind_evidence and kind_evidence.startswith("copy of "):
         kind = "report"
         kind_evidence = None
     published = row.published and Published(
@@ -165,30 +164,31 @@ def seed(
     `corrected`: copy the corrections, too. Return the last inbox number whose article the copied counts of sources
     include; 0 without any.
     """
+    copy = partial(copy_rows, live, scratch, advance)
     if corrected:
-        copy_rows(live, scratch, correction, advance)
-        copy_rows(live, scratch, link_constraint, advance)
+        copy(correction)
+        copy(link_constraint)
     if n == 0:
         return 0
     for name in ("story", "bump"):
         set_counter(scratch, name, counter_value(live, name))
-    copy_rows(live, scratch, story, advance)
+    copy(story)
     # The second look then examines only stories that later articles change.
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
-    copy_rows(live, scratch, article, advance, "inbox_no < :n", n=n)
+    copy(article, "inbox_no < :n", n=n)
     # Stories of later articles only keep their ids from being given again: nothing may join them.
     write_sql(
         scratch,
         "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)",
     )
     for table in (sketch, affinity):
-        copy_rows(live, scratch, table, advance, "article < :n", n=n)
-    copy_rows(live, scratch, stream_period, advance, "last_inbox_no < :n", n=n)
+        copy(table, "article < :n", n=n)
+    copy(stream_period, "last_inbox_no < :n", n=n)
     # The counts include the articles of the period after the last that ended in `scratch`, too.
     closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
-    copy_rows(live, scratch, source_history, advance)
-    copy_rows(live, scratch, source_period, advance)
-    copy_rows(live, scratch, standing, advance, "period <= :closed", closed=closed)
+    copy(source_history)
+    copy(source_period)
+    copy(standing, "period <= :closed", closed=closed)
     # Matches are stored by period. So `closed_articles` and `closed_matched` become the counts as of the period
     # `closed`; `articles` and `matched` become those as of the next period, which no decision reads before its end.
     write_sql(
@@ -222,13 +222,16 @@ def split_stories(live: Connection, n: int) -> list[str]:
 def copy_rows(
     source: Connection,
     target: Connection,
-    table: Table,
     advance: Advance,
+    table: Table,
     condition: str = "true",
     **values: Any,
 ) -> None:
     """Copy the rows of a table that meet a condition, which names `values`."""
-    chosen = f"SELECT * FROM {table.name} WHERE {condition}"  # noqa: S608
-    for part in parts(source, chosen, **values):
+    for part in parts(
+        source,
+        f"SELECT * FROM {table.name} WHERE {condition}",  # noqa: S608
+        **values,
+    ):
         insert_rows(target, table, part)
         advance(0)

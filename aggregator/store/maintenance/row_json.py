@@ -8,12 +8,10 @@ import msgspec
 from sqlalchemy import DefaultClause, Table, Text
 
 from aggregator.model.errors import ReadError
-from aggregator.store.maintenance.older_rows import Row, as_of_today
-from aggregator.store.maintenance.row_stream import Values
-from aggregator.store.tables import UtcTime, api_token, counter, metadata
+from aggregator.store.maintenance.older_rows import OlderRow, as_of_today
+from aggregator.store.search.progress import LAST, REST
+from aggregator.store.tables import UtcTime, Values, api_token, counter, metadata
 
-# Counters of the full-text index; no export includes the index
-_INDEX_COUNTERS = ("searchable", "unindexed")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TIME = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -24,12 +22,13 @@ def as_json(table: Table, row: Values) -> Values:
         # A secret must not give access to a different installation: the token arrives without it, as revoked.
         revoked_at = row["revoked_at"] or row["created_at"]
         return {**row, "hash": b"", "revoked_at": revoked_at}
-    if table is counter and row["name"] in _INDEX_COUNTERS:
+    # No export includes the full-text index.
+    if table is counter and row["name"] in (LAST, REST):
         return {**row, "value": 0}
     return row
 
 
-def check_row(table: str, given: Row) -> Values:
+def check_row(table: str, given: OlderRow) -> Values:
     """Convert a row of an export for `write_all`, without former columns.
 
     Raises ReadError if it does not fit.

@@ -26,10 +26,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 from aggregator.model.errors import ReadError
 from aggregator.store.search import index
 from aggregator.store.tables import (
+    Values,
     api_token,
     count_rows,
     counter,
     insert_rows,
+    is_sqlite,
     metadata,
     read_rows,
     read_value,
@@ -42,7 +44,6 @@ PASSING = frozenset({"writer_lease"})
 LEFT_OUT = PASSING | frozenset({"command", "webhook", "outbox", "source_access"})
 AT_ONCE = 500  # rows of a batch
 
-Values = dict[str, Any]
 # Called with the number of further rows; may raise to stop
 Advance = Callable[[int], object]
 
@@ -54,11 +55,9 @@ class Batch(NamedTuple):
     rows: list[Values]
 
 
-def tables() -> tuple[Table, ...]:
+def tables() -> list[Table]:
     """Return the tables of a stream, referenced tables first."""
-    return tuple(
-        table for table in metadata.sorted_tables if table.name not in LEFT_OUT
-    )
+    return [table for table in metadata.sorted_tables if table.name not in LEFT_OUT]
 
 
 def count(connection: Connection) -> int:
@@ -97,7 +96,7 @@ def batches(connection: Connection) -> Iterator[Batch]:
         keys = []
         for key in table.primary_key.columns:
             # Texts are ordered by bytes, because the order of letters depends on the locale of a server.
-            is_text = isinstance(key.type, Text) and connection.dialect.name != "sqlite"
+            is_text = isinstance(key.type, Text) and not is_sqlite(connection)
             keys.append(f'{key.name} COLLATE "C"' if is_text else key.name)
         ordered = f"SELECT * FROM {table.name} ORDER BY {', '.join(keys)}"  # noqa: S608
         for rows in parts(connection, ordered):
@@ -146,7 +145,7 @@ def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance)
         total += len(rows)
         advance(len(rows))
     # SQLite continues its numbers by itself; a server has sequences.
-    if connection.dialect.name != "sqlite":
+    if not is_sqlite(connection):
         for table in metadata.sorted_tables:
             for column in table.primary_key.columns:
                 sequence = read_value(

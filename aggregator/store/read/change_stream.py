@@ -6,30 +6,33 @@ or a split. Copies cause no change.
 
 from collections.abc import Collection, Iterable
 from itertools import takewhile
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory
 from aggregator.store.stories import article_views
-from aggregator.store.tables import read_rows, read_structs, read_value
+from aggregator.store.tables import Row, read_rows, read_structs, read_value
 
 
 def following(
     connection: Connection, after: int, limit: int, *, indexed_to: int
-) -> tuple[Change, ...]:
+) -> list[Change]:
     """Return the changes after number `after`, oldest first, up to the first whose article is not indexed.
 
     `indexed_to`: the inbox number of the last article in the full-text index.
     """
-    later = f"{_CHANGES} AND change_no > :after ORDER BY change_no LIMIT :limit"
-    rows = read_rows(connection, later, after=after, limit=limit)
+    rows = read_rows(
+        connection,
+        f"{_CHANGES} AND change_no > :after ORDER BY change_no LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
     return _with_articles(
         connection, takewhile(lambda row: (row.article_n or 0) <= indexed_to, rows)
     )
 
 
-def changes(connection: Connection, numbers: Collection[int]) -> tuple[Change, ...]:
+def changes(connection: Connection, numbers: Collection[int]) -> list[Change]:
     """Return the changes with these numbers, oldest first, except those of removed stories."""
     named = f"{_CHANGES} AND change_no IN :numbers ORDER BY change_no"
     return _with_articles(connection, read_rows(connection, named, numbers=numbers))
@@ -42,13 +45,11 @@ _CHANGES = """
     """
 
 
-def _with_articles(
-    connection: Connection, selected: Iterable[Row[Any]]
-) -> tuple[Change, ...]:
+def _with_articles(connection: Connection, selected: Iterable[Row]) -> list[Change]:
     rows = list(selected)
     wanted = {row.article for row in rows if row.article is not None}
     articles = {view.id: view for view in article_views.views_of(connection, wanted)}
-    return tuple(
+    return [
         Change(
             n=row.change_no,
             story=row.today,
@@ -63,7 +64,7 @@ def _with_articles(
             article=articles.get(row.article),
         )
         for row in rows
-    )
+    ]
 
 
 def changed_stories(

@@ -50,7 +50,16 @@ def list_stories(
         ids=live,
     )
     pictures = {}
-    for row in read_rows(connection, _TITLE_DETAILS, ids=live):
+    # Details of the reports whose titles the stories have
+    for row in read_rows(
+        connection,
+        """
+        SELECT story.id, article.details FROM story JOIN article
+        ON article.id = coalesce(story.title_article, story.founding_article) AND article.story = story.id
+        WHERE story.id IN :ids
+        """,
+        ids=live,
+    ):
         with suppress(*codecs.UNREADABLE):  # `db check` reports damaged details
             for reference in codecs.unpack(row.details, ArticleDetails).media:
                 if reference.is_image:
@@ -58,11 +67,10 @@ def list_stories(
     titles = _titles_by_outlet(
         connection, {row.id: row.title for row in rows if row.outlet_count > 1}
     )
-    alone = [row.id for row in rows if row.article_count == 1]
     urls = read_map(
         connection,
         "SELECT story, url FROM article WHERE story IN :stories",
-        stories=alone,
+        stories=[row.id for row in rows if row.article_count == 1],
     )
     return tuple(
         StoryListItem(
@@ -77,20 +85,28 @@ def list_stories(
     )
 
 
-# The reports whose titles the stories have
-_TITLE_DETAILS = """
-    SELECT story.id, article.details FROM story JOIN article
-    ON article.id = coalesce(story.title_article, story.founding_article) AND article.story = story.id
-    WHERE story.id IN :ids
-    """
-
-
 def _titles_by_outlet(
     connection: Connection, headlines: Mapping[str, str]
 ) -> Mapping[str, list[ListedTitle]]:
     """Return the newest report of each of a few outlets, by story, without reports that repeat the headline."""
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
-    for row in read_rows(connection, _NEWEST_BY_OUTLET, stories=headlines):
+    # The first two steps read an index that covers them, so no text of an article is read. One title more
+    # than listed is read of each story.
+    for row in read_rows(
+        connection,
+        f"""
+        SELECT article.story, title, url, outlet, outlet_name FROM (
+          SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
+            SELECT story, id, effective_at,
+              row_number() OVER (PARTITION BY story, outlet ORDER BY effective_at DESC, id) AS n FROM article
+            WHERE story IN :stories AND outlet IS NOT NULL AND role = 'report'
+          ) AS of_outlet WHERE n = 1
+        ) AS chosen JOIN article ON article.id = chosen.id
+        WHERE place <= {TITLES_LISTED} + 1 AND kind NOT IN ('{"', '".join(sorted(OPINION_KINDS))}') AND title <> ''
+        ORDER BY article.story, place
+        """,  # noqa: S608
+        stories=headlines,
+    ):
         listed = titles[row.story]
         outlet = row.outlet_name or row.outlet
         # The title is cleaned in the same way as headlines, so that the two can be compared
@@ -99,21 +115,6 @@ def _titles_by_outlet(
         if not is_headline and len(listed) < TITLES_LISTED:
             listed.append(ListedTitle(outlet=outlet, title=row.title, url=row.url))
     return titles
-
-
-# The first two steps read an index that covers them, so no text of an article is read. One title more
-# than listed is read of each story.
-_NEWEST_BY_OUTLET = f"""
-    SELECT article.story, title, url, outlet, outlet_name FROM (
-      SELECT id, row_number() OVER (PARTITION BY story ORDER BY effective_at DESC, id) AS place FROM (
-        SELECT story, id, effective_at,
-          row_number() OVER (PARTITION BY story, outlet ORDER BY effective_at DESC, id) AS n FROM article
-        WHERE story IN :stories AND outlet IS NOT NULL AND role = 'report'
-      ) AS of_outlet WHERE n = 1
-    ) AS chosen JOIN article ON article.id = chosen.id
-    WHERE place <= {TITLES_LISTED} + 1 AND kind NOT IN ('{"', '".join(sorted(OPINION_KINDS))}') AND title <> ''
-    ORDER BY article.story, place
-    """  # noqa: S608
 
 
 def new_reports(
@@ -148,24 +149,22 @@ _TOPIC_OUTLETS = 3
 _TOPIC_STORIES = 150
 
 
-# SQLite would read the topics of all stories by the index of `kind`, if it were compared alone.
-_TOPICS = f"""
-    WITH newest AS MATERIALIZED (
-      SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})
-    SELECT count(DISTINCT newest.id) AS stories, subject.key AS key, min(label) AS label
-    FROM newest JOIN story_subject AS subject ON subject.story_no = newest.story_no
-    JOIN article ON article.story = newest.id WHERE subject.kind || '' = 'topic' AND article.outlet IS NOT NULL
-    GROUP BY subject.key HAVING count(DISTINCT newest.id) > 1 AND count(DISTINCT article.outlet) >= {_TOPIC_OUTLETS}
-    """  # noqa: S608
-
-
 def topics(connection: Connection) -> tuple[str, ...]:
     """Return the topics of the newest stories that several outlets share, the most frequent first.
 
     A topic is a category of a feed; a category that fewer outlets use is one house's own order.
     """
+    # SQLite would read the topics of all stories by the index of `kind`, if it were compared alone.
+    shared = f"""
+        WITH newest AS MATERIALIZED (
+          SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})
+        SELECT count(DISTINCT newest.id) AS stories, subject.key AS key, min(label) AS label
+        FROM newest JOIN story_subject AS subject ON subject.story_no = newest.story_no
+        JOIN article ON article.story = newest.id WHERE subject.kind || '' = 'topic' AND article.outlet IS NOT NULL
+        GROUP BY subject.key HAVING count(DISTINCT newest.id) > 1 AND count(DISTINCT article.outlet) >= {_TOPIC_OUTLETS}
+        """  # noqa: S608
     # Ordered here, since each server has an order of texts of its own
-    shared = sorted(
-        (-row.stories, row.key, row.label) for row in read_rows(connection, _TOPICS)
+    ordered = sorted(
+        (-row.stories, row.key, row.label) for row in read_rows(connection, shared)
     )
-    return tuple(label for _, _, label in shared[:_TOPICS_LISTED])
+    return tuple(label for _, _, label in ordered[:_TOPICS_LISTED])

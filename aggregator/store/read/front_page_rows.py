@@ -12,9 +12,8 @@ if one of them changes, and an unchanged page can be answered with 304. ADR 24 g
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.prepared import UNCOUNTED_KINDS
 from aggregator.model.read_model import FrontPageStory
@@ -24,6 +23,7 @@ from aggregator.store.read.story_list import NEWEST_FIRST
 from aggregator.store.stories import article_views
 from aggregator.store.tables import (
     OWN_REPORT,
+    Row,
     Where,
     read_lists,
     read_set,
@@ -116,7 +116,7 @@ def front_page_stories(
     If some of them are undated, add the newest dated stories: files without dates must not fill the page.
     """
 
-    def newest(condition: str) -> dict[str, Row[Any]]:
+    def newest(condition: str) -> dict[str, Row]:
         chosen = f"""
             SELECT id, bumped_at AS updated, report_count, language FROM story WHERE {wanted} AND {condition}
             {NEWEST_FIRST} LIMIT {window}

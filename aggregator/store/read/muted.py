@@ -56,11 +56,11 @@ def _other_articles(mutes: Sequence[Mute]) -> Where:
 
 
 def without_muted_words(
-    connection: Connection, ids: Iterable[str], mutes: Sequence[Mute]
+    connection: Connection, ids: set[str], mutes: Sequence[Mute]
 ) -> set[str]:
     """Return those of the stories `ids` that stay. All their articles are read, so `ids` should be one page."""
     if not has_words(mutes):
-        return set(ids)
+        return ids
     # The search compiles large patterns, so it is imported where words are muted.
     from aggregator.store.search.query import muted_term
 

@@ -1,7 +1,7 @@
 """Reads stories, articles and sources for output (aggregator/model/read_model.py)."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -167,7 +167,7 @@ class StoryReader:
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
-    ) -> tuple[FrontPageStory, ...]:
+    ) -> Sequence[FrontPageStory]:
         """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
 
         The story with the most weight represents its storyline.
@@ -199,11 +199,9 @@ class StoryReader:
             seen = [ranked for ranked in seen if ranked.id in fits]
             ranked_all = front_page_rows.order_by_weight(seen, tuning)
             heads = storyline_views.one_a_storyline(connection, ranked_all)
-            return tuple(front_page_rows.order_by_weight(heads, tuning))
+            return front_page_rows.order_by_weight(heads, tuning)
 
-    def ranked_page(
-        self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
-    ) -> StoryPage:
+    def ranked_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
         chosen, following = front_page_rows.part_after(

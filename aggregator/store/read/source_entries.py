@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from aggregator.store.read.marks.mark_rows import Reader
     from aggregator.store.read.marks.read_marks import View
 
-_ENTRIES = f"""
-    SELECT {article_views.view_columns()}, story.title AS story_title
-    FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
-    """  # noqa: S608
 _MARKED = """
     SELECT 1 FROM story LEFT JOIN read_mark ON read_mark.reader = :reader AND read_mark.story = story.story_no
     WHERE story.id = article.story AND
@@ -31,10 +27,6 @@ _IN_VIEW: dict[str, str] = {
     "saved": f"{_MARKED} is_starred",
     "unread": f"{_MARKED} bumped_at > coalesce(read_to, :read_before)",
 }
-_OUTLETS = f"""
-    SELECT DISTINCT story, source.id, source.folder, article.outlet, outlet_name FROM article {JOIN_SOURCE}
-    WHERE story IN :stories
-    """  # noqa: S608
 
 
 def source_entries(
@@ -48,8 +40,10 @@ def source_entries(
 
     `marked_by`: only articles whose story is in this view of a reader.
     """
-    named = "(SELECT coalesce(folder_name, id) FROM source WHERE id = :source)"
-    chosen = Where(f"source = {named}", source=source_id)
+    chosen = Where(
+        "source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source)",
+        source=source_id,
+    )
     if marked_by is not None:
         who, view = marked_by
         chosen.add(
@@ -67,6 +61,10 @@ def source_entries(
         limit=limit,
         offset=offset,
     )
+    entries = f"""
+        SELECT {article_views.view_columns()}, story.title AS story_title
+        FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
+        """  # noqa: S608
     by_number = {
         row.inbox_no: ArticleDetail(
             article=article_views.view(row),
@@ -74,7 +72,7 @@ def source_entries(
             story_title=row.story_title,
             revisions=0,
         )
-        for row in read_rows(connection, _ENTRIES, numbers=numbers)
+        for row in read_rows(connection, entries, numbers=numbers)
     }
     return [by_number[number] for number in numbers]
 
@@ -91,7 +89,14 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     """Return the sources that brought the articles of these stories."""
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     uses: Counter[tuple[str, str]] = Counter()
-    for row in read_rows(connection, _OUTLETS, stories=story_ids):
+    for row in read_rows(
+        connection,
+        f"""
+        SELECT DISTINCT story, source.id, source.folder, article.outlet, outlet_name FROM article {JOIN_SOURCE}
+        WHERE story IN :stories
+        """,  # noqa: S608
+        stories=story_ids,
+    ):
         of_story = by_outlet[row.story]
         of_story[row.outlet] = of_story[row.outlet_name or row.outlet] = row.id
         if row.folder:

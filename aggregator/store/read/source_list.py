@@ -97,9 +97,6 @@ def view_sources(
     views = []
     for source in sources:
         health = health_of(source, now)
-        next_due = None
-        if source.is_polled:
-            next_due = source.next_due_at
         views.append(
             SourceView(
                 **{name: getattr(source, name) for name in _SAME},
@@ -111,7 +108,7 @@ def view_sources(
                 article_count=articles.get(source.entry_source, 0),
                 per_day=health.per_day,
                 last_success=source.last_success_at,
-                next_due=next_due,
+                next_due=source.next_due_at if source.is_polled else None,
             )
         )
     return views

@@ -90,12 +90,16 @@ def of_stories(wanted: StoryFilter) -> Where:
     # The partial indexes have literal numbers: no plan could use one for the number of a parameter.
     counts = Where()
     if wanted.min_outlets > 1:
-        several = "outlet_count > 1 AND outlet_count >= :min_outlets"
-        counts.add(several, min_outlets=wanted.min_outlets)
+        counts.add(
+            "outlet_count > 1 AND outlet_count >= :min_outlets",
+            min_outlets=wanted.min_outlets,
+        )
     if wanted.min_reports > 1:
         least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
-        many = f"report_count >= {least} AND report_count >= :min_reports"
-        counts.add(many, min_reports=wanted.min_reports)
+        counts.add(
+            f"report_count >= {least} AND report_count >= :min_reports",
+            min_reports=wanted.min_reports,
+        )
     if counts.conditions:
         # The other stories of a folded storyline count, too: see `with_enough`.
         folded = "story.storyline IS NOT NULL OR " if wanted.fold else ""
@@ -168,8 +172,9 @@ def of_articles(
     """
     asked = Where()
     if wanted.outlet:
-        keys = outlets_named(connection, wanted.outlet)
-        asked.add("article.outlet IN :keys", keys=keys)
+        asked.add(
+            "article.outlet IN :keys", keys=outlets_named(connection, wanted.outlet)
+        )
     if wanted.language:
         asked.add("article.language = :language", language=wanted.language)
     if wanted.kind:

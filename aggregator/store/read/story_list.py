@@ -6,9 +6,9 @@ with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.story import StoryView
@@ -29,6 +29,8 @@ from aggregator.store.read.story_filter import (
 )
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import (
+    Row,
+    Values,
     Where,
     read_set,
     read_value,
@@ -47,16 +49,13 @@ _STEP = 500
 _STEP_OF_MUTES = 100
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
-# SQL text for stories in the order of a list, and for those after a story with this bump and number
+# SQL text for stories in the order of a list
 NEWEST_FIRST = "ORDER BY story.bumped_at DESC, story.story_no DESC"
-_AFTER = (
-    "story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)"
-)
 
 
 def page(
     connection: Connection, wanted: StoryFilter, limit: int
-) -> tuple[list[Row[Any]], str | None]:
+) -> tuple[list[Row], str | None]:
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
     ids = [row.id for row in rows]
@@ -66,7 +65,7 @@ def page(
 
 def places(
     connection: Connection, wanted: StoryFilter, limit: int
-) -> tuple[list[Row[Any]], str | None]:
+) -> tuple[list[Row], str | None]:
     """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
@@ -77,7 +76,7 @@ def places(
     few = _few(connection, wanted, query)
     if few is not None:
         chosen.add("story.id IN :few", few=sorted(few))
-    place: dict[str, Any] = {}
+    place: Values = {}
     if wanted.after is not None:
         place = dict(zip(("bump", "number"), read_cursor(wanted.after), strict=True))
     step = limit + 1
@@ -87,7 +86,11 @@ def places(
         step = max(_STEP_OF_MUTES, step)
     matches = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        after = f"AND {_AFTER}" if place else ""
+        after = ""
+        if place:
+            after = """
+                AND story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)
+                """
         rows = chosen.read_rows(
             connection,
             f"""
@@ -146,8 +149,10 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where
     for stories in map(of_stories, parts):
         yield stories, f"SELECT id FROM story WHERE {stories}"  # noqa: S608
     for subject in of_subjects(wanted):
-        joined = f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY}"  # noqa: S608
-        yield subject, f"{joined} WHERE {subject}"
+        yield (
+            subject,
+            f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY} WHERE {subject}",  # noqa: S608
+        )
 
 
 _STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"

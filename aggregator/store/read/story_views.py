@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.article import ArticleView
@@ -17,6 +16,7 @@ from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.read.storyline_views import storylines_by_story
 from aggregator.store.stories import article_views, story_rows
 from aggregator.store.tables import (
+    Row,
     has_rows,
     read_row,
     read_rows,
@@ -72,9 +72,7 @@ def is_gone(connection: Connection, id: str) -> bool:
     )
 
 
-def _list_views(
-    connection: Connection, rows: Sequence[Row[Any]]
-) -> tuple[StoryView, ...]:
+def _list_views(connection: Connection, rows: Sequence[Row]) -> tuple[StoryView, ...]:
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
     views = [_listed_view(row, tuple(members[row.id])) for row in rows]
     return _with_subjects(connection, views)
@@ -87,12 +85,15 @@ def _with_subjects(
     ids = [view.id for view in views]
     names = defaultdict(list)
     topics = defaultdict(list)
-    subjects = """
+    for row in read_rows(
+        connection,
+        """
         SELECT story.id, subject.kind, subject.label, subject.outlets
         FROM story_subject AS subject JOIN story ON story.story_no = subject.story_no
         WHERE story.id IN :ids ORDER BY subject.position
-        """
-    for row in read_rows(connection, subjects, ids=ids):
+        """,
+        ids=ids,
+    ):
         if row.kind == "name":
             names[row.id].append(StoryName(name=row.label, outlets=row.outlets))
         else:
@@ -110,9 +111,9 @@ def _with_subjects(
 
 
 @lru_cache(maxsize=KEPT)
-def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
+def _listed_view(row: Row, members: tuple[Row, ...]) -> StoryView:
     return _story_view(row, list(map(article_views.view, members)))
 
 
-def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
+def _story_view(row: Row, members: list[ArticleView]) -> StoryView:
     return StoryView(**row._mapping, articles=tuple(with_originals(members)))

@@ -4,16 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.stories.storyline_rows import line_of
 from aggregator.store.tables import (
+    Row,
     read_lists,
     read_map,
     read_rows,
@@ -40,7 +40,7 @@ def storylines_by_story(
     return {one.id: line for line in shown.values() for one in line.stories}
 
 
-def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
+def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row]:
     """Return all stories of the storylines of these stories, the last bumped last."""
     lines = read_values(connection, _LINES, ids=ids)
     members = read_rows(connection, _STORIES, ids=lines)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import DAY, EVERY
 from aggregator.store.search.query import Query, Term
-from aggregator.store.tables import read_rows
+from aggregator.store.tables import is_sqlite, read_rows
 
 
 class MatchExpression(FrozenStruct):
@@ -38,7 +38,7 @@ _TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "({}) & !({})")
 
 def expression_of(connection: Connection, query: Query) -> MatchExpression | None:
     """Return a search in the language of the database; None if no article can match."""
-    language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
+    language = _FTS5 if is_sqlite(connection) else _TSQUERY
     within = []
     if query.since is not None or query.before is not None:
         days = map(language.token.format, _days(connection, query))

@@ -6,9 +6,8 @@ row until it merges, so retention and `forget` merge the index; on PostgreSQL VA
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index_rows import INDEXED, fts5_row, tsvector_row
@@ -20,7 +19,9 @@ from aggregator.store.search.progress import (
     unindexed_to,
 )
 from aggregator.store.tables import (
+    Row,
     counter_value,
+    is_sqlite,
     read_rows,
     read_value,
     set_counter,
@@ -99,7 +100,7 @@ def take_out(connection: Connection, n: int) -> bool:
     """Remove article `n` from the index, before its row changes. Return whether it was indexed."""
     if n > indexed_to(connection) or n <= unindexed_to(connection):
         return False
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         (row,) = read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n)
         write_sql(
             connection,
@@ -118,9 +119,10 @@ def put_back(connection: Connection, n: int) -> None:
 
 def clear(connection: Connection) -> None:
     """Empty the index and queue all articles for indexing."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
-    write_sql(connection, emptied if is_sqlite else "DELETE FROM article_search")
+    emptied = "DELETE FROM article_search"
+    if is_sqlite(connection):
+        emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
+    write_sql(connection, emptied)
     reindex_all(connection)
 
 
@@ -131,9 +133,9 @@ def reindex_all(connection: Connection) -> None:
         set_counter(connection, name, last)
 
 
-def put(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+def put(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert articles into the index, by their rows of INDEXED."""
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         added = "INSERT INTO article_search(rowid, words) VALUES (:n, :w)"
         write_each(connection, added, [fts5_row(row) for row in rows])
     else:
@@ -161,7 +163,7 @@ def merge_index(
     connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES
 ) -> bool:
     """Merge `pages` of the index. Return whether more remains."""
-    if connection.dialect.name != "sqlite":
+    if not is_sqlite(connection):
         return False
     if is_first:
         set_counter(connection, _STALE_ROWS, 0)
@@ -180,7 +182,7 @@ def merge_stale_index(connection: Connection, least: int, pages: int) -> bool:
     """Merge `pages` of the index once `least` of its rows are stale. Return whether it did."""
     is_under_way = counter_value(connection, _MERGING) > 0
     is_due = is_under_way or counter_value(connection, _STALE_ROWS) >= least
-    if not is_due or connection.dialect.name != "sqlite":
+    if not is_due or not is_sqlite(connection):
         return False
     more = merge_index(connection, is_first=not is_under_way, pages=pages)
     set_counter(connection, _MERGING, int(more))

@@ -5,11 +5,8 @@ Tokens of filters are words of the title, outlet, author, language and day of an
 which no word of a text does.
 """
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from aggregator.extract.language.search_tokens import index_words, search_words
+from aggregator.store.tables import Row, Values
 
 TITLE, OUTLET, AUTHOR, LANGUAGE, DAY = "_t", "_o", "_a", "_l", "_d"
 EVERY = "_"  # a token of each article, between its title and its text, too
@@ -42,7 +39,7 @@ def mark_tokens(mark: str, text: str | None) -> list[str]:
     return [f"{mark}{word}" for word in index_words(text or "")]
 
 
-def tokens_of(row: Row[Any]) -> list[str]:
+def tokens_of(row: Row) -> list[str]:
     """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
 
     The title comes first a second time, as tokens of its own, so that no database must look where a word stands. A text
@@ -77,12 +74,12 @@ def tokens_of(row: Row[Any]) -> list[str]:
     ]
 
 
-def fts5_row(row: Row[Any]) -> dict[str, Any]:
+def fts5_row(row: Row) -> Values:
     """Return a row of the index of SQLite: number and tokens."""
     return {"n": row.inbox_no, "w": " ".join(tokens_of(row))}
 
 
-def tsvector_row(row: Row[Any]) -> dict[str, Any]:
+def tsvector_row(row: Row) -> Values:
     """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
 
     Postgres drops the positions that are beyond its limits: such a row `is_long`.

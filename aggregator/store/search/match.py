@@ -16,7 +16,13 @@ from aggregator.store.search.expressions import MatchExpression, expression_of
 from aggregator.store.search.index_rows import INDEXED, SPANS, tokens_of
 from aggregator.store.search.query import Query
 from aggregator.store.search.searchable_text import SearchableText
-from aggregator.store.tables import in_parts, read_rows, read_value, read_values
+from aggregator.store.tables import (
+    in_parts,
+    is_sqlite,
+    read_rows,
+    read_value,
+    read_values,
+)
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
@@ -37,21 +43,23 @@ def rank_matches(
     match = expression_of(connection, titled)
     if not numbers or match is None or not query.terms:
         return numbers
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         wanted = set(numbers)
+        # The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
         best = read_values(
-            connection, _RANKED_BY_FTS5, match=match.loose, lowest=numbers[-1]
+            connection,
+            """
+            SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest
+            ORDER BY rank, rowid DESC
+            """,
+            match=match.loose,
+            lowest=numbers[-1],
         )
         return [number for number in best if number in wanted]
     asked = {"match": match.loose, "numbers": numbers}
     return list(connection.scalars(_RANKED_BY_TSQUERY, asked))
 
 
-# The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
-_RANKED_BY_FTS5 = (
-    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :lowest "
-    "ORDER BY rank, rowid DESC"
-)
 _RANKED_BY_TSQUERY = text(
     "SELECT n FROM article_search WHERE n = ANY(:numbers) "
     "ORDER BY ts_rank(words, CAST(:match AS tsquery)) DESC, n DESC"
@@ -74,7 +82,7 @@ def newest(
     within = _newest(connection, match.loose, min(reach, _MOST_ROWS))
     if not within:
         return []
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return _newest(connection, match.strict, limit, floor=within[-1])
     numbers = []
     for part in in_parts(within):
@@ -101,16 +109,24 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     if match is None:
         return matches
     ordered = sorted(numbers, reverse=True)
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         # Ranges that are split at large gaps
         starts = [
             at for at, n in enumerate(ordered) if at == 0 or ordered[at - 1] - n > _GAP
         ]
         for start, end in pairwise([*starts, len(ordered)]):
             upper, lower = ordered[start], ordered[end - 1]
+            # The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
             matches.update(
                 read_values(
-                    connection, _IN_RANGE, match=match.strict, lower=lower, upper=upper
+                    connection,
+                    """
+                    SELECT rowid FROM article_search
+                    WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper
+                    """,
+                    match=match.strict,
+                    lower=lower,
+                    upper=upper,
                 )
             )
         return matches & set(ordered)
@@ -119,16 +135,19 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     return matches
 
 
-# The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
-_IN_RANGE = "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
-
-
 def _newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
-    if connection.dialect.name == "sqlite":
+    if is_sqlite(connection):
         return read_values(
-            connection, _NEWEST_IN_FTS5, match=match, floor=floor, limit=limit
+            connection,
+            """
+            SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor
+            ORDER BY rowid DESC LIMIT :limit
+            """,
+            match=match,
+            floor=floor,
+            limit=limit,
         )
     last = read_value(connection, "SELECT max(n) FROM article_search") or 0
     for span, bits in SPANS.items():
@@ -141,10 +160,6 @@ def _newest(
     return read_values(connection, _NEWEST_BY_TSQUERY, match=match, limit=limit)
 
 
-_NEWEST_IN_FTS5 = (
-    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
-    "ORDER BY rowid DESC LIMIT :limit"
-)
 # "+ 0": do not use the primary key, which would read the words of articles until enough match.
 _NEWEST_BY_TSQUERY = """
     SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit

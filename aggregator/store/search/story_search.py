@@ -32,10 +32,6 @@ _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 _STORIES = f"SELECT {shown_columns(StoryHit)} FROM story WHERE id IN :ids"  # noqa: S608
-_HITS = f"""
-    SELECT {article_views.view_columns("text")}, story.title AS story_title
-    FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
-    """  # noqa: S608
 
 
 def search(
@@ -105,8 +101,12 @@ def _hits(
         for phrase in term.phrases
         if phrase.mark in ("", TITLE)
     ]
+    articles = f"""
+        SELECT {article_views.view_columns("text")}, story.title AS story_title
+        FROM article JOIN story ON story.id = article.story WHERE inbox_no IN :numbers
+        """  # noqa: S608
     hits = {}
-    for row in read_rows(connection, _HITS, numbers=numbers):
+    for row in read_rows(connection, articles, numbers=numbers):
         details = codecs.unpack(row.details, stored_articles.ArticleDetails)
         excerpt, marks = snippet(row.text or row.lead, phrases)
         hits[row.inbox_no] = SearchHit(

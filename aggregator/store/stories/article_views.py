@@ -1,28 +1,35 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from aggregator.model.article import ArticleView
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.stored_articles import ArticleDetails, StoredArticle
-from aggregator.store.tables import Where, article, read_rows, stream_rows
+from aggregator.store.tables import (
+    Row,
+    Values,
+    Where,
+    article,
+    is_sqlite,
+    read_rows,
+    stream_rows,
+)
 
 # The headline and summary of a large story are chosen from this many articles
 SHOWN_MEMBERS = 64
 
-# Fields that are not the column of their name
-_OWN_FORM = frozenset({"outlet", "text", "html", "evidence"})
+# Fields that are the column of their name
 _SAME = [
     name
     for name in ArticleView.__struct_fields__
-    if name in article.c and name not in _OWN_FORM
+    if name in article.c and name not in ("outlet", "text", "html", "evidence")
 ]
 _OF_DETAILS = sorted(
     {*ArticleView.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*_SAME}
@@ -45,7 +52,7 @@ def view_columns(*more: str) -> str:
 
 def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
-    fold = "casefold" if connection.dialect.name == "sqlite" else "lower"
+    fold = "casefold" if is_sqlite(connection) else "lower"
     # PostgreSQL keeps ß
     keys = {*map(str.casefold, names), *map(str.lower, names)}
     either = f"({fold}(outlet) IN :outlets OR {fold}(outlet_name) IN :outlets)"
@@ -54,11 +61,13 @@ def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
 
 def view_of(whole: StoredArticle) -> ArticleView:
     """Return the view of an article that is placed now, without its text."""
-    columns = msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key}
-    return _view(columns, whole.read_details())
+    return _view(
+        msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key},
+        whole.read_details(),
+    )
 
 
-def view(row: Row[Any]) -> ArticleView:
+def view(row: Row) -> ArticleView:
     """Return the view of a row from `view_columns`. `copy_of` is the match that was found at placing."""
     columns = row._mapping
     more = {"text": row.text} if "text" in columns else {}
@@ -70,7 +79,7 @@ def view(row: Row[Any]) -> ArticleView:
 
 
 def _view(
-    columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any
+    columns: Values | RowMapping, details: ArticleDetails, **more: Any
 ) -> ArticleView:
     outlet = columns["outlet_name"] or columns["outlet"]
     return ArticleView(
@@ -96,11 +105,14 @@ def views_for_title(
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]
     of_story = f"SELECT {view_columns()} FROM article WHERE story = :story"  # noqa: S608
-    newest = f"""
+    rows = read_rows(
+        connection,
+        f"""
         {of_story} AND (copy_of IS NULL OR version_of IS NOT NULL AND NOT is_little_known)
         ORDER BY effective_at DESC, inbox_no DESC LIMIT {SHOWN_MEMBERS}
-        """
-    rows = read_rows(connection, newest, story=story)
+        """,
+        story=story,
+    )
     if not rows:
         return views_of_stories(connection, [story])[story]
     others = f"{of_story} AND id IN :ids"
@@ -142,12 +154,15 @@ def views_of_stories(
 
 def rows_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Row]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
-    by_story: dict[str, list[Row[Any]]] = {story_id: [] for story_id in sorted(stories)}
-    members = f"""
+    by_story: dict[str, list[Row]] = {story_id: [] for story_id in sorted(stories)}
+    for row in stream_rows(
+        connection,
+        f"""
         SELECT {view_columns(*more)} FROM article WHERE story IN :stories ORDER BY effective_at, inbox_no
-        """  # noqa: S608
-    for row in stream_rows(connection, members, stories=by_story):
+        """,  # noqa: S608
+        stories=by_story,
+    ):
         by_story[row.story].append(row)
     return by_story

@@ -18,7 +18,6 @@ from aggregator.model.evidence import Evidence
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.tables import (
-    correction,
     insert_rows,
     link_constraint,
     read_rows,
@@ -99,8 +98,7 @@ class ConstraintTable:
 
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# These two kinds constrain storylines; their constraints have a prefix in the rows
-_OF_STORYLINES = frozenset({"join", "leave"})
+# Constraints of storylines, by corrections of the kinds "join" and "leave", have this prefix in the rows.
 _PREFIX = "storyline "
 
 
@@ -164,18 +162,24 @@ def add(
     n = read_value(
         connection, "SELECT coalesce(max(correction_no), 0) + 1 FROM correction"
     )
-    text = msgspec.json.encode(detail).decode()
-    values = {"correction_no": n, "at": at, "kind": kind, "detail": text}
-    insert_rows(connection, correction, [values])
-    prefix = _PREFIX if kind in _OF_STORYLINES else ""
+    write_sql(
+        connection,
+        "INSERT INTO correction (correction_no, at, kind, detail) VALUES (:n, :at, :kind, :detail)",
+        n=n,
+        at=at,
+        kind=kind,
+        detail=msgspec.json.encode(detail).decode(),
+    )
+    prefix = _PREFIX if kind in ("join", "leave") else ""
     for relation, side, ids in (
         ("together", 0, together),
         ("apart", 0, leaving),
         ("apart", 1, staying),
     ):
         shared = {"correction": n, "relation": prefix + relation, "side": side}
-        rows = [shared | {"article": id_} for id_ in ids]
-        insert_rows(connection, link_constraint, rows)
+        insert_rows(
+            connection, link_constraint, [shared | {"article": id_} for id_ in ids]
+        )
     return n
 
 
@@ -201,8 +205,10 @@ def all_corrections(
     bounds = {"before": before or most, "limit": most if limit is None else limit}
     return [
         Correction(
-            **dict(row._mapping)
-            | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)}
+            **{
+                **row._mapping,
+                "detail": msgspec.json.decode(row.detail, type=CorrectionDetail),
+            }
         )
         for row in read_rows(connection, chosen, **bounds)
     ]

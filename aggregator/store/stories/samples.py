@@ -6,11 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from aggregator.config.shipped import shipped_path
-from aggregator.store.tables import read_rows, read_value
-
-_ANY_OF_FOLDER = """
-    SELECT 1 FROM article JOIN entry ON entry.article = article.id WHERE entry.source = :name LIMIT 1
-    """
+from aggregator.store.tables import has_rows, read_value
 
 
 @cache
@@ -26,4 +22,7 @@ def shown_samples(connection: Connection) -> str | None:
         "SELECT name FROM folder WHERE path = :path",
         path=str(samples_folder()),
     )
-    return name if name and read_rows(connection, _ANY_OF_FOLDER, name=name) else None
+    any_of_folder = """
+        SELECT 1 FROM article JOIN entry ON entry.article = article.id WHERE entry.source = :name LIMIT 1
+        """
+    return name if name and has_rows(connection, any_of_folder, name=name) else None

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.model.article import Article
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
@@ -16,6 +16,8 @@ from aggregator.model.prepared import BoilerplateLine, Verdict, Wire
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
+    Row,
+    Values,
     article,
     has_rows,
     read_map,
@@ -110,16 +112,13 @@ _OWN_FORM = {
 }
 
 
-_READ_WHERE_NEEDED = frozenset({"evidence", "html"})
-
-
 def _columns_for(shape: type[Article]) -> str:
-    """Return the columns of the fields of an article; others are read where they are needed."""
+    """Return the columns of the fields of an article; evidence and HTML are read where they are needed."""
     columns = []
     for name in shape.__struct_fields__:
         if name in _OWN_FORM:
             columns.append(_OWN_FORM[name])
-        elif name in article.c and name not in _READ_WHERE_NEEDED:
+        elif name in article.c and name not in ("evidence", "html"):
             columns.append(f"article.{name}")
     return ", ".join(columns)
 
@@ -135,12 +134,12 @@ def members(connection: Connection, story: str) -> list[Article]:
     return list(map(of_row, read_rows(connection, placed, story=story)))
 
 
-def of_row(row: Row[Any]) -> Article:
+def of_row(row: Row) -> Article:
     """Return the article of a row of COLUMNS; by position, which is faster than by name."""
     return _article(dict(zip(Article.__struct_fields__, row, strict=True)))
 
 
-def _article(values: dict[str, Any]) -> Article:
+def _article(values: Values) -> Article:
     """Return an article that shares values with thousands of others in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:
@@ -272,8 +271,13 @@ def with_text(
     connection: Connection, root: str, text_hash: bytes
 ) -> StoredArticle | None:
     """Return the generation of article `root` that has a text; None if none has it."""
-    same = f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash"
-    return read_struct(connection, StoredArticle, same, root=root, text_hash=text_hash)
+    return read_struct(
+        connection,
+        StoredArticle,
+        f"{_STORED} WHERE root_article = :root AND text_hash = :text_hash",
+        root=root,
+        text_hash=text_hash,
+    )
 
 
 def stored_with(

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,6 +11,7 @@ from aggregator.model.story import StoryName
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import (
+    Values,
     insert_rows,
     read_set,
     read_struct,
@@ -57,7 +57,7 @@ def derived_columns(
     families: Mapping[str, str] | None,
     *,
     container_only: bool,
-) -> dict[str, Any]:
+) -> Values:
     """Return the columns that follow from the articles of a story; `families`: see `counts`."""
     dated = [member.effective_at for member in members if member.published is not None]
     times = dated or [member.effective_at for member in members]
@@ -70,7 +70,7 @@ def derived_columns(
     }
 
 
-def with_another_copy(row: StoryRow, copy: Article) -> dict[str, Any]:
+def with_another_copy(row: StoryRow, copy: Article) -> Values:
     """Return the columns that another copy like an earlier one changes; see `stored_articles.repeats_another`."""
     return {
         "article_count": row.article_count + 1,
@@ -87,8 +87,11 @@ def has_only_containers(members: Iterable[Article]) -> bool:
 
 
 _ROW = f"SELECT {', '.join(StoryRow.__struct_fields__)} FROM story"  # noqa: S608
-_FOUNDING = ("story_no", "id", "founding_article", "founding_no")
-_CHANGING = [name for name in StoryRow.__struct_fields__ if name not in _FOUNDING]
+_CHANGING = [
+    name
+    for name in StoryRow.__struct_fields__
+    if name not in ("story_no", "id", "founding_article", "founding_no")
+]
 
 
 def shown_columns(shape: type[FrozenStruct]) -> str:
@@ -204,8 +207,13 @@ def revive(connection: Connection, id: str) -> None:
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story until a better title comes."""
-    shown = "UPDATE story SET title = :title, title_article = :article WHERE id = :id"
-    write_sql(connection, shown, title=title, article=article, id=id)
+    write_sql(
+        connection,
+        "UPDATE story SET title = :title, title_article = :article WHERE id = :id",
+        title=title,
+        article=article,
+        id=id,
+    )
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:
@@ -246,11 +254,10 @@ def write_subjects(
     rendered: Sequence[tuple[int, Sequence[StoryName], Sequence[StoryName]]],
 ) -> None:
     """Replace names and topics of stories; each item has a story's number, names and topics."""
-    numbers = [number for number, _, _ in rendered]
     write_sql(
         connection,
         "DELETE FROM story_subject WHERE story_no IN :numbers",
-        numbers=numbers,
+        numbers=[number for number, _, _ in rendered],
     )
     rows = []
     for number, names, topics in rendered:

@@ -36,15 +36,6 @@ _COMPARED = "affinity_compared"
 _PRESENT = (
     "story AS former JOIN story ON story.id = coalesce(former.redirect_to, former.id)"
 )
-_AFFINITIES = """
-    SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
-    FROM article JOIN affinity ON affinity.article = article.inbox_no
-    JOIN story AS other ON other.story_no = affinity.story
-    WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
-    AND article.story <> coalesce(other.redirect_to, other.id)
-    GROUP BY article.story, coalesce(other.redirect_to, other.id)
-    """
-
 
 # Articles before those of both stories were not compared with either.
 _OF_LOSER = """
@@ -56,7 +47,6 @@ _MOVE_AFFINITIES = f"""
     SELECT article, (SELECT story_no FROM story WHERE id = :winner), logit {_OF_LOSER}
     ON CONFLICT (article, story) DO UPDATE SET logit = (affinity.logit + excluded.logit) / 2
     """  # noqa: S608
-_DROP_AFFINITIES = f"DELETE {_OF_LOSER}"
 
 
 class RecentStory(NamedTuple):
@@ -186,7 +176,17 @@ def affinities(
     """
     near: dict[frozenset[str], Affinity] = {}
     both = Where(stories=list(stories))
-    for one, other, total, count in both.read_rows(connection, _AFFINITIES):
+    for one, other, total, count in both.read_rows(
+        connection,
+        """
+        SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
+        FROM article JOIN affinity ON affinity.article = article.inbox_no
+        JOIN story AS other ON other.story_no = affinity.story
+        WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
+        AND article.story <> coalesce(other.redirect_to, other.id)
+        GROUP BY article.story, coalesce(other.redirect_to, other.id)
+        """,
+    ):
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
@@ -265,7 +265,7 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
         UPDATE story SET storyline = (SELECT storyline FROM story AS gone WHERE gone.id = :loser)
         WHERE id = :winner AND storyline IS NULL
         """
-    for sql in (_MOVE_AFFINITIES, _DROP_AFFINITIES, inherited):
+    for sql in (_MOVE_AFFINITIES, f"DELETE {_OF_LOSER}", inherited):
         write_sql(connection, sql, loser=loser, winner=winner)
     put_back(connection, {loser: None})
 

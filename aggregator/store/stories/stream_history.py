@@ -79,8 +79,13 @@ def first_accepted(connection: Connection, day: int) -> int:
 
 def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
     """Return the periods from `day` to `present`, oldest first."""
-    closed = "SELECT * FROM stream_period WHERE day BETWEEN :day AND :present ORDER BY number"
-    return read_structs(connection, StreamPeriod, closed, day=day, present=present)
+    return read_structs(
+        connection,
+        StreamPeriod,
+        "SELECT * FROM stream_period WHERE day BETWEEN :day AND :present ORDER BY number",
+        day=day,
+        present=present,
+    )
 
 
 class StreamHistory(NamedTuple):
@@ -202,14 +207,19 @@ def terms_between(
     frequent. b"" stands for an article whose story is closed.
     """
     # The terms are joined to the numbers, and are not sorted with them.
-    counted = """
+    for row in stream_rows(
+        connection,
+        """
         SELECT terms FROM article JOIN (
           SELECT inbox_no, row_number() OVER (PARTITION BY source ORDER BY inbox_no) AS place FROM article
           WHERE inbox_no > :after AND inbox_no <= :up_to AND role <> 'copy'
         ) AS placed ON placed.inbox_no = article.inbox_no
         WHERE placed.place <= :most ORDER BY article.inbox_no
-        """
-    for row in stream_rows(connection, counted, after=after, up_to=up_to, most=most):
+        """,
+        after=after,
+        up_to=up_to,
+        most=most,
+    ):
         yield row.terms
 
 

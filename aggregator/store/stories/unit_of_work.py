@@ -7,7 +7,7 @@ changes.
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories.article_rows import outlet_rows
 from aggregator.store.stories.story_rows import StoryRow
 from aggregator.store.tables import (
+    Values,
     change,
     insert_rows,
     set_counter,
@@ -52,8 +53,8 @@ class UnitOfWork:
         self.dropped_lines: list[tuple[str, int]] = []
         self.lines: dict[tuple[str, int], bytes] = {}
         self._numbers: dict[str, int] = {}
-        self._logs: list[dict[str, Any]] = []
-        self._changes: list[dict[str, Any]] = []
+        self._logs: list[Values] = []
+        self._changes: list[Values] = []
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -74,8 +75,15 @@ class UnitOfWork:
         text = None
         if detail:
             text = json.dumps(detail, ensure_ascii=False, sort_keys=True)
-        line = {"story": story, "kind": kind, "article": article, "detail": text}
-        self._logs.append({"at": self.now, **line})
+        self._logs.append(
+            {
+                "at": self.now,
+                "story": story,
+                "kind": kind,
+                "article": article,
+                "detail": text,
+            }
+        )
 
     def change(
         self,

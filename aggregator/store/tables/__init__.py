@@ -49,12 +49,15 @@ from aggregator.store.tables.source_tables import (
     source_access,
 )
 from aggregator.store.tables.statements import (
+    Row,
+    Values,
     Where,
     count_rows,
     counter_value,
     has_rows,
     in_parts,
     insert_rows,
+    is_sqlite,
     lock_rows,
     read_lists,
     read_map,

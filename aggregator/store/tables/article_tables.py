@@ -25,6 +25,7 @@ from aggregator.store.tables.columns import (
     required,
     text_key,
 )
+from aggregator.text.lines import word_list
 
 # Most articles are reports: an index of them would not narrow a query
 OTHER_KINDS = "kind <> 'report'"
@@ -117,17 +118,9 @@ article = Table(
     # A covering index for queries of the SQL views over all articles, so that they read no texts.
     Index(
         "ix_article_for_views",
-        "story",
-        "effective_at",
-        "outlet",
-        "outlet_name",
-        "role",
-        "published",
-        "published_precision",
-        "language",
-        "wire",
-        "original",
-        "id",
+        *word_list("""
+            story effective_at outlet outlet_name role published published_precision language wire original id
+        """),
     ),
     partial_index("ix_article_container", "effective_at", where="role = 'container'"),
     # Retention finds the oldest text, without reading the rows of deleted texts.

@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     text,
 )
+from sqlalchemy import Row as SqlRow
 from sqlalchemy.types import TypeEngine
 
 from aggregator.store.tables.columns import UtcTime, metadata
@@ -37,6 +38,10 @@ _SINGLE = (str, int, bytes, float, type(None))
 VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 # A `*` of SELECT, not of count(*)
 _ALL_COLUMNS = re.compile(r"(?<!\()\*")
+
+# A row of a result, with an attribute for each column; and values by the names of columns or parameters
+Row = SqlRow[Any]
+Values = dict[str, Any]
 
 Value = TypeVar("Value")
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
@@ -118,9 +123,14 @@ def read_struct(
     return next(iter(read_structs(connection, shape, sql, **values)), None)
 
 
+def is_sqlite(connection: Connection) -> bool:
+    """Return whether the database is a file of SQLite, and not PostgreSQL."""
+    return connection.dialect.name == "sqlite"
+
+
 def lock_rows(connection: Connection, sql: str) -> str:
     """Return a SELECT that locks its rows; a writing transaction of SQLite is alone anyway."""
-    return sql if connection.dialect.name == "sqlite" else f"{sql} FOR UPDATE"
+    return sql if is_sqlite(connection) else f"{sql} FOR UPDATE"
 
 
 def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
@@ -128,9 +138,7 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
     return sum(result.rowcount for result in _results(connection, sql, values))
 
 
-def write_each(
-    connection: Connection, sql: str, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def write_each(connection: Connection, sql: str, rows: Sequence[Values]) -> None:
     """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
     if rows:
         times = [
@@ -207,7 +215,7 @@ class Where:
 def _results(
     connection: Connection,
     sql: str,
-    values: dict[str, Any],
+    values: Values,
     *,
     whole: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
@@ -248,7 +256,7 @@ class _Statement:
         self._is_ordered = _ALL_COLUMNS.search(text_.text) is not None
 
     def execute(
-        self, connection: Connection, values: Mapping[str, Any], options: dict[str, Any]
+        self, connection: Connection, values: Values, options: Values
     ) -> CursorResult[Any]:
         """Execute it; the first result shows the order of its columns.
 
@@ -274,7 +282,7 @@ def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
         )
     )
     # Views show `story.bumped_at` by this name
-    typed: dict[str, Any] = {"updated": UtcTime()} if " AS updated" in sql else {}
+    typed: Values = {"updated": UtcTime()} if " AS updated" in sql else {}
     has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
     has_all_columns = _ALL_COLUMNS.search(sql) is not None
     for table in metadata.tables.values() if has_rows else ():
@@ -289,19 +297,20 @@ def update_rows(
     connection: Connection,
     table: str,
     condition: str,
-    columns: Mapping[str, Any],
+    columns: Values,
     /,
     **values: Any,
 ) -> None:
     """Write columns of the rows that meet a condition, which names `values`; these are no lists."""
     written = ", ".join(f"{name} = :{name}" for name in columns)
-    changed = f"UPDATE {table} SET {written} WHERE {condition}"  # noqa: S608
-    write_each(connection, changed, [{**columns, **values}])
+    write_each(
+        connection,
+        f"UPDATE {table} SET {written} WHERE {condition}",  # noqa: S608
+        [{**columns, **values}],
+    )
 
 
-def insert_rows(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
     """Insert these rows, if there are any."""
     if rows:
         connection.execute(_insert(table), rows)

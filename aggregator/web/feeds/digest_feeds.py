@@ -5,7 +5,7 @@ from datetime import UTC
 from zoneinfo import ZoneInfo
 
 from aggregator.config.messages import pluralise, story_numbers
-from aggregator.deliver.apprise import Notice
+from aggregator.deliver.apprise_process import Notice
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
 from aggregator.model.story import StoryView

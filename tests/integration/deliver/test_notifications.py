@@ -18,7 +18,8 @@ from sqlalchemy import update
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.story_query import SavedQuery
 from aggregator.config.webhook_settings import Notification, Webhook
-from aggregator.deliver.apprise import AppriseRunner, Notice
+from aggregator.deliver.apprise import AppriseRunner
+from aggregator.deliver.apprise_process import Notice
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.deliveries import outbox
 from aggregator.store.engine.database import Database

@@ -81,9 +81,9 @@ class IdentifiedEntry(NamedTuple):
 class IdentifiedBatch(FrozenStruct):
     """The entries of one batch, compared with stored keys."""
 
-    entries: tuple[IdentifiedEntry, ...]
+    entries: Sequence[IdentifiedEntry]
     known: dict[bytes, str]  # key to article
-    void: frozenset[bytes] = frozenset()  # keys that became void in this batch
+    void: Set[bytes] = frozenset()  # keys that became void in this batch
 
 
 def identify_entries(
@@ -116,7 +116,7 @@ def identify_entries(
             received._replace(said=set(), there=(), undated=b"", claimed=b"")
             for received in identified
         ]
-        return IdentifiedBatch(entries=tuple(bare), known={})
+        return IdentifiedBatch(entries=bare, known={})
     known = _articles_of(connection, identified)
     shared = set()
     if poll is not None:
@@ -143,9 +143,9 @@ def identify_entries(
                 if any(known.get(key) in poll.left_out for key in received.keys):
                     raise WholeFeedNeededError
     return IdentifiedBatch(
-        entries=tuple(identified),
+        entries=identified,
         known=known,
-        void=frozenset(shared - void_before),
+        void=shared - void_before,
     )
 
 

@@ -9,9 +9,8 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.config.messages import pluralise
 from aggregator.config.tuning import Tuning
@@ -21,7 +20,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories.storyline_rows import count_uncompared
-from aggregator.store.tables import read_rows, read_value
+from aggregator.store.tables import Row, read_rows, read_value
 
 # An entry may be ready for this long, with its page here or without need of a page
 _READY_MINUTES = 5
@@ -116,7 +115,16 @@ def _overdue(
     before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None
-    for source, number in read_rows(connection, _OVERDUE, before=before):
+    for source, number in read_rows(
+        connection,
+        f"""
+        SELECT source, count(*) AS number FROM (
+          SELECT source FROM entry
+          WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
+        ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
+        """,  # noqa: S608
+        before=before,
+    ):
         entries = pluralise(number, "entry", "entries")
         name = _name_of(connection, source)
         return f"{entries} of {name} waited for more than {_READY_MINUTES} minutes to be placed"
@@ -146,7 +154,7 @@ def all_feeds_fail(connection: Connection) -> str | None:
     return _all_fail(read_rows(connection, _STATES))
 
 
-def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
+def _all_fail(rows: Sequence[Row]) -> str | None:
     feeds = {row.state: row.number for row in rows if row.is_remote}
     asked = feeds.keys() - _NOT_POLLED
     if not asked or not asked <= {"failing", "gone"}:
@@ -184,10 +192,4 @@ _STATES = """
     """
 # States of sources that are not polled, or not yet
 _NOT_POLLED = ("new", "paused", "merged")
-_OVERDUE = f"""
-    SELECT source, count(*) AS number FROM (
-      SELECT source FROM entry
-      WHERE state = 'ready' AND coalesce(page_due_at, accepted_at) <= :before LIMIT {_OLDEST_OF}
-    ) AS ready GROUP BY source ORDER BY number DESC, source LIMIT 1
-    """  # noqa: S608
 _IS_LATE = "NOT paused AND health NOT IN ('gone', 'merged') AND next_due_at <= :late"

@@ -110,13 +110,15 @@ def of_file(
     log_bytes: int | None,
 ) -> Iterator[Finding]:
     """Yield the problems of the disk and the log of an SQLite file."""
-    free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
-    if free is not None and free >> 20 < tuning["free_mib"]:
-        advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"
-        yield problem(f"only {free >> 20} MiB are free in {file.parent}", advice)
-    if log is not None and log >> 20 >= 4 * tuning["wal_mib"]:
+    tuning = all_tuning.values("database")
+    if free_disk_bytes is not None and free_disk_bytes >> 20 < tuning["free_mib"]:
+        yield problem(
+            f"only {free_disk_bytes >> 20} MiB are free in {file.parent}",
+            f"free some space: df -h {file.parent}; `retention:` in config.yaml",
+        )
+    if log_bytes is not None and log_bytes >> 20 >= 4 * tuning["wal_mib"]:
         yield warning(
-            f"the log {file.name}-wal has {log >> 20} MiB: a process keeps a read transaction open",
+            f"the log {file.name}-wal has {log_bytes >> 20} MiB: a process keeps a read transaction open",
             f"fuser -v {file} shows the process; the log shrinks when it ends",
         )
 

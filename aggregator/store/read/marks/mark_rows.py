@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
+    Row,
     insert_rows,
     read_map,
     read_mark,
@@ -71,7 +72,7 @@ def reader_named(connection: Connection, name: str) -> Reader | None:
 
 
 def with_marks(
-    connection: Connection, who: Reader, rows: Sequence[Row[Any]]
+    connection: Connection, who: Reader, rows: Sequence[Row]
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     numbers = [row.story_no for row in rows]
@@ -87,9 +88,15 @@ def with_marks(
         mark = marks.get(row.story_no)
         is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
         is_starred = mark is not None and mark.is_starred
-        labels = read_labels(mark and mark.labels)
         items.append(
-            ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred, labels)
+            ReaderItem(
+                row.story_no,
+                row.id,
+                row.bumped_at,
+                is_read,
+                is_starred,
+                read_labels(mark and mark.labels),
+            )
         )
     return items
 
@@ -115,7 +122,7 @@ def written_labels(labels: Iterable[str]) -> str | None:
     return "\n".join(sorted(labels)) or None
 
 
-def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
+def places_of(connection: Connection, ids: Collection[str]) -> list[Row]:
     """Return the places of these stories, as `story_list.places` does, in any order."""
     return read_rows(
         connection,
@@ -124,7 +131,7 @@ def places_of(connection: Connection, ids: Collection[str]) -> list[Row[Any]]:
     )
 
 
-def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row]:
     """Return the places of the live stories with these numbers, or of their successors, each once."""
     places = "SELECT story_no, id, bumped_at, redirect_to FROM story"
     rows = read_rows(
@@ -142,8 +149,11 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
     count = read_value(connection, counted, reader=who.reader_no)
     kept = 0
     if count > MOST_KEPT:
-        of_kept = f"{counted} AND (is_starred OR labels IS NOT NULL)"
-        kept = read_value(connection, of_kept, reader=who.reader_no)
+        kept = read_value(
+            connection,
+            f"{counted} AND (is_starred OR labels IS NOT NULL)",
+            reader=who.reader_no,
+        )
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
@@ -224,7 +234,7 @@ def drop_empty_marks(connection: Connection, who: Reader) -> None:
 _MOST_MERGES = 5000
 
 
-def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
+def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Row]:
     """Return the newest merges since the reader's last visit, the newest first."""
     return read_rows(
         connection,
@@ -287,7 +297,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
     )
 
 
-def _was_read(connection: Connection, merge: Row[Any], read_to: datetime) -> bool:
+def _was_read(connection: Connection, merge: Row, read_to: datetime) -> bool:
     """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
     bumped = read_value(
         connection,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
@@ -46,6 +46,7 @@ from aggregator.store.read.marks.story_streams import (
 )
 from aggregator.store.tables import (
     JOIN_SOURCE,
+    Values,
     count_rows,
     counter_value,
     read_lists,
@@ -66,11 +67,6 @@ NO_LABELS: Mapping[str, bool] = MappingProxyType({})
 # The two lists of a reader's stories
 View = Literal["unread", "saved"]
 VIEWS: tuple[str, ...] = get_args(View)
-
-_FOLDERS = f"""
-    SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
-    WHERE story IN :ids AND source.folder <> ''
-    """  # noqa: S608
 
 
 class ReadMarks:
@@ -165,7 +161,7 @@ class ReadMarks:
         Raises UsageError for too many starred or labelled stories, or too many labels.
         """
         added = {label for label, is_added in labels.items() if is_added}
-        changes: dict[str, Any] = {}
+        changes: Values = {}
         if read is not None:
             changes["is_read"] = read
         if starred is not None:
@@ -241,7 +237,11 @@ class ReadMarks:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
         with self._database.read() as connection:
             founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
-            return founded, read_lists(connection, _FOLDERS, ids=ids)
+            folders = f"""
+                SELECT DISTINCT story, source.folder FROM article {JOIN_SOURCE}
+                WHERE story IN :ids AND source.folder <> ''
+                """  # noqa: S608
+            return founded, read_lists(connection, folders, ids=ids)
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, by folder and name; without their health."""

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,7 +16,7 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import JOIN_SOURCE, read_map, read_values
+from aggregator.store.tables import JOIN_SOURCE, Values, read_map, read_values
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -103,7 +102,7 @@ def _by_marks(
 ) -> list[ReaderItem]:
     """Return the kept stories of a stream, or stories before `read_before` that were marked as unread."""
     marks = "SELECT story FROM read_mark WHERE reader = :reader AND"
-    bounds: dict[str, Any] = {"reader": who.reader_no}
+    bounds: Values = {"reader": who.reader_no}
     if stream.label is not None:
         marks += " labels IS NOT NULL"
     elif stream.is_starred:

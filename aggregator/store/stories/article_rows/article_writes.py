@@ -14,6 +14,7 @@ from aggregator.store.intake.known_item_rows import forget_items_of
 from aggregator.store.stories.article_rows.compared_articles import insert_sketches
 from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
+    Values,
     affinity,
     article,
     has_rows,
@@ -56,9 +57,11 @@ def insert_affinities(
     insert_rows(connection, affinity, rows)
 
 
-def _columns_of(whole: StoredArticle) -> dict[str, Any]:
-    columns = {name: getattr(whole, name) for name in _PLAIN}
-    return columns | {"outlet": whole.outlet_key}
+def _columns_of(whole: StoredArticle) -> Values:
+    return {
+        **{name: getattr(whole, name) for name in _PLAIN},
+        "outlet": whole.outlet_key,
+    }
 
 
 def replace_text(connection: Connection, revised: StoredArticle) -> None:
@@ -115,9 +118,12 @@ def set_role(
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
-    packed = codecs.pack_compressed(evidence)
-    counts = evidence.counts_as_report
-    change(connection, [id], evidence=packed, counts_as_report=counts)
+    change(
+        connection,
+        [id],
+        evidence=codecs.pack_compressed(evidence),
+        counts_as_report=evidence.counts_as_report,
+    )
 
 
 def rekey(

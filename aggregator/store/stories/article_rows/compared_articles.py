@@ -96,12 +96,6 @@ def compared_text(whole: StoredArticle) -> ComparedText:
     )
 
 
-_WHOLE_TEXTS = """
-    SELECT inbox_no, role, copy_of, version_of, text, details, evidence FROM article
-    WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT :most
-    """
-
-
 class PlacedText(NamedTuple):
     """The whole text of an article, and the article that it copies."""
 
@@ -114,8 +108,12 @@ class PlacedText(NamedTuple):
 
 def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     """Yield all articles that have their text, in order, in batches."""
+    placed = """
+        SELECT inbox_no, role, copy_of, version_of, text, details, evidence FROM article
+        WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT :most
+        """
     after = 0
-    while rows := read_rows(connection, _WHOLE_TEXTS, after=after, most=_TEXTS_AT_ONCE):
+    while rows := read_rows(connection, placed, after=after, most=_TEXTS_AT_ONCE):
         batch = []
         for row in rows:
             copied: str | None = row.copy_of
@@ -150,8 +148,13 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
 
 def has_copies(connection: Connection, id: str, count: int, *, before: int) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`."""
-    copies = "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count"
-    rows = read_rows(connection, copies, id=id, before=before, count=count)
+    rows = read_rows(
+        connection,
+        "SELECT 1 FROM article WHERE copy_of = :id AND role = 'copy' AND inbox_no < :before LIMIT :count",
+        id=id,
+        before=before,
+        count=count,
+    )
     return len(rows) >= count
 
 

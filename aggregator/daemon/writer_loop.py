@@ -245,9 +245,8 @@ class WriterLoop:
         is_woken = self._services.arrived.is_set()
         self._services.arrived.clear()
         version = self._services.database.data_version()
-        if (
-            self._services.database.trouble is not None
-        ):  # a write of another thread failed
+        if self._services.database.trouble is not None:
+            # A write of another thread failed.
             with self._services.lock.fenced.write():
                 pass  # the trouble is over
         elif (

@@ -69,6 +69,7 @@ def expected_gap_seconds(per_day: float) -> float | None:
 
 
 DaemonRole = Literal["writer", "standby"]
+HealthStatus = Literal["ok", "degraded", "down"]
 
 
 class Finding(FrozenStruct, omit_defaults=False):
@@ -191,7 +192,7 @@ class HealthSnapshot(FrozenStruct):
 class HealthReport(FrozenStruct, omit_defaults=False):
     """The health of the daemon. `problems` may name local files, so only the owner may see them."""
 
-    status: Literal["ok", "degraded", "down"]
+    status: HealthStatus
     role: DaemonRole
     version: str
     rules_version: str

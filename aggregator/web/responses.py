@@ -65,13 +65,13 @@ class RefusedError(AggregatorError):
         status: int,
         detail: str,
         *,
-        headers: Mapping[str, str] | None = None,
-        more: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = {},
+        more: Mapping[str, object] = {},
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.headers = dict(headers or {})
-        self.more = dict(more or {})
+        self.headers = headers
+        self.more = more
 
 
 def too_many(what: str) -> RefusedError:

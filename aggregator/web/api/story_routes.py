@@ -226,4 +226,13 @@ def list_topics(request: Request, site: OfSite) -> Response:
 @router.get("/queries", **describe_route("stories", story_json.SavedQueriesJson))
 def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
-    return hashed_json(request, story_json.saved_queries(site.settings.queries))
+    own = {"title", "items", "link"}
+    shown = tuple(
+        story_json.SavedQueryJson(
+            name=query.key,
+            title=query.label,
+            parameters=query.model_dump(exclude_defaults=True, exclude=own),
+        )
+        for query in site.settings.queries
+    )
+    return hashed_json(request, story_json.SavedQueriesJson(queries=shown))

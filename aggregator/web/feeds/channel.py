@@ -7,7 +7,6 @@ from typing import Literal
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.model.entry import Enclosure
-from aggregator.model.story import StorylineView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
@@ -132,24 +131,6 @@ def channel(
         title=feed_title(title) or "Stories",
         base_url=settings.base_url,
         page=f"/{page_query}",
-        self_url=self_url,
-        items=newest_first(items),
-    )
-
-
-def storyline_channel(
-    line: StorylineView,
-    items: tuple[Item, ...],
-    settings: PublishSettings,
-    *,
-    self_url: str,
-) -> Channel:
-    """Return the feed of a storyline, one item a story."""
-    return Channel(
-        id=f"tag:aggregator,2026:storylines/{line.id}",
-        title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
-        base_url=settings.base_url,
-        page=f"{STORYLINES}/{line.id}",
         self_url=self_url,
         items=newest_first(items),
     )

@@ -10,7 +10,7 @@ limit (probes.py). The report needs memory only.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -25,6 +25,7 @@ from aggregator.model.health_report import (
     BackupState,
     HealthReport,
     HealthSnapshot,
+    HealthStatus,
     ProcessState,
 )
 from aggregator.store.engine.database import Database
@@ -244,7 +245,7 @@ class HealthMonitor:
                     free_disk_bytes=snapshot.place.free_disk_bytes,
                     log_bytes=snapshot.place.log_bytes,
                 )
-        status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
+        status: HealthStatus = "degraded" if problems else "ok"
         if not writable:
             status = "down"
         return HealthReport(

@@ -86,8 +86,9 @@ def _ranked_list(
         site.rankings.cache_clear()  # an article was erased
     sources = site.reader.story_sources(ids)
     lines = site.reader.storylines_by_story(ids)
-    bounded = site.bounded_storyline
-    storylines = {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
+    storylines = {
+        id_: site.bounded_storyline(request, lines[id_]) for id_ in ids if id_ in lines
+    }
     lead: Sequence[Passage] = ()
     if number == 1 and ids and site.access(request) == "owner":
         # The owner reads the lead of the first story whole.

@@ -132,7 +132,6 @@ class Pages(Site):
             "shows_feeds": not visit_of(request).may_not_read,
             "queries": settings.queries,
             "signed_in": token_of(request) is not None and not prefix_of(request),
-            "may_correct": may_edit(request),
             "has_digest": settings.digest_stories > 0,
             "may_change": may_edit(request),
             "form": form_value(request),

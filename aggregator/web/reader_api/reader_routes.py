@@ -40,7 +40,7 @@ _CONSTANT: dict[str, Any] = {
     "preference/list": {"prefs": []},
     "preference/stream/list": {"streamprefs": {}},
 }
-_Answer = dict[str, Any] | str | Response
+_Answer = lists.Json | str | Response
 _Call = Callable[[Session, Fields], _Answer]
 _READING: dict[str, _Call] = {
     "user-info": lists.user_info,

@@ -3,7 +3,7 @@
 import secrets
 
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 
 from aggregator.config.hosts import is_loopback
 from aggregator.publish.output_settings import PublishSettings
@@ -27,11 +27,12 @@ from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.request_tokens import (
     BAD_READER_TOKEN,
     BEARER_CHALLENGE,
+    COOKIE,
     Bearer,
     TokenPath,
     TokenStore,
     Way,
-    secret_given,
+    secret_in,
 )
 from aggregator.web.security.visit import visit_of
 
@@ -115,10 +116,16 @@ class Admission:
     async def _bearer(
         self, request: Request, in_path: TokenPath | None
     ) -> Bearer | None:
-        given = secret_given(request.headers, in_path)
-        if given is None:
+        headers = request.headers
+        secret = secret_in(headers.get("authorization", ""))
+        way: Way = "header"
+        if secret is None and in_path is not None:
+            secret, way = in_path.secret, "path"
+        elif secret is None:
+            way = "cookie"
+            secret = cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
+        if secret is None:
             return None
-        secret, way = given
         bearer = await to_thread.run_sync(
             self._tokens.bearer, secret, way, request.scope["path"] in MONITORED
         )

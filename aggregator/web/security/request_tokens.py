@@ -1,7 +1,6 @@
 """The token of a request: read from its headers, path or cookie, and looked up in the database."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import math
@@ -12,8 +11,6 @@ from urllib.parse import unquote
 
 import msgspec
 from msgspec.structs import replace
-from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
@@ -118,17 +115,6 @@ def first_name(path: str) -> str:
     return path.partition("/")[2].partition("/")[0]
 
 
-def secret_given(headers: Headers, in_path: TokenPath | None) -> tuple[str, Way] | None:
-    """Return the secret of a request, and where it stood: Authorization header, else path, else cookie."""
-    secret = secret_in(headers.get("authorization", ""))
-    if secret is not None:
-        return secret, "header"
-    if in_path is not None:
-        return in_path.secret, "path"
-    cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-    return (cookie, "cookie") if cookie else None
-
-
 def secret_in(authorization: str) -> str | None:
     """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic.
 
@@ -142,7 +128,7 @@ def secret_in(authorization: str) -> str | None:
     elif scheme == "basic":
         try:
             pair = base64.b64decode(credentials, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             return None
         password = pair.decode("utf-8", "replace").partition(":")[2]
     else:

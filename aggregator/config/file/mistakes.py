@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from aggregator.config.file.core_yaml import Lines
 from aggregator.config.messages import meant
 from aggregator.config.settings import Config
-from aggregator.config.values import KeyPath, error_words
+from aggregator.config.values import KeyPath, Lines, error_words
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -78,9 +78,8 @@ def digest_channel(
     digests: Sequence[Digest], settings: PublishSettings, *, self_url: str
 ) -> Channel:
     """Return the feed of digests, one item each."""
-    items = []
-    for digest in digests:
-        item = Item(
+    items = (
+        Item(
             id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
             url=settings.base_url + DIGEST,
             title=digest_title(digest, settings),
@@ -89,7 +88,8 @@ def digest_channel(
             updated=digest.until,
             published=digest.until,
         )
-        items.append(item)
+        for digest in digests
+    )
     return Channel(
         id="tag:aggregator,2026:feeds/digest",
         title=feed_title(f"{settings.title}: digest"),
@@ -111,11 +111,11 @@ def _bounded_stories(
     digest: Digest, settings: PublishSettings
 ) -> list[tuple[int, StoryView]]:
     """Return the number of new reports of each story, and the story within the excerpt limit."""
-    bounded = []
-    for digested in digest.stories:
-        story, _ = for_item(digested.story, None, settings.excerpt_words)
-        bounded.append((digested.new_reports, story))
-    return bounded
+    words = settings.excerpt_words
+    return [
+        (digested.new_reports, for_item(digested.story, None, words)[0])
+        for digested in digest.stories
+    ]
 
 
 def newest_reports(story: StoryView) -> list[ArticleView]:

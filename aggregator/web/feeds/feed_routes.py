@@ -47,10 +47,9 @@ _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
-    storyline = STORYLINES + "/{id}.{ending}"
     return [
         Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
-        Route(storyline, feeds.storyline, methods=["GET"]),
+        Route(STORYLINES + "/{id}.{ending}", feeds.storyline, methods=["GET"]),
     ]
 
 

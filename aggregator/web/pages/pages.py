@@ -138,11 +138,16 @@ class Pages(Site):
             "marks": None,
             "place": place,
             # The numbers of corrections that were just made or undone
-            "done": whole_number(request.query_params.get("done", "")),
-            "undone": whole_number(request.query_params.get("undone", "")),
+            "done": typed_number(request, "done"),
+            "undone": typed_number(request, "undone"),
             **values,
         }
         return HTMLResponse(self.jinja.get_template(template).render(common), status)
+
+
+def typed_number(request: Request, name: str) -> int | None:
+    """Return a number in the address of a page; None without it, or for anything else."""
+    return whole_number(request.query_params.get(name, ""))
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

@@ -202,8 +202,7 @@ def check(
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
     if format_ == "json":
-        result = {"balance": counts, "faults": problems, "repaired": is_repaired}
-        show.json_line(result)
+        show.json_line({"balance": counts, "faults": problems, "repaired": is_repaired})
     else:
         lines = show.fill_template("db_check.txt", balance=counts, faults=problems)
         show.out(f"{lines}\n")

@@ -36,10 +36,10 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
     try:
         findings = examine(context.obj.load())
     except ConfigError as error:
-        unchecked = ok(
-            "nothing else was checked, because the configuration cannot be read"
+        findings = chain(
+            mistakes(error),
+            [ok("nothing else was checked, because the configuration cannot be read")],
         )
-        findings = chain(mistakes(error), (unchecked,))
     has_problem = False
     has_colours = (
         sys.stdout.isatty()

@@ -222,8 +222,10 @@ class Config(Part):
     def base(self) -> Path:
         return self._base
 
-    def saved_query(self, name: str) -> SavedQuery:
-        """Return the query of that name. Raises UsageError where there is none."""
+    def saved_query(self, name: str | None) -> SavedQuery | None:
+        """Return the query of that name; None without a name. Raises UsageError where there is none."""
+        if not name:
+            return None
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UsageError(

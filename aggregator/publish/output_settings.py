@@ -84,6 +84,6 @@ def publish_settings(config: Config) -> PublishSettings:
         public_url=config.public_url or "",
         queries=tuple(config.queries.values()),
         digest_stories=0 if digest.every == "never" else digest.stories,
-        digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
+        digest_query=config.saved_query(digest.query) or SavedQuery(),
         digest_timezone=digest.timezone,
     )

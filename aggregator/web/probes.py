@@ -124,8 +124,9 @@ class Probes:
             return last
         await self.write()
         try:  # concurrently, because each may take the whole timeout
-            calls = self._database.run(self.watch.snapshot), self._backups()
-            snapshot, backup = await asyncio.gather(*calls)
+            snapshot, backup = await asyncio.gather(
+                self._database.run(self.watch.snapshot), self._backups()
+            )
         except AggregatorError:
             self._last = None
         else:

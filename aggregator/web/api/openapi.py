@@ -150,8 +150,10 @@ class DescribedApp(FastAPI):
             listed.remove(saved)
         problems = {}
         for status, kind in PROBLEMS.items():
-            example = problem_body(status, "what is wrong")
-            body = {"schema": schema_of(Problem), "example": example}
+            body = {
+                "schema": schema_of(Problem),
+                "example": problem_body(status, "what is wrong"),
+            }
             problems[kind.name] = {
                 "description": f"{kind.title}.",
                 "content": {PROBLEM_JSON: body},

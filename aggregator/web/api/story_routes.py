@@ -67,9 +67,10 @@ class StorylinesQuery(QueryModel):
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Response:
     """The description of the API."""
-    described = request.app.openapi()
     return conditional(
-        request, None, lambda: Response(encode_json(described), media_type=JSON)
+        request,
+        None,
+        lambda: Response(encode_json(request.app.openapi()), media_type=JSON),
     )
 
 
@@ -180,8 +181,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     `id` is that of the storyline or of any story. It ends when the storyline has rested for 14 days.
     """
     require_scope(request, "admin")
-    line = _storyline(site, id)
-    BrowserMutes(site.sources.database).add("storylines", line.id)
+    BrowserMutes(site.sources.database).add("storylines", _storyline(site, id).id)
     return Response(status_code=204)
 
 
@@ -192,8 +192,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
-    line = _storyline(site, id)
-    BrowserMutes(site.sources.database).remove("storylines", line.id)
+    BrowserMutes(site.sources.database).remove("storylines", _storyline(site, id).id)
     return Response(status_code=204)
 
 

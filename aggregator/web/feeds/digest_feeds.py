@@ -40,10 +40,13 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
-    stories = _bounded_stories(digest, settings)
     return str(
         fragments().digest_body(
-            _period(digest), stories, settings.base_url, numbers, newest_reports
+            _period(digest),
+            _bounded_stories(digest, settings),
+            settings.base_url,
+            numbers,
+            newest_reports,
         )
     )
 

@@ -48,8 +48,8 @@ def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
     return [
-        Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
-        Route(STORYLINES + "/{id}.{ending}", feeds.storyline, methods=["GET"]),
+        Route("/feeds/{name}.{ending}", feeds.answer),
+        Route(STORYLINES + "/{id}.{ending}", feeds.storyline),
     ]
 
 
@@ -70,9 +70,14 @@ class _Feeds:
         if name == "digest" and site.settings.digest_stories:
             wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
             digests = site.reader.digests(wanted, FEED_DIGESTS)
-            address = site.settings.base_url + request.url.path
             return _respond_hashed(
-                request, digest_channel(digests, site.settings, self_url=address), form
+                request,
+                digest_channel(
+                    digests,
+                    site.settings,
+                    self_url=site.settings.base_url + request.url.path,
+                ),
+                form,
             )
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
@@ -85,9 +90,10 @@ class _Feeds:
         line = site.storyline(request.path_params["id"])
         if form is None or line is None:
             raise HTTPException(404)
-        is_owner = site.access(request) == "owner"
         stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
-        loaded = items_of(site.reader, stories, settings, are_whole=is_owner)
+        loaded = items_of(
+            site.reader, stories, settings, are_whole=site.access(request) == "owner"
+        )
         title = site.bounded_storyline(request, line).title
         whole = Channel(
             id=f"tag:aggregator,2026:storylines/{line.id}",
@@ -122,8 +128,9 @@ class _Feeds:
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, form, tag, modified)
-        is_owner = site.access(request) == "owner"
-        loaded = gather(site.reader, selected, settings, are_whole=is_owner)
+        loaded = gather(
+            site.reader, selected, settings, are_whole=site.access(request) == "owner"
+        )
         # A feed contains its own address as the client sent it.
         if not _URI_QUERY.fullmatch(query):
             query = asked.query_string

@@ -84,9 +84,12 @@ def list_corrections(site: Pages, request: Request) -> Response:
     for correction in page.corrections:
         ids.update(dict.fromkeys(correction.stories))
     stories = site.reader.list_stories(tuple(ids))
-    titles = {story.id: story.title for story in stories}
     return site.page(
-        request, "corrections.html", here="/corrections", page=page, titles=titles
+        request,
+        "corrections.html",
+        here="/corrections",
+        page=page,
+        titles={story.id: story.title for story in stories},
     )
 
 

@@ -216,16 +216,24 @@ class HealthMonitor:
         problems = [*findings]
         writable = right_tables = False
         if snapshot is None:
-            words = f"the database did not answer within {PROBE_SECONDS:g} s"
-            advice = "journalctl -u aggregator -n 100; check its server or disk"
-            findings.insert(0, problem(words, advice))
+            findings.insert(
+                0,
+                problem(
+                    f"the database did not answer within {PROBE_SECONDS:g} s",
+                    "journalctl -u aggregator -n 100; check its server or disk",
+                ),
+            )
             problems.insert(0, findings[0])
         else:
             writable = snapshot.why_not_writable is None
             right_tables = snapshot.revision == newest_revision()
             if not right_tables:
-                words = "the database was changed by another version of this program; start the daemon again"
-                problems.append(problem(words, "systemctl restart aggregator"))
+                problems.append(
+                    problem(
+                        "the database was changed by another version of this program; start the daemon again",
+                        "systemctl restart aggregator",
+                    )
+                )
             problems += of_database(
                 why_not_writable=snapshot.why_not_writable,
                 stored=snapshot.stored,

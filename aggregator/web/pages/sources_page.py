@@ -25,9 +25,13 @@ def list_sources(site: Pages, request: Request) -> Response:
     access = site.access(request)
     asked = request.query_params
     text = typed_text(request, "q")
-    after = asked.get("after", "")
     page = bounded_sources(
-        site.reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
+        site.reader,
+        access,
+        SOURCES_A_PAGE,
+        after=asked.get("after", ""),
+        text=text,
+        failing_first=True,
     )
     added = site.reader.source(asked.get("added", ""))
     return site.page(

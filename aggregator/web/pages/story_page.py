@@ -124,8 +124,7 @@ def show_story(site: Pages, request: Request) -> Response:
     before = visitor_of(request)
     visitor = before.at(site.clock()) if before.seen else before
     story_id = request.path_params["id"]
-    mutes = site.mutes(request)
-    key = f"{request.url.query}\n{visitor.since}\n{mutes}"
+    key = f"{request.url.query}\n{visitor.since}\n{site.mutes(request)}"
     tag = site.page_tag(request, key, story_id)
     story = site.story(story_id)
     if story is None:

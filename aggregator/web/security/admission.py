@@ -107,8 +107,11 @@ class Admission:
                 if "authorization" in request.headers:
                     # A password without the prefix of a token
                     self._tokens.count_wrong(client_address(request))
-                detail = "this server requires a token: as the password with any user name, or as Bearer"
-                raise RefusedError(401, detail, headers=_challenge(request, "header"))
+                raise RefusedError(
+                    401,
+                    "this server requires a token: as the password with any user name, or as Bearer",
+                    headers=_challenge(request, "header"),
+                )
             if path != PUSH:
                 name = visit.bearer.token.name
                 raise RefusedError(403, f"the token {name!r} may not read")
@@ -134,8 +137,11 @@ class Admission:
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"
             self._tokens.count_wrong(client_address(request))
             if not is_cookie:
-                detail = "this token is unknown or was revoked"
-                raise RefusedError(401, detail, headers=_challenge(request, way))
+                raise RefusedError(
+                    401,
+                    "this token is unknown or was revoked",
+                    headers=_challenge(request, way),
+                )
         elif in_path is not None and way == "path":
             visit_of(request).prefix = in_path.prefix
         return bearer

@@ -92,8 +92,7 @@ class ResponseHeaders:
         headers.setdefault("Cache-Control", REVALIDATE)
         if self._shows_pictures and is_owner(request):
             # Pictures of articles; over plain HTTP only where the page is read so.
-            is_secure = request.scope["scheme"] == "https"
-            sites = "https:" if is_secure else "https: http:"
+            sites = "https:" if request.scope["scheme"] == "https" else "https: http:"
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
                 _PICTURES, f"{_PICTURES} {sites}"
             )
@@ -110,8 +109,9 @@ class ResponseHeaders:
         target = headers.get("location", "")
         if target.startswith("/") and not target.startswith("//"):
             headers["Location"] = self._base + visit.prefix + target
-        cookies = headers.getlist("set-cookie")
-        sets_token = any(cookie.startswith(f"{COOKIE}=") for cookie in cookies)
+        sets_token = any(
+            cookie.startswith(f"{COOKIE}=") for cookie in headers.getlist("set-cookie")
+        )
         if visit.has_old_cookie and not sets_token:
             headers.append(
                 "Set-Cookie",

@@ -98,8 +98,11 @@ def require_scope(request: Request, scope: api_tokens.Scope) -> ApiToken:
     token = token_of(request)
     create = f"create one with `aggregator token create NAME --scope {scope}`"
     if token is None:
-        detail = f"this needs a token: send `Authorization: Bearer TOKEN`; {create}"
-        raise RefusedError(401, detail, headers={"WWW-Authenticate": BEARER_CHALLENGE})
+        raise RefusedError(
+            401,
+            f"this needs a token: send `Authorization: Bearer TOKEN`; {create}",
+            headers={"WWW-Authenticate": BEARER_CHALLENGE},
+        )
     if not token.may(scope):
         raise RefusedError(403, f"the token {token.name!r} may not do this; {create}")
     return token

@@ -136,7 +136,7 @@ class Probes:
     async def write(self) -> None:
         """Let the database write a row if it has not written lately. A write may wait for others."""
         with suppress(AggregatorError):
-            await self._write.run(self.watch.probe_write)
+            await self._write.run(self.watch.database.probe_write)
 
     async def _backups(self) -> BackupState:
         try:

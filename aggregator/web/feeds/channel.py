@@ -50,10 +50,11 @@ class Item(FrozenStruct):
     @property
     def enclosed(self) -> Enclosure | None:
         """The first medium except pictures: feed readers offer enclosures for download or playing."""
-        others = (m for m in self.media if not m.is_image and mime_type(m.type))
-        return next(
-            (medium for medium in others if _DOTTED_HOST.match(medium.url)), None
-        )
+        for medium in self.media:
+            is_enclosed = not medium.is_image and mime_type(medium.type)
+            if is_enclosed and _DOTTED_HOST.match(medium.url):
+                return medium
+        return None
 
 
 class Channel(FrozenStruct):

@@ -172,10 +172,6 @@ class HealthMonitor:
     backups: Callable[[], BackupState]
     now: Clock
 
-    def probe_write(self) -> None:
-        """See `Database.probe_write`."""
-        self.database.probe_write()
-
     def snapshot(self) -> HealthSnapshot:
         """Read the state of the database. Raises AggregatorError if it does not answer."""
         now = self.now()

@@ -59,13 +59,12 @@ def report_groups(
 
     Sources without standing are last, beside others: those that nobody confirms by their newest line.
     """
-    originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
     of_heading: dict[str, list[tuple[ArticleView, list[ArticleView]]]] = {
         heading: [] for heading in _HEADINGS
     }
     unconfirmed = []
-    for article, same in originals:
+    for article, same in originals_with_copies(articles):
         heading = _REPORTS
         if has_standing and article.is_little_known:
             heading = LITTLE_KNOWN

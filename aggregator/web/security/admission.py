@@ -106,7 +106,7 @@ class Admission:
             if visit.bearer is None:
                 if "authorization" in request.headers:
                     # A password without the prefix of a token
-                    self._tokens.count_wrong(client_address(request))
+                    self._tokens.count_wrong(request)
                 raise RefusedError(
                     401,
                     "this server requires a token: as the password with any user name, or as Bearer",
@@ -135,7 +135,7 @@ class Admission:
         if bearer is None:
             # A browser with an old cookie is treated as signed out
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"
-            self._tokens.count_wrong(client_address(request))
+            self._tokens.count_wrong(request)
             if not is_cookie:
                 raise RefusedError(
                     401,

@@ -51,16 +51,16 @@ def is_sent_by_another_site(
     if not origin or (origin == "null" and by_form):
         return False
     try:
-        name = urlsplit(origin).hostname
-        place = urlsplit(origin).netloc
+        parts = urlsplit(origin)
     except ValueError:
         return True
     ours = {
         headers.get("host", "").lower(),
         urlsplit(settings.public_url.lower()).netloc,
     }
-    return not name or not (
-        place in ours or name in {host.lower() for host in settings.allowed_hosts}
+    return not parts.hostname or not (
+        parts.netloc in ours
+        or parts.hostname in {host.lower() for host in settings.allowed_hosts}
     )
 
 

@@ -11,12 +11,14 @@ from urllib.parse import unquote
 
 import msgspec
 from msgspec.structs import replace
+from starlette.requests import HTTPConnection
 
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database
+from aggregator.web.security.origin import client_address
 from aggregator.web.security.rate_limit import AddressLimiter
 
 COOKIE = "aggregator_token"
@@ -78,9 +80,11 @@ class TokenStore:
             return Bearer(replace(token, scopes=scopes), "")
         return Bearer(token, form_of(secret))
 
-    def count_wrong(self, address: str) -> None:
-        """Count a wrong token of this address. Raises RefusedError (429) over the limit."""
-        self._wrong_tokens.take(address, "too many wrong tokens from this address")
+    def count_wrong(self, request: HTTPConnection) -> None:
+        """Count a wrong token of the address of a request. Raises RefusedError (429) over the limit."""
+        self._wrong_tokens.take(
+            client_address(request), "too many wrong tokens from this address"
+        )
 
     def any_may_read(self) -> bool:
         """Return whether a valid token has the scope read."""

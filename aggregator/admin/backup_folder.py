@@ -183,7 +183,7 @@ def back_up_as_configured(
 
     `before`: the revision of the upgrade that follows; such backups are counted separately.
     """
-    file = backup_folder(config) / _file_name(config, now, before)
+    file = backup_folder(config) / backup_name(config, now, before)
     back_up(database, file, progress)
     keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
     same_kind = [
@@ -211,13 +211,7 @@ def describe_backup(file: Path) -> str:
         return f"{file}, which a newer backup has replaced"
 
 
-def backup_file(to: Path, config: Config, now: datetime) -> Path:
-    """Return the path of a backup: the file `to`, or a file with a standard name in the folder `to`."""
-    if os.path.isdir(to) or not to.suffix:  # noqa: PTH112 - Path raises below an unreadable folder
-        return to / _file_name(config, now)
-    return to
-
-
-def _file_name(config: Config, now: datetime, before: str | None = None) -> str:
+def backup_name(config: Config, now: datetime, before: str | None = None) -> str:
+    """Return the name of the file of a backup; `before`: see `back_up_as_configured`."""
     suffix = "" if before is None else f"-before-{before}"
     return f"{database_name(config.database_url)}-{in_utc(now):{TIME}}{suffix}{PACKED}"

@@ -9,11 +9,12 @@ active corrections name are labelled with their present story.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from aggregator.admin.bcubed import (
+    Groups,
     measure,
 )
 from aggregator.admin.evaluation import (
@@ -187,9 +188,7 @@ def leads_of(
     return leads
 
 
-def evaluate_corrections(
-    assigned: Mapping[str, str], clusters: Mapping[str, str]
-) -> CorrectionsEvaluation:
+def evaluate_corrections(assigned: Groups, clusters: Groups) -> CorrectionsEvaluation:
     """Measure the grouping without corrections against the corrected one.
 
     `assigned` has the story of each article without corrections, `clusters` its story with them.

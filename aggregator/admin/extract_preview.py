@@ -1,7 +1,7 @@
 """`aggregator extract`: what would be stored of each input; every input has a result."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
-from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.record_keys import Chosen
 from aggregator.sources.parse.streams.remote_files import (
     is_address,
     is_remote,
@@ -65,7 +65,7 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
 
 
 def extract(
-    config: Config, what: Sequence[str], chosen: Mapping[Field, str], notes: RecordNotes
+    config: Config, what: Sequence[str], chosen: Chosen, notes: RecordNotes
 ) -> Iterator[tuple[ExtractPreview, bool]]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored, and whether it was read.
 

@@ -31,6 +31,7 @@ from aggregator.store.tables import Values, metadata
 log = logging.getLogger(__name__)
 
 _FIRST_RELEASE = 46  # the revision of 0.1.0
+_NamedRow = tuple[str, Values]  # the name of a table, and a row of it
 
 
 @contextmanager
@@ -85,13 +86,13 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     return total
 
 
-def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
+def _batches(rows: Iterable[_NamedRow]) -> Iterator[Batch]:
     for name, parts in groupby(rows, key=itemgetter(0)):
         while chunk := [row for _, row in islice(parts, row_stream.AT_ONCE)]:
             yield Batch(metadata.tables[name], chunk)
 
 
-def _observed_once(rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+def _observed_once(rows: Iterable[_NamedRow]) -> Iterator[_NamedRow]:
     """Join the observations of an article at a source; older exports have one for each content."""
     for (name, _, _), parts in groupby(
         rows, key=lambda row: (row[0], row[1].get("article"), row[1].get("source"))
@@ -104,7 +105,7 @@ def _observed_once(rows: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Va
 
 def _rows(
     numbered: Iterator[tuple[int, bytes]], revision: str, checksum: int
-) -> Iterator[tuple[str, Values]]:
+) -> Iterator[_NamedRow]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or damaged export.
 
     `revision` is that of the export, `checksum` that of its first line. Former tables are skipped and logged,

@@ -1,5 +1,6 @@
 """The commands of `db`: upgrade, statistics, backup, check, retention."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -91,14 +92,16 @@ def backup(
     from aggregator.admin.backup import back_up
     from aggregator.admin.backup_folder import (
         back_up_as_configured,
-        backup_file,
+        backup_name,
         describe_backup,
     )
     from aggregator.model.clock import utc_now
 
     with context.obj.reading(must_exist=True) as (config, database):
         if to:
-            file = backup_file(Path(to), config, utc_now())
+            file = Path(to)
+            if os.path.isdir(to) or not file.suffix:  # noqa: PTH112 - Path raises below an unreadable folder
+                file /= backup_name(config, utc_now())
             back_up(database, file, progress_bar)
         else:
             file = back_up_as_configured(config, database, utc_now(), progress_bar)
@@ -199,8 +202,7 @@ def check(
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
     if format_ == "json":
-        result = {"balance": counts, "faults": problems, "repaired": is_repaired}
-        show.json_line(result)
+        show.json_line({"balance": counts, "faults": problems, "repaired": is_repaired})
     else:
         lines = show.fill_template("db_check.txt", balance=counts, faults=problems)
         show.out(f"{lines}\n")

@@ -1,5 +1,7 @@
 """The command `doctor`."""
 
+import os
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -34,17 +36,24 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
     try:
         findings = examine(context.obj.load())
     except ConfigError as error:
-        unchecked = ok(
-            "nothing else was checked, because the configuration cannot be read"
+        findings = chain(
+            mistakes(error),
+            [ok("nothing else was checked, because the configuration cannot be read")],
         )
-        findings = chain(mistakes(error), (unchecked,))
     has_problem = False
+    has_colours = (
+        sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
     for finding in findings:
         has_problem = has_problem or finding.level == "problem"
         if format_ == "jsonl":
             output.json_line(finding)
         else:
-            level = output.colour_text(f"{finding.level:8}", _COLOURS[finding.level])
+            level = f"{finding.level:8}"
+            if has_colours:
+                level = typer.style(level, fg=_COLOURS[finding.level])
             output.out(f"{level} {finding.what}\n")
             if finding.advice:
                 output.out(f"         → {finding.advice}\n")

@@ -43,7 +43,7 @@ def feed(
     from aggregator.web.feeds.formats import encode_feed
 
     with context.obj.reading() as (config, database):
-        named = config.saved_query(saved) if saved else None
+        named = config.saved_query(saved)
         items = limit or (named and named.items) or config.feeds.items
         selected = select_stories(asked, named, utc_now(), items)
         publish = publish_settings(config)

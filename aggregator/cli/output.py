@@ -133,14 +133,6 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def colour_text(text: str, colour: str) -> str:
-    """Return `text` in a colour on a terminal, unless NO_COLOR is set or TERM is dumb."""
-    is_allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    if is_allowed and sys.stdout.isatty():
-        return typer.style(text, fg=colour)
-    return text
-
-
 def wrap_text(text: str) -> str:
     """Return `text` without control characters, long lines wrapped to the terminal with their indent."""
     from rich.console import Console

@@ -79,7 +79,7 @@ def stories(
     from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):
-        named = config.saved_query(saved) if saved else None
+        named = config.saved_query(saved)
         asked = asked.model_copy(update={"after": after})
         selected = select_stories(asked, named, utc_now(), limit)
         wanted = selected.filter

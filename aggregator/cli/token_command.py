@@ -74,7 +74,6 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     if format_ == "jsonl":
         output.json_lines(listed)
     elif listed:
-        columns = ("id", "name", "scopes", "created", "last used", "revoked")
         rows = [
             (
                 known.id,
@@ -86,7 +85,11 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
             )
             for known in listed
         ]
-        output.table(columns, rows, wide=("name",))
+        output.table(
+            ("id", "name", "scopes", "created", "last used", "revoked"),
+            rows,
+            wide=("name",),
+        )
     elif missing_database(config) is None:
         output.say(
             "No tokens yet. Create one with `aggregator token create NAME --scope push`."

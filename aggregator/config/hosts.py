@@ -26,7 +26,7 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
             name = "loopback"
         return name, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
-    served = [f"http://{_with_port(host, port)}"]
+    served = [f"http://{with_port(host, port)}"]
     if public_url:
         served.append(public_url)
     try:
@@ -49,12 +49,13 @@ def open_address_problem(host: str) -> tuple[str, str]:
 def loopback_owner_notice(host: str, port: int) -> str:
     """Return the warning of the log and the doctor if a request from loopback is the owner's."""
     return (
-        f"anyone who can connect to {_with_port(host, port)}, including through a reverse proxy that sends no "
+        f"anyone who can connect to {with_port(host, port)}, including through a reverse proxy that sends no "
         "forwarding header, is the owner, reads whole articles and changes sources without a token"
     )
 
 
-def _with_port(host: str, port: int) -> str:
+def with_port(host: str, port: int) -> str:
+    """Return the host and port of an address; an IPv6 address is in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

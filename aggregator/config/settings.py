@@ -4,7 +4,6 @@ AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precede
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -42,7 +41,7 @@ from aggregator.config.values import (
     TYPED_SIZE,
     Age,
     Interval,
-    KeyPath,
+    Lines,
     Networks,
     Part,
     age_of,
@@ -167,7 +166,7 @@ class Config(Part):
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
-    _lines: Mapping[KeyPath, int] = PrivateAttr(default={})
+    _lines: Lines = PrivateAttr(default={})
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("queries")
@@ -223,8 +222,10 @@ class Config(Part):
     def base(self) -> Path:
         return self._base
 
-    def saved_query(self, name: str) -> SavedQuery:
-        """Return the query of that name. Raises UsageError where there is none."""
+    def saved_query(self, name: str | None) -> SavedQuery | None:
+        """Return the query of that name; None without a name. Raises UsageError where there is none."""
+        if not name:
+            return None
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UsageError(
@@ -238,7 +239,7 @@ class Config(Part):
         return self._file
 
     @property
-    def lines(self) -> Mapping[KeyPath, int]:
+    def lines(self) -> Lines:
         """The line of each key in the file; {} without a file."""
         return self._lines
 
@@ -248,7 +249,7 @@ class Config(Part):
         return self._warnings
 
     def read_from(
-        self, path: Path, lines: Mapping[KeyPath, int], warnings: tuple[str, ...]
+        self, path: Path, lines: Lines, warnings: tuple[str, ...]
     ) -> "Config":
         """Return this configuration as read from the file at `path`."""
         config = self.model_copy()

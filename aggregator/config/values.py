@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # The keys that lead to a key of the file; a number, from 0, is an index of a list.
 KeyPath = tuple[str | int, ...]
+Lines = Mapping[KeyPath, int]  # the line of each key
 
 # It would look for plugins in all installed packages, which takes a tenth of the CPU of a short command.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -100,7 +100,7 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
                 name=webhook.name,
                 url=webhook.url.get_secret_value(),
                 key=key,
-                query=_query(config, webhook.query),
+                query=config.saved_query(webhook.query),
                 headers=tuple(headers),
             )
         )
@@ -119,7 +119,7 @@ def notifications(config: Config) -> tuple[Notification, ...]:
             Notification(
                 name=NOTIFY + entry.name,
                 url=url,
-                query=_query(config, entry.query),
+                query=config.saved_query(entry.query),
                 each=entry.each,
                 messages_an_hour=entry.messages_an_hour,
             )
@@ -142,7 +142,7 @@ def digest_readers(
         require_library("apprise", "digest: mail needs", ">=1.9,<3")
         with at_key("digest"):
             server = mail_address(read_secret(config, digest, "address"))
-    query = _query(config, digest.query)
+    query = config.saved_query(digest.query)
     recipients = []
     for to in ("", *digest.to):
         more = urlencode({"to": to, "+Auto-Submitted": "auto-generated"})
@@ -151,10 +151,6 @@ def digest_readers(
             DigestReader(name=DIGEST + to, url=url, query=query, address=to)
         )
     return tuple(recipients)
-
-
-def _query(config: Config, name: str | None) -> SavedQuery | None:
-    return None if name is None else config.saved_query(name)
 
 
 def read_secret(config: Config, part: object, key: str, *, section: str = "") -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from aggregator.model.structs import FrozenStruct
 
-_DAY_SECONDS = 86400.0
+DAY_SECONDS = 86400.0
 # New entries a day are averaged over this time, so that weekends count
 _RATE_DAYS = 7.0
 # A source is silent after this many of its expected gaps without news (by chance, if entries were independent:
@@ -24,7 +24,7 @@ _MIN_SPAN_DAYS = 1 / 24
 
 def initial_rate(published: Iterable[datetime], now: datetime) -> float:
     """Estimate new entries a day from the dates in the first response of a feed; 0 without dates."""
-    ages = [(now - time).total_seconds() / _DAY_SECONDS for time in published]
+    ages = [(now - time).total_seconds() / DAY_SECONDS for time in published]
     past = sorted(age for age in ages if age >= 0)
     recent = [age for age in past if age <= _RATE_DAYS]
     if len(recent) >= 2:
@@ -38,7 +38,7 @@ def decay_rate(per_day: float, at: datetime | None, now: datetime) -> float:
     """Return the rate `per_day` of the time `at`, decayed until `now` without new entries."""
     if at is None:
         return 0.0
-    days = max(0.0, (now - at).total_seconds() / _DAY_SECONDS)
+    days = max(0.0, (now - at).total_seconds() / DAY_SECONDS)
     return per_day * math.exp(-days / _RATE_DAYS)
 
 
@@ -47,28 +47,13 @@ def update_rate(per_day: float, at: datetime | None, now: datetime, new: int) ->
     return decay_rate(per_day, at, now) + new / _RATE_DAYS
 
 
-def silence_seconds(
-    per_day: float, per_day_at: datetime | None, now: datetime
-) -> float | None:
-    """Return for how long a source has had no news since it was added, if it is silent; else None.
-
-    `per_day` is the rate at its last news, or at its first poll, `per_day_at`.
-    """
-    gap = expected_gap_seconds(per_day)
-    if gap is None or per_day_at is None:
-        return None
-    silent = (now - per_day_at).total_seconds()
-    if silent < max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS):
-        return None
-    return silent
-
-
 def expected_gap_seconds(per_day: float) -> float | None:
     """Return the mean seconds between two new entries; None where the rate is 0."""
-    return _DAY_SECONDS / per_day if per_day > 0 else None
+    return DAY_SECONDS / per_day if per_day > 0 else None
 
 
 DaemonRole = Literal["writer", "standby"]
+HealthStatus = Literal["ok", "degraded", "down"]
 
 
 class Finding(FrozenStruct, omit_defaults=False):
@@ -191,7 +176,7 @@ class HealthSnapshot(FrozenStruct):
 class HealthReport(FrozenStruct, omit_defaults=False):
     """The health of the daemon. `problems` may name local files, so only the owner may see them."""
 
-    status: Literal["ok", "degraded", "down"]
+    status: HealthStatus
     role: DaemonRole
     version: str
     rules_version: str

@@ -3,7 +3,7 @@
 from datetime import datetime
 from urllib.parse import quote, unquote, urlsplit
 
-from aggregator.config.hosts import is_loopback
+from aggregator.config.hosts import is_loopback, with_port
 from aggregator.config.publish_settings import FeedsConfig, PublishConfig, ServerConfig
 from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
@@ -64,8 +64,7 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
         """`public_url`, or the bound address, without a slash at the end."""
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"http://{with_port(self.host, self.port)}"
 
     @property
     def base_path(self) -> str:
@@ -85,6 +84,6 @@ def publish_settings(config: Config) -> PublishSettings:
         public_url=config.public_url or "",
         queries=tuple(config.queries.values()),
         digest_stories=0 if digest.every == "never" else digest.stories,
-        digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
+        digest_query=config.saved_query(digest.query) or SavedQuery(),
         digest_timezone=digest.timezone,
     )

@@ -5,12 +5,9 @@ them makes a whole feed unreadable), bidi marks that reorder the text around the
 """
 
 import re
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
-
-from aggregator.model.read_model import Mark
 
 URL_LIMIT_CHARS = 2048  # browsers and feed readers cut longer ones
 
@@ -43,14 +40,6 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _PLANE_ENDS.sub("", _UNPRINTABLE.sub("", text))
-
-
-def visible_marked(text: str, marks: Iterable[Mark]) -> tuple[str, tuple[Mark, ...]]:
-    """Return the `visible` text, and `marks` (ranges of `text`) as ranges of it."""
-    moved = []
-    for start, end in marks:
-        moved.append(Mark(len(visible(text[:start])), len(visible(text[:end]))))
-    return visible(text), tuple(moved)
 
 
 def encode_json(value: object) -> bytes:

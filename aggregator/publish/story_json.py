@@ -12,7 +12,6 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.story_query import SavedQuery
 from aggregator.model.article import ArticleView, Role, VersionState
 from aggregator.model.clock import in_utc
 from aggregator.model.entry import Precision, PublishedOrigin
@@ -20,6 +19,7 @@ from aggregator.model.evidence import SCORED_STAGES, Stage
 from aggregator.model.prepared import Kind
 from aggregator.model.read_model import (
     ArticleDetail,
+    Mark,
     SearchHit,
     SearchResults,
 )
@@ -35,7 +35,7 @@ from aggregator.model.story import (
     StoryView,
 )
 from aggregator.model.structs import FrozenStruct
-from aggregator.publish.sanitise import visible_marked
+from aggregator.publish.sanitise import visible
 from aggregator.stories.plain_text import as_text
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -322,20 +322,6 @@ class SavedQueriesJson(FrozenStruct):
     queries: tuple[SavedQueryJson, ...]
 
 
-def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
-    """Return saved queries with the values that they set."""
-    own = {"title", "items", "link"}
-    shown = tuple(
-        SavedQueryJson(
-            name=query.key,
-            title=query.label,
-            parameters=query.model_dump(exclude_defaults=True, exclude=own),
-        )
-        for query in queries
-    )
-    return SavedQueriesJson(queries=shown)
-
-
 def one_article(detail: ArticleDetail) -> OneArticleJson:
     """Return one article; an empty `text` is null."""
     return like(
@@ -357,6 +343,10 @@ def search_results(results: SearchResults) -> SearchResults:
 def _with_visible(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
     shown = []
     for hit in hits:
-        snippet, marks = visible_marked(hit.snippet, hit.marks)
-        shown.append(replace(hit, snippet=snippet, marks=marks))
+        text = hit.snippet
+        marks = tuple(
+            Mark(len(visible(text[:start])), len(visible(text[:end])))
+            for start, end in hit.marks
+        )
+        shown.append(replace(hit, snippet=visible(text), marks=marks))
     return tuple(shown)

@@ -163,8 +163,14 @@ class Site:
         `story_id`: of the story whose text the response may contain.
         """
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
-        common = (__version__, self._settings_text, changed, self.access(request))
-        parts = (*common, request.url.path, query_string)
+        parts = (
+            __version__,
+            self._settings_text,
+            changed,
+            self.access(request),
+            request.url.path,
+            query_string,
+        )
         return weak_tag("\x00".join(parts).encode())
 
 

@@ -7,7 +7,7 @@ process with the database is its owner (docs/access.md).
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -55,8 +55,7 @@ def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
     access: Access = "excerpt" if settings.full_text == "never" else "owner"
-    limits = access, settings.excerpt_words
-    tools = _Tools(reader, config.effective_tuning, limits)
+    tools = _Tools(reader, config.effective_tuning, (access, settings.excerpt_words))
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
         tools.search,
@@ -108,16 +107,15 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
     return answer
 
 
-class _Tools:
-    """The tools. A client sees their parameters and the first sentences of their docstrings."""
+class _Tools(NamedTuple):
+    """The tools. A client sees their parameters and the first sentences of their docstrings.
 
-    def __init__(
-        self, reader: StoryReader, all_tuning: Tuning, limits: tuple[Access, int]
-    ) -> None:
-        """`limits`: how much of the texts may be read, and the most words of an excerpt."""
-        self._reader = reader
-        self._all_tuning = all_tuning
-        self._limits = limits
+    `limits`: how much of the texts may be read, and the most words of an excerpt.
+    """
+
+    reader: StoryReader
+    all_tuning: Tuning
+    limits: tuple[Access, int]
 
     def search(self, *, limit: _Limit = 20, **filters: SearchQuery) -> SearchResults:
         """Find articles with all words of `query`, and their stories, the best match first.
@@ -125,10 +123,10 @@ class _Tools:
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
         asked = SearchQuery.read(filters)
-        results = self._reader.search(
+        results = self.reader.search(
             asked.query, limit, asked.story_filter(utc_now(), limit)
         )
-        return story_json.search_results(bounded_results(results, *self._limits))
+        return story_json.search_results(bounded_results(results, *self.limits))
 
     def stories(
         self,
@@ -143,8 +141,8 @@ class _Tools:
         selected = select_stories(
             ListQuery.read({**filters, "after": after}), None, utc_now(), limit
         )
-        page = self._reader.stories(selected.filter)
-        shown = [for_reader(s, None, *self._limits)[0] for s in page.stories]
+        page = self.reader.stories(selected.filter)
+        shown = [for_reader(s, None, *self.limits)[0] for s in page.stories]
         return story_json.page_of(shown, selected.next_of(page.next))
 
     def story(
@@ -158,13 +156,13 @@ class _Tools:
         ] = 0,
     ) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
-        story = self._reader.current_story(id)
+        story = self.reader.current_story(id)
         if story is None:
             raise UsageError(
                 f"there is no story {id}; list them with the tool `stories`"
             )
-        text = self._reader.text(story.id)
-        view, text = for_reader(story, text, *self._limits)
+        text = self.reader.text(story.id)
+        view, text = for_reader(story, text, *self.limits)
         # Assistants read `text`; whole articles would fill their context.
         shown = view.articles[first : first + limit]
         articles = tuple(replace(a, html=None, text="") for a in shown)
@@ -172,8 +170,8 @@ class _Tools:
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
-        whole = explanation(self._reader, article, other or None, self._all_tuning)
-        return bounded_explanation(whole, *self._limits)
+        whole = explanation(self.reader, article, other or None, self.all_tuning)
+        return bounded_explanation(whole, *self.limits)
 
     def sources(
         self,
@@ -183,4 +181,4 @@ class _Tools:
         ] = "",
     ) -> SourcePage:
         """List the sources and their health: state, problem, last success, number of articles."""
-        return bounded_sources(self._reader, self._limits[0], limit, after=after)
+        return bounded_sources(self.reader, self.limits[0], limit, after=after)

@@ -8,14 +8,19 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import Request, Response
 from msgspec.structs import replace
 
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
+from aggregator.model.health_report import (
+    BackupState,
+    HealthReport,
+    HealthSnapshot,
+    HealthStatus,
+)
 from aggregator.model.read_model import Health
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.health_probes import of_process
@@ -73,7 +78,7 @@ class HealthJson(FrozenStruct):
     `waiting` is null if the database does not answer.
     """
 
-    status: Literal["ok", "degraded", "down"]
+    status: HealthStatus
     writable: bool
     waiting: int | None
     last_placed: datetime | None
@@ -85,7 +90,7 @@ class ReadyJson(FrozenStruct):
     """Whether requests should be sent here. `role`: writer or standby."""
 
     ready: bool
-    status: Literal["ok", "degraded", "down"]
+    status: HealthStatus
     role: str
     problem_count: int
     problems: tuple[str, ...] | None
@@ -119,8 +124,9 @@ class Probes:
             return last
         await self.write()
         try:  # concurrently, because each may take the whole timeout
-            calls = self._database.run(self.watch.snapshot), self._backups()
-            snapshot, backup = await asyncio.gather(*calls)
+            snapshot, backup = await asyncio.gather(
+                self._database.run(self.watch.snapshot), self._backups()
+            )
         except AggregatorError:
             self._last = None
         else:
@@ -130,7 +136,7 @@ class Probes:
     async def write(self) -> None:
         """Let the database write a row if it has not written lately. A write may wait for others."""
         with suppress(AggregatorError):
-            await self._write.run(self.watch.probe_write)
+            await self._write.run(self.watch.database.probe_write)
 
     async def _backups(self) -> BackupState:
         try:

@@ -65,19 +65,22 @@ class RefusedError(AggregatorError):
         status: int,
         detail: str,
         *,
-        headers: Mapping[str, str] | None = None,
-        more: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = {},
+        more: Mapping[str, object] = {},
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.headers = dict(headers or {})
-        self.more = dict(more or {})
+        self.headers = headers
+        self.more = more
 
 
 def too_many(what: str) -> RefusedError:
     """Return the error for a request that exceeds the number allowed at once."""
-    again = {"Retry-After": RETRY_AFTER_SECONDS}
-    return RefusedError(503, f"too many {what} at once; try again later", headers=again)
+    return RefusedError(
+        503,
+        f"too many {what} at once; try again later",
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
+    )
 
 
 def problem_body(status: int, detail: str) -> dict[str, object]:
@@ -89,5 +92,8 @@ def problem_body(status: int, detail: str) -> dict[str, object]:
 
 def problem(status: int, detail: str, **more: object) -> Response:
     """Return a problem+json response; `more` are further members of the problem."""
-    body = encode_json(problem_body(status, detail) | more)
-    return Response(body, status, media_type=PROBLEM_JSON)
+    return Response(
+        encode_json(problem_body(status, detail) | more),
+        status,
+        media_type=PROBLEM_JSON,
+    )

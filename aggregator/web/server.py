@@ -199,6 +199,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error
-        words = f"cannot listen on {host} port {port}: {why}; see server.host and server.port"
-        raise AggregatorError(words) from error
+        raise AggregatorError(
+            f"cannot listen on {host} port {port}: {why}; see server.host and server.port"
+        ) from error
     return listener

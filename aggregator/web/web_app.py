@@ -148,7 +148,7 @@ def _routes(site: Pages) -> list[BaseRoute]:
     # The feeds are before the pages of storylines, whose addresses have no ending.
     routes += feed_routes.routes(site)
     for path, show in _PAGES.items():
-        routes.append(Route(path, partial(show, site), methods=["GET"]))
+        routes.append(Route(path, partial(show, site)))
     return routes + reader_routes.routes(site)
 
 
@@ -180,8 +180,9 @@ def error_response(site: Pages, request: Request, error: Exception) -> Response:
         # The methods of all routes of the address; Starlette looks at the first one only.
         # A folder of files sets `root_path` to its own.
         scope = {**request.scope, "root_path": ""}
-        routes = request.app.router.routes
-        matching = [r for r in routes if r.matches(scope)[0] != Match.NONE]
+        matching = [
+            r for r in request.app.router.routes if r.matches(scope)[0] != Match.NONE
+        ]
         # The route of sources by id matches `/sources/opml` too; the exact path wins.
         exact = [r for r in matching if getattr(r, "path", "") == scope["path"]]
         methods = {"OPTIONS"}

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,7 +31,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
-from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.record_keys import Chosen
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import (
     is_address,
@@ -67,7 +67,7 @@ class InputReader:
         self,
         services: IngestServices,
         *,
-        chosen: Mapping[Field, str],
+        chosen: Chosen,
     ) -> None:
         """`chosen`: keys of records that `--map` names, by field."""
         self._services = services

@@ -4,15 +4,13 @@ In this schema `no`, `on` and `1:30` are strings.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from aggregator.config.values import KeyPath
+from aggregator.config.values import KeyPath, Lines
 from aggregator.model.errors import ConfigError
 
-Lines = Mapping[KeyPath, int]  # the line of each key
 _MAX_DEPTH = 4  # nested keys in config.yaml
 # Databases cannot store them
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

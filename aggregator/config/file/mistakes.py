@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from aggregator.config.file.core_yaml import Lines
 from aggregator.config.messages import meant
 from aggregator.config.settings import Config
-from aggregator.config.values import KeyPath, error_words
+from aggregator.config.values import KeyPath, Lines, error_words
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,23 +85,19 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:
     if detail["type"] != "extra_forbidden":
         return error_words(detail)
     key = str(path[-1])
-    known = _known_keys(path[:-1])
-    other = _OTHER_WORDS.get(key, "")
-    return f"there is no such key{meant(other if other in known else key, known)}"
-
-
-def _known_keys(path: KeyPath) -> list[str]:
-    """Return the keys of the section at `path`."""
-    kind: Any = Config
-    for part in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(part)].annotation
-            if type(None) in get_args(kind):  # a section that may be left out
-                kind = get_args(kind)[0]
+    # The type of the section that the key stands in
+    section: Any = Config
+    for part in path[:-1]:
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            section = section.model_fields[str(part)].annotation
+            if type(None) in get_args(section):  # it may be left out
+                section = get_args(section)[0]
         else:  # a list or a mapping of sections
-            kind = next(
+            section = next(
                 inner
-                for inner in get_args(kind)
+                for inner in get_args(section)
                 if isinstance(inner, type) and issubclass(inner, BaseModel)
             )
-    return list(kind.model_fields)
+    known = list(section.model_fields)
+    other = _OTHER_WORDS.get(key, "")
+    return f"there is no such key{meant(other if other in known else key, known)}"

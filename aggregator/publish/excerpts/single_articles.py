@@ -51,11 +51,15 @@ def bounded_results(
     """Limit search results; the headline of a story may be the title of one of its hits."""
     if access == "owner":
         return results
-    stories = []
-    for story in results.stories:
-        title = first_words(story.title, words // 2)
-        stories.append(replace(story, title=title, hits=_hits(story.hits, words)))
-    return replace(results, hits=_hits(results.hits, words), stories=tuple(stories))
+    stories = tuple(
+        replace(
+            story,
+            title=first_words(story.title, words // 2),
+            hits=_hits(story.hits, words),
+        )
+        for story in results.stories
+    )
+    return replace(results, hits=_hits(results.hits, words), stories=stories)
 
 
 def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:

@@ -160,8 +160,8 @@ class Client:
                 budget = RequestBudget(
                     self.tuning.fetch_deadline_seconds,
                     self.tuning.wire_cap_bytes,
-                    frozenset(ports),
-                    frozenset(servers),
+                    ports,
+                    servers,
                 )
                 headers = request_headers(self.user_agent, accept, etag, last_modified)
                 result = self._follow(
@@ -191,8 +191,8 @@ class Client:
         budget = RequestBudget(
             self.tuning.fetch_deadline_seconds,
             most_bytes,
-            frozenset({port}),
-            frozenset({(host, port)}),
+            {port},
+            {(host, port)},
             self._clock,
         )
         # A proxy is only for HTTP.
@@ -286,7 +286,7 @@ class Client:
                 )
             target = redirect_target(url, location)
             if not transport.guard.is_private(name_of(url)):
-                budget.private_servers = frozenset()
+                budget.private_servers = set()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
             if response.status_code not in _FOR_EVER or is_downgrade:
                 is_for_ever = False

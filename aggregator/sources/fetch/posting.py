@@ -79,8 +79,8 @@ class WebhookPoster:
             budget = RequestBudget(
                 self._deadline_seconds,
                 self._response_cap_bytes,
-                frozenset({server[1]}),
-                frozenset({server}),
+                {server[1]},
+                {server},
             )
             request = httpx.Request(
                 "POST",
@@ -121,5 +121,5 @@ def host_of(url: str) -> str:
     """Return the host of a URL, for logs; "" if it is invalid."""
     try:
         return httpx.URL(url.strip()).host
-    except (httpx.InvalidURL, UnicodeError, ValueError):
+    except (httpx.InvalidURL, ValueError):
         return ""

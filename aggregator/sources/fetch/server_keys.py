@@ -31,5 +31,5 @@ def host_key(url: httpx.URL) -> str:
 def key_of_address(url: str) -> str:
     try:
         return host_key(httpx.URL(url.strip()))
-    except (httpx.InvalidURL, UnicodeError, ValueError):
+    except (httpx.InvalidURL, ValueError):
         return ""

@@ -43,6 +43,7 @@ MAX_CORRECTIONS = 500
 # Articles or stories of one correction, as many as the records of a push
 MAX_NAMED = 200
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
+SeveralIds = Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
 
 
 class _Request(
@@ -54,7 +55,7 @@ class _Request(
 class MergeRequest(_Request, frozen=True, tag="merge"):
     """A request to merge stories into one."""
 
-    stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
+    stories: SeveralIds
 
 
 class SplitRequest(_Request, frozen=True, tag="split"):
@@ -74,7 +75,7 @@ class MoveRequest(_Request, frozen=True, tag="move"):
 class JoinRequest(_Request, frozen=True, tag="join"):
     """A request to make the storylines of stories one."""
 
-    stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
+    stories: SeveralIds
 
 
 class LeaveRequest(_Request, frozen=True, tag="leave"):

@@ -109,9 +109,10 @@ def describe_route(
     in addition to those that every route has. The first sentence of the docstring is the summary.
     """
     answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
-    problems = {}
-    for status in {*errors, *_COMMON_ERRORS} - {*answers}:
-        problems[status] = {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
+    problems = {
+        status: {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
+        for status in {*errors, *_COMMON_ERRORS} - {*answers}
+    }
     extra: Described = {
         "security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]
     }
@@ -149,8 +150,10 @@ class DescribedApp(FastAPI):
             listed.remove(saved)
         problems = {}
         for status, kind in PROBLEMS.items():
-            example = problem_body(status, "what is wrong")
-            body = {"schema": schema_of(Problem), "example": example}
+            body = {
+                "schema": schema_of(Problem),
+                "example": problem_body(status, "what is wrong"),
+            }
             problems[kind.name] = {
                 "description": f"{kind.title}.",
                 "content": {PROBLEM_JSON: body},

@@ -77,8 +77,10 @@ def read_push(
             value = decoded_json(whole)
             records = value if isinstance(value, list) else [as_record(value)]
         except ReadError as error:
-            advice = "send one record per line as Content-Type: application/jsonl"
-            raise RefusedError(400, f"the body is {error}; {advice}") from error
+            raise RefusedError(
+                400,
+                f"the body is {error}; send one record per line as Content-Type: application/jsonl",
+            ) from error
         if is_json_feed(value):
             raise RefusedError(
                 422,

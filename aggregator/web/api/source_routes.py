@@ -112,10 +112,12 @@ def list_sources(
 
     One page of a list; `next` is the cursor of the following page. `url` and `problem` are for the owner.
     """
-    page = bounded_sources(
-        site.reader, site.access(request), asked.limit, after=asked.after
+    return hashed_json(
+        request,
+        bounded_sources(
+            site.reader, site.access(request), asked.limit, after=asked.after
+        ),
     )
-    return hashed_json(request, page)
 
 
 @router.get("/folders", **describe_route("sources", story_json.FoldersJson))

@@ -67,9 +67,10 @@ class StorylinesQuery(QueryModel):
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> Response:
     """The description of the API."""
-    described = request.app.openapi()
     return conditional(
-        request, None, lambda: Response(encode_json(described), media_type=JSON)
+        request,
+        None,
+        lambda: Response(encode_json(request.app.openapi()), media_type=JSON),
     )
 
 
@@ -180,8 +181,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     `id` is that of the storyline or of any story. It ends when the storyline has rested for 14 days.
     """
     require_scope(request, "admin")
-    line = _storyline(site, id)
-    BrowserMutes(site.sources.database).add("storylines", line.id)
+    BrowserMutes(site.sources.database).add("storylines", _storyline(site, id).id)
     return Response(status_code=204)
 
 
@@ -192,8 +192,7 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
-    line = _storyline(site, id)
-    BrowserMutes(site.sources.database).remove("storylines", line.id)
+    BrowserMutes(site.sources.database).remove("storylines", _storyline(site, id).id)
     return Response(status_code=204)
 
 
@@ -226,4 +225,13 @@ def list_topics(request: Request, site: OfSite) -> Response:
 @router.get("/queries", **describe_route("stories", story_json.SavedQueriesJson))
 def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
-    return hashed_json(request, story_json.saved_queries(site.settings.queries))
+    own = {"title", "items", "link"}
+    shown = tuple(
+        story_json.SavedQueryJson(
+            name=query.key,
+            title=query.label,
+            parameters=query.model_dump(exclude_defaults=True, exclude=own),
+        )
+        for query in site.settings.queries
+    )
+    return hashed_json(request, story_json.SavedQueriesJson(queries=shown))

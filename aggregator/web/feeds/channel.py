@@ -7,7 +7,6 @@ from typing import Literal
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.model.entry import Enclosure
-from aggregator.model.story import StorylineView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
@@ -51,10 +50,11 @@ class Item(FrozenStruct):
     @property
     def enclosed(self) -> Enclosure | None:
         """The first medium except pictures: feed readers offer enclosures for download or playing."""
-        others = (m for m in self.media if not m.is_image and mime_type(m.type))
-        return next(
-            (medium for medium in others if _DOTTED_HOST.match(medium.url)), None
-        )
+        for medium in self.media:
+            is_enclosed = not medium.is_image and mime_type(medium.type)
+            if is_enclosed and _DOTTED_HOST.match(medium.url):
+                return medium
+        return None
 
 
 class Channel(FrozenStruct):
@@ -132,24 +132,6 @@ def channel(
         title=feed_title(title) or "Stories",
         base_url=settings.base_url,
         page=f"/{page_query}",
-        self_url=self_url,
-        items=newest_first(items),
-    )
-
-
-def storyline_channel(
-    line: StorylineView,
-    items: tuple[Item, ...],
-    settings: PublishSettings,
-    *,
-    self_url: str,
-) -> Channel:
-    """Return the feed of a storyline, one item a story."""
-    return Channel(
-        id=f"tag:aggregator,2026:storylines/{line.id}",
-        title=feed_title(f"{settings.title}: {line.title}") or "Storyline",
-        base_url=settings.base_url,
-        page=f"{STORYLINES}/{line.id}",
         self_url=self_url,
         items=newest_first(items),
     )

@@ -40,10 +40,13 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
-    stories = _bounded_stories(digest, settings)
     return str(
         fragments().digest_body(
-            _period(digest), stories, settings.base_url, numbers, newest_reports
+            _period(digest),
+            _bounded_stories(digest, settings),
+            settings.base_url,
+            numbers,
+            newest_reports,
         )
     )
 
@@ -78,9 +81,8 @@ def digest_channel(
     digests: Sequence[Digest], settings: PublishSettings, *, self_url: str
 ) -> Channel:
     """Return the feed of digests, one item each."""
-    items = []
-    for digest in digests:
-        item = Item(
+    items = (
+        Item(
             id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
             url=settings.base_url + DIGEST,
             title=digest_title(digest, settings),
@@ -89,7 +91,8 @@ def digest_channel(
             updated=digest.until,
             published=digest.until,
         )
-        items.append(item)
+        for digest in digests
+    )
     return Channel(
         id="tag:aggregator,2026:feeds/digest",
         title=feed_title(f"{settings.title}: digest"),
@@ -111,11 +114,11 @@ def _bounded_stories(
     digest: Digest, settings: PublishSettings
 ) -> list[tuple[int, StoryView]]:
     """Return the number of new reports of each story, and the story within the excerpt limit."""
-    bounded = []
-    for digested in digest.stories:
-        story, _ = for_item(digested.story, None, settings.excerpt_words)
-        bounded.append((digested.new_reports, story))
-    return bounded
+    words = settings.excerpt_words
+    return [
+        (digested.new_reports, for_item(digested.story, None, words)[0])
+        for digested in digest.stories
+    ]
 
 
 def newest_reports(story: StoryView) -> list[ArticleView]:

@@ -1,5 +1,6 @@
 """The items of a feed of stories."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -17,7 +18,6 @@ from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import with_originals
 from aggregator.web.feeds.channel import STORYLINES, Item
 from aggregator.web.feeds.feed_texts import (
-    feed_language,
     feed_text,
     feed_title,
     feed_url,
@@ -160,6 +160,8 @@ def _item(
     # The outlets, reports before copies
     ordered = sorted(story.articles, key=lambda article: article.copy_of is not None)
     names = dict.fromkeys(feed_title(article.outlet or "") for article in ordered)
+    # Feeds have the first part of a language tag, of two letters.
+    language = re.match(r"[a-z]{2}(?![^-_])", (story.language or "").lower())
     return Item(
         id=story_guid(story.id),
         url=article_url if opens_article and article_url else story_url,
@@ -171,7 +173,7 @@ def _item(
         summary=story_summary(story, text),
         updated=story.updated,
         published=min(story.first_published, story.updated),
-        language=feed_language(story.language),
+        language=language and language[0],
         authors=tuple(filter(None, names))[:NAMED_OUTLETS],
         media=media_of(story.articles, with_pictures=with_pictures),
         storyline=story.storyline.id if story.storyline else None,

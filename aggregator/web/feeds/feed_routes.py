@@ -30,10 +30,11 @@ from aggregator.web.feeds.channel import (
     Channel,
     Format,
     channel,
-    storyline_channel,
+    newest_first,
 )
 from aggregator.web.feeds.digest_feeds import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.feed_items import gather, items_of
+from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
@@ -46,10 +47,9 @@ _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
-    storyline = STORYLINES + "/{id}.{ending}"
     return [
-        Route("/feeds/{name}.{ending}", feeds.answer, methods=["GET"]),
-        Route(storyline, feeds.storyline, methods=["GET"]),
+        Route("/feeds/{name}.{ending}", feeds.answer),
+        Route(STORYLINES + "/{id}.{ending}", feeds.storyline),
     ]
 
 
@@ -70,9 +70,14 @@ class _Feeds:
         if name == "digest" and site.settings.digest_stories:
             wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
             digests = site.reader.digests(wanted, FEED_DIGESTS)
-            address = site.settings.base_url + request.url.path
             return _respond_hashed(
-                request, digest_channel(digests, site.settings, self_url=address), form
+                request,
+                digest_channel(
+                    digests,
+                    site.settings,
+                    self_url=site.settings.base_url + request.url.path,
+                ),
+                form,
             )
         if name in queries or name == STORIES:
             return self._stories(request, form, queries.get(name))
@@ -80,17 +85,24 @@ class _Feeds:
 
     def storyline(self, request: Request) -> Response:
         """Answer with the feed of a storyline, by its id or that of a story that belongs to it now."""
-        site = self._site
+        site, settings = self._site, self._site.settings
         form = ENDINGS.get(request.path_params["ending"])
         line = site.storyline(request.path_params["id"])
         if form is None or line is None:
             raise HTTPException(404)
-        is_owner = site.access(request) == "owner"
         stories = site.reader.stories_by_id(tuple(one.id for one in line.stories))
-        loaded = items_of(site.reader, stories, site.settings, are_whole=is_owner)
-        address = site.settings.base_url + request.url.path
-        shown = site.bounded_storyline(request, line)
-        whole = storyline_channel(shown, loaded.items, site.settings, self_url=address)
+        loaded = items_of(
+            site.reader, stories, settings, are_whole=site.access(request) == "owner"
+        )
+        title = site.bounded_storyline(request, line).title
+        whole = Channel(
+            id=f"tag:aggregator,2026:storylines/{line.id}",
+            title=feed_title(f"{settings.title}: {title}") or "Storyline",
+            base_url=settings.base_url,
+            page=f"{STORYLINES}/{line.id}",
+            self_url=settings.base_url + request.url.path,
+            items=newest_first(loaded.items),
+        )
         return _respond_hashed(request, whole, form)
 
     def _stories(
@@ -116,8 +128,9 @@ class _Feeds:
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, form, tag, modified)
-        is_owner = site.access(request) == "owner"
-        loaded = gather(site.reader, selected, settings, are_whole=is_owner)
+        loaded = gather(
+            site.reader, selected, settings, are_whole=site.access(request) == "owner"
+        )
         # A feed contains its own address as the client sent it.
         if not _URI_QUERY.fullmatch(query):
             query = asked.query_string

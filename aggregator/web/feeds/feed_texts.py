@@ -66,7 +66,7 @@ def feed_url(url: str | None) -> str | None:
     try:
         host = (parts.hostname or "").encode("idna").decode("ascii")
         port = f":{parts.port}" if parts.port is not None else ""
-    except (UnicodeError, ValueError):
+    except ValueError:  # UnicodeError, too
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
@@ -83,12 +83,6 @@ def _quote(part: str) -> str:
 def mime_type(text: str) -> str | None:
     """Return `text` if it has the form of a MIME type, else None."""
     return text if _MIME.fullmatch(text) else None
-
-
-def feed_language(tag: str | None) -> str | None:
-    """Return the first part of a language tag if it has two letters, as in feeds, else None."""
-    match = re.match(r"[a-z]{2}(?![^-_])", (tag or "").lower())
-    return match and match[0]
 
 
 def rfc3339(time: datetime) -> str:

@@ -53,16 +53,16 @@ def jsonfeed(channel: Channel) -> bytes:
     items = []
     for item in channel.items:
         pictures = [medium.url for medium in item.media if medium.is_image]
-        attachments = []
-        for medium in item.media:
-            if mime_type(medium.type):
-                attachment = _present(
-                    url=medium.url,
-                    mime_type=medium.type,
-                    title=medium.title,
-                    size_in_bytes=medium.length_bytes,
-                )
-                attachments.append(attachment)
+        attachments = [
+            _present(
+                url=medium.url,
+                mime_type=medium.type,
+                title=medium.title,
+                size_in_bytes=medium.length_bytes,
+            )
+            for medium in item.media
+            if mime_type(medium.type)
+        ]
         items.append(
             _present(
                 id=item.id,

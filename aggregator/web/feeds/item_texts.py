@@ -52,12 +52,13 @@ def story_body(
 @cache
 def fragments() -> Any:
     """Return the macros of item.html."""
-    words = {
-        "no_outlet": NO_OUTLET,
-        "listed_reports": LISTED_REPORTS,
-        "named_copies": NAMED_COPIES,
-    }
-    return template("item.html").make_module(words)
+    return template("item.html").make_module(
+        {
+            "no_outlet": NO_OUTLET,
+            "listed_reports": LISTED_REPORTS,
+            "named_copies": NAMED_COPIES,
+        }
+    )
 
 
 def story_summary(story: StoryView, text: StoryText | None) -> str:

@@ -15,7 +15,7 @@ from aggregator.model.story import StoryView
 from aggregator.web.dependencies import ID, whole_number
 from aggregator.web.editor import CommandStatus
 from aggregator.web.forms.posted_form import Fields
-from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.pages import Pages, typed_number
 from aggregator.web.security.visit import may_edit
 
 CORRECTIONS_A_PAGE = 50
@@ -79,16 +79,17 @@ def list_corrections(site: Pages, request: Request) -> Response:
     """Return the page of all corrections, the newest first."""
     if not may_edit(request):
         return RedirectResponse("/sign-in", 303)
-    page = site.editor.corrections(
-        CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", ""))
-    )
+    page = site.editor.corrections(CORRECTIONS_A_PAGE, typed_number(request, "before"))
     ids = {}
     for correction in page.corrections:
         ids.update(dict.fromkeys(correction.stories))
     stories = site.reader.list_stories(tuple(ids))
-    titles = {story.id: story.title for story in stories}
     return site.page(
-        request, "corrections.html", here="/corrections", page=page, titles=titles
+        request,
+        "corrections.html",
+        here="/corrections",
+        page=page,
+        titles={story.id: story.title for story in stories},
     )
 
 

@@ -22,7 +22,7 @@ def form_routes(site: Pages) -> list[Route]:
     """Return the routes of forms and of their pages."""
 
     def page(path: str, show: Any) -> Route:
-        return Route(path, partial(show, site), methods=["GET"])
+        return Route(path, partial(show, site))
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
         return Route(path, posted_form(site, handler, **options), methods=["POST"])

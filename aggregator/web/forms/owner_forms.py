@@ -64,13 +64,15 @@ def show_mutes(site: Pages, request: Request) -> Response:
 
 def add_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Add a mute. Raises UsageError."""
-    mutes = BrowserMutes(site.sources.database)
-    mutes.add(fields.get("kind", ""), fields.get("muted", ""))
+    BrowserMutes(site.sources.database).add(
+        fields.get("kind", ""), fields.get("muted", "")
+    )
     return RedirectResponse("/mutes", 303)
 
 
 def remove_mute(site: Pages, _request: Request, fields: Fields) -> Response:
     """Remove the mute of a button on `/mutes`, and show that page again."""
-    mutes = BrowserMutes(site.sources.database)
-    mutes.remove(fields.get("kind", ""), fields.get("muted", ""))
+    BrowserMutes(site.sources.database).remove(
+        fields.get("kind", ""), fields.get("muted", "")
+    )
     return RedirectResponse("/mutes", 303)

@@ -64,8 +64,12 @@ def posted_form(
             is_valid = expected != b"" and hmac.compare_digest(expected, given)
             if may is None or (may(request) and is_valid):
                 return handler(site, request, fields)
-            detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
-            return site.problem(request, 403, "Not allowed", detail)
+            return site.problem(
+                request,
+                403,
+                "Not allowed",
+                "The form belongs to another token, or it needs one of scope admin. Open the page again.",
+            )
         except (UsageError, ReadError, FetchError) as error:
             return site.problem(request, 409, "Not possible", str(error))
 

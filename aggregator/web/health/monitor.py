@@ -10,7 +10,7 @@ limit (probes.py). The report needs memory only.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -25,6 +25,7 @@ from aggregator.model.health_report import (
     BackupState,
     HealthReport,
     HealthSnapshot,
+    HealthStatus,
     ProcessState,
 )
 from aggregator.store.engine.database import Database
@@ -107,15 +108,17 @@ class Scrape(Collector):
     counted: Metrics
 
     def collect(self) -> Iterator[Metric]:
-        build = {"version": __version__, "rules": self.condition.rules_version}
         yield InfoMetricFamily(
-            BUILD, "Version of the program and its rules", value=build
+            BUILD,
+            "Version of the program and its rules",
+            value={"version": __version__, "rules": self.condition.rules_version},
         )
         yield from _gauges(OF_THE_PROCESS, self)
         yield from self.counted.registry.collect()
-        answered = self.snapshot is not None
         yield GaugeMetricFamily(
-            DATABASE_UP, "1 if the database answered this scrape", value=answered
+            DATABASE_UP,
+            "1 if the database answered this scrape",
+            value=self.snapshot is not None,
         )
         if self.snapshot is not None:
             yield from _gauges(OF_THE_DATABASE, self.snapshot)
@@ -154,45 +157,32 @@ def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metr
 PROBE_SECONDS = 2.0
 
 
+@dataclass(eq=False)
 class HealthMonitor:
-    """State of one daemon. `snapshot` may wait for the database; the other methods do not wait."""
+    """State of one daemon. `snapshot` may wait for the database; the other methods do not wait.
 
-    def __init__(
-        self,
-        all_tuning: Tuning,
-        database: Database,
-        metrics_registry: Metrics,
-        *,
-        process: Callable[[], ProcessState],
-        backups: Callable[[], BackupState],
-        now: Clock,
-    ) -> None:
-        """`process` returns the state that only the daemon knows, and must not wait.
+    `process` returns the state that only the daemon knows, and must not wait. `backups` reads the folder of the
+    backups, which may be on a disk that does not answer.
+    """
 
-        `backups` reads the folder of the backups, which may be on a disk that does not answer.
-        """
-        self._database = database
-        self._now = now
-        self.metrics_registry = metrics_registry
-        self.process = process
-        self.backups = backups
-        self._all_tuning = all_tuning
-
-    def probe_write(self) -> None:
-        """See `Database.probe_write`."""
-        self._database.probe_write()
+    all_tuning: Tuning
+    database: Database
+    metrics_registry: Metrics
+    process: Callable[[], ProcessState]
+    backups: Callable[[], BackupState]
+    now: Clock
 
     def snapshot(self) -> HealthSnapshot:
         """Read the state of the database. Raises AggregatorError if it does not answer."""
-        now = self._now()
-        with self._database.read() as connection:
+        now = self.now()
+        with self.database.read() as connection:
             return HealthSnapshot(
                 at=now,
                 stored=database_status.read_status(
-                    connection, now, self._all_tuning, self.process().slow_sources
+                    connection, now, self.all_tuning, self.process().slow_sources
                 ),
-                place=database_status.place(self._database),
-                why_not_writable=self._database.why_not_writable(connection),
+                place=database_status.place(self.database),
+                why_not_writable=self.database.why_not_writable(connection),
                 revision=database_status.revision(connection),
             )
 
@@ -217,41 +207,49 @@ class HealthMonitor:
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""
         process = self.process()
-        now = self._now()
+        now = self.now()
         findings = [*of_process(process)]
         problems = [*findings]
         writable = right_tables = False
         if snapshot is None:
-            words = f"the database did not answer within {PROBE_SECONDS:g} s"
-            advice = "journalctl -u aggregator -n 100; check its server or disk"
-            findings.insert(0, problem(words, advice))
+            findings.insert(
+                0,
+                problem(
+                    f"the database did not answer within {PROBE_SECONDS:g} s",
+                    "journalctl -u aggregator -n 100; check its server or disk",
+                ),
+            )
             problems.insert(0, findings[0])
         else:
             writable = snapshot.why_not_writable is None
             right_tables = snapshot.revision == newest_revision()
             if not right_tables:
-                words = "the database was changed by another version of this program; start the daemon again"
-                problems.append(problem(words, "systemctl restart aggregator"))
+                problems.append(
+                    problem(
+                        "the database was changed by another version of this program; start the daemon again",
+                        "systemctl restart aggregator",
+                    )
+                )
             problems += of_database(
                 why_not_writable=snapshot.why_not_writable,
                 stored=snapshot.stored,
                 backup=snapshot.backup,
             )
-            if self._database.file is not None:
+            if self.database.file is not None:
                 problems += of_file(
-                    self._all_tuning,
-                    self._database.file,
+                    self.all_tuning,
+                    self.database.file,
                     free_disk_bytes=snapshot.place.free_disk_bytes,
                     log_bytes=snapshot.place.log_bytes,
                 )
-        status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
+        status: HealthStatus = "degraded" if problems else "ok"
         if not writable:
             status = "down"
         return HealthReport(
             status=status,
             role=process.role,
             version=__version__,
-            rules_version=self._all_tuning.version,
+            rules_version=self.all_tuning.version,
             uptime_seconds=max(0.0, (now - process.started_at).total_seconds()),
             writable=writable,
             ready=right_tables

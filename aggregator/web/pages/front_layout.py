@@ -90,22 +90,6 @@ def by_day(
     return tuple((title, tuple(group)) for title, group in days)
 
 
-def first_old_story(
-    stories: Sequence[StoryListItem],
-    since: datetime | None,
-    above: datetime | None,
-) -> str | None:
-    """Return the id of the first story that is not new since the last visit; None if it is not on this page.
-
-    `above`: the bump of the last story on the page before; None on the first page.
-    """
-    for story in stories:
-        if since is not None and story.updated <= since:
-            return story.id if above is not None and above > since else None
-        above = story.updated
-    return None
-
-
 def _day_heading(moment: datetime, today: date) -> str:
     """Return the heading of a day in UTC; a time in the future counts as today."""
     days_ago = (today - in_utc(moment).date()).days

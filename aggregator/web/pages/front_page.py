@@ -16,10 +16,10 @@ from aggregator.publish.excerpts.excerpt_words import first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS
 from aggregator.store.read.marks.story_streams import StoryStream
-from aggregator.web.dependencies import conditional, whole_number
+from aggregator.web.dependencies import conditional
 from aggregator.web.list_query import ListQuery, Selection, filter_words
-from aggregator.web.pages.front_layout import arrange_stories, by_day, first_old_story
-from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.front_layout import arrange_stories, by_day
+from aggregator.web.pages.pages import Pages, typed_number
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.security.visit import is_owner
 
@@ -38,7 +38,7 @@ def show_front(site: Pages, request: Request) -> Response:
     before = visitor_of(request)
     visitor = before.at(site.clock())
     view = request.query_params.get("view", "")
-    number = whole_number(request.query_params.get("page", "")) or 1
+    number = typed_number(request, "page") or 1
     number = min(number, MOST_PAGES)
     tag = None
     # Sources change the page of the first run
@@ -86,8 +86,9 @@ def _ranked_list(
         site.rankings.cache_clear()  # an article was erased
     sources = site.reader.story_sources(ids)
     lines = site.reader.storylines_by_story(ids)
-    bounded = site.bounded_storyline
-    storylines = {id_: bounded(request, lines[id_]) for id_ in ids if id_ in lines}
+    storylines = {
+        id_: site.bounded_storyline(request, lines[id_]) for id_ in ids if id_ in lines
+    }
     lead: Sequence[Passage] = ()
     if number == 1 and ids and site.access(request) == "owner":
         # The owner reads the lead of the first story whole.
@@ -147,6 +148,7 @@ def _newest(
     view = site.view_of(request)
     shown_view = view or "newest"
     cursor = wanted.filter.after
+    # The bump of the last story on the page before
     above = read_cursor(cursor)[0] if cursor else None
     seen_by = site.reader_of_pages(request)
     if seen_by is None or view is None:
@@ -161,10 +163,19 @@ def _newest(
         rows, after = site.marks.items(seen_by, stream, wanted.filter.limit)
         ids = tuple(row.story for row in rows)
     listed = site.reader.list_stories(ids)
+    # The first story that is not new since the last visit, unless it is on another page
+    first_old = None
+    for story in listed:
+        if visitor.since is not None and story.updated <= visitor.since:
+            if above is not None and above > visitor.since:
+                first_old = story.id
+            break
+        above = story.updated
     following = None
     if after:
-        parameters = ("view", shown_view), ("after", wanted.next_of(after) or "")
-        following = _address(wanted, *parameters)
+        following = _address(
+            wanted, ("view", shown_view), ("after", wanted.next_of(after) or "")
+        )
     return _list_page(
         site,
         request,
@@ -174,7 +185,7 @@ def _newest(
         stories=listed,
         view=shown_view,
         days=by_day(site.list_items(request, listed)),
-        first_old=first_old_story(listed, visitor.since, above),
+        first_old=first_old,
         next=following,
         languages=_languages(listed),
         source_links=site.reader.story_sources(ids).by_outlet,

@@ -72,8 +72,9 @@ def show_digest(site: Pages, request: Request) -> Response:
 
 def list_routes(site: Pages, request: Request) -> Response:
     """Answer with the routes of the API, from the description that programs read."""
-    paths = request.app.openapi()["paths"]
-    return site.page(request, "api.html", here="/api", paths=paths)
+    return site.page(
+        request, "api.html", here="/api", paths=request.app.openapi()["paths"]
+    )
 
 
 def robots(site: Pages, _request: Request) -> Response:
@@ -94,8 +95,12 @@ def explain(site: Pages, request: Request) -> Response:
     article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
     whole = site.editor.explanation(article, other or None)
     if whole is None:
-        detail = "This article, or the one to compare it with, does not exist."
-        return site.problem(request, 404, "Article not found", detail)
+        return site.problem(
+            request,
+            404,
+            "Article not found",
+            "This article, or the one to compare it with, does not exist.",
+        )
     others = []
     language = None
     story = site.story(whole.story)

@@ -132,18 +132,22 @@ class Pages(Site):
             "shows_feeds": not visit_of(request).may_not_read,
             "queries": settings.queries,
             "signed_in": token_of(request) is not None and not prefix_of(request),
-            "may_correct": may_edit(request),
             "has_digest": settings.digest_stories > 0,
             "may_change": may_edit(request),
             "form": form_value(request),
             "marks": None,
             "place": place,
             # The numbers of corrections that were just made or undone
-            "done": whole_number(request.query_params.get("done", "")),
-            "undone": whole_number(request.query_params.get("undone", "")),
+            "done": typed_number(request, "done"),
+            "undone": typed_number(request, "undone"),
             **values,
         }
         return HTMLResponse(self.jinja.get_template(template).render(common), status)
+
+
+def typed_number(request: Request, name: str) -> int | None:
+    """Return a number in the address of a page; None without it, or for anything else."""
+    return whole_number(request.query_params.get(name, ""))
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

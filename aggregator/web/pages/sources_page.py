@@ -12,8 +12,8 @@ from aggregator.publish.excerpts.single_articles import (
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
 from aggregator.web.api.source_routes import found_source
-from aggregator.web.dependencies import ID, whole_number
-from aggregator.web.pages.pages import Pages, typed_text
+from aggregator.web.dependencies import ID
+from aggregator.web.pages.pages import Pages, typed_number, typed_text
 from aggregator.web.security.visit import may_edit
 
 SOURCES_A_PAGE = 100
@@ -25,9 +25,13 @@ def list_sources(site: Pages, request: Request) -> Response:
     access = site.access(request)
     asked = request.query_params
     text = typed_text(request, "q")
-    after = asked.get("after", "")
     page = bounded_sources(
-        site.reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
+        site.reader,
+        access,
+        SOURCES_A_PAGE,
+        after=asked.get("after", ""),
+        text=text,
+        failing_first=True,
     )
     added = site.reader.source(asked.get("added", ""))
     return site.page(
@@ -37,7 +41,7 @@ def list_sources(site: Pages, request: Request) -> Response:
         listed=page,
         owner=access == "owner",
         text=text,
-        done={name: whole_number(asked.get(name, "")) for name in _DONE},
+        done={name: typed_number(request, name) for name in _DONE},
         added=bounded_source(added, access).name if added else None,
     )
 
@@ -52,7 +56,7 @@ def show_source(site: Pages, request: Request) -> Response:
     if source is None:
         return site.not_found(request)
     view = site.view_of(request)
-    number = whole_number(request.query_params.get("page", "")) or 1
+    number = typed_number(request, "page") or 1
     seen_by = site.reader_of_pages(request)
     marked_by = (seen_by, view) if seen_by and view else None
     entries = site.reader.source_entries(

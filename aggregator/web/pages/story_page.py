@@ -59,13 +59,12 @@ def report_groups(
 
     Sources without standing are last, beside others: those that nobody confirms by their newest line.
     """
-    originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
     of_heading: dict[str, list[tuple[ArticleView, list[ArticleView]]]] = {
         heading: [] for heading in _HEADINGS
     }
     unconfirmed = []
-    for article, same in originals:
+    for article, same in originals_with_copies(articles):
         heading = _REPORTS
         if has_standing and article.is_little_known:
             heading = LITTLE_KNOWN
@@ -97,14 +96,6 @@ def report_groups(
     return groups
 
 
-def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
-    """Return the only original of a story if its text may be read: then the page is that article."""
-    originals = originals_with_copies(articles)
-    if len(originals) == 1 and (originals[0][0].text or originals[0][0].html):
-        return originals[0][0]
-    return None
-
-
 LITTLE_KNOWN = "Sources without standing"
 _REPORTS, _OPINION, _LIVE = "", "Opinion and background", "Live blogs and roundups"
 _HEADINGS = (_REPORTS, _OPINION, _LIVE, LITTLE_KNOWN)
@@ -132,8 +123,7 @@ def show_story(site: Pages, request: Request) -> Response:
     before = visitor_of(request)
     visitor = before.at(site.clock()) if before.seen else before
     story_id = request.path_params["id"]
-    mutes = site.mutes(request)
-    key = f"{request.url.query}\n{visitor.since}\n{mutes}"
+    key = f"{request.url.query}\n{visitor.since}\n{site.mutes(request)}"
     tag = site.page_tag(request, key, story_id)
     story = site.story(story_id)
     if story is None:
@@ -155,6 +145,9 @@ def show_story(site: Pages, request: Request) -> Response:
                     ids[article.evidence.runner_up.story] = None
             ids.pop(story.id, None)
             near = site.reader.list_stories(tuple(ids)[:_NEAR_SHOWN])
+        originals = [article for article, _ in originals_with_copies(shown.articles)]
+        # If the text of the only original may be read, the page is that article.
+        is_single = len(originals) == 1 and (originals[0].text or originals[0].html)
         return site.page(
             request,
             "story.html",
@@ -167,7 +160,7 @@ def show_story(site: Pages, request: Request) -> Response:
             picture=site.picture(request, shown.picture),
             reports=report_groups(shown.articles, text, visitor.since),
             lines_shown=LINES_SHOWN,
-            single=single_text(shown.articles),
+            single=originals[0] if is_single else None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
             marks=site.marks_of(request, (story.id,)),
             is_muted=site.is_muted(
@@ -206,7 +199,7 @@ def show_storyline(site: Pages, request: Request) -> Response:
         new_reports=site.reader.new_reports(ids, since) if since else {},
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=site.marks_of(request, ids),
-        endings=tuple(ENDINGS),
+        endings=ENDINGS,
         is_muted=site.is_muted(request, line.id),
     )
 

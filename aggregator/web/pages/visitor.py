@@ -36,8 +36,10 @@ class Visitor(msgspec.Struct, frozen=True):
 
     def written(self) -> str:
         """Return the value of the cookie."""
-        times = (self.since, self.seen)
-        return ":".join(str(int(t.timestamp())) if t else "" for t in times)
+        return ":".join(
+            str(int(time.timestamp())) if time else ""
+            for time in (self.since, self.seen)
+        )
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -1,17 +1,22 @@
 """The fields of requests: of the query and of the form."""
 
+import re
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import Request
 
 from aggregator.model.errors import UsageError
-from aggregator.web.reader_api.ids import item_number
+from aggregator.web.reader_api.ids import LONG_ID
 from aggregator.web.request_body import read_body
 
 # The most ids in one request or response
 MOST_IDS = 10_000
 _BODY_SECONDS = 10.0
+_SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+# The digits of a long id
+_HEX_DIGITS = 16
+_HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 
 Fields = ImmutableMultiDict[str, str]
 
@@ -41,7 +46,14 @@ def item_numbers(fields: Fields) -> list[int]:
     """Return the numbers of the items that the client names; others are ignored."""
     numbers = []
     for text in fields.getlist("i")[:MOST_IDS]:
-        number = item_number(text)
-        if number is not None:
+        # An id is decimal, or hexadecimal after LONG_ID; FeedFlow sends 16 hexadecimal digits without that.
+        last = text.removeprefix(LONG_ID)
+        if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
+            number = int(last, 16)
+        elif _SHORT_ID.fullmatch(text):
+            number = int(text)
+        else:
+            continue
+        if 0 < number < 2**63:
             numbers.append(number)
     return numbers

@@ -11,31 +11,12 @@ STARRED = "user/-/state/com.google/starred"
 LABEL = "user/-/label/"
 LONG_ID = "tag:google.com,2005:reader/item/"
 _USER = re.compile(r"^user/[^/]+/")
-_SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-# The digits of a long id
-_HEX_DIGITS = 16
-_HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,11}|[0-9]{13}|[0-9]{16}|[0-9]{19}", re.ASCII)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # The most digits of a time in seconds; longer numbers count smaller units.
 _SECONDS_DIGITS = 11
 # Cursors have no digits for later times.
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC)
-
-
-def item_number(text: str) -> int | None:
-    """Return the number in an id: decimal, or hexadecimal after `tag:google.com,2005:reader/item/`.
-
-    16 digits are hexadecimal without it, too: FeedFlow sends them so.
-    """
-    last = text.removeprefix(LONG_ID)
-    if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
-        number = int(last, 16)
-    elif _SHORT_ID.fullmatch(text):
-        number = int(text)
-    else:
-        return None
-    return number if 0 < number < 2**63 else None
 
 
 def subscription_id(source: str) -> str:

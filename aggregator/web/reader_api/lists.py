@@ -53,15 +53,16 @@ def subscriptions(session: Session, _fields: Fields) -> Json:
         categories = []
         if folder := source.folder:
             categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})
-        subscription = {
-            "id": subscription_id(source.id),
-            "title": source.name,
-            "categories": categories,
-            "url": source.url or f"{base}/feeds/stories.rss",
-            "htmlUrl": source.site_url or f"{base}/",
-            "iconUrl": "",
-        }
-        subscriptions.append(subscription)
+        subscriptions.append(
+            {
+                "id": subscription_id(source.id),
+                "title": source.name,
+                "categories": categories,
+                "url": source.url or f"{base}/feeds/stories.rss",
+                "htmlUrl": source.site_url or f"{base}/",
+                "iconUrl": "",
+            }
+        )
     return {"subscriptions": subscriptions}
 
 
@@ -92,10 +93,8 @@ def unread_counts(session: Session, _fields: Fields) -> Json:
         for stream in (READING_LIST, *streams[row.story]):
             counts[stream] += 1
             newest.setdefault(stream, microseconds(row.updated))
-    unread_counts = []
-    for stream, count in counts.items():
-        time = str(newest[stream])
-        unread_counts.append(
-            {"id": stream, "count": count, "newestItemTimestampUsec": time}
-        )
+    unread_counts = [
+        {"id": stream, "count": count, "newestItemTimestampUsec": str(newest[stream])}
+        for stream, count in counts.items()
+    ]
     return {"max": MOST_COUNTED, "unreadcounts": unread_counts}

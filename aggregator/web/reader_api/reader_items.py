@@ -39,10 +39,10 @@ _USUAL_ITEMS = 20  # without `n`, as Google Reader
 def item_ids(session: Session, fields: Fields) -> Json:
     """Return the ids of the items of a stream."""
     page, rows = _page(session, fields, MOST_IDS)
-    references = page["itemRefs"] = []
-    for row in rows:
-        stamp = str(microseconds(row.updated))
-        references.append({"id": str(row.number), "timestampUsec": stamp})
+    page["itemRefs"] = [
+        {"id": str(row.number), "timestampUsec": str(microseconds(row.updated))}
+        for row in rows
+    ]
     return page
 
 

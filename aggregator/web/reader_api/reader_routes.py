@@ -40,7 +40,7 @@ _CONSTANT: dict[str, Any] = {
     "preference/list": {"prefs": []},
     "preference/stream/list": {"streamprefs": {}},
 }
-_Answer = dict[str, Any] | str | Response
+_Answer = lists.Json | str | Response
 _Call = Callable[[Session, Fields], _Answer]
 _READING: dict[str, _Call] = {
     "user-info": lists.user_info,
@@ -73,7 +73,7 @@ def routes(site: Site) -> list[Route]:
     return [
         Route("/accounts/ClientLogin", partial(sign_in_reader, site), methods=["POST"]),
         Route("/reader/api/0/{call:path}", call, methods=["GET", "POST"]),
-        Route("/reader/{call:path}", call, methods=["GET"]),
+        Route("/reader/{call:path}", call),
     ]
 
 
@@ -100,8 +100,9 @@ def _sign_in(site: Site, request: Request, fields: Fields) -> Response:
     auth = f"{quote(reader.name, safe='')}/{secret}"
     if fields.get("output") == "json":
         return JsonResponse({"SID": auth, "LSID": auth, "Auth": auth}, headers=NO_STORE)
-    lines = f"SID={auth}\nLSID={auth}\nAuth={auth}\n"
-    return PlainTextResponse(lines, headers=NO_STORE)
+    return PlainTextResponse(
+        f"SID={auth}\nLSID={auth}\nAuth={auth}\n", headers=NO_STORE
+    )
 
 
 async def answer(site: Site, request: Request) -> Response:

@@ -46,8 +46,9 @@ class Session:
         self.access = site.access(request)
         self.folders = site.reader.folders()
         # A saved query with the name of a folder is not shown as a label.
-        queries = site.settings.queries
-        self.queries = [query for query in queries if query.key not in self.folders]
+        self.queries = [
+            query for query in site.settings.queries if query.key not in self.folders
+        ]
         self._mutes = site.mutes(request)
 
     @property
@@ -102,11 +103,13 @@ class Session:
         """Return the sources with these ids, or all, as this client may see them."""
         if ids is not None:
             ids = [id_ for id_ in ids if ID.fullmatch(id_)]
-        sources = []
-        for source in self.marks.sources(ids):
-            url = self.address(source.id, source.url or "")
-            sources.append(replace(bounded_source(source, self.access), url=url))
-        return sources
+        return [
+            replace(
+                bounded_source(source, self.access),
+                url=self.address(source.id, source.url or ""),
+            )
+            for source in self.marks.sources(ids)
+        ]
 
     def address(self, source_id: str, url: str) -> str:
         """Return the address of a source: whole, but with scope read without its secrets, and still unique."""

@@ -3,7 +3,7 @@
 import secrets
 
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 
 from aggregator.config.hosts import is_loopback
 from aggregator.publish.output_settings import PublishSettings
@@ -27,11 +27,12 @@ from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.request_tokens import (
     BAD_READER_TOKEN,
     BEARER_CHALLENGE,
+    COOKIE,
     Bearer,
     TokenPath,
     TokenStore,
     Way,
-    secret_given,
+    secret_in,
 )
 from aggregator.web.security.visit import visit_of
 
@@ -105,9 +106,12 @@ class Admission:
             if visit.bearer is None:
                 if "authorization" in request.headers:
                     # A password without the prefix of a token
-                    self._tokens.count_wrong(client_address(request))
-                detail = "this server requires a token: as the password with any user name, or as Bearer"
-                raise RefusedError(401, detail, headers=_challenge(request, "header"))
+                    self._tokens.count_wrong(request)
+                raise RefusedError(
+                    401,
+                    "this server requires a token: as the password with any user name, or as Bearer",
+                    headers=_challenge(request, "header"),
+                )
             if path != PUSH:
                 name = visit.bearer.token.name
                 raise RefusedError(403, f"the token {name!r} may not read")
@@ -115,20 +119,29 @@ class Admission:
     async def _bearer(
         self, request: Request, in_path: TokenPath | None
     ) -> Bearer | None:
-        given = secret_given(request.headers, in_path)
-        if given is None:
+        headers = request.headers
+        secret = secret_in(headers.get("authorization", ""))
+        way: Way = "header"
+        if secret is None and in_path is not None:
+            secret, way = in_path.secret, "path"
+        elif secret is None:
+            way = "cookie"
+            secret = cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
+        if secret is None:
             return None
-        secret, way = given
         bearer = await to_thread.run_sync(
             self._tokens.bearer, secret, way, request.scope["path"] in MONITORED
         )
         if bearer is None:
             # A browser with an old cookie is treated as signed out
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"
-            self._tokens.count_wrong(client_address(request))
+            self._tokens.count_wrong(request)
             if not is_cookie:
-                detail = "this token is unknown or was revoked"
-                raise RefusedError(401, detail, headers=_challenge(request, way))
+                raise RefusedError(
+                    401,
+                    "this token is unknown or was revoked",
+                    headers=_challenge(request, way),
+                )
         elif in_path is not None and way == "path":
             visit_of(request).prefix = in_path.prefix
         return bearer

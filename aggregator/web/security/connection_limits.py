@@ -62,7 +62,8 @@ class ConnectionLimiter:
         """`trusted_proxies`: networks (CIDR), validated by config/publish_settings.py."""
         self._app = app
         self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
-        self._most = most_requests()
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = REQUESTS if files < 0 else min(REQUESTS, files // 2)
         self._active = 0  # requests, also of clients that disconnected
         # Requests of each client, and the turns that they wait for
         self._of_one = Counter[tuple[str, str]]()
@@ -156,11 +157,13 @@ class TimeoutProtocol(H11Protocol):
 
     def handle_events(self) -> None:
         """Refuse a request whose end is ambiguous; a proxy before this server may have seen another end."""
-        if self.conn.their_state is h11.IDLE and _is_ambiguous(
-            self.conn.trailing_data[0]
-        ):
-            self.send_400_response("")
-            return
+        if self.conn.their_state is h11.IDLE:
+            # A complete head may state its length more than once; h11 would take one of them.
+            head, *body = _END_OF_HEAD.split(self.conn.trailing_data[0], maxsplit=1)
+            lengths = _LENGTH.findall(head) if body else []
+            if len(lengths) > 1 or b"," in b"".join(lengths):
+                self.send_400_response("")
+                return
         super().handle_events()
 
     def on_response_complete(self) -> None:
@@ -200,19 +203,6 @@ class TimeoutProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-
-
-def _is_ambiguous(data: bytes) -> bool:
-    """Return whether a complete request head states its length more than once; h11 would take one of them."""
-    head, *body = _END_OF_HEAD.split(data, maxsplit=1)
-    lengths = _LENGTH.findall(head) if body else []
-    return len(lengths) > 1 or b"," in b"".join(lengths)
-
-
-def most_requests() -> int:
-    """Return REQUESTS, or less if the process may open few files."""
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return REQUESTS if files < 0 else min(REQUESTS, files // 2)
 
 
 def log_lack_of_files(loop: asyncio.AbstractEventLoop) -> None:

@@ -5,7 +5,7 @@ It is one ASGI middleware around all routes, so that it also covers errors and s
 
 import logging
 from collections.abc import Callable, Collection
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import MutableHeaders
@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import AggregatorError
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
-from aggregator.web.security.origin import allowed_names, host_is_allowed
+from aggregator.web.security.origin import host_name
 from aggregator.web.security.paths import (
     FOR_PROGRAMS,
     FRESHRSS_API,
@@ -91,13 +92,13 @@ class ResponseHeaders:
         headers.setdefault("Cache-Control", REVALIDATE)
         if self._shows_pictures and is_owner(request):
             # Pictures of articles; over plain HTTP only where the page is read so.
-            is_secure = request.scope["scheme"] == "https"
-            sites = "https:" if is_secure else "https: http:"
+            sites = "https:" if request.scope["scheme"] == "https" else "https: http:"
             headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
                 _PICTURES, f"{_PICTURES} {sites}"
             )
         path = request.scope["path"]
-        origin = visit_of(request).other_origin
+        visit = visit_of(request)
+        origin = visit.other_origin
         if path.startswith(READER_API):
             headers.update(_OTHER_ORIGINS)
         elif origin:
@@ -105,12 +106,12 @@ class ResponseHeaders:
             headers["Access-Control-Allow-Origin"] = origin
         if self._has_origins and path.startswith(FOR_PROGRAMS):
             headers.add_vary_header("Origin")
-        visit = visit_of(request)
         target = headers.get("location", "")
         if target.startswith("/") and not target.startswith("//"):
             headers["Location"] = self._base + visit.prefix + target
-        cookies = headers.getlist("set-cookie")
-        sets_token = any(cookie.startswith(f"{COOKIE}=") for cookie in cookies)
+        sets_token = any(
+            cookie.startswith(f"{COOKIE}=") for cookie in headers.getlist("set-cookie")
+        )
         if visit.has_old_cookie and not sets_token:
             headers.append(
                 "Set-Cookie",
@@ -158,7 +159,10 @@ class RequestGuard:
         self._base = unquote(settings.base_path)
         self._origins = {origin.lower() for origin in settings.cors}
         self._first_names = {*first_names, "t"}
-        self._names = allowed_names(settings)
+        # The names (not IP addresses) that the Host header may have
+        public = urlsplit(settings.public_url).hostname or ""
+        names = ("localhost", settings.host, *settings.allowed_hosts, public)
+        self._names = {name.lower().rstrip(".") for name in names if name}
         self._admission = Admission(settings, tokens, requests_a_minute)
         self._headers = ResponseHeaders(settings)
 
@@ -220,10 +224,12 @@ class RequestGuard:
         """Check the request, then let the application answer it."""
         path = request.scope["path"]
         visit = visit_of(request)
-        host = request.headers.get("host", "")
         # Probes that use HTTP/1.0 send no Host header; browsers always send one.
-        is_bare_probe = path in PROBES and not host
-        if not is_bare_probe and not host_is_allowed(host, self._names):
+        is_bare_probe = path in PROBES and not request.headers.get("host")
+        # IP addresses are safe, because DNS rebinding always involves a host name.
+        name = host_name(request)
+        is_known = name in self._names or ip_address_of(name) is not None
+        if not is_bare_probe and not is_known:
             raise RefusedError(
                 421,
                 "This server is not configured for this host name. Use its IP address, or set `public_url` "

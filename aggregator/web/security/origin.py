@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from aggregator.config.hosts import ip_address_of, is_loopback
+from aggregator.config.hosts import is_loopback
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.text.lines import word_list
 
@@ -17,28 +17,12 @@ _FORWARDING = word_list("""
 CAME_BY_PROXY = "aggregator.came_by_proxy"
 
 
-def allowed_names(settings: PublishSettings) -> frozenset[str]:
-    """Return the host names (not IP addresses) that the Host header may have."""
-    public = urlsplit(settings.public_url).hostname if settings.public_url else None
-    names = ("localhost", settings.host, *settings.allowed_hosts, public or "")
-    return frozenset(name.lower().rstrip(".") for name in names if name)
-
-
-def host_is_allowed(host: str, names: frozenset[str]) -> bool:
-    """Return whether a Host header is one of `names` or an IP address.
-
-    IP addresses are safe because DNS rebinding always involves a host name.
-    """
-    name = _host_name(host)
-    return name in names or ip_address_of(name) is not None
-
-
 def is_at_this_machine(request: HTTPConnection) -> bool:
     """Return whether the request came from loopback, to a loopback host, through no proxy.
 
     Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
     """
-    host = _host_name(request.headers.get("host", ""))
+    host = host_name(request)
     if not is_from_loopback(request) or not is_loopback(host):
         return False
     if CAME_BY_PROXY in request.scope or request.scope.get("http_version") != "1.1":
@@ -67,22 +51,23 @@ def is_sent_by_another_site(
     if not origin or (origin == "null" and by_form):
         return False
     try:
-        name = urlsplit(origin).hostname
-        place = urlsplit(origin).netloc
+        parts = urlsplit(origin)
     except ValueError:
         return True
     ours = {
         headers.get("host", "").lower(),
         urlsplit(settings.public_url.lower()).netloc,
     }
-    return not name or not (
-        place in ours or name in {host.lower() for host in settings.allowed_hosts}
+    return not parts.hostname or not (
+        parts.netloc in ours
+        or parts.hostname in {host.lower() for host in settings.allowed_hosts}
     )
 
 
-def _host_name(host: str) -> str:
-    """Return the name in a Host header, lower case and without port; "" if it is malformed."""
+def host_name(request: HTTPConnection) -> str:
+    """Return the name in the Host header, lower case and without port; "" if it is malformed."""
     try:
+        host = request.headers.get("host", "")
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""

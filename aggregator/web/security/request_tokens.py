@@ -1,7 +1,6 @@
 """The token of a request: read from its headers, path or cookie, and looked up in the database."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import math
@@ -12,14 +11,14 @@ from urllib.parse import unquote
 
 import msgspec
 from msgspec.structs import replace
-from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection
 
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database
+from aggregator.web.security.origin import client_address
 from aggregator.web.security.rate_limit import AddressLimiter
 
 COOKIE = "aggregator_token"
@@ -81,9 +80,11 @@ class TokenStore:
             return Bearer(replace(token, scopes=scopes), "")
         return Bearer(token, form_of(secret))
 
-    def count_wrong(self, address: str) -> None:
-        """Count a wrong token of this address. Raises RefusedError (429) over the limit."""
-        self._wrong_tokens.take(address, "too many wrong tokens from this address")
+    def count_wrong(self, request: HTTPConnection) -> None:
+        """Count a wrong token of the address of a request. Raises RefusedError (429) over the limit."""
+        self._wrong_tokens.take(
+            client_address(request), "too many wrong tokens from this address"
+        )
 
     def any_may_read(self) -> bool:
         """Return whether a valid token has the scope read."""
@@ -118,17 +119,6 @@ def first_name(path: str) -> str:
     return path.partition("/")[2].partition("/")[0]
 
 
-def secret_given(headers: Headers, in_path: TokenPath | None) -> tuple[str, Way] | None:
-    """Return the secret of a request, and where it stood: Authorization header, else path, else cookie."""
-    secret = secret_in(headers.get("authorization", ""))
-    if secret is not None:
-        return secret, "header"
-    if in_path is not None:
-        return in_path.secret, "path"
-    cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-    return (cookie, "cookie") if cookie else None
-
-
 def secret_in(authorization: str) -> str | None:
     """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic.
 
@@ -142,7 +132,7 @@ def secret_in(authorization: str) -> str | None:
     elif scheme == "basic":
         try:
             pair = base64.b64decode(credentials, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             return None
         password = pair.decode("utf-8", "replace").partition(":")[2]
     else:

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
-from aggregator.web.security.origin import client_address
 from aggregator.web.security.request_tokens import (
     BEARER_CHALLENGE,
     Bearer,
@@ -56,7 +55,7 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     visit = visit_of(request)
     bearer = visit.tokens.bearer(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
     if bearer is None:
-        visit.tokens.count_wrong(client_address(request))
+        visit.tokens.count_wrong(request)
         return None
     visit.bearer = bearer
     return bearer.token
@@ -98,8 +97,11 @@ def require_scope(request: Request, scope: api_tokens.Scope) -> ApiToken:
     token = token_of(request)
     create = f"create one with `aggregator token create NAME --scope {scope}`"
     if token is None:
-        detail = f"this needs a token: send `Authorization: Bearer TOKEN`; {create}"
-        raise RefusedError(401, detail, headers={"WWW-Authenticate": BEARER_CHALLENGE})
+        raise RefusedError(
+            401,
+            f"this needs a token: send `Authorization: Bearer TOKEN`; {create}",
+            headers={"WWW-Authenticate": BEARER_CHALLENGE},
+        )
     if not token.may(scope):
         raise RefusedError(403, f"the token {token.name!r} may not do this; {create}")
     return token

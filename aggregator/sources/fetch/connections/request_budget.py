@@ -1,7 +1,7 @@
 """The limits of one fetch with its redirects: time, bytes, ports and servers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from aggregator.model.errors import FetchError
 
@@ -19,8 +19,8 @@ class RequestBudget:
         self,
         seconds: float,
         wire_cap_bytes: int,
-        ports: frozenset[int],
-        private_servers: frozenset[Server],
+        ports: Set[int],
+        private_servers: Set[Server],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock

@@ -76,11 +76,11 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._public_hosts: set[str] = set()
 
     @contextlib.contextmanager
-    def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
+    def budget(self, budget: RequestBudget) -> Iterator[None]:
         """Count all reads and writes of this thread in the block against `budget`."""
         self._current.budget = budget
         try:
-            yield budget
+            yield
         finally:
             self._current.budget = None
 

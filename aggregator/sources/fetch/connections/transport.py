@@ -55,7 +55,7 @@ class GuardedTransport(httpx.BaseTransport):
     def __init__(
         self,
         guard: SsrfGuard,
-        trusts: Mapping[str, HostTrust] | None = None,
+        trusts: Mapping[str, HostTrust] = {},
         *,
         proxy: httpx.Proxy | None = None,
     ) -> None:
@@ -74,8 +74,7 @@ class GuardedTransport(httpx.BaseTransport):
         )
         self._pool = new_pool(ssl_context=tls_of())
         self._pools = {
-            host: new_pool(ssl_context=tls_of(trust))
-            for host, trust in (trusts or {}).items()
+            host: new_pool(ssl_context=tls_of(trust)) for host, trust in trusts.items()
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -127,7 +126,7 @@ def proxy_of(text: str) -> httpx.Proxy:
     """Return the proxy at `http://user:password@host:port`. Raise ConfigError, whose message omits it."""
     try:
         proxy = httpx.Proxy(text)
-    except (httpx.InvalidURL, UnicodeError, ValueError):
+    except (httpx.InvalidURL, ValueError):
         proxy = None
     if proxy is None or proxy.url.scheme != "http" or not proxy.url.host:
         raise ConfigError(
@@ -159,7 +158,7 @@ def parse_address(text: str) -> httpx.URL:
         )
     try:
         url = httpx.URL(stripped)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+    except (httpx.InvalidURL, ValueError) as error:
         # The rest of a password that has an unescaped slash looks like a port
         if "@" in stripped:
             raise FetchError(

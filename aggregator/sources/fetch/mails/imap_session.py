@@ -178,8 +178,7 @@ class ImapSession(imaplib.IMAP4):
 
     def message(self, number: int) -> bytes | None:
         """Return a message; None if it is gone."""
-        parts = self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])"))
-        for part in parts:
+        for part in self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])")):
             if isinstance(part, tuple) and b"BODY[]" in part[0]:
                 return bytes(part[1])
         return None

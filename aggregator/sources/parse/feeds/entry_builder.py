@@ -90,7 +90,18 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     if "data:" in body:
         body = _DATA_URI.sub("", body)  # inlined images
     text = unicode.clean(declared.text).strip()
-    guid, url = _guid_and_url(declared, title, body, context)
+    guid = short_key(declared.guid)
+    url = absolute_url(declared.url, context.site_url or context.url)
+    if url and title and html.escape(url, quote=False) in body:
+        # Imported late, because the daemon does not read entries and does not need it.
+        from aggregator.extract.entry_form import own_text
+
+        # An entry from a list of links gives the address of the article.
+        article_url = own_text(body, title, url).article_url
+        if article_url:
+            # The address of the list's page stays: without a GUID its entry is recognised by it.
+            guid = guid or short_key(url)
+            url = absolute_url(article_url, None)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None
@@ -137,23 +148,6 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         authority=authority,
         zone=context.zone,
     )
-
-
-def _guid_and_url(
-    declared: DeclaredEntry, title: str, body: str, context: FeedContext
-) -> tuple[str | None, str | None]:
-    """Return the GUID and the address of an entry; an entry from a list of links gives the article's address."""
-    # Imported late, because the daemon does not read entries and does not need it.
-    from aggregator.extract.entry_form import own_text
-
-    guid = short_key(declared.guid)
-    url = absolute_url(declared.url, context.site_url or context.url)
-    if url and title and html.escape(url, quote=False) in body:
-        article_url = own_text(body, title, url).article_url
-        if article_url:
-            # The address of the list's page stays: without a GUID its entry is recognised by it.
-            return guid or short_key(url), absolute_url(article_url, None)
-    return guid, url
 
 
 def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:

@@ -107,7 +107,7 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
     """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
     parts = urlsplit(link.url)
     section = urlsplit(page_url).path.strip("/").lower()
-    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
+    is_elsewhere = bool(section) and not f"{parts.path.lower()}/".startswith(
         f"/{section}/"
     )
     words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
@@ -115,7 +115,7 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
     return (
         bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}")),
         link.origin != "declared",
-        bool(section) and not is_of_section,
+        is_elsewhere,
         named,
     )
 

@@ -11,7 +11,9 @@ _FEED_ELEMENT = re.compile(
     rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE
 )
 _PAGE = frozenset({"html", "head", "body"})
-_PIECE_OF_PAGE = word_set("div p script style meta title link h1 center table b")
+_OF_PAGE = word_set(
+    "html head body div p script style meta title link h1 center table b"
+)
 # Including UTF-32 and EBCDIC
 _MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
@@ -35,7 +37,7 @@ def reason_against_markup(text: str) -> str | None:
     root = _root(head)
     if root not in _PAGE and _FEED_ELEMENT.search(head):
         return None
-    if root in _PAGE or root in _PIECE_OF_PAGE:
+    if root in _OF_PAGE:
         return "this is a web page, not a feed"
     if root is None:
         return "this is plain text, not a feed"
@@ -47,7 +49,7 @@ def reason_against_markup(text: str) -> str | None:
 def looks_like_page(text: str) -> bool:
     """Return whether the first element is an HTML element."""
     root = _root(text[:_SNIFFED_CHARS])
-    return root in _PAGE or root in _PIECE_OF_PAGE
+    return root in _OF_PAGE
 
 
 def _root(head: str) -> str | None:

@@ -57,7 +57,6 @@ def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
     return max(intervals, default=None)
 
 
-_UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
 # feedparser uses an image's caption as the summary of the entry, even if the entry has a summary.
 _CAPTION = re.compile(
     r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE
@@ -88,7 +87,7 @@ def read_with_feedparser(markup: bytes, context: FeedContext) -> ParsedFeed:
     feedparser.api.PREFERRED_XML_PARSERS = [buffering_parser.__name__]
     parsed: Raw = feedparser.parse(
         io.BytesIO(markup),
-        response_headers=dict(_UTF8_HEADER),
+        response_headers={"content-type": "application/xml; charset=utf-8"},
         sanitize_html=False,
         resolve_relative_uris=False,
     )
@@ -134,8 +133,10 @@ def read_one_by_one(markup: bytes, context: FeedContext) -> ParsedFeed:
         try_parsing(read_with_feedparser, document, context).entries
         for document in documents
     ]
-    read = parsed_feed(feed.format, feed.title, context, entries)
-    return replace(read, ttl_seconds=feed.ttl_seconds)
+    return replace(
+        parsed_feed(feed.format, feed.title, context, entries),
+        ttl_seconds=feed.ttl_seconds,
+    )
 
 
 def _read_declared(raw: Raw) -> DeclaredEntry:

@@ -108,8 +108,10 @@ def _json_entry(item: Raw) -> DeclaredEntry:
             names.append(string_at(person, "name"))
         elif isinstance(person, str):
             plain_names.append(person)
-    images = string_at(item, "image"), string_at(item, "banner_image")
-    enclosures += [Enclosure(url=url, type="image") for url in images]
+    enclosures += [
+        Enclosure(url=string_at(item, key), type="image")
+        for key in ("image", "banner_image")
+    ]
     return DeclaredEntry(
         guid=guid,
         url=url,

@@ -1,6 +1,6 @@
 """The items read from a file: entries, feeds and problems, and the options of reading it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec import field
@@ -12,7 +12,7 @@ from aggregator.sources.parse import mail
 from aggregator.sources.parse.records.record_entry import (
     KeysRead,
 )
-from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.record_keys import Chosen
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.source_limits import SourceTuning
 
@@ -77,7 +77,7 @@ class ReadOptions(FrozenStruct):
     progress: Progress = field(default_factory=Progress)
     seen: datetime | None = None
     parse_mail: Callable[..., Entry] = mail.entry_of_mail
-    chosen: Mapping[Field, str] = field(default_factory=dict)
+    chosen: Chosen = field(default_factory=dict)
     path: str | None = None
 
 

@@ -38,9 +38,9 @@ from aggregator.sources.parse.streams.file_stream import (
     open_decompressed,
 )
 from aggregator.sources.parse.streams.remote_files import (
+    RemoteFile,
     is_remote,
     remote_name,
-    remote_size,
     require_readable,
     show_address,
 )
@@ -121,7 +121,7 @@ def _read_remote(address: str, reading: ReadOptions) -> InputItems:
     name = unicode.clean(remote_name(address))
     place = FileIdentity(where=show_address(address), source=name, guid=name, name=name)
     try:
-        reading.progress.total_bytes = size = remote_size(address)
+        reading.progress.total_bytes = size = RemoteFile(address).size
     except OSError as error:
         yield whole_file_problem(place, f"the file cannot be opened ({error.strerror})")
         return

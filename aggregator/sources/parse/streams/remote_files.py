@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from urllib.parse import unquote
 
 from aggregator.model.errors import UsageError
@@ -86,37 +86,31 @@ def open_file(path: str) -> BinaryIO:
     """Open a file unbuffered; opening and reading it may raise OSError."""
     if not is_remote(path):
         return cast("BinaryIO", Path(path).open("rb", buffering=0))
-    with as_os_error(path):
-        return cast("BinaryIO", RemoteFile(path))
-
-
-def remote_size(address: str) -> int:
-    """Return the size in bytes of a file at an address. Raise OSError if it cannot be opened."""
-    with as_os_error(address):
-        return RemoteFile(address).size
+    return cast("BinaryIO", RemoteFile(path))
 
 
 class RemoteFile(io.RawIOBase):
     """A file at an address. Each read requests its part, so that none depends on one that failed."""
 
     def __init__(self, address: str) -> None:
+        """Raise OSError if the file cannot be opened."""
         self._address = address
-        import fsspec
-
-        scheme = address.partition("://")[0]
-        _register(scheme)
-        if not address.startswith(_WEB):
-            located: tuple[Any, str] = fsspec.url_to_fs(address)
-            self._system, self._name = located
-        else:
-            system = fsspec.filesystem(
-                scheme,
-                client_options={"allow_http": True, "timeout": _PATIENCE},
-                retry_config={"retry_timeout": _PATIENCE},
-            )
-            self._system, self._name = system, unquote(address)
         self._position = 0
-        self.size: int = self._system.info(self._name)["size"]
+        with as_os_error(address):
+            import fsspec
+
+            scheme = address.partition("://")[0]
+            _register(scheme)
+            if address.startswith(_WEB):
+                self._name = unquote(address)
+                self._system = fsspec.filesystem(
+                    scheme,
+                    client_options={"allow_http": True, "timeout": _PATIENCE},
+                    retry_config={"retry_timeout": _PATIENCE},
+                )
+            else:
+                self._system, self._name = fsspec.url_to_fs(address)
+            self.size: int = self._system.info(self._name)["size"]
 
     def readable(self) -> bool:
         return True

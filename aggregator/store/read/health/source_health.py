@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from aggregator.config.messages import pluralise
 from aggregator.model.health_report import (
+    DAY_SECONDS,
+    SILENT_DAYS,
+    SILENT_GAPS,
     decay_rate,
     expected_gap_seconds,
-    silence_seconds,
 )
 from aggregator.model.read_model import SourceState
 from aggregator.store.intake.source_rows import Source
@@ -75,12 +77,14 @@ def _condition(source: Source, now: datetime) -> SourceHealth:
 def _news(source: Source, now: datetime) -> SourceHealth:
     """Check a working source for too few or too many entries."""
     gap = expected_gap_seconds(source.per_day)
-    silent = silence_seconds(source.per_day, source.per_day_at, now)
-    if gap is not None and silent is not None:
-        if source.last_new_at is not None:
-            silent = (now - source.last_new_at).total_seconds()
-        words = f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
-        return SourceHealth("silent", "silent", words)
+    if gap is not None and source.per_day_at is not None:
+        # The rate is that at its last news, or at its first poll.
+        silent = (now - source.per_day_at).total_seconds()
+        if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * DAY_SECONDS):
+            if source.last_new_at is not None:
+                silent = (now - source.last_new_at).total_seconds()
+            words = f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
+            return SourceHealth("silent", "silent", words)
     shown = timedelta(days=_FLOOD_SHOWN_DAYS)
     if source.flooded_at is not None and now - source.flooded_at < shown:
         old = pluralise(source.flood_entries, "old entry", "old entries")

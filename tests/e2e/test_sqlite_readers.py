@@ -40,6 +40,7 @@ while not over.is_set():
     rounds += 1
     if rounds == 1:
         print("began", flush=True)
+    over.wait(0.002)  # leaves the processors to the commands, too
 print(rounds)
 """
 

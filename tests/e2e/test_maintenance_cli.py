@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.store import commands
-from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.tables import command, metadata
@@ -23,6 +22,7 @@ from tests.support import forked
 from tests.support.articles import NOON
 from tests.support.daemon_process import PROGRAM, DaemonProcess
 from tests.support.deep_checks import faults
+from tests.support.fresh import sqlite_file
 from tests.support.rows import queried
 from tests.support.story_checks import (
     TRIPWIRE,
@@ -59,7 +59,7 @@ class Bench:
         shutil.copy(ingested, folder / "stories.db")
         self.folder = folder
         self.program = DaemonProcess(folder, {}, tuning=AT_ONCE)
-        self.database = Database(f"sqlite:///{folder / 'stories.db'}")
+        self.database = sqlite_file(folder / "stories.db")
 
     def correct(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = self.program.command("correct", *words)

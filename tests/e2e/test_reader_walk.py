@@ -125,7 +125,7 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     dam = max(found, key=lambda one: one["outlet_count"])
     assert dam["outlet_count"] >= 3
 
-    token = daemon.command("token", "create", "phone", "--scope", "read").stdout.strip()
+    token = daemon.token("phone", "read")
     client = libgreader_client(daemon.address, "anna", token, monkeypatch)
     assert client.buildSubscriptionList()
     (news,) = client.getCategories()

@@ -64,9 +64,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
             lambda: receiver.taken, "a webhook about the new source's article"
         )
         assert not receiver.false
-        daemon.wait_for(
-            lambda: daemon.lines("placed "), "the log to name the placed article"
-        )
+        daemon.wait_for_line("placed ")
         assert daemon.lines(" debug "), "the level follows"
         listed = daemon.sources()
         assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == (
@@ -294,9 +292,7 @@ def test_reloads_under_load_lose_and_leave_nothing(
         "webhooks": [{"name": "desk", "url": "http://127.0.0.1:9/", "secret": SECRET}],
     }
     with DaemonProcess(tmp_path, settings) as daemon:
-        token = daemon.command(
-            "token", "create", "newsroom", "--scope", "push"
-        ).stdout.strip()
+        token = daemon.token("newsroom", "push")
         daemon.wait_for(daemon.stories, "the first stories")
         with Load(daemon, token) as load:
             daemon.reload()  # whatever is made at first use is there

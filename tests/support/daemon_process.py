@@ -219,6 +219,20 @@ class DaemonProcess(Closing):
             time.sleep(0.05)
         return got
 
+    def wait_for_line(self, words: str) -> list[str]:
+        """Wait until lines of its log hold `words`, and return them."""
+        return self.wait_for(lambda: self.lines(words), f"a line with {words!r}")
+
+    def wait_for_stories(self, count: int) -> None:
+        """Wait until it shows so many stories."""
+        self.wait_for(lambda: len(self.stories()) == count, f"{count} stories")
+
+    def wait_for_status(self, path: str, status: int) -> None:
+        """Wait until it answers a path with this status."""
+        self.wait_for(
+            lambda: self.get(path).status_code == status, f"{status} from {path}"
+        )
+
     def get(self, path: str) -> httpx.Response:
         """One GET from its web server."""
         return self._client.get(self.address + path)
@@ -281,6 +295,11 @@ class DaemonProcess(Closing):
         return subprocess.CompletedProcess(
             arguments, ended.code, ended.out.decode(), ended.err.decode()
         )
+
+    def token(self, name: str, scope: str) -> str:
+        """Make a token by the command, and return its secret."""
+        made = self.command("token", "create", name, "--scope", scope)
+        return made.stdout.strip()
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """`aggregator sources list --format jsonl`, by the sources' names."""

@@ -55,9 +55,9 @@ from aggregator.store.migrate import check, upgrade
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
-from tests.support.articles import NOON, STRIKE, Rig, record
+from tests.support.articles import DAY, NOON, STRIKE, Rig, record
 from tests.support.deep_checks import faults
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import opened_at, sqlite_at, sqlite_file
 from tests.support.kills import in_a_child
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
@@ -130,7 +130,7 @@ def assert_goes_on(one: Database, other: Database) -> None:
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Database]:
     """A database with rows in every table that is kept, SQLite."""
-    database = rich(Database(f"sqlite:///{tmp_path / 'full.db'}"))
+    database = rich(sqlite_file(tmp_path / "full.db"))
     yield database
     database.close()
 
@@ -216,7 +216,7 @@ def test_a_backup_is_one_state_and_holds_up_no_writer(
     before, took = export(full), list[PlacementResult]()
     back_up(full, tmp_path / "kept.db.zst", busy(full, took, "pages"))
     assert took
-    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+    with opened_at(tmp_path / "new.db") as new:
         restore(tmp_path / "kept.db.zst", new, quietly)
         assert export(new) == before != export(full)
 
@@ -242,11 +242,11 @@ def test_what_root_makes_beside_a_service_belongs_to_the_service(
     os.chown(home, 65534, 65533)
     kept = home / "backups" / "first.db.zst"
     back_up(full, kept, quietly)
-    with closing(Database(f"sqlite:///{home / 'new' / 'aggregator.db'}")) as lost:
+    with opened_at(home / "new" / "aggregator.db") as lost:
         restore(kept, lost, quietly)
     file = home / "aggregator.db"
     file.write_bytes(b"SQLite format 3\0" + bytes(5000))
-    with closing(Database(f"sqlite:///{file}")) as damaged:
+    with opened_at(file) as damaged:
         _, moved_to = restore(kept, damaged, quietly, replace=True)
         assert moved_to is not None
         made = {
@@ -295,7 +295,7 @@ def test_a_backup_does_not_take_the_place_of_a_database(
     before = full.file.read_bytes()
     link = tmp_path / "another.db"
     link.symlink_to(full.file)
-    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+    with opened_at(tmp_path / "other.db") as other:
         upgrade(other)
         assert other.file is not None
         for file in (full.file, link, other.file):
@@ -341,7 +341,7 @@ def test_a_damaged_backup_is_named_before_anything_is_touched(
     kept: Path, tmp_path: Path, broken: Callable[[bytes], bytes], words: str
 ) -> None:
     kept.write_bytes(broken(kept.read_bytes()))
-    target = rich(Database(f"sqlite:///{tmp_path / 'target.db'}"))
+    target = rich(sqlite_file(tmp_path / "target.db"))
     before = export(target)
     with pytest.raises(ReadError, match=words):
         restore(kept, target, quietly, replace=True)
@@ -356,7 +356,7 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
     with closing(sqlite3.connect(tmp_path / "old.db")) as old:
         old.execute("PRAGMA page_size=4096")
         old.execute("VACUUM")
-    with closing(Database(f"sqlite:///{tmp_path / 'old.db'}")) as target:
+    with opened_at(tmp_path / "old.db") as target:
         upgrade(target)
         restore(kept, target, quietly, replace=True)
         assert export(target) == export(full)
@@ -388,7 +388,7 @@ def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
 
 def test_an_older_backup_is_upgraded_on_the_way(full: Database, tmp_path: Path) -> None:
     back_up(full, tmp_path / "old.db.zst", quietly)
-    target = Database(f"sqlite:///{tmp_path / 'target.db'}")
+    target = sqlite_file(tmp_path / "target.db")
     with later_version():
         restore(tmp_path / "old.db.zst", target, quietly)
         upgrade(full)
@@ -420,11 +420,11 @@ def test_a_target_that_is_no_database_any_more_is_moved_aside(
     broken = b"\0" * 8192 + b"words " * 1000
     (tmp_path / "broken.db").write_bytes(broken)
     with (
-        closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target,
+        opened_at(tmp_path / "broken.db") as target,
         pytest.raises(DamagedFileError, match=r"broken\.db"),
     ):
         restore(kept, target, quietly)
-    with closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target:
+    with opened_at(tmp_path / "broken.db") as target:
         _, moved_to = restore(kept, target, quietly, replace=True)
         assert_same(full, target)
     assert moved_to is not None
@@ -542,7 +542,7 @@ def test_room_is_asked_for_first(
     monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
     for work in (
         lambda: back_up(full, tmp_path / "backups" / "one.db.zst", quietly),
-        lambda: restore(kept, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly),
+        lambda: restore(kept, sqlite_file(tmp_path / "new.db"), quietly),
     ):
         with pytest.raises(NotWritableError, match="MiB free") as caught:
             work()
@@ -630,7 +630,7 @@ def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> N
 def test_when_the_next_is_due_and_whether_it_is_late(
     full: Database, config: Config
 ) -> None:
-    day = timedelta(days=1)
+    day = DAY
     first = value(full, func.min(entry.c.accepted_at))
     assert backup_state(config, full, LATER).next == first + day, (
         "the first when a day's work is there"
@@ -671,7 +671,7 @@ def test_what_the_system_refuses_is_said(
     tmp_path: Path,
 ) -> None:
     """Root may write everywhere: the kernel's own folder takes no files of anybody."""
-    target = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    target = sqlite_file(tmp_path / "new.db")
     with pytest.raises(UsageError, match="Is a directory"):
         restore(tmp_path, target, quietly)
     with pytest.raises(NotWritableError):
@@ -695,7 +695,7 @@ def test_an_older_database_is_kept_before_its_upgrade(
     (kept,) = backups(config)
     assert (kept.before, str(kept.path) in said[0]) == (later.revisions[-1], True)
     # A backup of the later version would be refused
-    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+    with opened_at(tmp_path / "new.db") as new:
         restore(kept.path, new, quietly)
 
 

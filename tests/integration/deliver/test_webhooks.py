@@ -31,7 +31,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outbox as outbox_table
 from tests.support.articles import (
+    DAY,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     Rig,
@@ -41,7 +43,7 @@ from tests.support.articles import (
     record,
     strike,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
@@ -57,9 +59,6 @@ from tests.support.rows import (
 )
 from tests.support.story_checks import correct
 from tests.support.written_stories import a_story, an_article
-
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
 
 
 def hook(
@@ -649,9 +648,7 @@ def test_who_is_not_the_writer_sends_nothing(
 
 
 def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) -> None:
-    one, other = (
-        Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other")
-    )
+    one, other = (sqlite_file(f"{tmp_path / name}.db") for name in ("one", "other"))
     with_tables(one)
     with_tables(other)
     Rig(one).take(flood(), strike())

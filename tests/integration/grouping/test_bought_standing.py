@@ -19,6 +19,7 @@ from tests.support.articles import (
 from tests.support.polled_world import PolledWorld, Shown
 from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by
+from tests.support.tables import numbered
 
 HONEST = ("gazette.example", "herald.example", "courier.example")
 BRAND = "Golden Harbour Casino"
@@ -227,7 +228,7 @@ def attack(
     world: PolledWorld, way: Way, feeds: int, *, items: int = 1, reports: int = 0
 ) -> None:
     """Let feeds print three days in one way and advertise on the fourth, which buys nothing but more `reports`."""
-    bad = [f"bot{number}.example" for number in range(feeds)]
+    bad = numbered("bot%n.example", feeds)
     world.add(*HONEST, *bad)
     world.poll(*HONEST, *bad)
     before: list[Shows] = []

@@ -33,7 +33,7 @@ from tests.support.articles import (
     settled,
 )
 from tests.support.deep_checks import faults
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import column, executed, queried
 from tests.support.story_checks import recluster
 
@@ -47,7 +47,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], Rig]]:
     opened: list[Database] = []
 
     def make() -> Rig:
-        opened.append(Database(f"sqlite:///{tmp_path / f'{len(opened)}.db'}"))
+        opened.append(sqlite_file(tmp_path / f"{len(opened)}.db"))
         with_tables(opened[-1])
         return Rig(opened[-1], Clock(NOON))
 

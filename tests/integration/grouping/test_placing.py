@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import (
     BLOG,
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -36,12 +37,10 @@ from tests.support.deep_checks import faults
 from tests.support.rows import column, executed, overheard, queried, read_by, value
 from tests.support.story_checks import what_is_wrong
 
-DAY = timedelta(days=1)
-
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + 3 * DAY))
+    return Rig(database, Clock(days=3))
 
 
 def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(

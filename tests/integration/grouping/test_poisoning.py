@@ -25,7 +25,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import queried, value
 from tests.support.tables import rows
 
@@ -243,7 +243,7 @@ def _partition_of_others(database: Database) -> set[frozenset[str]]:
 def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
     partitions = []
     for name, floods in (("calm", False), ("flooded", True)):
-        database = with_tables(Database(f"sqlite:///{tmp_path / name}.db"))
+        database = with_tables(sqlite_file(f"{tmp_path / name}.db"))
         rig = _rig(database)
         for at, entry in enumerate(_others()):
             if floods:

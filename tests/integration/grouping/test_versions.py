@@ -1,7 +1,5 @@
 """The later version of a text is what a story shows, if it comes from who may replace the earlier one."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from sqlalchemy import select
@@ -15,7 +13,7 @@ from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import NOON, Rig, record, trust
+from tests.support.articles import HOUR, NOON, Rig, record, trust
 from tests.support.newsroom import Newsroom
 from tests.support.rows import column, queried
 from tests.support.story_checks import (
@@ -25,7 +23,6 @@ from tests.support.story_checks import (
 )
 from tests.support.tables import rows
 
-HOUR = timedelta(hours=1)
 REST = (
     "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road to "
     "the village "

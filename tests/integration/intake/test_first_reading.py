@@ -34,6 +34,7 @@ from aggregator.store.tables import (
     story,
 )
 from tests.support.articles import (
+    HOUR,
     NOON,
     Rig,
     flood,
@@ -65,7 +66,6 @@ from tests.support.story_checks import (
 )
 
 DAYS = timedelta(days=9)
-HOUR = timedelta(hours=1)
 MINUTE = timedelta(seconds=61)
 
 
@@ -247,7 +247,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     reading = Reading(
         rig,
         [
-            [flood(published=NOON - timedelta(hours=1))],
+            [flood(published=NOON - HOUR)],
             [flood_elsewhere()],
             [strike()],
         ],
@@ -258,7 +258,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     assert (shown.asked, shown.sources) == (1, 3)
     (read,) = shown.entries
     assert (read.title, read.outlet) == (flood().title, "Gazette")
-    assert read.time == NOON - timedelta(hours=1)
+    assert read.time == NOON - HOUR
     reading.poll()
     assert titles(database) == [flood_elsewhere().title, flood().title]
     reading.poll()
@@ -495,9 +495,7 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
 
 
 def test_a_merged_story_redirects(sqlite: Database) -> None:
-    rig = read_late(
-        sqlite, [[flood_elsewhere()], [flood(published=NOON - timedelta(hours=1))]]
-    )
+    rig = read_late(sqlite, [[flood_elsewhere()], [flood(published=NOON - HOUR)]])
     (levee,) = partition(sqlite)
     _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))
     rig.restart()

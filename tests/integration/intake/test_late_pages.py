@@ -26,6 +26,7 @@ from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -384,7 +385,7 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(
     ]
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
-    again = rig.waits(teaser(text=SUMMARY, published=NOON + timedelta(days=1)))
+    again = rig.waits(teaser(text=SUMMARY, published=NOON + DAY))
     assert comes(rig, again, page_of(STRIKE)).outcome == "founded", (
         "the address is used again"
     )

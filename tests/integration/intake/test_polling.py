@@ -20,7 +20,7 @@ from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import change
 from aggregator.store.tables import source as sources
-from tests.support.articles import FLOOD, NOON, STRIKE, Rig
+from tests.support.articles import DAY, FLOOD, HOUR, NOON, STRIKE, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import (
     ALL_TUNING,
@@ -31,6 +31,7 @@ from tests.support.polling import (
 )
 from tests.support.rows import executed, read_by, value, written_by
 from tests.support.rss import item, rss
+from tests.support.tables import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -92,7 +93,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
-    pages = read_by(database, pending_pages.due_pages, NOON + timedelta(hours=1), 10)
+    pages = read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
     held = CopyKeys(impatient)
     _ = office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source)
     assert "is postponed" in caplog.text
@@ -103,9 +104,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     )
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
-        assert not read_by(
-            database, pending_pages.due_pages, NOON + timedelta(hours=1), 10
-        )
+        assert not read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
     impatient.close()
 
 
@@ -323,7 +322,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
     def named(address: str) -> Source:
         return feed_source(address, name="gazette", origin="config")
 
-    later = NOON + timedelta(days=1)
+    later = NOON + DAY
     with database.write() as connection:
         sync_config(connection, [named("https://a.example/feed")])
         connection.execute(
@@ -346,7 +345,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
 
 
 def dated(guid: str, days_ago: float) -> str:
-    text = " ".join(f"word{guid}x{number}" for number in range(40))
+    text = " ".join(numbered(f"word{guid}x%n", 40))
     when = NOON - timedelta(days=days_ago)
     return item(f"Title{guid} of{guid}", text, guid=guid, published=when)
 
@@ -372,7 +371,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     bumps = {
         row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()
     }
-    day = timedelta(days=1)
+    day = DAY
     assert bumps == {
         "Titlenew ofnew": NOON - day,
         "About": NOON - 90 * day,

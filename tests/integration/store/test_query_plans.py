@@ -30,13 +30,12 @@ from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_subject
 from aggregator.stories.story_tuning import shipped_tuning
-from tests.support.articles import NOON, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.articles import DAY, NOON, Rig, record
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import overheard, read_by, written_by
-from tests.support.tables import rows
+from tests.support.tables import numbered, rows
 
-DAY = timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
 LARGE = {
     "story",
@@ -180,9 +179,7 @@ def asked(query: str) -> Callable[[Database], object]:
 def matching_some(database: Database) -> set[str]:
     with database.read() as connection:
         wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
-        return matching_stories(
-            connection, wanted, [f"story{n}" for n in range(2, 300)]
-        )
+        return matching_stories(connection, wanted, numbered("story%n", range(2, 300)))
 
 
 def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
@@ -262,7 +259,7 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
     tmp_path: Path,
 ) -> None:
     """Without statistics, as a daemon's file is; with them either index does while all have texts."""
-    file = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    file = sqlite_file(tmp_path / "new.db")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
             expired_rows.next_story(connection, "text", 10_000)
@@ -334,7 +331,7 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
         one.id
         for one in reader.stories(StoryFilter(query='"ferry 17"', limit=1000)).stories
     ]
-    assert found == whole == [f"story{n}" for n in range(17, STORIES, 50)]
+    assert found == whole == numbered("story%n", range(17, STORIES, 50))
     assert len(reader.stories(StoryFilter(query='"ferry 17"', limit=30)).stories) == 30
 
 

@@ -24,7 +24,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.rows import read_by, unindexed_count
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
 LYON = "Le maire de Besançon a été réélu dimanche. Les électeurs étaient nombreux à l'école."
@@ -163,7 +163,7 @@ def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -> None:
-    words = " ".join(f"word{number}" for number in range(30_000))
+    words = " ".join(numbered("word%n", 30_000))
     rig.take(
         record(
             "Long",

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
-from tests.support.articles import NOON, record
+from tests.support.articles import DAY, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, STARRED, ReaderClient
@@ -22,7 +21,7 @@ OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
 @pytest.fixture
 def room(database: Database) -> Iterator[Newsroom]:
     with Newsroom(database).fill() as opened:
-        opened.clock.time = NOON + timedelta(days=1)
+        opened.clock.time = NOON + DAY
         yield opened
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,14 @@ from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.digest_feeds import digest_text, digest_title
 from aggregator.web.web_app import create_app
-from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
+from tests.support.articles import (
+    HOUR,
+    NOON,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    strike,
+)
 from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
@@ -30,8 +37,6 @@ from tests.support.services import all_services
 from tests.support.story_checks import correct
 from tests.support.tables import each_row
 from tests.support.written_stories import WrittenStories, the_ferry
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -322,7 +327,7 @@ def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
 
 def test_every_hour_of_a_year_has_a_digest_that_moves_only_forward() -> None:
     digest = DigestConfig(every="daily", at="02:30", timezone="America/New_York")
-    now = datetime(2026, 1, 1, tzinfo=UTC)
+    now = datetime.fromisoformat("2026-01-01T00:00Z")
     seen = [
         due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))
     ]

@@ -22,6 +22,7 @@ from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source
 from tests.support.rows import read_by, written_by
+from tests.support.tables import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
@@ -203,9 +204,7 @@ def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
     small = config.model_copy(update={"server": ServerConfig(max_sources=3)})
 
     def listing(number: int) -> bytes:
-        lines = "".join(
-            f'<outline xmlUrl="https://f{one}.example/f"/>' for one in range(number)
-        )
+        lines = "".join(numbered('<outline xmlUrl="https://f%n.example/f"/>', number))
         return f"<opml>{lines}</opml>".encode()
 
     with pytest.raises(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -11,20 +10,19 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import end_rested
 from aggregator.store.tables import story
 from tests.support.articles import (
+    DAY,
     DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     record,
 )
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import LIST, STARRED, ReaderClient
+from tests.support.reader_client import LIST, STARRED, signed_in
 from tests.support.rows import executed, written_by
 from tests.support.story_checks import by_title, correct
-
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -91,14 +89,13 @@ def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
 def test_clients_of_the_reader_api_see_no_labels_of_storylines(room: Newsroom) -> None:
     """A client lists each label as a folder; the Atom of a stream names the storyline as feeds do."""
     levee, _, strike = by_title(room.database, "Levee", "Parliament", "Dock")
-    base = room.client.base_url
-    phone = ReaderClient(base, "Ada", room.token("phone", "read"))
+    phone = signed_in(room)
     assert phone.get("tag/list")["tags"] == [{"id": STARRED}]
     items = phone.contents(*phone.ids()).values()
     assert [item["categories"] for item in items] == [[LIST]] * 3
     atom = phone.http.get(f"/reader/atom/{LIST}").text
     scheme = re.findall(r'scheme="([^"]*/storylines)" term="([^"]*)"', atom)
-    assert scheme == [(str(base.join("storylines")), levee)] * 2
+    assert scheme == [(str(room.client.base_url.join("storylines")), levee)] * 2
     assert f'term="{strike}"' not in atom
 
 

@@ -1,7 +1,6 @@
 """Audio and video of articles, and whole articles for programs of the owner, on both databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +9,10 @@ from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.jinja import environment
-from tests.support.articles import NOON, record
+from tests.support.articles import DAY, NOON, record
 from tests.support.feed_rules import feed_faults
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import ReaderClient
+from tests.support.reader_client import signed_in
 
 AUDIO = "https://pod.example/12.mp3"
 NOTES = (
@@ -85,7 +84,7 @@ def test_programs_get_them(room: Newsroom) -> None:
         f'<enclosure url="{AUDIO}" length="24300000" type="audio/mpeg"/>'
         in room.get("/feeds/stories.rss").text
     )
-    phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+    phone = signed_in(room)
     (item,) = phone.get("stream/contents/user/-/state/com.google/reading-list")["items"]
     assert {"href": AUDIO, "type": "audio/mpeg", "length": 24_300_000} in item[
         "enclosure"
@@ -102,9 +101,7 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
     whole = room.get(address)
     assert "make crane" in whole.text
     here = f"{room.server.url}{address}"
-    assert (
-        feed_faults(ENDINGS[form], whole.content, here, NOON + timedelta(days=1)) == []
-    )
+    assert feed_faults(ENDINGS[form], whole.content, here, NOON + DAY) == []
     assert "make crane" not in others.text
     secret = room.token("desk", "read")
     assert room.get(address, secret, **STRANGER).text == whole.text

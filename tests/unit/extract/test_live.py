@@ -15,7 +15,7 @@ from aggregator.extract.plain.live_text import (
 )
 from aggregator.text.clock_times import opening
 from tests.support.live_blogs import cases, is_right
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
 TUNING = Tuning().section("text", ExtractTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
@@ -70,15 +70,15 @@ def test_any_line_can_be_asked(line: str) -> None:
 
 def test_entries_in_sentences_look_live_and_lines_of_a_programme_do_not() -> None:
     said = "the fire brigade says that the road along the river stays closed until the morning."
-    assert looks_live([f"21:1{n}: At this hour {said}" for n in range(4)], TUNING)
-    assert not looks_live([f"2{n}:15: Film {n}" for n in range(4)], TUNING)
-    assert not looks_live([f"21:1{n}: At this hour {said}" for n in range(2)], TUNING)
+    assert looks_live(numbered(f"21:1%n: At this hour {said}", 4), TUNING)
+    assert not looks_live(numbered("2%n:15: Film %n", 4), TUNING)
+    assert not looks_live(numbered(f"21:1%n: At this hour {said}", 2), TUNING)
 
 
 def test_a_chronology_with_a_report_around_it_is_none() -> None:
     said = "the fire brigade of the town calls for help and says that the road along the river is closed."
     clocks = [f"21:1{n}: At this minute, as the log has it, {said}" for n in (9, 6, 3)]
-    around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
+    around = numbered(f"The commission has heard %n witnesses, and {said}", 12)
     assert looks_live(clocks, TUNING)
     assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
     lax = Tuning({"text": {"most_share": 0.0}}).section("text", ExtractTuning)

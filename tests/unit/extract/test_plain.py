@@ -1,6 +1,6 @@
 """Saved texts: headline, byline, date and outlet are found, furniture goes, every sentence stays."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_what_is_read_of_a_saved_text(name: str) -> None:
 def test_what_is_read_of_a_text_with_a_known_headline(name: str) -> None:
     row = TITLED[name]
     is_dated = row.get("declared", True)
-    seen = datetime(2025, 3, 10, tzinfo=UTC)
+    seen = datetime.fromisoformat("2025-03-10T00:00Z")
     text = read_titled_text(row["text"], row["title"], is_dated=is_dated, seen=seen)
     assert named_parts(text, row["gives"]) == row["gives"]
 

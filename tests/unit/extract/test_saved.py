@@ -24,7 +24,7 @@ from tests.support.tables import mapping
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
 TUNING = Tuning().section("text", ExtractTuning)
-SEEN = datetime(2026, 11, 20, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-20T00:00Z")
 SAMPLES = ROOT / "tests" / "data" / "plain"
 SETS = ("dev", "check", "fresh")
 

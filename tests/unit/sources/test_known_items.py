@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,7 @@ FEEDS = (
     )
     / "feeds"
 )
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOON = datetime.fromisoformat("2026-11-20T12:00Z")
 CONTEXT = FeedContext(
     source="feed-1",
     url="https://news.example.org/rss.xml",

@@ -1,6 +1,6 @@
 """How often a source has news, how seldom it wants to be asked, and what its health says about both."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
 from tests.support.tables import each_row, mapping
 
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 
 
 def ago(days: float) -> datetime:

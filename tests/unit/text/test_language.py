@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -139,7 +139,7 @@ def test_a_feed_without_a_language_has_that_of_its_entries(
         item(title, "<p>What I have learned from all of it</p>") for title in titles
     )
     data = rss(*items, title="T", more=head).encode()
-    seen = datetime(2026, 2, 18, tzinfo=UTC)
+    seen = datetime.fromisoformat("2026-02-18T00:00Z")
     job = FeedJob(data=data, source="feed-1", seen=seen, tuning=source_tuning(Tuning()))
     parsed = msgspec.msgpack.decode(
         read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed

@@ -108,8 +108,7 @@ def groups(daemon: DaemonProcess) -> set[frozenset[str]]:
 def leads(daemon: DaemonProcess) -> dict[str, str]:
     """The beginning of each article's text, by headline."""
     found = [
-        daemon.get(f"/api/v1/stories/{story['id']}").json()
-        for story in daemon.stories()
+        daemon.read_json(f"/api/v1/stories/{story['id']}") for story in daemon.stories()
     ]
     return {
         article["title"]: article.get("lead", "")

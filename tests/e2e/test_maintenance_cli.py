@@ -246,7 +246,7 @@ def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
         reported["balance"]["seen"]
         == reported["balance"]["stored"] + reported["balance"]["known"]
     )
-    assert list(faults(bench.database)) == []
+    assert faults(bench.database) == []
     damage(file, "DELETE FROM entry WHERE entry_no = 1")
     code, out, words = typed("--repair")
     assert code == 1
@@ -270,7 +270,7 @@ def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
         )
         merged = bench.correct("merge", goat, bridge)
         assert f"merged {goat} into {bridge}" in merged.stdout
-        assert daemon.get(f"/api/v1/stories/{bridge}").json()["article_count"] == 6
+        assert daemon.read_json(f"/api/v1/stories/{bridge}")["article_count"] == 6
         refused = bench.correct("merge", goat, bridge, code=2)
         assert "one story already" in refused.stderr
         assert "queued as command 5" in bench.correct("undo", "--no-wait").stderr

@@ -266,7 +266,7 @@ def test_a_reload_while_the_server_is_away_is_done_and_tells_how_it_does(
     ) as daemon:
 
         def rests() -> bool:
-            problems = daemon.get("/status").json()["process_findings"]
+            problems = daemon.read_json("/status")["process_findings"]
             return any(one["what"].startswith("placing is paused") for one in problems)
 
         own_postgres.stop("immediate")

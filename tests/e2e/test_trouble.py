@@ -60,7 +60,7 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
         daemon.wait_for(lambda: health(daemon) == (503, False), "/healthz to tell")
-        problems = daemon.get("/healthz").json()["problems"]
+        problems = daemon.read_json("/healthz")["problems"]
         assert "cannot be written" in " ".join(problems)
         resource.prlimit(pid, limit, before)
         daemon.wait_for_stories(2)
@@ -104,7 +104,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
             assert [
                 (one.status_code, one.headers.get("Retry-After")) for one in refused
             ] == [(503, "5")] * 3
-            reported = daemon.get("/status").json()
+            reported = daemon.read_json("/status")
             assert any(
                 "another program" in one["what"] for one in reported["process_findings"]
             )

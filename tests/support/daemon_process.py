@@ -237,17 +237,21 @@ class DaemonProcess(Closing):
         """One GET from its web server."""
         return self._client.get(self.address + path)
 
+    def read_json(self, path: str) -> Any:
+        """The JSON of an answer of its web server."""
+        return self.get(path).json()
+
     def feed_title(self, feed: str = "stories") -> str:
         """The title of one of its RSS feeds."""
         return self.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
 
     def stories(self) -> list[dict[str, Any]]:
         """All stories of the API, the last bumped first."""
-        return self.get("/api/v1/stories?limit=200").json()["stories"]
+        return self.read_json("/api/v1/stories?limit=200")["stories"]
 
     def waiting(self) -> int:
         """Articles accepted and not placed yet."""
-        return int(self.get("/healthz").json()["waiting"])
+        return int(self.read_json("/healthz")["waiting"])
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of its SQLite file."""
@@ -273,8 +277,8 @@ class DaemonProcess(Closing):
         config = load(self.folder / "config.yaml")
         with closing(Database(config.database_url)) as database:
             families = family_table(config.families)
-            found = list(
-                deep_checks.faults(database, config.effective_tuning, families=families)
+            found = deep_checks.faults(
+                database, config.effective_tuning, families=families
             )
         return [one.what for one in found if not one.is_note]
 

@@ -26,9 +26,15 @@ def rows(file: str, name: str) -> list[Any]:
 
 
 def each_row(file: str, name: str, *arguments: str) -> pytest.MarkDecorator:
-    """Run a test with each row of a table; a row is the value of the only argument, or one value of each."""
+    """Run a test with each row of a table; a row is the value of the only argument, or one value of each.
+
+    Rows that have names of their own name the cases.
+    """
     names = arguments[0] if len(arguments) == 1 else arguments
-    return pytest.mark.parametrize(names, rows(file, name))
+    found: Any = rows(file, name)
+    if isinstance(found, dict):
+        return pytest.mark.parametrize(names, list(found.values()), ids=list(found))
+    return pytest.mark.parametrize(names, found)
 
 
 def mapping(file: str, name: str) -> dict[str, Any]:

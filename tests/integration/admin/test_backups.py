@@ -63,6 +63,7 @@ from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import counted, executed, full_soon, queried, value
 from tests.support.story_checks import undo, what_is_wrong
+from tests.support.tables import each_row
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def assert_goes_on(one: Database, other: Database) -> None:
         rig.pipeline.index_text()
         rig.pipeline.index_older()
         assert what_is_wrong(database) == []
-        assert list(faults(database)) == []
+        assert faults(database) == []
     assert export(one) == export(other)
     words = "levee OR strike OR goat OR ferry"
     found = [StoryReader(database).search(words, 20) for database in (one, other)]
@@ -200,7 +201,7 @@ def test_the_commands_for_a_server_that_are_printed_back_it_up_and_restore_it(
     typed[typed.index("FILE")] = "aggregator.dump"
     subprocess.run(typed, cwd=tmp_path, env=environment, check=True)
     assert export(server) == before
-    assert list(faults(server)) == []
+    assert faults(server) == []
     assert str(password) not in str(refused.value) or password is None
 
 
@@ -363,9 +364,12 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
         assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
 
 
-@pytest.mark.parametrize(
-    ("revision", "code", "words"),
-    [("9999", 4, "9999"), ("0031", 2, r"kept\.db\.zst is at revision 0031 ")],
+@each_row(
+    "backups",
+    "a backup of a newer or unreleased program is refused",
+    "revision",
+    "code",
+    "words",
 )
 def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
     full: Database,
@@ -394,7 +398,7 @@ def test_an_older_backup_is_upgraded_on_the_way(full: Database, tmp_path: Path) 
         upgrade(full)
         check(target)
         assert export(target) == export(full)
-        assert list(faults(target)) == []
+        assert faults(target) == []
     target.close()
 
 
@@ -411,7 +415,7 @@ def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(
     restore(tmp_path / "before.db.zst", full, quietly, replace=True)
     check(full)
     assert export(full) == before
-    assert list(faults(full)) == []
+    assert faults(full) == []
 
 
 def test_a_target_that_is_no_database_any_more_is_moved_aside(
@@ -452,7 +456,12 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(("unit", "after"), [("pages", 2), ("MiB", 1), ("MiB", 2)])
+@each_row(
+    "backups",
+    "a backup that was killed leaves nothing that looks like one",
+    "unit",
+    "after",
+)
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database,
     tmp_path: Path,
@@ -498,7 +507,7 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
     )
     assert ended == -signal.SIGKILL
     assert export(database) == before
-    assert list(faults(database)) == []
+    assert faults(database) == []
     restore(kept, database, quietly, replace=True)
     assert_same(full, database)
 

@@ -378,13 +378,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 # --- the database ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("revision", "what", "advice"),
-    [
-        ("9999", "newer", "install that version"),
-        ("0031", "revision 0031", "aggregator export"),
-    ],
-)
+@each_row("doctor", "a newer or unreleased database", "revision", "what", "advice")
 def test_a_newer_or_unreleased_database(
     patient: Patient, revision: str, what: str, advice: str
 ) -> None:

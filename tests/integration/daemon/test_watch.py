@@ -36,7 +36,7 @@ from tests.support.fresh import sqlite_file, with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, overheard, written_by
-from tests.support.tables import each_row, numbered, rows
+from tests.support.tables import each_row, numbered
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.watched import Watched
@@ -85,13 +85,8 @@ def test_all_is_well(watched: Watched) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("process", "words", "healthy", "ready"),
-    [
-        *rows("watch", "what the daemon says of itself"),
-        ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
-        ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
-    ],
+@each_row(
+    "watch", "what the daemon says of itself", "process", "words", "healthy", "ready"
 )
 def test_what_the_daemon_says_of_itself(
     watched: Watched, process: dict[str, Any], words: str, healthy: int, ready: int

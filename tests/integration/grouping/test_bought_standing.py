@@ -235,8 +235,7 @@ def attack(
     for day, events in enumerate([*([event] for event in EVENTS), ATTACKED]):
         for event in events:
             for host, title, told in zip(HONEST, event.titles, event.told, strict=True):
-                world.publish(host, title, told)
-                world.poll(host)
+                world.report(host, title, told)
                 world.run(0.2)
                 if day < 3:
                     known = event.told[: HONEST.index(host) + 1]
@@ -259,8 +258,7 @@ def attack(
             world.poll(*bad)
         world.run(23)
     after = [shows(world, event) for event in ATTACKED]
-    world.publish(HONEST[0], "Nothing", "Nothing else happened on this quiet day.")
-    world.poll(HONEST[0])
+    world.report(HONEST[0], "Nothing", "Nothing else happened on this quiet day.")
     known = read_by(world.database, senders_with_standing)
     ids = {host: feed_source(f"http://{host}/feed").id for host in (*HONEST, *bad)}
     believed = {host for host, id_ in ids.items() if id_ in known}

@@ -16,17 +16,6 @@ from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.tables import each_row, mapping
 
-_PLACES = [
-    "Lindmar",
-    "Tellin",
-    "Bersk",
-    "Kestrow",
-    "Orm",
-    "Arrelmouth",
-    "Sennick",
-    "Calmouth",
-]
-
 # By subject: the headline and the text of a form, and what fills it.
 _FORMS = mapping("series", "forms")
 
@@ -265,14 +254,7 @@ _TOLL = (
 )
 
 
-@pytest.mark.parametrize(
-    "tolls",
-    [
-        ("3", "5", "7"),
-        ("three", "five", "seven"),
-        ("3", "at least five", "as many as nine"),
-    ],
-)
+@each_row("series", "versions of a text stay one story", "tolls")
 def test_versions_of_a_text_stay_one_story(
     database: Database, tolls: tuple[str, ...]
 ) -> None:

@@ -156,8 +156,12 @@ LATER = record(
 )
 
 
-@pytest.mark.parametrize(
-    ("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)]
+@each_row(
+    "story_decisions",
+    "a headline bumps a story of one report until bump age",
+    "hours",
+    "reports",
+    "is_bumped",
 )
 def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     database: Database, hours: int, reports: int, is_bumped: bool

@@ -355,13 +355,10 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
 # --- what is remembered of a poll --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
+    "manners",
+    "a server that says 304 for ever is found out after two usual gaps",
     "validator",
-    [
-        {"ETag": '"always the same"'},
-        {"Last-Modified": "Tue, 01 Jan 2041 00:00:00 GMT"},
-        {"ETag": 'W/"0"', "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT"},
-    ],
 )
 def test_a_server_that_says_304_for_ever_is_found_out_after_two_usual_gaps(
     week: Week, world: World, validator: dict[str, str]
@@ -424,15 +421,7 @@ def daily(count: int) -> str:
 
 
 @pytest.mark.parametrize("damage", ["", "</b> & the end of another feed"])
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("<lastBuildDate>{}</lastBuildDate>", ""),
-        ("<pubDate>{}</pubDate>", ""),
-        ("<!-- made at {} -->", ""),
-        ("", "<!-- made at {} -->"),
-    ],
-)
+@each_row("manners", "a new stamp around the items is no change", "before", "after")
 def test_a_new_stamp_around_the_items_is_no_change(
     week: Week, world: World, before: str, after: str, damage: str
 ) -> None:

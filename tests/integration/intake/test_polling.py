@@ -89,7 +89,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1", link=link)))
     server.routes["/page"] = f"<p>{STRIKE}</p>"
     if what in ("nothing new", "a page"):
-        office.polling.poll(office.source)
+        office.poll()
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
@@ -121,7 +121,7 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
     server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1")))
     held = CopyKeys(impatient)
     with pytest.raises(DatabaseBusyError):
-        office.polling.poll(office.source)
+        office.poll()
     assert office.stopped.is_set()
     held.release()
     impatient.close()
@@ -136,7 +136,7 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(
     server.routes["/feed"] = Resource(
         rss(item("Strike", STRIKE, guid="2"), item("Flood", FLOOD, guid="1"))
     )
-    polled = office.polling.poll(office.source)
+    polled = office.poll()
     assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
     office.rig.place()
     assert [row.title for row in office.stories()] == ["Flood", "Strike"]
@@ -158,7 +158,7 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
         office = Office(database, client, feed)
         waits = []
         for _ in range(9):
-            office.polling.poll(office.source)
+            office.poll()
             waits.append(
                 (office.source.next_due_at - office.clock.time).total_seconds() / 60
             )
@@ -199,7 +199,7 @@ def test_an_entry_gets_its_number_with_its_page(
         "/feed": Resource(rss(*reversed(items))),
         "/quick": Response(body=page),
     }
-    office.polling.poll(office.source)
+    office.poll()
     assert [row.inbox_no for row in office.entries()] == [None, None]
     slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
@@ -234,7 +234,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
     entry = item("Teaser", "A few words only.", guid="1", link=server.url("/away"))
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
-    office.polling.poll(office.source)
+    office.poll()
     (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
     Rig(database, office.clock).place()
@@ -264,7 +264,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
             wants_page=[True],
         )
     else:
-        office.polling.poll(office.source)
+        office.poll()
         moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
         executed(
             database, sources.delete() if by == "a feed that was removed" else moved
@@ -280,7 +280,7 @@ def test_an_address_that_a_source_on_the_internet_moved_to_is_not_asked_in_the_o
 ) -> None:
     office = Office(database, client, feed_of("http://192.0.2.1/feed"))
     executed(database, sources.update().values(redirected_url=server.url("/feed")))
-    assert "refused" in str(office.polling.poll(office.source).problem)
+    assert "refused" in str(office.poll().problem)
     assert server.paths() == []
 
 
@@ -353,10 +353,9 @@ def dated(guid: str, days_ago: float) -> str:
 def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> None:
     feed = Resource(rss(dated("first", 0.1)))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
+    office.poll()
     feed.body = rss(*(dated(f"late{n}", 5 + n) for n in range(5)))
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     assert sum(row.bumped_at >= NOON for row in office.stories()) == 5
 
 
@@ -366,8 +365,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     new, old = dated("new", 1), dated("old", 90)
     feed = Resource(rss(new, item("About", FLOOD, guid="about"), old))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     bumps = {
         row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()
     }
@@ -382,7 +380,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     assert [one.title for one in listed if one.undated_seen] == ["About"]
     before = office.stories()
     feed.body = rss(new, item("About", FLOOD + " Rain is expected.", guid="about"), old)
-    assert office.polling.poll(office.source).revised == 1
+    assert office.poll().revised == 1
     office.rig.place()
     after = office.stories()
     assert [row.bumped_at for row in after] == [row.bumped_at for row in before]
@@ -396,12 +394,11 @@ def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news
 ) -> None:
     feed = Resource(rss(item("About", FLOOD, guid="about")))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
+    office.poll()
     feed.body = rss(
         item("Strike", STRIKE, guid="strike"), item("About", FLOOD, guid="about")
     )
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     about, strike = office.stories()
     month = timedelta(days=30)
     assert NOON - month <= about.bumped_at < NOON - month + timedelta(minutes=1)
@@ -414,11 +411,10 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
 ) -> None:
     feed = Resource(rss(dated("post", days)))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     (before,) = office.stories()
     feed.body = feed.body.replace("Titlepost ofpost", "Another title of the post")
-    assert office.polling.poll(office.source).revised == 1
+    assert office.poll().revised == 1
     office.rig.place()
     (after,) = office.stories()
     assert after.title == "Another title of the post"
@@ -433,8 +429,7 @@ def test_a_short_title_is_in_the_language_of_its_feed(
     server.routes["/feed"] = Resource(
         rss(item("Flood", FLOOD), item("Strike", STRIKE), item("The AI Paradox"))
     )
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     assert {row.title: row.language for row in office.stories()}[
         "The AI Paradox"
     ] == "en"

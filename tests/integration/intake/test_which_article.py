@@ -203,7 +203,7 @@ def test_a_link_leads_to_the_new_address_of_an_article_on_its_site(
             copied.link,
             *(CHANGES[shown](item).link for item in DAY),
         }
-    assert list(faults(everywhere.database, now=everywhere.time())) == []
+    assert faults(everywhere.database, now=everywhere.time()) == []
 
 
 # --- words that change -------------------------------------------------------------------------------------

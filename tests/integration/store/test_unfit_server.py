@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.conftest import Postgres
+from tests.support.tables import each_row
 
 pytestmark = pytest.mark.later
 
@@ -77,9 +78,7 @@ def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
     )
 
 
-@pytest.mark.parametrize(
-    "command", [("db", "upgrade"), ("stories",), ("run",), ("ingest", "--samples")]
-)
+@each_row("unfit_server", "a role that may not create tables gets one line", "command")
 def test_a_role_that_may_not_create_tables_gets_one_line(
     server: Server, command: tuple[str, ...]
 ) -> None:

@@ -12,7 +12,7 @@ from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
 OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
@@ -130,15 +130,7 @@ def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("kind", "muted", "why"),
-    [
-        ("words", "!!", "letter or digit"),
-        ("outlets", "Nobody", "no article is of an outlet"),
-        ("sources", "gone", "no such source"),
-        ("colours", "red", "form is invalid"),
-    ],
-)
+@each_row("browser_mutes", "what cannot be muted is refused", "kind", "muted", "why")
 def test_what_cannot_be_muted_is_refused(
     room: Newsroom, kind: str, muted: str, why: str
 ) -> None:

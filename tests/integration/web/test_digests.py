@@ -72,14 +72,18 @@ class Desk(Post):
         self.run()
         return made
 
+    def next_digest(self) -> list[str] | None:
+        """Likewise an hour later."""
+        self.clock.time += HOUR
+        return self.digest()
+
 
 def test_most_new_reports_first_and_each_digest_once(
     database: Database, server: MailServer
 ) -> None:
     desk = Desk(database, readers(server, "anna@b.example", "ben@b.example"))
     desk.rig.take(strike(), flood(), flood_elsewhere(), flood_copied())
-    desk.clock.time += HOUR
-    assert desk.digest() == ["digest:anna@b.example", "digest:ben@b.example"]
+    assert desk.next_digest() == ["digest:anna@b.example", "digest:ben@b.example"]
     assert sorted(str(mail["To"]) for mail in server.taken) == [
         "anna@b.example",
         "ben@b.example",
@@ -95,10 +99,9 @@ def test_most_new_reports_first_and_each_digest_once(
     assert len(set(server.ids())) == 2
     for _ in range(3):
         assert desk.digest() == []
-    desk.clock.time += HOUR
-    assert desk.digest() == [], "nothing is new"
+    assert desk.next_digest() == [], "nothing is new"
     assert len(server.taken) == 2
-    assert list(faults(database)) == []
+    assert faults(database) == []
 
 
 def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
@@ -107,8 +110,7 @@ def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
     BrowserMutes(database).add("words", "dock*")
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(strike(), flood())
-    desk.clock.time += HOUR
-    assert desk.digest() == ["digest:anna@b.example"]
+    assert desk.next_digest() == ["digest:anna@b.example"]
     text = plain_text(server.taken[0])
     assert "Pennmouth" in text
     assert "Sennick" not in text
@@ -128,11 +130,9 @@ def test_the_next_digest_begins_where_the_last_one_ended(
 ) -> None:
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     desk.rig.take(strike())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     texts = [plain_text(mail) for mail in server.taken]
     assert ["Pennmouth" in text for text in texts] == [True, False]
     assert ["Sennick" in text for text in texts] == [False, True]
@@ -160,12 +160,10 @@ def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
 ) -> None:
     Desk(database, []).rig.take(strike())
     desk = Desk(database, readers(server, "anna@b.example"))
-    desk.clock.time += HOUR
-    assert desk.digest() == []
+    assert desk.next_digest() == []
     server.answer = lambda: "554 no"
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     desk.clock.time += HOUR
     desk.run()
     (problem,) = desk.problems()
@@ -183,8 +181,7 @@ def test_a_merged_story_is_there_once_with_its_reports(
     desk.rig.take(flood(), strike())
     page = StoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
     correct(database, "merge", *(one.id for one in page.stories))
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     assert "2 articles · 2 outlets · 2 independent reports (2 new)" in plain_text(
         server.taken[0]
     )
@@ -197,8 +194,7 @@ def test_changes_of_a_digest_are_read_once_until_the_next(
 ) -> None:
     desk = Desk(database, readers(server))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     reader = StoryReader(database)
 
     def wanted(now: datetime) -> StoryFilter:
@@ -222,8 +218,7 @@ def test_times_of_its_query_are_relative_to_the_digest(
     query = SavedQuery(since="24h").named("today")
     desk = Desk(database, readers(server, "anna@b.example", query=query))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     settings = SETTINGS.model_copy(update={"digest_query": query})
     client = TestClient(
         create_app(
@@ -285,9 +280,7 @@ def test_page_and_feeds_have_the_stories() -> None:
     assert client.get("/feeds/digest.pdf").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)]
-)
+@each_row("digests", "a digest is of the day where it is due", "zone", "day")
 def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
     settings = SETTINGS.model_copy(update={"digest_timezone": zone})
     hours = 8 if day == 13 else -4 if day == 11 else 0

@@ -186,12 +186,12 @@ def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> 
     listed: list[str] = []
     after, sizes = "", []
     while after is not None:
-        page = room.get(f"/api/v1/sources?limit=90&after={after}").json()
+        page = room.read_json(f"/api/v1/sources?limit=90&after={after}")
         listed += [one["name"].removeprefix("Feed ") for one in page["sources"]]
         sizes.append(len(page["sources"]))
         after = page["next"]
     assert (listed, sizes) == (names, [90, 90, 21])
-    assert len(room.get("/api/v1/sources").json()["sources"]) == SOURCES_A_PAGE
+    assert len(room.read_json("/api/v1/sources")["sources"]) == SOURCES_A_PAGE
     for wrong in ("limit=0", "limit=501", "after=nobody"):
         problem_of(room.get(f"/api/v1/sources?{wrong}"), 400)
 
@@ -269,7 +269,7 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
         == 403
     )
     assert client.get("/sources/x", headers=STRANGER).status_code == 404
-    assert room.get("/api/v1/sources").json()["sources"] == []
+    assert room.read_json("/api/v1/sources")["sources"] == []
 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (

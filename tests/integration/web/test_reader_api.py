@@ -286,7 +286,7 @@ def test_bodies_and_calls_that_cannot_be_are_refused(
 def test_pages_follow_each_other_and_hold_every_story_once(
     small_room: Newsroom, phone: ReaderClient
 ) -> None:
-    stories = small_room.get("/api/v1/stories?limit=100").json()["stories"]
+    stories = small_room.read_json("/api/v1/stories?limit=100")["stories"]
     whole = numbers(small_room.database, *(one["id"] for one in stories))
     assert len(whole) > 20
     assert phone.ids() == phone.ids(n=3) == phone.unread(n=7) == whole
@@ -323,7 +323,7 @@ def test_an_item_has_the_whole_texts_if_they_may_be_read(
         assert all(
             "Sennick Echo" in one and "Full story" in one for one in (strike, flood)
         )
-        feed = opened.get("/feeds/stories.json", opened.token("feeds", "read")).json()[
+        feed = opened.read_json("/feeds/stories.json", opened.token("feeds", "read"))[
             "items"
         ]
         assert (
@@ -337,7 +337,7 @@ def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(
     (bridge,) = by_title(small_room.database, "Hollin Bridge")
     (number,) = numbers(small_room.database, bridge)
     (item,) = phone.contents(number).values()
-    feed = small_room.get("/feeds/stories.json").json()["items"]
+    feed = small_room.read_json("/feeds/stories.json")["items"]
     (entry,) = [one for one in feed if one["id"].endswith(bridge)]
     assert item["title"] == entry["title"]
     assert item["canonical"][0]["href"] == entry["url"]

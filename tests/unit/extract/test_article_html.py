@@ -20,20 +20,7 @@ from tests.support.tables import each_row
 # --- what stays --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "markup",
-    [
-        '<pre><code>def f():\n    return "1 &lt; 2"\n</code></pre>',
-        "<ul><li>one</li><li>two<ul><li>nested</li></ul></li></ul>",
-        '<ol start="3" reversed=""><li>three</li></ol>',
-        "<h2>A heading</h2><p>And <em>words</em>, <strong>more</strong> words, <del>fewer</del>.</p>",
-        '<table><tbody><tr><th scope="row">a</th><td colspan="2">b</td></tr></tbody></table>',
-        "<blockquote><p>Said she.</p></blockquote><hr><dl><dt>term</dt><dd>meaning</dd></dl>",
-        "<details><summary>More</summary><p>Hidden at first.</p></details>",
-        '<ruby lang="ja">漢<rp>(</rp><rt>かん</rt><rp>)</rp></ruby><p dir="rtl">שלום</p>',
-        "<p>H<sub>2</sub>O and x<sup>2</sup>, press <kbd>Ctrl</kbd></p>",
-    ],
-)
+@each_row("article_html", "structure stays as it was written", "markup")
 def test_structure_stays_as_it_was_written(markup: str) -> None:
     assert html_of(markup) == markup
 

@@ -38,15 +38,8 @@ def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     assert found.time.replace(minute=0) == datetime(2026, 11, 22, hour, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("text", "utc"),
-    [
-        ("Sun Nov 22 2026 10:00:07 GMT+0000 (UTC)", "10:00:07"),
-        ("22. November 2026, 10:00:07 Uhr", "10:00:07"),
-        ("Sunday, 22-Nov-26 10:00:07 GMT", "10:00:07"),
-        ("22.11.2026 10:00:07 PM", "22:00:07"),
-        ("2026.11.22. 오후 10:00", "22:00:00"),
-    ],
+@each_row(
+    "dates", "a written date keeps its seconds and half of the day", "text", "utc"
 )
 def test_a_written_date_keeps_its_seconds_and_half_of_the_day(
     text: str, utc: str

@@ -28,13 +28,7 @@ def test_live_blogs_are_recognised_and_no_look_alike(case: dict[str, Any]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rule", "value", "case"),
-    [
-        ("live_entries", 99, "saved-unannounced-headlines-below-clocks"),
-        ("stub_words", 0, "no-recipe"),
-    ],
-)
+@each_row("live", "without its rule a case fails", "rule", "value", "case")
 def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
     found = next(one for one in BOTH if one["id"] == case)
     assert is_right(found)
@@ -85,15 +79,7 @@ def test_a_chronology_with_a_report_around_it_is_none() -> None:
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Saturday Night Live returns", "iOS update goes live", "Where we live",
-        "The Harbour Master: live-action remake announced", "主播直播带货被罚",
-        "Doscientos disparos al minuto", "Thousands live without water",
-        "Mayor bars two papers from press briefing", "Newsletter for friends of the harbour",
-    ],
-)  # fmt: skip
+@each_row("live", "live in a title is not always a live blog", "title")
 def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
     assert not is_container_title(title)
 

@@ -254,20 +254,7 @@ LD = (
 )
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        *rows("page_reports", "json ld that is wrapped or broken"),
-        f"{LD[:-1]},}}",
-        LD.replace('"', "&quot;"),
-        LD.replace('"NewsArticle"', '"http://schema.org/NewsArticle"'),
-        LD.replace('"NewsArticle"', '["schema:NewsArticle"]'),
-        LD.replace("The works begin.", 'The "works" begin.'),
-        LD[:-1],
-        LD.replace("The works begin.", "The works\nbegin.\t"),
-        LD.replace('{"@type":"Person","name":"Ada Quill"}', '"Ada Quill"')[:-1],
-    ],
-)
+@each_row("page_reports", "json ld that is wrapped or broken", "script")
 def test_json_ld_that_is_wrapped_or_broken(script: str) -> None:
     article = read(
         in_article(paragraphs(*DAM)),
@@ -312,20 +299,7 @@ def test_dates_in_attributes_of_what_is_visible(element: str) -> None:
     assert published.time == TIME
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        "<meta property='article:modified_time' content='2026-11-25T07:30:00Z'>",
-        "<meta property='article:expiration_time' content='2026-11-25T07:30:00Z'>",
-        "<meta name='unpublish_date' content='2026-11-25'>",
-        "<meta name='publish_end' content='2026-11-25'>",
-        "<meta name='event:start_time' content='2026-11-25'>",
-        "<meta name='copyright' content='2026-11-25'>",
-        "<meta itemprop='copyrightYear' content='2026'>",
-        "<meta property='article:publisher' content='https://social.example/2026/11/25'>",
-        '<script type="application/ld+json">{"@type":"NewsArticle","dateModified":"2026-11-25",}</script>',
-    ],
-)
+@each_row("page_reports", "other dates are no dates of publication", "head")
 def test_other_dates_are_no_dates_of_publication(head: str) -> None:
     talk = "The dams of the region are the subject of a conference on 12 December 2026 in Orm."
     assert read(in_article(paragraphs(*DAM, talk)), head).published is None

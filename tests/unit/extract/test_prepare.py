@@ -9,7 +9,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry, Published
 from tests.support.lantern_pages import HEAD, SENTENCES, clean, page
-from tests.support.tables import numbered
+from tests.support.tables import each_row, numbered
 
 BODY = "\n".join(SENTENCES)
 
@@ -128,20 +128,7 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
     assert "The port published its report on Monday evening." in text
 
 
-@pytest.mark.parametrize(
-    ("declared", "title"),
-    [
-        (
-            "Harbour | Harbour bridge closed over cracks | A.example",
-            "Harbour bridge closed over cracks",
-        ),
-        (
-            "Harbour bridge closed over cracks - Die Neue Zeitung",
-            "Harbour bridge closed over cracks",
-        ),
-        ("Why the bridge had to close", "Why the bridge had to close"),
-    ],
-)
+@each_row("prepare", "the visible headline inside a decorated one", "declared", "title")
 def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) -> None:
     head = f'<meta property="og:title" content="{declared}">'
     assert clean(Entry(source="s"), page(head=head)).title == title

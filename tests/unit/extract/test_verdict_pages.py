@@ -22,7 +22,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle
 from tests.conftest import REPOSITORY
-from tests.support.tables import numbered
+from tests.support.tables import each_row, numbered
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
 SEEN = datetime.fromisoformat("2030-01-01T00:00Z")
@@ -91,9 +91,7 @@ def wrong(samples: list[Sample]) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "most_wrong"), [("dev", 0), ("check", 0), ("later", 1)]
-)
+@each_row("verdict_pages", "nearly all verdicts are right", "name", "most_wrong")
 def test_nearly_all_verdicts_are_right(name: str, most_wrong: int) -> None:
     found = wrong([one for one in SAMPLES if one.set == name])
     assert len(found) <= most_wrong, found
@@ -186,8 +184,11 @@ def test_a_menu_is_no_text_of_a_short_page() -> None:
     assert read(empty).text in ("", "More soon.")
 
 
-@pytest.mark.parametrize(
-    ("said", "verdict"), [("false", "paywall"), ("true", "ok"), (None, "ok")]
+@each_row(
+    "verdict_pages",
+    "a page that says it is not free and shows two sentences",
+    "said",
+    "verdict",
 )
 def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(
     said: str | None, verdict: str

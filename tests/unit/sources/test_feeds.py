@@ -15,7 +15,7 @@ from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS
 from tests.support.read_feeds import TUNING, read
-from tests.support.tables import named_parts, named_rows, numbered
+from tests.support.tables import each_row, named_parts, named_rows, numbered
 
 FEEDS = (
     Path(
@@ -83,10 +83,7 @@ def test_a_giant_guid_stays_a_key() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    "token",
-    ["<!--", "<![CDATA[", "<item", "&#", "<!DOCTYPE", "<a ", "&amp;", "]]>", "<?xml"],
-)
+@each_row("feeds", "floods of one token end well", "token")
 def test_floods_of_one_token_end_well(token: str) -> None:
     feed = read(
         rss(f"<item><title>T</title><description>{token * 20_000}</description></item>")

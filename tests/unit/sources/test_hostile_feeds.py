@@ -197,8 +197,11 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")]
+@each_row(
+    "hostile_feeds",
+    "of very many entries two thousand are taken and all are counted",
+    "entries",
+    "kind",
 )
 def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(
     entries: int, kind: str

@@ -262,7 +262,6 @@ def test_a_subject_is_decoded_by_the_charset_that_is_meant(
 
 
 ABOVE = f"{STORY}\n\nAm Abend war die Seestraße gesperrt, wie die Polizei mitteilte."
-LIST = "News mailing list\nnews@lists.example\nhttps://lists.example/mailman/listinfo/news\n"
 
 
 def text_of_mail(body: str, kind: str = "plain") -> str:

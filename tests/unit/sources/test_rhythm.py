@@ -84,10 +84,6 @@ def test_what_a_feed_asks_for(
     assert ttl_seconds(ttl, period, frequency) == seconds
 
 
-DATE = "Fri, 20 Nov 2026 08:00:00 GMT"
-LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
-
-
 @each_row("rhythm", "how long an answer is fresh", "headers", "seconds")
 def test_how_long_an_answer_is_fresh(
     headers: dict[str, str], seconds: float | None

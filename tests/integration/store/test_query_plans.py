@@ -34,7 +34,7 @@ from tests.support.articles import DAY, NOON, Rig, record
 from tests.support.fresh import sqlite_file, with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import overheard, read_by, written_by
-from tests.support.tables import numbered, rows
+from tests.support.tables import mapping, numbered, rows
 
 STORIES = 3_000  # so many that no planner prefers to read all of them
 LARGE = {
@@ -171,6 +171,10 @@ def reading(ask: Callable[[StoryReader], object]) -> Callable[[Database], object
     return lambda database: ask(StoryReader(database))
 
 
+def calling(method: str, *given: Any) -> Callable[[Database], object]:
+    return reading(lambda reader: getattr(reader, method)(*given))
+
+
 def asked(query: str) -> Callable[[Database], object]:
     wanted = StoryQuery.read(dict(parse_qsl(query))).story_filter(NOON, 50)
     return reading(lambda reader: reader.stories(wanted))
@@ -194,29 +198,16 @@ BOUNDS = StoryFilter(outlet="outlet 7", since=NOON - 2 * DAY)
 FILTERS = rows("query_plans", "filters")
 CASES: dict[str, Callable[[Database], object]] = {
     **{query: asked(query) for query in FILTERS},
-    "search": reading(lambda reader: reader.search("ferry sails", 20)),
-    "search, a phrase": reading(lambda reader: reader.search('"ferry 17"', 20)),
+    **{name: calling(*call) for name, call in mapping("query_plans", "calls").items()},
     "search, within": reading(lambda reader: reader.search("ferry", 20, BOUNDS)),
     "the front page": reading(lambda reader: reader.rank_front_page(StoryFilter(), ())),
     "the front page, min_reports": reading(
         lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())
     ),
-    "one story": reading(lambda reader: reader.story("story7")),
-    "its storyline": reading(lambda reader: reader.storyline("story7")),
-    "a storyline": reading(lambda reader: reader.storyline("l7")),
-    "the storylines": reading(lambda reader: reader.storylines(50)),
     "joining a storyline": lambda database: read_by(
         database, join_nearest, Constraints(), "story7", NOON, [20, 30, 40]
     ),
-    "what it shows": reading(lambda reader: reader.text("story7")),
-    "one article": reading(lambda reader: reader.article("article7")),
-    "explained": reading(lambda reader: reader.explained_article("article7")),
-    "explained by address": reading(
-        lambda reader: reader.explained_article("https://ports.example/7")
-    ),
     "what is forgotten by address": to_forget_by_address,
-    "the last change": reading(lambda reader: reader.last_change()),
-    "the last change of a story": reading(lambda reader: reader.last_change("story7")),
     "those that are unrendered": lambda database: render_next(
         database, 5, shipped_tuning()
     ),

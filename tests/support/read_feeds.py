@@ -1,6 +1,8 @@
 """Reads a feed as one source's answer, at one time."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -12,6 +14,13 @@ from aggregator.sources.source_limits import source_tuning
 SEEN = datetime.fromisoformat("2026-03-01T12:00Z")
 
 
+# What others publish
+FEEDS = (
+    Path(
+        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[3] / "shared" / "data")
+    )
+    / "feeds"
+)
 TUNING = source_tuning(Tuning())
 
 

@@ -151,10 +151,14 @@ def _is_flat(early: Work, late: Work, most: float = 1.2) -> bool:
     )
 
 
-@pytest.mark.later
-@pytest.mark.parametrize(
+# Copies before the first measure and before the second
+SIZES = pytest.mark.parametrize(
     ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
 )
+
+
+@pytest.mark.later
+@SIZES
 def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
@@ -174,9 +178,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
-)
+@SIZES
 def test_a_flood_from_one_template_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:

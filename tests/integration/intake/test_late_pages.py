@@ -24,7 +24,6 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
-from tests.conftest import REPOSITORY
 from tests.support.articles import (
     DAY,
     FLOOD,
@@ -43,12 +42,11 @@ from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.story_checks import correct, reclustering, what_is_wrong
+from tests.support.story_checks import TRIPWIRE, correct, reclustering, what_is_wrong
 from tests.support.world import World
 
 TUNING = Tuning()
 WAIT = timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
-TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 URL = "http://gazette.example/1"
 SUMMARY = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
 LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."

@@ -14,10 +14,10 @@ from aggregator.extract.plain.live_text import (
     opens_with_clock,
 )
 from aggregator.text.clock_times import opening
+from tests.support.extracting import TUNING
 from tests.support.live_blogs import cases, is_right
 from tests.support.tables import each_row, numbered
 
-TUNING = Tuning().section("text", ExtractTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 

@@ -2,12 +2,10 @@
 
 import pytest
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row, mapping, named_parts
 
-TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
 BODY = (
     "The council of Lindmar voted on Friday evening to repair the old dam above the town before the spring.",

@@ -4,15 +4,13 @@ from datetime import datetime
 
 import pytest
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText, read_titled_text
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row, mapping, named_parts
 
-TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."

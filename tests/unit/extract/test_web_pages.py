@@ -12,16 +12,15 @@ from trafilatura import external
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.boxes import find_boxes, take_out
 from aggregator.extract.html.page import Page, read_page
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row, numbered
 
 SEEN = datetime.fromisoformat("2025-01-01T00:00Z")
-TUNING = Tuning().section("text", ExtractTuning)
 
 # Pages as the web builds them, of invented outlets, each with the paragraphs that are its article: menus, cards
 # of other articles, sign-ups, captions, advertisements, boxes about the author, scripts, text in ways of its own.

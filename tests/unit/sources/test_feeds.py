@@ -1,7 +1,6 @@
 """Reading feeds: formats, what an entry keeps, and what strangers put in a feed's place."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,8 @@ from hypothesis import strategies as st
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS
-from tests.support.read_feeds import TUNING, read
+from tests.support.read_feeds import FEEDS, TUNING, read
 from tests.support.tables import each_row, named_parts, named_rows, numbered
-
-FEEDS = (
-    Path(
-        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
-    )
-    / "feeds"
-)
 
 
 def rss(items: str, head: str = "") -> str:

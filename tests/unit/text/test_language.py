@@ -9,7 +9,6 @@ import pytest
 from py3langid import langid
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.intake.jobs import (
     FeedJob,
@@ -22,10 +21,9 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.model.prepared import CleanArticle
 from aggregator.sources.source_limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
+from tests.support.extracting import TUNING
 from tests.support.rss import item, rss
 from tests.support.tables import each_row
-
-TUNING = Tuning().section("text", ExtractTuning)
 
 
 @each_row(

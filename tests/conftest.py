@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from aggregator.config.logging import LIBRARY_LEVELS
 from aggregator.store.engine.database import Database
 from tests.support.certificate import certificate
-from tests.support.fresh import emptied, shape, with_tables
+from tests.support.fresh import emptied, shape, sqlite_file, with_tables
 from tests.support.house_certificates import house
 from tests.support.loopback import LoopbackServer
 from tests.support.own_postgres import own_postgres, own_postgres_server
@@ -241,7 +241,7 @@ def of_module(
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """A fresh SQLite database with tables, where the question is not how it is kept."""
-    opened = with_tables(Database(f"sqlite:///{tmp_path / 'test.db'}"))
+    opened = with_tables(sqlite_file(tmp_path / "test.db"))
     yield opened
     opened.close()
 

@@ -73,34 +73,32 @@ def test_from_an_empty_database_to_the_first_merged_story(
             visit.assert_fits_its_width()
 
         visit.go("/")
-        expect(page.get_by_role("heading", level=1)).to_have_text("No stories yet")
+        visit.expect_title("No stories yet")
         look("first-run")
         page.get_by_label("Address of a feed or a website").fill(
             courier.url("/").removeprefix("http://")
         )
-        page.get_by_role("button", name="Preview").click()
-        expect(page.get_by_role("main")).to_contain_text("Levee on the Arrel breaks")
-        expect(page.get_by_role("button", name="More")).to_be_visible()
+        visit.click("Preview")
+        visit.expect_text("main", "Levee on the Arrel breaks")
+        visit.expect_shown("button", "More")
         look("source-preview")
         page.get_by_label("Folder").fill("Rivers")
-        page.get_by_role("button", name="Add").click()
-        expect(page.get_by_role("status")).to_contain_text("Arrel Courier was added")
+        visit.click("Add")
+        visit.expect_text("status", "Arrel Courier was added")
         look("source-added")
 
         page.get_by_label("Address of a feed or a website").fill(post.url("/feed"))
-        page.get_by_role("button", name="Preview").click()
-        page.get_by_role("button", name="Add").click()
-        expect(page.get_by_role("status")).to_contain_text("Calmouth Post was added")
+        visit.click("Preview")
+        visit.click("Add")
+        visit.expect_text("status", "Calmouth Post was added")
 
         (tmp_path / "list.opml").write_text(
             f'<opml><body><outline text="Ports"><outline text="Echo" xmlUrl="{echo.url("/feed")}"/></outline>'
             f'<outline xmlUrl="{post.url("/feed")}"/><outline xmlUrl="{courier.url("/feed")}"/></body></opml>'
         )
         page.get_by_label("OPML file").set_input_files(tmp_path / "list.opml")
-        page.get_by_role("button", name="Import").click()
-        expect(page.get_by_role("status")).to_contain_text(
-            "1 feed added, 2 already known"
-        )
+        visit.click("Import")
+        visit.expect_text("status", "1 feed added, 2 already known")
 
         daemon.wait_for(
             lambda: any(one["report_count"] == 2 for one in daemon.stories()),
@@ -108,38 +106,38 @@ def test_from_an_empty_database_to_the_first_merged_story(
         )
         visit.go("/")
         story = page.get_by_role("link", name="evee").first
-        expect(page.get_by_role("main")).to_contain_text("2 outlets")
+        visit.expect_text("main", "2 outlets")
         story.click()
-        expect(page.get_by_role("main")).to_contain_text("Arrel Courier")
-        expect(page.get_by_role("main")).to_contain_text("Calmouth Post")
+        visit.expect_text("main", "Arrel Courier")
+        visit.expect_text("main", "Calmouth Post")
 
-        page.get_by_role("link", name="Sources").click()
+        visit.click("Sources", "link")
         page.get_by_role("link", name="Echo", exact=True).click()
         page.get_by_text("Change this source").click()
         page.get_by_label("Name").fill("The <Echo>")
-        page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("The <Echo>")
+        visit.click("Save")
+        visit.expect_title("The <Echo>")
         look("source")
         for button, is_paused in (("Pause", True), ("Resume", False), ("Pause", True)):
-            page.get_by_role("button", name=button).click()
+            visit.click(button)
             expect(page.locator(".mark.paused")).to_have_count(1 if is_paused else 0)
-        page.get_by_role("link", name="All sources").click()
+        visit.click("All sources", "link")
         expect(page.get_by_role("row", name="The <Echo>")).to_contain_text("paused")
         with page.expect_download() as waiting:
-            page.get_by_role("link", name="Export as OPML").click()
+            visit.click("Export as OPML", "link")
         assert echo.url("/feed") in waiting.value.path().read_text()
         page.get_by_role("link", name="The <Echo>", exact=True).click()
         page.get_by_text("Change this source").click()
-        page.get_by_role("button", name="Remove").click()
-        expect(page.get_by_role("status")).to_contain_text("removed")
+        visit.click("Remove")
+        visit.expect_text("status", "removed")
         assert set(daemon.sources()) == {"Arrel Courier", "Calmouth Post"}
 
         page.get_by_label("Address of a feed or a website").fill(
             "http://169.254.169.254/feed"
         )
-        page.get_by_role("button", name="Preview").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Not possible")
-        expect(page.get_by_role("main")).to_contain_text("not on the public internet")
+        visit.click("Preview")
+        visit.expect_title("Not possible")
+        visit.expect_text("main", "not on the public internet")
         complaint = "Failed to load resource: the server responded with a status of 409 (Conflict)"
         assert [one for one in visit.complaints if one != complaint] == []
         assert visit.foreign == []

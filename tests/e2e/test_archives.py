@@ -138,7 +138,7 @@ def test_an_ingest_that_a_server_ended_goes_on_when_it_is_repeated(
     assert (reported["waiting"], reported["rejected_count"]) == (0, 0)
     assert_each_record_once(url, RECORDS + PAGES)
     with closing(Database(url)) as database:
-        assert list(faults(database)) == []
+        assert faults(database) == []
 
 
 @pytest.mark.timeout(240)

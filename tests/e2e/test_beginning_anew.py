@@ -14,6 +14,8 @@ from tests.support.daemon_process import MAIN, DaemonProcess
 from tests.support.loopback import free_port
 from tests.support.outlets import Outlet, report
 
+pytestmark = pytest.mark.later
+
 DAM = report(
     "Marenholt Courier/kestrow-dam-gives-way",
     "Kestrow Dam gives way above Tarrowmere, killing at least four",
@@ -55,7 +57,6 @@ def wait_until_anew(daemon: DaemonProcess, times: int = 2) -> None:
     daemon.wait_for(lambda: listenings(daemon) == times, "the daemon to listen again")
 
 
-@pytest.mark.later
 def test_it_answers_polls_nothing_again_and_loses_nothing(
     daemon: DaemonProcess, outlet: Outlet
 ) -> None:
@@ -88,7 +89,7 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(
 
     other = Outlet("Radio Vessaly", "rss", [FIRE])
     daemon.command("sources", "add", other.server.url("/feed"))
-    daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
+    daemon.wait_for_stories(2)
     other.server.close()
     assert listenings(daemon) == 2  # it does not begin anew all the time
     # Also with the address that it was given
@@ -98,24 +99,21 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(
     assert daemon.faults() == []
 
 
-@pytest.mark.later
 def test_no_other_process_becomes_the_writer_meanwhile(daemon: DaemonProcess) -> None:
-    daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
+    daemon.wait_for_line(AT_REST)
     ended = daemon.command("db", "check", "--repair")  # for a writer alone
     assert ended.returncode != 0
     wait_until_anew(daemon)
 
 
-@pytest.mark.later
 def test_a_stop_while_it_begins_anew_is_a_stop(daemon: DaemonProcess) -> None:
-    daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
+    daemon.wait_for_line(AT_REST)
     assert daemon.stop() in (0, -signal.SIGTERM)
     assert daemon.faults() == []
 
 
-@pytest.mark.later
 def test_killed_while_it_begins_anew_it_starts_as_ever(daemon: DaemonProcess) -> None:
-    daemon.wait_for(lambda: daemon.lines(AT_REST), "its end")
+    daemon.wait_for_line(AT_REST)
     daemon.kill()
     daemon.start()
     assert len(daemon.wait_for(daemon.stories, "the story")) == 1
@@ -123,19 +121,17 @@ def test_killed_while_it_begins_anew_it_starts_as_ever(daemon: DaemonProcess) ->
     assert daemon.faults() == []
 
 
-@pytest.mark.later
 def test_with_a_changed_configuration_it_waits_for_a_person(
     tmp_path: Path, daemon: DaemonProcess
 ) -> None:
     with (tmp_path / "config.yaml").open("a", encoding="utf-8") as file:
         file.write("nonsense: 1\n")
     daemon.wait_for(daemon.stories, "a story")
-    daemon.wait_for(lambda: daemon.lines("not beginning anew"), "the reason")
+    daemon.wait_for_line("not beginning anew")
     assert listenings(daemon) == 1
     assert not daemon.lines(AT_REST)
 
 
-@pytest.mark.later
 def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) -> None:
     folder = tmp_path / "daemon"
     folder.mkdir()
@@ -161,7 +157,6 @@ def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) ->
     ].index("RELOADING")
 
 
-@pytest.mark.later
 def test_a_port_that_the_system_chose_stays(tmp_path: Path, outlet: Outlet) -> None:
     settings: dict[str, Any] = {
         "server": {"port": 0},

@@ -108,8 +108,7 @@ def groups(daemon: DaemonProcess) -> set[frozenset[str]]:
 def leads(daemon: DaemonProcess) -> dict[str, str]:
     """The beginning of each article's text, by headline."""
     found = [
-        daemon.get(f"/api/v1/stories/{story['id']}").json()
-        for story in daemon.stories()
+        daemon.read_json(f"/api/v1/stories/{story['id']}") for story in daemon.stories()
     ]
     return {
         article["title"]: article.get("lead", "")
@@ -407,9 +406,7 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
         recovered = daemon.sources()["gone"]
         assert recovered["state"] == "ok"
         assert recovered["problem"] is None
-        daemon.wait_for(
-            lambda: daemon.lines("info    gone: 1 new"), "the line of the round"
-        )
+        daemon.wait_for_line("info    gone: 1 new")
         assert len(daemon.lines("info    gone works again")) == 1
     for server in [*servers.values(), good.server]:
         server.close()
@@ -452,7 +449,7 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
             folder / "lynx.txt",
         )
         wait_for_articles(daemon, 1)
-        daemon.wait_for(lambda: daemon.lines("warning desk: "), "the bad files")
+        daemon.wait_for_line("warning desk: ")
         health = daemon.sources()["desk"]
         assert health["state"] == "ok"
         assert "noise.txt" in health["problem"] or "empty.txt" in health["problem"]

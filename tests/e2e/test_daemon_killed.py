@@ -33,6 +33,8 @@ from tests.support.receiver import SECRET, Receiver
 from tests.support.rows import counted, executed, queried, value
 from tests.support.seeds import drawn
 
+pytestmark = pytest.mark.later
+
 READERS = ["anna@b.example", "ben@b.example"]
 
 
@@ -130,7 +132,6 @@ def look_at(daemon: KilledDaemon) -> None:
     assert SECRET not in (daemon.folder / "daemon.log").read_text(encoding="utf-8")
 
 
-@pytest.mark.later
 @pytest.mark.parametrize(
     ("database_url", "articles", "kills", "restarts"),
     often_or_seldom((24, 2, 1), (300, 20, 5)),
@@ -176,7 +177,7 @@ def digest_through(
     server.answer = lambda: "250 taken" if rng.random() < 0.6 else "451 later"
     for _ in daemon.killed_while_it_reads(mixed(rng, articles), kills):
         # Not for a change: all of them may be copies.
-        daemon.wait_for(lambda: daemon.lines("event=source_polled"), "articles")
+        daemon.wait_for_line("event=source_polled")
         daemon.wait_for(lambda: not daemon.waiting(), "places")
         making = subprocess.Popen(
             [*PROGRAM, "digest"], cwd=daemon.folder, stdout=nothing, stderr=nothing
@@ -212,7 +213,6 @@ def digest_through(
     assert spans(daemon, "")[-1][1] == last, "up to the newest change"
 
 
-@pytest.mark.later
 @pytest.mark.parametrize(
     ("database_url", "articles", "kills"),
     often_or_seldom((24, 5), (84, 20)),
@@ -229,7 +229,6 @@ def test_every_digest_is_made_and_sent_once_though_all_is_killed(
         digest_through(daemon, server, articles, kills)
 
 
-@pytest.mark.later
 def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> None:
     """The articles are dated back by a week, so that a digest is due: nobody waits for tomorrow."""
     with Receiver(signed=False) as receiver, MailServer() as server:
@@ -260,7 +259,6 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
         assert "Nothing is new" in daemon.command("digest", "--dry-run").stderr
 
 
-@pytest.mark.later
 def test_what_the_commands_say(tmp_path: Path) -> None:
     with Receiver(signed=False) as receiver, MailServer() as server:
         receiver.answer = lambda _request: Response(200, body="{}")
@@ -444,7 +442,6 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
     assert daemon.stop() == 0
 
 
-@pytest.mark.later
 @pytest.mark.parametrize(
     ("database_url", "articles", "kills"),
     often_or_seldom((24, 2), (168, 20)),

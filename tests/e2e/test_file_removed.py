@@ -28,7 +28,7 @@ def started(folder: Path) -> Iterator[DaemonProcess]:
     """A daemon with one story."""
     write(folder, "Gazette", FLOOD)
     with DaemonProcess(folder, {"sources": [{"folder": "news"}]}) as daemon:
-        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        daemon.wait_for_stories(1)
         yield daemon
 
 

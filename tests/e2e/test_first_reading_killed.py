@@ -24,7 +24,6 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.later
 
-OUTLETS = ("Gazette", "Herald", "Courier", "Post")
 PARTS = 3  # feeds of each outlet, with other articles
 
 

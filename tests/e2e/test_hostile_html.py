@@ -190,5 +190,5 @@ def check_page(page: Page, address: str, watch: Watch) -> int:
 
 
 def story_ids(room: Newsroom) -> list[str]:
-    page = room.get("/api/v1/stories?limit=200").json()
+    page = room.read_json("/api/v1/stories?limit=200")
     return [story["id"] for story in page["stories"]]

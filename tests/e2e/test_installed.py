@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.daemon_process import PROGRAM
+from tests.support.story_checks import TRIPWIRE
 
 pytestmark = pytest.mark.later
 
-TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 
 

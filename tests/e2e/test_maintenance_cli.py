@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.store import commands
-from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.tables import command, metadata
@@ -23,6 +22,7 @@ from tests.support import forked
 from tests.support.articles import NOON
 from tests.support.daemon_process import PROGRAM, DaemonProcess
 from tests.support.deep_checks import faults
+from tests.support.fresh import sqlite_file
 from tests.support.rows import queried
 from tests.support.story_checks import (
     TRIPWIRE,
@@ -59,7 +59,7 @@ class Bench:
         shutil.copy(ingested, folder / "stories.db")
         self.folder = folder
         self.program = DaemonProcess(folder, {}, tuning=AT_ONCE)
-        self.database = Database(f"sqlite:///{folder / 'stories.db'}")
+        self.database = sqlite_file(folder / "stories.db")
 
     def correct(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = self.program.command("correct", *words)
@@ -246,7 +246,7 @@ def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
         reported["balance"]["seen"]
         == reported["balance"]["stored"] + reported["balance"]["known"]
     )
-    assert list(faults(bench.database)) == []
+    assert faults(bench.database) == []
     damage(file, "DELETE FROM entry WHERE entry_no = 1")
     code, out, words = typed("--repair")
     assert code == 1
@@ -270,7 +270,7 @@ def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
         )
         merged = bench.correct("merge", goat, bridge)
         assert f"merged {goat} into {bridge}" in merged.stdout
-        assert daemon.get(f"/api/v1/stories/{bridge}").json()["article_count"] == 6
+        assert daemon.read_json(f"/api/v1/stories/{bridge}")["article_count"] == 6
         refused = bench.correct("merge", goat, bridge, code=2)
         assert "one story already" in refused.stderr
         assert "queued as command 5" in bench.correct("undo", "--no-wait").stderr

@@ -13,7 +13,6 @@ import pytest
 from lxml import html
 from playwright.sync_api import (
     Browser,
-    Page,
     expect,
 )
 
@@ -141,7 +140,7 @@ def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     visit.go("/")
     visit.keep(f"front-{_scheme(visit)}")
     headline = "Ferry with 212 on board runs aground off Lind island in fog"
-    visit.page.get_by_role("link", name=headline).click()
+    visit.click(headline, "link")
     assert visit.page.get_by_role("heading", level=1).inner_text() == headline
     assert (
         "5 articles · 5 outlets · 3 independent reports"
@@ -150,14 +149,15 @@ def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     for section in SECTIONS:
         assert visit.page.get_by_role("region", name=section).is_visible()
     visit.keep(f"story-{_scheme(visit)}")
-    _unfold_full_text(visit.page)
+    _unfold_full_text(visit)
     visit.assert_quiet()
 
 
-def _unfold_full_text(page: Page) -> None:
-    page.get_by_role("heading", name="Full texts").click()
-    page.get_by_text("Full text: The Harbour Post").click()
-    assert page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+def _unfold_full_text(visit: Visit) -> None:
+    visit.click("Full texts", "heading")
+    visit.page.get_by_text("Full text: The Harbour Post").click()
+    told = visit.page.get_by_text("struck the Brandt shoal an hour later")
+    assert told.last.is_visible()
 
 
 @pytest.mark.later
@@ -201,7 +201,7 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     assert page.locator(".story").count() == 1
     page.get_by_text("Filter", exact=True).click()
     page.get_by_label("Language").select_option("English")
-    page.get_by_role("button", name="Show").click()
+    visit.click("Show")
     expect(page).to_have_title("Morning stories: Shipping, English, 3+ reports")
     page.get_by_role("link", name="Ferry with 212").first.click()
     page.locator("a[rel=next]", has_text="Eastgate council passes budget").click()
@@ -314,16 +314,16 @@ def test_without_scripts_filters_paging_and_unfolding_work(
     context = browser.new_context(viewport=DESK, java_script_enabled=False)
     visit = Visit(context.new_page(), address)
     visit.go("/?limit=3")
-    visit.page.get_by_role("link", name="More stories").click()
+    visit.click("More stories", "link")
     assert visit.page.get_by_role("heading", name="Potters").is_visible()
     visit.page.get_by_text("Filter", exact=True).click()
     visit.page.get_by_label("Reports").select_option("two or more")
-    visit.page.get_by_role("button", name="Show").click()
+    visit.click("Show")
     titles = visit.page.locator(".story h2, .story h3").all_inner_texts()
     # The earlier story of the storyline is a line below it.
     assert [title.split()[0] for title in titles] == ["Eastgate"]
-    visit.page.get_by_role("link", name="Ferry with 212").click()
-    _unfold_full_text(visit.page)
+    visit.click("Ferry with 212", "link")
+    _unfold_full_text(visit)
     visit.assert_quiet()
     context.close()
 
@@ -357,7 +357,7 @@ def test_the_keys_are_listed(visit: Visit) -> None:
     page = visit.page
     visit.go("/")
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    visit.expect_shown("dialog", "Keys")
     visit.assert_accessible()
     page.keyboard.press("Escape")
     page.keyboard.press("j")

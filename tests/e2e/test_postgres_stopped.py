@@ -122,9 +122,7 @@ def go_through(
             "fetch": {"pages": "never"},
         }
         with DaemonProcess(folder, settings) as daemon:
-            secret = daemon.command(
-                "token", "create", "wire", "--scope", "push"
-            ).stdout.strip()
+            secret = daemon.token("wire", "push")
             pushing, reading = Pushing(daemon.address, secret), Reading(daemon.address)
             workers = (newsroom, pushing, reading)
             for worker in workers:
@@ -247,9 +245,7 @@ def test_a_daemon_waits_for_a_server_that_comes_after_it(
     )
     try:
         daemon.launch()
-        daemon.wait_for(
-            lambda: daemon.lines("waiting for the database"), "it to say that it waits"
-        )
+        daemon.wait_for_line("waiting for the database")
         own_postgres.start()
         assert daemon.wait_for_end() == 1, (
             "this database does not exist, and waiting makes none"
@@ -270,7 +266,7 @@ def test_a_reload_while_the_server_is_away_is_done_and_tells_how_it_does(
     ) as daemon:
 
         def rests() -> bool:
-            problems = daemon.get("/status").json()["process_findings"]
+            problems = daemon.read_json("/status")["process_findings"]
             return any(one["what"].startswith("placing is paused") for one in problems)
 
         own_postgres.stop("immediate")

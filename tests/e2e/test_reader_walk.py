@@ -121,11 +121,11 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
         assert page.locator("main article, main li").count() > 1
         page.screenshot(path=str(PICTURES / "source-page.png"))
     stories = daemon.stories()
-    found = daemon.get(f"/api/v1/stories?query={MUTED}").json()["stories"]
+    found = daemon.read_json(f"/api/v1/stories?query={MUTED}")["stories"]
     dam = max(found, key=lambda one: one["outlet_count"])
     assert dam["outlet_count"] >= 3
 
-    token = daemon.command("token", "create", "phone", "--scope", "read").stdout.strip()
+    token = daemon.token("phone", "read")
     client = libgreader_client(daemon.address, "anna", token, monkeypatch)
     assert client.buildSubscriptionList()
     (news,) = client.getCategories()
@@ -139,7 +139,7 @@ def test_a_reader_imports_reads_mutes_and_gets_the_digest(
     news.loadItems(excludeRead=True, loadLimit=50)
     assert dam["title"] not in [one.title for one in news.items]
 
-    quiet = daemon.get("/feeds/quiet.json").json()["items"]
+    quiet = daemon.read_json("/feeds/quiet.json")["items"]
     assert 0 < len(quiet) < len(stories)
     assert MUTED not in json.dumps(quiet)
     assert daemon.command("digest").returncode == 0

@@ -53,20 +53,18 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
     with DaemonProcess(tmp_path, first) as daemon:
         daemon.wait_for(daemon.stories, "the samples")
         assert daemon.get("/feeds/fires.rss").status_code == 404
-        old_rules = daemon.get("/status").json()["rules_version"]
+        old_rules = daemon.read_json("/status")["rules_version"]
 
         daemon.configure(everything)
         daemon.reload()
         assert daemon.feed_title() == "Changed"
         assert daemon.feed_title("fires") == "Fires"
-        assert daemon.get("/status").json()["rules_version"] != old_rules
+        assert daemon.read_json("/status")["rules_version"] != old_rules
         daemon.wait_for(
             lambda: receiver.taken, "a webhook about the new source's article"
         )
         assert not receiver.false
-        daemon.wait_for(
-            lambda: daemon.lines("placed "), "the log to name the placed article"
-        )
+        daemon.wait_for_line("placed ")
         assert daemon.lines(" debug "), "the level follows"
         listed = daemon.sources()
         assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == (
@@ -115,7 +113,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
             assert re.search(words, said), said
             assert "keeping the current configuration" in said
             assert daemon.feed_title() == "Changed"
-            reported = daemon.get("/status").json()["last_reload"]
+            reported = daemon.read_json("/status")["last_reload"]
             assert reported["ok"] is False
             assert "stays" in reported["words"]
     (daemon.folder / "config.yaml").unlink()
@@ -158,7 +156,7 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
             "Old",
             "Old: fires",
         ), "at the old port"
-        assert daemon.get("/status").json()["last_reload"]["ok"] is False
+        assert daemon.read_json("/status")["last_reload"]["ok"] is False
         polls = len(server.paths())
         daemon.wait_for(lambda: len(server.paths()) > polls, "the old source is asked")
         assert "/new" not in server.paths()
@@ -197,7 +195,7 @@ def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) ->
         httpx.get(old, trust_env=False)
     assert daemon.address == f"http://127.0.0.1:{port}" != old
     assert daemon.feed_title() == "Changed"
-    assert daemon.get("/status").json()["last_reload"]["ok"] is True
+    assert daemon.read_json("/status")["last_reload"]["ok"] is True
 
 
 # --- under load --------------------------------------------------------------------------------------------
@@ -294,9 +292,7 @@ def test_reloads_under_load_lose_and_leave_nothing(
         "webhooks": [{"name": "desk", "url": "http://127.0.0.1:9/", "secret": SECRET}],
     }
     with DaemonProcess(tmp_path, settings) as daemon:
-        token = daemon.command(
-            "token", "create", "newsroom", "--scope", "push"
-        ).stdout.strip()
+        token = daemon.token("newsroom", "push")
         daemon.wait_for(daemon.stories, "the first stories")
         with Load(daemon, token) as load:
             daemon.reload()  # whatever is made at first use is there

@@ -53,9 +53,7 @@ def test_no_secret_is_said_through_a_whole_life(
         assert (refused.returncode, MARK in refused.stderr) == (2, False)
         assert "config reload failed" in daemon.reload()
         daemon.configure(settings)
-        token = daemon.command(
-            "token", "create", "reader", "--scope", "admin"
-        ).stdout.strip()
+        token = daemon.token("reader", "admin")
         daemon.wait_for(daemon.stories, "a story")
         daemon.wait_for(
             lambda: len(daemon.lines("warning ")) >= 3, "what fails to be told"

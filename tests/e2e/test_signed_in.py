@@ -5,19 +5,18 @@ The writer of stories is real too: it answers what the forms left for it, as the
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from lxml import html
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.store.engine.database import Database
 from tests.support.articles import render_all
 from tests.support.browser import DESK, PHONE, Visit
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import opened_at, sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.story_checks import fill
 from tests.support.tame_pages import HOSTILE, assert_tame
@@ -65,7 +64,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def newsroom(reported: Path, tmp_path: Path) -> Iterator[Writing]:
     with (
-        closing(Database(f"sqlite:///{shutil.copy(reported, tmp_path)}")) as database,
+        opened_at(shutil.copy(reported, tmp_path)) as database,
         Writing(database) as made,
     ):
         yield made
@@ -78,10 +77,10 @@ def visit(browser: Browser, newsroom: Writing) -> Iterator[Visit]:
     context.close()
 
 
-def _sign_in(page: Page, secret: str) -> None:
-    page.get_by_role("link", name="Sign in").click()
-    page.get_by_label("Token").fill(secret)
-    page.get_by_role("button", name="Sign in").click()
+def _sign_in(visit: Visit, secret: str) -> None:
+    visit.click("Sign in", "link")
+    visit.page.get_by_label("Token").fill(secret)
+    visit.click("Sign in")
 
 
 def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Writing) -> None:
@@ -89,37 +88,37 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Writing) ->
     (one, _), (other, title) = [*newsroom.titles().items()][:2]
     visit.go(f"/stories/{one}")
     # To the owner
-    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()
-    _sign_in(page, newsroom.token("read-push-admin", "read", "push", "admin"))
+    visit.expect_shown("heading", "Correct this story")
+    _sign_in(visit, newsroom.token("read-push-admin", "read", "push", "admin"))
     visit.go(f"/stories/{one}")
     page.get_by_text("Merge with another story").click()
     visit.keep("correct-light")
     visit.assert_accessible()
     page.get_by_label("other story").fill(f"{newsroom.address}/stories/{other}")
-    page.get_by_role("button", name="Merge …").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Merge these stories?")
-    expect(page.get_by_role("main")).to_contain_text(title)
+    visit.click("Merge …")
+    visit.expect_title("Merge these stories?")
+    visit.expect_text("main", title)
     visit.keep("confirm-light")
     visit.assert_accessible()
     assert newsroom.partition() == before, "nothing is done before it is confirmed"
-    page.get_by_role("button", name="Merge").click()
+    visit.click("Merge")
     page.wait_for_url("**/stories/*?done=1")
     assert len(newsroom.partition()) == len(before) - 1
-    expect(page.get_by_role("status")).to_contain_text("Correction 1 was made")
+    visit.expect_text("status", "Correction 1 was made")
     visit.keep("merged-light")
     visit.assert_accessible()
-    page.get_by_role("button", name="Undo").click()
+    visit.click("Undo")
     page.wait_for_url("**/stories/*?undone=1")
     assert newsroom.partition() == before
-    page.get_by_role("link", name="Corrections").click()
-    expect(page.get_by_role("main")).to_contain_text("undone")
+    visit.click("Corrections", "link")
+    visit.expect_text("main", "undone")
     visit.keep("corrections-light")
     visit.assert_accessible()
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    visit.click("Sign out")
+    visit.expect_shown("link", "Sign in")
     visit.go(f"/stories/{one}")
     # To the owner
-    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()
+    visit.expect_shown("heading", "Correct this story")
     visit.assert_quiet()
 
 
@@ -129,13 +128,13 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Writing) -> None:
     story, target = stories[0], stories[1]
     leaving = next(article for article in story.articles if article.role == "report")
     visit.go("/")
-    _sign_in(page, newsroom.token("admin", "admin"))
+    _sign_in(visit, newsroom.token("admin", "admin"))
     visit.go(f"/stories/{story.id}")
     page.get_by_text("Remove articles about another event").click()
     page.locator(f"input[value='{leaving.id}']").check()
-    page.get_by_role("button", name="Split into a new story").click()
-    expect(page.get_by_role("main")).to_contain_text(leaving.title)
-    page.get_by_role("button", name="Split").click()
+    visit.click("Split into a new story")
+    visit.expect_text("main", leaving.title)
+    visit.click("Split")
     page.wait_for_url("**?done=1")
     left = reading.stories_by_id((story.id,))[0]
     assert leaving.id not in {article.id for article in left.articles}
@@ -143,8 +142,8 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Writing) -> None:
     page.get_by_text("Remove articles about another event").click()
     page.locator(f"input[value='{moving.id}']").check()
     page.get_by_label("move one article to this story").fill(target.id)
-    page.get_by_role("button", name="Move …").click()
-    page.get_by_role("button", name="Move").click()
+    visit.click("Move …")
+    visit.click("Move")
     page.wait_for_url("**?done=2")
     assert moving.id in {
         article.id for article in reading.stories_by_id((target.id,))[0].articles
@@ -158,7 +157,7 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(
     page = visit.page
     (one, _), (other, _) = [*newsroom.titles().items()][:2]
     visit.go("/")
-    _sign_in(page, newsroom.token("admin", "admin"))
+    _sign_in(visit, newsroom.token("admin", "admin"))
     for typed, words in (
         (one, "are one story already"),
         ("nosuch", "there is no story"),
@@ -167,18 +166,16 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(
         visit.go(f"/stories/{one}")
         page.get_by_text("Merge with another story").click()
         page.get_by_label("other story").fill(typed)
-        page.get_by_role("button", name="Merge …").click()
-        expect(page.get_by_role("main")).to_contain_text(words)
+        visit.click("Merge …")
+        visit.expect_text("main", words)
     visit.complaints.clear()  # the browser notes answers of 409
     newsroom.is_busy = True
     visit.go(f"/stories/{one}")
     page.get_by_text("Merge with another story").click()
     page.get_by_label("other story").fill(other)
-    page.get_by_role("button", name="Merge …").click()
-    page.get_by_role("button", name="Merge").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(
-        "The correction is waiting"
-    )
+    visit.click("Merge …")
+    visit.click("Merge")
+    visit.expect_title("The correction is waiting")
     newsroom.is_busy = False
     newsroom.asked()
     visit.assert_quiet()
@@ -198,7 +195,7 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     )
     visit.go(f"/stories/{story.id}")
     page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
+    visit.expect_title(joined.title)
     shown = f"{explained(joined.id).evidence.score:+.2f}".replace("-", "−")
     expect(page.get_by_role("table").first).to_contain_text(shown)
     width = "e => e.getBoundingClientRect().width"
@@ -206,9 +203,7 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     page.get_by_role("region", name="Compare with another article").get_by_role(
         "link"
     ).first.click()
-    expect(
-        page.get_by_role("heading", name="Compared with another article")
-    ).to_be_visible()
+    visit.expect_shown("heading", "Compared with another article")
     visit.keep("explain-light")
     visit.assert_accessible()
     page.set_viewport_size(PHONE)

@@ -46,7 +46,7 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
     with DaemonProcess(
         tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}
     ) as daemon:
-        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        daemon.wait_for_stories(1)
         # What a full disk looks like to a process. No page of the log fits: noticed while nothing is written.
         limit, pid = resource.RLIMIT_FSIZE, daemon.process.pid
         before = resource.prlimit(pid, limit, (4_096, resource.RLIM_INFINITY))
@@ -56,17 +56,14 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
         # Nothing may grow beyond what the log needs.
         resource.prlimit(pid, limit, (32_768, resource.RLIM_INFINITY))
         write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-        daemon.wait_for(
-            lambda: daemon.lines("cannot be written"),
-            "the daemon to say that it cannot write",
-        )
+        daemon.wait_for_line("cannot be written")
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
         daemon.wait_for(lambda: health(daemon) == (503, False), "/healthz to tell")
-        problems = daemon.get("/healthz").json()["problems"]
+        problems = daemon.read_json("/healthz")["problems"]
         assert "cannot be written" in " ".join(problems)
         resource.prlimit(pid, limit, before)
-        daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
+        daemon.wait_for_stories(2)
         assert daemon.get("/healthz").status_code == 200
         assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
@@ -87,19 +84,14 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
         },
     }
     with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
-        secret = daemon.command(
-            "token", "create", "wire", "--scope", "push"
-        ).stdout.strip()
-        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        secret = daemon.token("wire", "push")
+        daemon.wait_for_stories(1)
         with contextlib.closing(
             sqlite3.connect(tmp_path / "stories.db", isolation_level=None)
         ) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
             write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-            daemon.wait_for(
-                lambda: daemon.lines("event=placing_paused"),
-                "the daemon to say that it cannot write",
-            )
+            daemon.wait_for_line("event=placing_paused")
             # A busy machine is slow to prepare an article
             stalled = daemon.lines("no progress")
             record = {
@@ -112,7 +104,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
             assert [
                 (one.status_code, one.headers.get("Retry-After")) for one in refused
             ] == [(503, "5")] * 3
-            reported = daemon.get("/status").json()
+            reported = daemon.read_json("/status")
             assert any(
                 "another program" in one["what"] for one in reported["process_findings"]
             )
@@ -121,15 +113,10 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
             assert len(daemon.stories()) == 1
             assert daemon.lines("no progress") == stalled
             somebody.execute("ROLLBACK")
-        daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
-        daemon.wait_for(
-            lambda: daemon.lines("event=placing_resumed"),
-            "the log to say that it is over",
-        )
+        daemon.wait_for_stories(2)
+        daemon.wait_for_line("event=placing_resumed")
         assert push(daemon, secret, record).status_code == 202
-        daemon.wait_for(
-            lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell"
-        )
+        daemon.wait_for_status("/healthz", 200)
         assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
 
@@ -190,16 +177,10 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
             for worker in daemon.workers():  # none can be started in its place
                 os.kill(worker, signal.SIGKILL)
             with idle_connections(daemon, 30):
-                daemon.wait_for(
-                    lambda: daemon.lines("no connection is accepted"),
-                    "the web server to say it",
-                )
+                daemon.wait_for_line("no connection is accepted")
                 write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
                 feed.body = rss(item("Ferry aground", FERRY))
-                daemon.wait_for(
-                    lambda: daemon.lines("sources are polled again"),
-                    "the daemon to say it",
-                )
+                daemon.wait_for_line("sources are polled again")
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
             assert len(daemon.log().splitlines()) < 50
@@ -276,9 +257,7 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) 
                     lambda: len(server.requests) > asked + 2 * len(feeds),
                     "them to be asked on",
                 )
-            daemon.wait_for(
-                lambda: daemon.get("/healthz").status_code == 200, "it to answer again"
-            )
+            daemon.wait_for_status("/healthz", 200)
             assert {one["state"] for one in daemon.sources().values()} == {"ok"}
             assert len(daemon.log().splitlines()) < 50
             assert daemon.stop() == 0
@@ -309,12 +288,10 @@ def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
     settings = {"sources": [{"folder": "news"}], "work": WORKER}
     with DaemonProcess(tmp_path, settings, program=FULL_ONCE_PLACED) as daemon:
         before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
-        daemon.wait_for(
-            lambda: daemon.lines("placing is paused"), "the writer to say it"
-        )
+        daemon.wait_for_line("placing is paused")
         assert "LimitNOFILE" in daemon.lines("placing is paused")[0]
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
-        daemon.wait_for(lambda: daemon.lines("placing resumed"), "the writer to go on")
+        daemon.wait_for_line("placing resumed")
         assert len(daemon.stories()) == 1
         assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
@@ -392,10 +369,8 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
             "fetch": {"pages": "never"},
         }
         with DaemonProcess(disk, settings, tuning=NO_ROOM) as daemon:
-            secret = daemon.command(
-                "token", "create", "wire", "--scope", "push"
-            ).stdout.strip()
-            daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+            secret = daemon.token("wire", "push")
+            daemon.wait_for_stories(1)
             records = invented(30)
             acknowledged = [
                 push(daemon, secret, record).status_code for record in records[:5]
@@ -407,9 +382,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
             fill(disk)
             lines = len(daemon.log().splitlines())
             feed.body = rss(item("Ferry aground", FERRY), item("Strike", STRIKE))
-            daemon.wait_for(
-                lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
-            )
+            daemon.wait_for_status("/healthz", 503)
             asked = len(server.requests)
             acknowledged += [
                 push(daemon, secret, record).status_code for record in records[5:]
@@ -436,10 +409,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
             daemon.wait_for(
                 lambda: articles_in(daemon) == expected, "all that was acknowledged"
             )
-            daemon.wait_for(
-                lambda: daemon.get("/healthz").status_code == 200,
-                "/healthz to be well again",
-            )
+            daemon.wait_for_status("/healthz", 200)
             assert daemon.command("search", "roster").stdout, "the index follows"
             assert "Traceback" not in daemon.log()
             assert daemon.stop() == 0

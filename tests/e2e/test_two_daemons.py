@@ -160,9 +160,7 @@ def test_both_serve_and_when_the_writer_is_killed_the_other_goes_on(
             left = left_in(address)
             asks_a_standby(pair)
             assert pair.writer.stop() == 0
-            pair.standby.wait_for(
-                lambda: pair.standby.lines(WRITER_NOW), "it to take over again"
-            )
+            pair.standby.wait_for_line(WRITER_NOW)
         finally:
             pair.end()
     assert_same(left, pair.undisturbed(file))

@@ -1,7 +1,7 @@
 """Invented articles and small ways to put them through the real pipeline."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Table, insert, select
@@ -29,7 +29,8 @@ from aggregator.store.tables import (
 from aggregator.stories.story_tuning import StoryTuning
 from tests.support.rows import written_by
 
-NOON = datetime(2026, 10, 12, 12, 0, tzinfo=UTC)
+NOON = datetime.fromisoformat("2026-10-12T12:00Z")
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday
 evening and flooded the lower town within minutes. Firefighters took more than three
@@ -91,8 +92,8 @@ pay a tenth of what a new levee costs; the association of towns wants that share
 class Clock:
     """A clock that tests set; it moves a second at every look, so that no two moments are equal."""
 
-    def __init__(self, start: datetime = NOON) -> None:
-        self.time = start
+    def __init__(self, start: datetime = NOON, *, days: float = 0) -> None:
+        self.time = start + days * DAY
 
     def __call__(self) -> datetime:
         self.time += timedelta(seconds=1)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +19,8 @@ from playwright.sync_api import (
 )
 
 from tests.support.waiting import PATIENCE_SECONDS
+
+Role = Literal["button", "dialog", "heading", "link", "main", "status"]
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 
@@ -81,6 +84,18 @@ class Visit:
 
     def go(self, path: str) -> None:
         assert self.page.goto(self.address + path).ok
+
+    def click(self, name: str, role: Role = "button") -> None:
+        self.page.get_by_role(role, name=name).click()
+
+    def expect_text(self, role: Role, text: str) -> None:
+        expect(self.page.get_by_role(role)).to_contain_text(text)
+
+    def expect_title(self, text: str) -> None:
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(text)
+
+    def expect_shown(self, role: Role, name: str) -> None:
+        expect(self.page.get_by_role(role, name=name)).to_be_visible()
 
     def keep(self, name: str) -> None:
         OUTPUT.mkdir(exist_ok=True)

@@ -219,9 +219,27 @@ class DaemonProcess(Closing):
             time.sleep(0.05)
         return got
 
+    def wait_for_line(self, words: str) -> list[str]:
+        """Wait until lines of its log hold `words`, and return them."""
+        return self.wait_for(lambda: self.lines(words), f"a line with {words!r}")
+
+    def wait_for_stories(self, count: int) -> None:
+        """Wait until it shows so many stories."""
+        self.wait_for(lambda: len(self.stories()) == count, f"{count} stories")
+
+    def wait_for_status(self, path: str, status: int) -> None:
+        """Wait until it answers a path with this status."""
+        self.wait_for(
+            lambda: self.get(path).status_code == status, f"{status} from {path}"
+        )
+
     def get(self, path: str) -> httpx.Response:
         """One GET from its web server."""
         return self._client.get(self.address + path)
+
+    def read_json(self, path: str) -> Any:
+        """The JSON of an answer of its web server."""
+        return self.get(path).json()
 
     def feed_title(self, feed: str = "stories") -> str:
         """The title of one of its RSS feeds."""
@@ -229,11 +247,11 @@ class DaemonProcess(Closing):
 
     def stories(self) -> list[dict[str, Any]]:
         """All stories of the API, the last bumped first."""
-        return self.get("/api/v1/stories?limit=200").json()["stories"]
+        return self.read_json("/api/v1/stories?limit=200")["stories"]
 
     def waiting(self) -> int:
         """Articles accepted and not placed yet."""
-        return int(self.get("/healthz").json()["waiting"])
+        return int(self.read_json("/healthz")["waiting"])
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of its SQLite file."""
@@ -259,8 +277,8 @@ class DaemonProcess(Closing):
         config = load(self.folder / "config.yaml")
         with closing(Database(config.database_url)) as database:
             families = family_table(config.families)
-            found = list(
-                deep_checks.faults(database, config.effective_tuning, families=families)
+            found = deep_checks.faults(
+                database, config.effective_tuning, families=families
             )
         return [one.what for one in found if not one.is_note]
 
@@ -281,6 +299,11 @@ class DaemonProcess(Closing):
         return subprocess.CompletedProcess(
             arguments, ended.code, ended.out.decode(), ended.err.decode()
         )
+
+    def token(self, name: str, scope: str) -> str:
+        """Make a token by the command, and return its secret."""
+        made = self.command("token", "create", name, "--scope", scope)
+        return made.stdout.strip()
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """`aggregator sources list --format jsonl`, by the sources' names."""

@@ -5,7 +5,7 @@ a daemon may continue meanwhile. Derived rows that may be late (the full-text in
 checked up to their stored progress.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -37,15 +37,14 @@ def faults(
     *,
     families: Mapping[str, str] | None = None,
     now: datetime | None = None,
-) -> Iterator[Fault]:
-    """Yield what `db check` finds and all findings of the deep checks, and notes.
+) -> list[Fault]:
+    """Return what `db check` finds and all findings of the deep checks, and notes.
 
     `all_tuning` and `families`: from which rows of stories are computed (None: the defaults).
     """
     all_tuning = all_tuning or Tuning()
     of_stories = StoryCheckTuning(families, all_tuning.section("stories", StoryTuning))
     copies = all_tuning.section("copies", CopyTuning)
-    yield from (Fault(what=one.what) for one in integrity_check.faults(database))
     keys: dict[str, dict[str, None]] = {}
     for what, key in chain(
         deep_references.faults(database),
@@ -57,4 +56,7 @@ def faults(
         deep_texts.index_faults(database),
     ):
         keys.setdefault(what, {})[str(key)] = None
-    yield from (Fault(what=what, keys=(*named,)) for what, named in keys.items())
+    return [
+        *(Fault(what=one.what) for one in integrity_check.faults(database)),
+        *(Fault(what=what, keys=(*named,)) for what, named in keys.items()),
+    ]

@@ -51,7 +51,7 @@ def article_of(
         title=title,
         source=source,
         outlet_key=outlet,
-        effective_at=published or datetime(2026, 1, 1, tzinfo=UTC),
+        effective_at=published or datetime.fromisoformat("2026-01-01T00:00Z"),
         copy_of=None,
         wire=None,
         role=role,

@@ -7,7 +7,7 @@ the clock, characters that were damaged.
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from html.entities import name2codepoint
 
@@ -28,7 +28,7 @@ _JSON_FEED = Draft202012Validator(
     yaml.safe_load((FOLDER / "jsonfeed.yaml").read_text(encoding="utf-8"))
 )
 _BAD_CHARACTERS = re.compile("[\x80-\x9f\ufffd]")
-_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime.fromisoformat("1990-01-01T00:00Z")
 
 
 def feed_faults(form: Format, feed: bytes, address: str, now: datetime) -> list[str]:

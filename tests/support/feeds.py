@@ -1,6 +1,6 @@
 """A feed of what is in a database, as `aggregator feed` and the server write it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from aggregator.publish.output_settings import PublishSettings
@@ -11,7 +11,7 @@ from aggregator.web.feeds.feed_items import gather
 from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T12:00Z")
 
 
 def channel_of(

@@ -13,18 +13,10 @@ from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, metadata
-from tests.support.articles import (
-    NOON,
-    STRIKE,
-    Rig,
-    record,
-)
+from tests.support.articles import HOUR, NOON, STRIKE, Rig, record
 from tests.support.rows import queried
 
 MARK = "zyzzogeton"  # a word that nothing else holds
-
-
-HOUR = timedelta(hours=1)
 
 
 def marked(

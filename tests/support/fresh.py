@@ -25,10 +25,22 @@ def with_tables(database: Database) -> Database:
     return database
 
 
+def sqlite_file(file: Path | str) -> Database:
+    """The database of a SQLite file, without tables where the file is new."""
+    return Database(f"sqlite:///{file}")
+
+
+@contextmanager
+def opened_at(file: Path | str) -> Iterator[Database]:
+    """The same, closed in the end."""
+    with closing(sqlite_file(file)) as database:
+        yield database
+
+
 @contextmanager
 def sqlite_at(file: Path | str) -> Iterator[Database]:
     """A new SQLite database with tables; closed in the end."""
-    with closing(with_tables(Database(f"sqlite:///{file}"))) as made:
+    with closing(with_tables(sqlite_file(file))) as made:
         yield made
 
 
@@ -41,7 +53,7 @@ class _Migrated(NamedTuple):
 def _migrated() -> _Migrated:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "migrated.db"
-        with closing(Database(f"sqlite:///{file}")) as database:
+        with opened_at(file) as database:
             upgrade(database)
             counters = [
                 dict(row) for row in queried(database, select(counter)).mappings()

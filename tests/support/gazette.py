@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.support.articles import FLOOD
 from tests.support.listed_feeds import Item
-from tests.support.tables import rows
+from tests.support.tables import numbered, rows
 
 HOST = "gazette.example"
 LEVEE = Item(
@@ -15,7 +15,7 @@ BRIEFS = rows("gazette", "briefs")
 
 def tail(number: int) -> str:
     """Return words enough for an article, different for each number."""
-    return " ".join(f"w{number}x{word}" for word in range(60)) + "."
+    return " ".join(numbered(f"w{number}x%n", 60)) + "."
 
 
 DAY = (

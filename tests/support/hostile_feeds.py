@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.support.tables import mapping, rows
+from tests.support.tables import mapping, numbered, rows
 
 GOOD = "<item><guid>good</guid><title>Ferry back in harbour</title></item>"
 TOKENS = rows("support_hostile_feeds", "tokens")
@@ -75,14 +75,13 @@ def floods(repeats: int) -> Iterator[Hostile]:
         yield Hostile(f"flood of {token}", rss(GOOD + item).encode())
         text = f"<item><title>Flood</title><description>{html.escape(token) * repeats}</description></item>"
         yield Hostile(f"flood of {token} in a text", rss(GOOD + text).encode())
-    attributes = " ".join(f'a{number}="x"' for number in range(repeats // 2))
+    attributes = " ".join(numbered('a%n="x"', repeats // 2))
     yield Hostile(
         "flood of attributes",
         rss(f"<item {attributes}>" + GOOD.removeprefix("<item>")).encode(),
     )
-    yield Hostile("flood of namespaces", rss(GOOD, head="".join(
-        f'<a{n}:b xmlns:a{n}="urn:{n}"/>' for n in range(repeats // 5)
-    )).encode())  # fmt: skip
+    spaces = "".join(numbered('<a%n:b xmlns:a%n="urn:%n"/>', repeats // 5))
+    yield Hostile("flood of namespaces", rss(GOOD, head=spaces).encode())
     for name, (before, text, after) in mapping(
         "support_hostile_feeds", "floods"
     ).items():
@@ -113,11 +112,11 @@ def nests(depth: int) -> Iterator[Hostile]:
 def too_many(count: int) -> Iterator[Hostile]:
     """More entries than any feed publishes; the good one is the newest."""
     items = "".join(
-        f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(count)
+        numbered("<item><guid>%n</guid><title>Entry %n</title></item>", count)
     )
     yield Hostile("entries", rss(GOOD + items).encode())
     yield Hostile("broken entries", rss(GOOD + items.replace("</guid>", "")).encode())
-    atom = "".join(f"<entry><id>{n}</id><title>E</title></entry>" for n in range(count))
+    atom = "".join(numbered("<entry><id>%n</id><title>E</title></entry>", count))
     good = "<entry><id>good</id><title>Ferry back in harbour</title></entry>"
     yield Hostile(
         "atom entries",
@@ -134,7 +133,7 @@ def too_many(count: int) -> Iterator[Hostile]:
         ).encode(),
     )
     pages = "".join(
-        f"<url><loc>https://news.example.org/{n}</loc></url>" for n in range(count)
+        numbered("<url><loc>https://news.example.org/%n</loc></url>", count)
     )
     news = "<news><title>Ferry back in harbour</title></news>"
     newest = f"<url><loc>good</loc>{news}<lastmod>2026-02-01</lastmod></url>"

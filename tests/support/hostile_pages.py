@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from tests.support.tables import mapping, rows
+from tests.support.tables import mapping, numbered, rows
 
 SENTENCE = "The ferry to Lower Brannock was cancelled on Tuesday after its captain refused to sail."
 MORE = (
@@ -127,9 +127,7 @@ TAGS: dict[str, Make] = {
     "attributes": lambda draw: (
         f"<div {' '.join(f'a{n}={n}' for n in range(draw.randint(90_000, 100_000)))}>x</div>"
     ),
-    "many classes": lambda draw: "".join(
-        f"<div class='c{n}'>x</div>" for n in range(15_000)
-    ),
+    "many classes": lambda draw: "".join(numbered("<div class='c%n'>x</div>", 15_000)),
 }
 
 HEADS: dict[str, Make] = {

@@ -1,13 +1,13 @@
 """An invented page of a newspaper, and the clean article of an entry and its page."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 
-SEEN = datetime(2025, 3, 10, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2025-03-10T00:00Z")
 
 
 ALL_TUNING = Tuning()

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from aggregator.store import migrate
-from aggregator.store.engine.database import Database
 from tests.conftest import REPOSITORY
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 
 _HEAD = '''"""{title}."""
 
@@ -68,7 +67,7 @@ def later_version() -> Iterator[LaterVersion]:
     with TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patched:
         folder = Path(made)
         # Whose copies are of this version
-        with_tables(Database(f"sqlite:///{folder / 'unused.db'}"))
+        with_tables(sqlite_file(folder / "unused.db"))
         (folder / "aggregator").symlink_to(REPOSITORY / "aggregator")
         shutil.copytree(migrate.migrations_folder(), folder / "migrations")
         revisions: list[str] = []

@@ -1,6 +1,6 @@
 """The invented live blogs and look-alikes of tests/data/live, read as the program reads them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "live"
-SEEN = datetime(2026, 6, 1, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-06-01T00:00Z")
 
 
 @cache

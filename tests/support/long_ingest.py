@@ -16,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry, source
 from tests.conftest import REPOSITORY
-from tests.support.articles import render_all
+from tests.support.articles import DAY, render_all
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
 from tests.support.rows import unindexed_count, value
@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 3600.0
 LONGEST_WAIT = 0.25
 _FILES = 8  # in the watched folder
 # What is undated is of today, and sorts by the clock of the run to the second.
-YESTERDAY = str(datetime.now(UTC).date() - timedelta(days=1))
+YESTERDAY = str(datetime.now(UTC).date() - DAY)
 
 
 class Material(NamedTuple):
@@ -248,7 +248,7 @@ class LongIngest:
 def without_clock(feed: str) -> str:
     """A feed without the time at which it was made, and without times of today: they are our clock's."""
     today = datetime.now(UTC)
-    for day in (today, today - timedelta(days=1)):
+    for day in (today, today - DAY):
         feed = re.sub(f"{day:%a, %d %b %Y} [0-9:]+ (GMT|[+-][0-9]{{4}})", "TODAY", feed)
         feed = re.sub(f"{day:%Y-%m-%d}[T ][0-9:.]+(Z|[+]00:00)?", "TODAY", feed)
     return feed

@@ -126,6 +126,10 @@ class Newsroom(Closing):
         """With the secret as Bearer."""
         return self.ask("GET", path, secret, **headers)
 
+    def read_json(self, path: str, secret: str | None = None) -> Any:
+        """The JSON of an answer."""
+        return self.get(path, secret).json()
+
     def ask(
         self,
         method: str,
@@ -149,7 +153,7 @@ class Newsroom(Closing):
     def stories(self) -> dict[str, dict[str, Any]]:
         """All stories by their titles."""
         return {
-            one["title"]: one for one in self.get("/api/v1/stories").json()["stories"]
+            one["title"]: one for one in self.read_json("/api/v1/stories")["stories"]
         }
 
     def explained(self, article: str) -> Any:

@@ -8,6 +8,7 @@ from aggregator.deliver.delivery_bodies import DeliveryWriter
 from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.deliver.sender import WebhookSender
 from aggregator.deliver.transmit import Transmitter
+from aggregator.model.entry import Entry
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.store.deliveries import recipients
@@ -56,6 +57,11 @@ class Post:
             )
             for one in recipients
         ]
+
+    def deliver(self, *entries: Entry) -> None:
+        """Place these, and send all that is due."""
+        self.rig.take(*entries)
+        self.run()
 
     def fill(self) -> None:
         while self.filling.step() is not None:

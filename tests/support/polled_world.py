@@ -81,6 +81,11 @@ class PolledWorld(SiteFeeds):
             pass
         self.rig.place()
 
+    def report(self, host: str, title: str, said: str, **more: Any) -> None:
+        """Let a feed list an article, and poll it."""
+        self.publish(host, title, said, **more)
+        self.poll(host)
+
     def run(self, hours: float) -> None:
         self.time.run(3600 * hours)
 

@@ -112,6 +112,15 @@ class Office:
     def source(self) -> Source:
         return read_by(self.database, all_sources)[0]
 
+    def poll(self) -> PollResult:
+        """Poll the source that came first."""
+        return self.polling.poll(self.source)
+
+    def poll_and_place(self) -> None:
+        """Likewise, and place what came."""
+        self.poll()
+        self.rig.place()
+
     def entries(self) -> list[Any]:
         return list(queried(self.database, select(entry).order_by(entry.c.entry_no)))
 

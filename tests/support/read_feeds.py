@@ -1,6 +1,8 @@
 """Reads a feed as one source's answer, at one time."""
 
-from datetime import UTC, datetime
+import os
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -9,9 +11,16 @@ from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
 
-SEEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-03-01T12:00Z")
 
 
+# What others publish
+FEEDS = (
+    Path(
+        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[3] / "shared" / "data")
+    )
+    / "feeds"
+)
 TUNING = source_tuning(Tuning())
 
 

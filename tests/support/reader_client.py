@@ -15,7 +15,9 @@ import pytest
 from libgreader.auth import ClientAuthMethod
 from libgreader.url import ReaderUrl
 
+from aggregator.store.api_tokens import Scope
 from tests.support.loopback import http_client
+from tests.support.newsroom import Newsroom
 
 LIST = "user/-/state/com.google/reading-list"
 READ = "user/-/state/com.google/read"
@@ -102,6 +104,20 @@ class ReaderClient:
             one["id"]: one["count"] for one in self.get("unread-count")["unreadcounts"]
         }
         return int(counts.get(stream, 0))
+
+
+def signed_in(
+    room: Newsroom,
+    name: str = "Ada",
+    scope: Scope = "read",
+    path: str = "",
+    **headers: str,
+) -> ReaderClient:
+    """A client of a newsroom's server, with a token of its own."""
+    url = room.client.base_url.copy_with(path=f"{path}/")
+    return ReaderClient(
+        url, name, room.token(f"phone of {name}{path}", scope), **headers
+    )
 
 
 def libgreader_client(

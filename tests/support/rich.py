@@ -23,6 +23,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -49,7 +50,7 @@ def rich(database: Database) -> Database:
 
 def rig_at(database: Database) -> Rig:
     """A test rig of the day after, with the same rules; two of them do the same things at the same times."""
-    return Rig(database, Clock(LATER + timedelta(days=1)), ALL_TUNING)
+    return Rig(database, Clock(LATER + DAY), ALL_TUNING)
 
 
 def later_entries() -> list[Entry]:

@@ -1,7 +1,7 @@
 """Invented articles of invented outlets for the tests of the stories room."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aggregator.model.article import ArticleView
@@ -10,7 +10,7 @@ from aggregator.stories import rendering
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline
 
-NOON = datetime(2025, 3, 12, 12, tzinfo=UTC)  # a Wednesday
+NOON = datetime.fromisoformat("2025-03-12T12:00Z")  # a Wednesday
 
 FERRY_A = """\
 The ferry Marlin sank off Port Ellis on Tuesday evening after striking a rock at the harbour entrance.

@@ -45,7 +45,7 @@ from tests.conftest import REPOSITORY
 from tests.support import deep_references, deep_story_rows
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.deep_story_rows import StoryCheckTuning
-from tests.support.fresh import emptied, numbered_on, with_tables
+from tests.support.fresh import emptied, numbered_on, sqlite_file, with_tables
 from tests.support.rows import queried, read_by, value
 
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
@@ -64,9 +64,9 @@ def small_set() -> tuple[Entry, ...]:
 def _placed_rows() -> dict[str, list[dict[str, Any]]]:
     """The small set, placed: rows by table. Seven articles come at a time, so they differ in `seen`."""
     with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/small.db")
+        database = sqlite_file(f"{folder}/small.db")
         with_tables(database)
-        rig = Rig(database, Clock(NOON + timedelta(days=9)))
+        rig = Rig(database, Clock(days=9))
         for start in range(0, len(small_set()), 7):
             rig.take(*small_set()[start : start + 7])
         rows = {
@@ -102,7 +102,7 @@ def members(database: Database, story_id: str) -> list[str]:
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     """A writer that has nothing in memory yet."""
-    return Placer(database, all_tuning or Tuning(), Clock(NOON + timedelta(days=9)))
+    return Placer(database, all_tuning or Tuning(), Clock(days=9))
 
 
 def correct(
@@ -125,7 +125,7 @@ def reclustering(
     executor: Executor | None = None,
 ) -> Reclusterer:
     """Ready to decide again."""
-    clock = Clock(NOON + timedelta(days=10))
+    clock = Clock(days=10)
     return Reclusterer(
         database,
         executor or InlineExecutor(),

@@ -1,6 +1,6 @@
 """Tables of texts and what is expected of them: one row a line, in tests/data/tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -26,9 +26,15 @@ def rows(file: str, name: str) -> list[Any]:
 
 
 def each_row(file: str, name: str, *arguments: str) -> pytest.MarkDecorator:
-    """Run a test with each row of a table; a row is the value of the only argument, or one value of each."""
+    """Run a test with each row of a table; a row is the value of the only argument, or one value of each.
+
+    Rows that have names of their own name the cases.
+    """
     names = arguments[0] if len(arguments) == 1 else arguments
-    return pytest.mark.parametrize(names, rows(file, name))
+    found: Any = rows(file, name)
+    if isinstance(found, dict):
+        return pytest.mark.parametrize(names, list(found.values()), ids=list(found))
+    return pytest.mark.parametrize(names, found)
 
 
 def mapping(file: str, name: str) -> dict[str, Any]:
@@ -47,6 +53,12 @@ def named_rows(file: str) -> dict[str, Any]:
 def repeated(parts: dict[str, int]) -> str:
     """Return a long text of a table: its parts in order, each as many times as stands beside it."""
     return "".join(part * times for part, times in parts.items())
+
+
+def numbered(form: str, numbers: int | Iterable[int]) -> list[str]:
+    """Return a text for each number, for each from 0 on where only their count is given: `%n` stands for it."""
+    every = range(numbers) if isinstance(numbers, int) else numbers
+    return [form.replace("%n", str(number)) for number in every]
 
 
 def named_parts(value: Any, row: Any) -> Any:

@@ -27,7 +27,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import story_rows
 from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import executed
 from tests.support.tables import rows
 
@@ -37,7 +37,7 @@ class WrittenStories(StoryReader):
 
     def __init__(self) -> None:
         folder = tempfile.mkdtemp()
-        self.database = with_tables(Database(f"sqlite:///{folder}/written.db"))
+        self.database = with_tables(sqlite_file(f"{folder}/written.db"))
         super().__init__(self.database, now=lambda: MORNING)
         weakref.finalize(self, _remove, self.database, folder)
         self._numbers = itertools.count(1)
@@ -166,7 +166,7 @@ def _article_row(one: ArticleView) -> dict[str, Any]:
 
 # --- building nouns in tests -------------------------------------------------------------------------------
 
-MORNING = datetime(2026, 11, 20, 6, 30, tzinfo=UTC)
+MORNING = datetime.fromisoformat("2026-11-20T06:30Z")
 _numbers = itertools.count(1)
 
 
@@ -274,7 +274,7 @@ def the_ferry() -> tuple[StoryView, StoryText]:
             url=_LIVE,
         ),
     )
-    bumped = datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=UTC)
+    bumped = datetime.fromisoformat("2026-11-20T00:04:11.250000Z")
     story = a_story(
         *articles,
         id="lindferry",

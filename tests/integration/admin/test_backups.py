@@ -55,14 +55,15 @@ from aggregator.store.migrate import check, upgrade
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
-from tests.support.articles import NOON, STRIKE, Rig, record
+from tests.support.articles import DAY, NOON, STRIKE, Rig, record
 from tests.support.deep_checks import faults
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import opened_at, sqlite_at, sqlite_file
 from tests.support.kills import in_a_child
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import counted, executed, full_soon, queried, value
 from tests.support.story_checks import undo, what_is_wrong
+from tests.support.tables import each_row
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def assert_goes_on(one: Database, other: Database) -> None:
         rig.pipeline.index_text()
         rig.pipeline.index_older()
         assert what_is_wrong(database) == []
-        assert list(faults(database)) == []
+        assert faults(database) == []
     assert export(one) == export(other)
     words = "levee OR strike OR goat OR ferry"
     found = [StoryReader(database).search(words, 20) for database in (one, other)]
@@ -130,7 +131,7 @@ def assert_goes_on(one: Database, other: Database) -> None:
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Database]:
     """A database with rows in every table that is kept, SQLite."""
-    database = rich(Database(f"sqlite:///{tmp_path / 'full.db'}"))
+    database = rich(sqlite_file(tmp_path / "full.db"))
     yield database
     database.close()
 
@@ -200,7 +201,7 @@ def test_the_commands_for_a_server_that_are_printed_back_it_up_and_restore_it(
     typed[typed.index("FILE")] = "aggregator.dump"
     subprocess.run(typed, cwd=tmp_path, env=environment, check=True)
     assert export(server) == before
-    assert list(faults(server)) == []
+    assert faults(server) == []
     assert str(password) not in str(refused.value) or password is None
 
 
@@ -216,7 +217,7 @@ def test_a_backup_is_one_state_and_holds_up_no_writer(
     before, took = export(full), list[PlacementResult]()
     back_up(full, tmp_path / "kept.db.zst", busy(full, took, "pages"))
     assert took
-    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+    with opened_at(tmp_path / "new.db") as new:
         restore(tmp_path / "kept.db.zst", new, quietly)
         assert export(new) == before != export(full)
 
@@ -242,11 +243,11 @@ def test_what_root_makes_beside_a_service_belongs_to_the_service(
     os.chown(home, 65534, 65533)
     kept = home / "backups" / "first.db.zst"
     back_up(full, kept, quietly)
-    with closing(Database(f"sqlite:///{home / 'new' / 'aggregator.db'}")) as lost:
+    with opened_at(home / "new" / "aggregator.db") as lost:
         restore(kept, lost, quietly)
     file = home / "aggregator.db"
     file.write_bytes(b"SQLite format 3\0" + bytes(5000))
-    with closing(Database(f"sqlite:///{file}")) as damaged:
+    with opened_at(file) as damaged:
         _, moved_to = restore(kept, damaged, quietly, replace=True)
         assert moved_to is not None
         made = {
@@ -295,7 +296,7 @@ def test_a_backup_does_not_take_the_place_of_a_database(
     before = full.file.read_bytes()
     link = tmp_path / "another.db"
     link.symlink_to(full.file)
-    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+    with opened_at(tmp_path / "other.db") as other:
         upgrade(other)
         assert other.file is not None
         for file in (full.file, link, other.file):
@@ -341,7 +342,7 @@ def test_a_damaged_backup_is_named_before_anything_is_touched(
     kept: Path, tmp_path: Path, broken: Callable[[bytes], bytes], words: str
 ) -> None:
     kept.write_bytes(broken(kept.read_bytes()))
-    target = rich(Database(f"sqlite:///{tmp_path / 'target.db'}"))
+    target = rich(sqlite_file(tmp_path / "target.db"))
     before = export(target)
     with pytest.raises(ReadError, match=words):
         restore(kept, target, quietly, replace=True)
@@ -356,16 +357,19 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_others(
     with closing(sqlite3.connect(tmp_path / "old.db")) as old:
         old.execute("PRAGMA page_size=4096")
         old.execute("VACUUM")
-    with closing(Database(f"sqlite:///{tmp_path / 'old.db'}")) as target:
+    with opened_at(tmp_path / "old.db") as target:
         upgrade(target)
         restore(kept, target, quietly, replace=True)
         assert export(target) == export(full)
         assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
 
 
-@pytest.mark.parametrize(
-    ("revision", "code", "words"),
-    [("9999", 4, "9999"), ("0031", 2, r"kept\.db\.zst is at revision 0031 ")],
+@each_row(
+    "backups",
+    "a backup of a newer or unreleased program is refused",
+    "revision",
+    "code",
+    "words",
 )
 def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
     full: Database,
@@ -388,13 +392,13 @@ def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
 
 def test_an_older_backup_is_upgraded_on_the_way(full: Database, tmp_path: Path) -> None:
     back_up(full, tmp_path / "old.db.zst", quietly)
-    target = Database(f"sqlite:///{tmp_path / 'target.db'}")
+    target = sqlite_file(tmp_path / "target.db")
     with later_version():
         restore(tmp_path / "old.db.zst", target, quietly)
         upgrade(full)
         check(target)
         assert export(target) == export(full)
-        assert list(faults(target)) == []
+        assert faults(target) == []
     target.close()
 
 
@@ -411,7 +415,7 @@ def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(
     restore(tmp_path / "before.db.zst", full, quietly, replace=True)
     check(full)
     assert export(full) == before
-    assert list(faults(full)) == []
+    assert faults(full) == []
 
 
 def test_a_target_that_is_no_database_any_more_is_moved_aside(
@@ -420,11 +424,11 @@ def test_a_target_that_is_no_database_any_more_is_moved_aside(
     broken = b"\0" * 8192 + b"words " * 1000
     (tmp_path / "broken.db").write_bytes(broken)
     with (
-        closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target,
+        opened_at(tmp_path / "broken.db") as target,
         pytest.raises(DamagedFileError, match=r"broken\.db"),
     ):
         restore(kept, target, quietly)
-    with closing(Database(f"sqlite:///{tmp_path / 'broken.db'}")) as target:
+    with opened_at(tmp_path / "broken.db") as target:
         _, moved_to = restore(kept, target, quietly, replace=True)
         assert_same(full, target)
     assert moved_to is not None
@@ -452,7 +456,12 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(("unit", "after"), [("pages", 2), ("MiB", 1), ("MiB", 2)])
+@each_row(
+    "backups",
+    "a backup that was killed leaves nothing that looks like one",
+    "unit",
+    "after",
+)
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database,
     tmp_path: Path,
@@ -498,7 +507,7 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
     )
     assert ended == -signal.SIGKILL
     assert export(database) == before
-    assert list(faults(database)) == []
+    assert faults(database) == []
     restore(kept, database, quietly, replace=True)
     assert_same(full, database)
 
@@ -542,7 +551,7 @@ def test_room_is_asked_for_first(
     monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
     for work in (
         lambda: back_up(full, tmp_path / "backups" / "one.db.zst", quietly),
-        lambda: restore(kept, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly),
+        lambda: restore(kept, sqlite_file(tmp_path / "new.db"), quietly),
     ):
         with pytest.raises(NotWritableError, match="MiB free") as caught:
             work()
@@ -630,7 +639,7 @@ def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> N
 def test_when_the_next_is_due_and_whether_it_is_late(
     full: Database, config: Config
 ) -> None:
-    day = timedelta(days=1)
+    day = DAY
     first = value(full, func.min(entry.c.accepted_at))
     assert backup_state(config, full, LATER).next == first + day, (
         "the first when a day's work is there"
@@ -671,7 +680,7 @@ def test_what_the_system_refuses_is_said(
     tmp_path: Path,
 ) -> None:
     """Root may write everywhere: the kernel's own folder takes no files of anybody."""
-    target = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    target = sqlite_file(tmp_path / "new.db")
     with pytest.raises(UsageError, match="Is a directory"):
         restore(tmp_path, target, quietly)
     with pytest.raises(NotWritableError):
@@ -695,7 +704,7 @@ def test_an_older_database_is_kept_before_its_upgrade(
     (kept,) = backups(config)
     assert (kept.before, str(kept.path) in said[0]) == (later.revisions[-1], True)
     # A backup of the later version would be refused
-    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+    with opened_at(tmp_path / "new.db") as new:
         restore(kept.path, new, quietly)
 
 

@@ -31,8 +31,8 @@ from aggregator.model.health_report import Finding, ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
-from tests.support.articles import NOON, Rig, record
-from tests.support.fresh import sqlite_at, with_tables
+from tests.support.articles import HOUR, NOON, Rig, record
+from tests.support.fresh import sqlite_at, sqlite_file, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, written_by
@@ -85,7 +85,7 @@ class Patient(NamedTuple):
         id_ = source_id("feed", None, values["address"])
         given = {
             "id": id_, "kind": "feed", "interval_seconds": 3600, "pages": "auto", "origin": "user",
-            "next_due_at": NOW + timedelta(hours=1), "first_poll_done": True, "health": "ok",
+            "next_due_at": NOW + HOUR, "first_poll_done": True, "health": "ok",
             "last_success_at": NOW, "host": host_of(values["address"]),
         }  # fmt: skip
         executed(self.database, insert(source).values(**(given | values)))
@@ -355,7 +355,7 @@ def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> Non
 
 
 def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
-    nowhere = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'no' / 'stories.db'}"))
+    nowhere = Patient(tmp_path, sqlite_file(tmp_path / "no" / "stories.db"))
     advice = f"mkdir -p {tmp_path / 'no'}"
     nowhere.the_one(
         "problem", "the folder of the database", advice, database="no/stories.db"
@@ -364,7 +364,7 @@ def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
 
 def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     """No database is there to be asked, and none is made."""
-    empty = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'stories.db'}"))
+    empty = Patient(tmp_path, sqlite_file(tmp_path / "stories.db"))
     (token,) = empty.ill(
         server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example"
     )
@@ -378,13 +378,7 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 # --- the database ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("revision", "what", "advice"),
-    [
-        ("9999", "newer", "install that version"),
-        ("0031", "revision 0031", "aggregator export"),
-    ],
-)
+@each_row("doctor", "a newer or unreleased database", "revision", "what", "advice")
 def test_a_newer_or_unreleased_database(
     patient: Patient, revision: str, what: str, advice: str
 ) -> None:

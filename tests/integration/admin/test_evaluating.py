@@ -19,13 +19,12 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import StoryReader
-from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.story_checks import TRIPWIRE
 from tests.support.tables import each_row
 from tests.support.tuned import tune
 
 DAY = "2026-10-12T12:00:00Z"
-TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 
 
 def one(

@@ -27,7 +27,7 @@ from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import known_items, metadata, story
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Rig, record
-from tests.support.fresh import sqlite_at, with_tables
+from tests.support.fresh import sqlite_at, sqlite_file, with_tables
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.rows import executed, written_by
 from tests.support.story_checks import undo, what_is_wrong
@@ -49,7 +49,7 @@ def _without_checksums(lines: list[bytes]) -> list[bytes]:
 @pytest.fixture
 def filled(tmp_path: Path) -> Iterator[Database]:
     """With rows in every table: stories, copies, a live blog, corrections, what waits, a reader's marks."""
-    with closing(rich(Database(f"sqlite:///{tmp_path / 'filled.db'}"))) as database:
+    with closing(rich(sqlite_file(tmp_path / "filled.db"))) as database:
         yield database
 
 

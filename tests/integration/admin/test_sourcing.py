@@ -39,7 +39,7 @@ from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, overheard, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.tables import mapping
+from tests.support.tables import mapping, numbered
 
 
 class Desk:
@@ -439,8 +439,7 @@ def test_two_feeds_that_were_one_are_two(either: Desk) -> None:
 )
 def test_a_long_list_does_not_ask_all_at_once(feeds: int, desk: Desk) -> None:
     outlines = "".join(
-        f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>'
-        for n in range(feeds)
+        numbered('<outline text="F%n" xmlUrl="https://f%n.example/rss"/>', feeds)
     )
     assert desk.import_list(f"<opml><body>{outlines}</body></opml>").added == feeds
     due = sorted(one.next_due_at for one in desk.stored())
@@ -455,10 +454,9 @@ def test_a_long_list_does_not_ask_all_at_once(feeds: int, desk: Desk) -> None:
 
 def test_a_list_is_stored_in_few_statements(either: Desk) -> None:
     """The writer waits meanwhile. A second spelling of an address adds what the first one does not have."""
-    first = "".join(f'<outline xmlUrl="https://f{n}.example/rss"/>' for n in range(200))
+    first = "".join(numbered('<outline xmlUrl="https://f%n.example/rss"/>', 200))
     second = "".join(
-        f'<outline text="F{n}" xmlUrl="https://F{n}.example:443/rss"/>'
-        for n in range(200)
+        numbered('<outline text="F%n" xmlUrl="https://F%n.example:443/rss"/>', 200)
     )
     listed = f'<opml>{first}<outline text="Ports">{second}</outline></opml>'
     for added in (200, 0):

@@ -31,12 +31,12 @@ from aggregator.web.health.monitor import (
     SOURCES,
 )
 from tests.conftest import REPOSITORY
-from tests.support.articles import NOON, record
-from tests.support.fresh import with_tables
+from tests.support.articles import HOUR, NOON, record
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, overheard, written_by
-from tests.support.tables import each_row, rows
+from tests.support.tables import each_row, numbered
 from tests.support.tuned import tune
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.watched import Watched
@@ -85,13 +85,8 @@ def test_all_is_well(watched: Watched) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("process", "words", "healthy", "ready"),
-    [
-        *rows("watch", "what the daemon says of itself"),
-        ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
-        ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
-    ],
+@each_row(
+    "watch", "what the daemon says of itself", "process", "words", "healthy", "ready"
 )
 def test_what_the_daemon_says_of_itself(
     watched: Watched, process: dict[str, Any], words: str, healthy: int, ready: int
@@ -178,11 +173,11 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
     short = Watched(tmp_path, database)
     hours, problems = [], []
     for number in range(24):
-        words = " ".join(f"w{number}x{i}" for i in range(40))
+        words = " ".join(numbered(f"w{number}x%n", 40))
         short.rig.take(
             record("Echo", str(number), f"Note {number}", words, published=NOON)
         )
-        short.clock.time += timedelta(hours=1)
+        short.clock.time += HOUR
         found = short.vitals.snapshot()
         hours.append(found.stored.window_hours)
         problems.append(short.vitals.condition(found).problems)
@@ -434,7 +429,7 @@ def test_a_database_that_is_away_is_down_and_monitoring_goes_on(
 def test_a_backup_folder_that_hangs_is_no_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
+    database = with_tables(sqlite_file(tmp_path / "a.db"))
     folder = tmp_path / "far"
     watched = Watched(tmp_path, database, backup={"every": "1d", "folder": str(folder)})
     answers = threading.Event()

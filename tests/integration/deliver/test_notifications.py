@@ -91,13 +91,10 @@ def test_one_notification_for_each_story_that_matches(
     database: Database, ntfy: Ntfy
 ) -> None:
     post = Post(database, phone(ntfy, min_reports=2))
-    post.rig.take(flood(), strike())
-    post.run()
+    post.deliver(flood(), strike())
     assert ntfy.taken == []
-    post.rig.take(flood_elsewhere())
-    post.run()
-    post.rig.take(flood_copied())
-    post.run()
+    post.deliver(flood_elsewhere())
+    post.deliver(flood_copied())
     (one,) = ntfy.taken
     assert one["topic"] == "desk"
     assert "Pennmouth" in one["title"]
@@ -113,8 +110,7 @@ def test_none_of_a_story_that_the_owner_muted_in_the_browser(
 ) -> None:
     BrowserMutes(database).add("words", "dock*")
     post = Post(database, phone(ntfy))
-    post.rig.take(flood(), strike())
-    post.run()
+    post.deliver(flood(), strike())
     (one,) = ntfy.taken
     assert "Pennmouth" in one["title"]
 
@@ -125,8 +121,7 @@ def test_one_for_each_report_where_that_is_asked(
 ) -> None:
     post = Post(database, phone(ntfy, "report"))
     post.rig.take(flood(), strike())
-    post.rig.take(flood_elsewhere(), flood_copied())
-    post.run()
+    post.deliver(flood_elsewhere(), flood_copied())
     assert [one["message"].splitlines()[1].split(":")[0] for one in ntfy.taken] == [
         "Gazette",
         "Herald",
@@ -137,14 +132,12 @@ def test_one_for_each_report_where_that_is_asked(
 @pytest.mark.later
 def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -> None:
     post = Post(database, phone(ntfy))
-    post.rig.take(flood(), strike())
-    post.run()
+    post.deliver(flood(), strike())
     assert len(ntfy.taken) == 2
     rows = read_by(database, outbox.announced_stories, "notify:phone", _ids(database))
     assert rows == set(_ids(database))
     correct(database, "merge", *_ids(database))
-    post.rig.take(flood_elsewhere())
-    post.run()
+    post.deliver(flood_elsewhere())
     assert len(ntfy.taken) == 2
 
 
@@ -152,7 +145,7 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
 def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
     """Discord, Mattermost and others call all members at the text "@everyone"."""
     post = Post(database, phone(ntfy))
-    post.rig.take(
+    post.deliver(
         record(
             "@channel",
             "1",
@@ -161,7 +154,6 @@ def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
             published=NOON,
         )
     )
-    post.run()
     (one,) = ntfy.taken
     assert "@everyone" not in one["title"] + one["message"]
     assert "@channel" not in one["message"]
@@ -184,8 +176,7 @@ def test_a_failure_is_stored_without_the_address_and_repeated(
 ) -> None:
     ntfy.answer = Response(403, body="no")
     post = Post(database, phone(ntfy))
-    post.rig.take(flood())
-    post.run()
+    post.deliver(flood())
     post.clock.time += timedelta(minutes=10)
     post.run()
     (problem,) = post.problems()
@@ -207,13 +198,12 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
 
     def take(*numbers: int) -> None:
         news = [unlike_any_other(rng, number) for number in numbers]
-        post.rig.take(
+        post.deliver(
             *(
                 record("Echo", one["id"], one["title"], one["text"], published=NOON)
                 for one in news
             )
         )
-        post.run()
 
     ntfy.answer = Response(500)
     take(*range(14))
@@ -378,8 +368,7 @@ def test_a_webhook_has_headers_of_its_own(database: Database) -> None:
         )
         post = Post(database, hook)
         post.clock.time = datetime.now(UTC)
-        post.rig.take(flood(published=post.clock.time))
-        post.run()
+        post.deliver(flood(published=post.clock.time))
         assert receiver.false == []
         assert receiver.taken[0].headers["authorization"] == "Bearer x"
         assert receiver.taken[0].headers["content-type"] == "application/json"

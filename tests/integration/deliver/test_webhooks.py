@@ -31,7 +31,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outbox as outbox_table
 from tests.support.articles import (
+    DAY,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     Rig,
@@ -41,7 +43,7 @@ from tests.support.articles import (
     record,
     strike,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
@@ -57,9 +59,6 @@ from tests.support.rows import (
 )
 from tests.support.story_checks import correct
 from tests.support.written_stories import a_story, an_article
-
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
 
 
 def hook(
@@ -111,8 +110,7 @@ def test_once_for_each_change_and_never_for_what_was_there(
     post = Post(database, hook(receiver))
     assert post.run() == [None]
     assert receiver.came == [], "nothing old is sent"
-    post.rig.take(flood(), flood_copied(), flood_elsewhere())
-    post.run()
+    post.deliver(flood(), flood_copied(), flood_elsewhere())
     assert receiver.types() == ["story.created", "story.report"]
     assert len(set(receiver.ids())) == 2
     post.run()
@@ -123,8 +121,7 @@ def test_once_for_each_change_and_never_for_what_was_there(
 
 def test_what_a_delivery_says(post: Post, receiver: Receiver) -> None:
     post.rig.take(flood())
-    post.rig.take(flood_elsewhere())
-    post.run()
+    post.deliver(flood_elsewhere())
     body = receiver.bodies()[1]
     data = body["data"]
     assert (body["type"], data["hook"], data["query"]) == ("story.report", "desk", None)
@@ -161,8 +158,7 @@ def test_signatures_hold_by_the_check_that_is_documented(
     post: Post, receiver: Receiver
 ) -> None:
     post.clock.time = datetime.now(UTC)
-    post.rig.take(flood(published=post.clock.time))
-    post.run()
+    post.deliver(flood(published=post.clock.time))
     (request,) = receiver.taken
     check, headers = documented_check(), dict(request.headers)
     assert check(SECRET, headers, request.body)
@@ -182,11 +178,9 @@ def test_a_query_is_asked_at_every_change(
         hook(receiver, "words", "/words", query="pennmouth -strike"),
         hook(receiver, "none", "/none", outlet="Nobody"),
     )
-    post.rig.take(flood(), strike())
-    post.run()
+    post.deliver(flood(), strike())
     assert [request.path for request in receiver.taken] == ["/words"]
-    post.rig.take(flood_elsewhere())
-    post.run()
+    post.deliver(flood_elsewhere())
     assert sorted(request.path for request in receiver.taken[1:]) == ["/two", "/words"]
     assert {body["data"]["query"] for body in receiver.bodies()} == {"q"}
 
@@ -206,8 +200,7 @@ def test_words_are_asked_when_they_can_be_found(
 def test_an_archive_is_quiet(post: Post, receiver: Receiver) -> None:
     post.clock.time = NOON + 3 * DAY
     post.rig.take(strike())
-    post.rig.take(flood(published=NOON + 3 * DAY - HOUR))
-    post.run()
+    post.deliver(flood(published=NOON + 3 * DAY - HOUR))
     assert titles(receiver) == ["Levee breaks at Pennmouth, four dead"]
 
 
@@ -220,8 +213,7 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(
         hook(receiver, "flood", "/flood", query="pennmouth"),
         hook(receiver, "other", "/other", query="nothing"),
     )
-    post.rig.take(flood(), flood_elsewhere(), strike())
-    post.run()
+    post.deliver(flood(), flood_elsewhere(), strike())
     flood_id, strike_id = (
         next(
             b["data"]["story"]["id"]
@@ -246,8 +238,7 @@ def test_a_merge_of_old_stories_is_sent_to_who_knows_them(
     """The query fits no more, by its time: what was told once is told to its end."""
     database = each_kind
     post = Post(database, hook(receiver, query="sennick", since="2h"))
-    post.rig.take(flood(), strike())
-    post.run()
+    post.deliver(flood(), strike())
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
     stories = list(dict.fromkeys(column(database, outbox_table.c.story)))
@@ -298,8 +289,7 @@ def test_whatever_is_not_2xx_is_tried_again(
 ) -> None:
     elsewhere = redirect(receiver.url("/elsewhere"), failing)
     receiver.answer = lambda _request: elsewhere
-    post.rig.take(flood())
-    post.run()
+    post.deliver(flood())
     assert [request.path for request in receiver.came] == ["/hook"], (
         "redirects are not followed"
     )
@@ -337,10 +327,8 @@ def test_a_clock_that_was_ahead_holds_up_no_delivery(
     right = post.clock.time
     receiver.answer = lambda _request: Response(500)
     post.clock.time = right + 8 * HOUR
-    post.rig.take(flood())
-    post.run()
-    post.rig.take(strike())
-    post.run()
+    post.deliver(flood())
+    post.deliver(strike())
     post.clock.time = right + timedelta(minutes=1)
     receiver.answer = lambda _request: Response(200)
     assert post.run() == [None]
@@ -357,11 +345,9 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
 
     post = Post(database, hook(receiver))
     look(post)
-    post.rig.take(flood())
-    post.run()
+    post.deliver(flood())
     receiver.answer = lambda _request: Response(500)
-    post.rig.take(strike())
-    post.run()
+    post.deliver(strike())
     post.clock.time += 400 * DAY
     for _ in range(3):
         look(post)
@@ -391,16 +377,14 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(
     assert "desk" in problem
     assert "410" in problem
     receiver.answer = lambda _request: Response(200)
-    post.rig.take(flood_elsewhere())
-    post.run()
+    post.deliver(flood_elsewhere())
     post.restart(hook(receiver))
     post.run()
     assert len(receiver.came) == 1
     post.restart(hook(receiver, path="/moved"))
-    post.rig.take(
+    post.deliver(
         record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE)
     )
-    post.run()
     assert receiver.came[-1].path == "/moved"
     assert post.stats().row.state == "ok"
 
@@ -487,8 +471,7 @@ def test_of_too_many_the_oldest_are_given_up(
 def test_what_ended_is_forgotten_after_some_days(
     post: Post, database: Database
 ) -> None:
-    post.rig.take(flood())
-    post.run()
+    post.deliver(flood())
     post.filling.prune()
     assert _count(database) == 1
     post.clock.time += 15 * DAY
@@ -500,11 +483,9 @@ def test_a_hook_that_went_and_came_back_begins_anew(
     post: Post, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _request: Response(500)
-    post.rig.take(flood())
-    post.run()
+    post.deliver(flood())
     post.restart()
-    post.rig.take(strike())
-    post.run()
+    post.deliver(strike())
     post.clock.time += HOUR
     receiver.answer = lambda _request: Response(204)
     post.restart(hook(receiver))
@@ -649,9 +630,7 @@ def test_who_is_not_the_writer_sends_nothing(
 
 
 def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) -> None:
-    one, other = (
-        Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other")
-    )
+    one, other = (sqlite_file(f"{tmp_path / name}.db") for name in ("one", "other"))
     with_tables(one)
     with_tables(other)
     Rig(one).take(flood(), strike())
@@ -661,8 +640,7 @@ def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) ->
     import_into(other, lines, lambda _rows: None)
     post.run()
     assert receiver.came == []
-    post.rig.take(flood_elsewhere())
-    post.run()
+    post.deliver(flood_elsewhere())
     assert receiver.types() == ["story.report"]
     other.close()
 

@@ -15,7 +15,7 @@ from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from aggregator.text.sentences import sentences_of
-from tests.support.articles import NOON
+from tests.support.articles import DAY, NOON
 from tests.support.big_story import (
     ADVERTISED,
     ADVERTISEMENTS,
@@ -224,7 +224,7 @@ def test_nothing_of_it_is_shown_or_counted(
         story.rig.take(
             *by_feed([(f"{title} today", said, when) for title, said, when in harmless])
         )
-        story.rig.clock.time += timedelta(days=1)  # type: ignore[attr-defined]
+        story.rig.clock.time += DAY  # type: ignore[attr-defined]
     before = story.shown()
     kept = honest(story)
     entries = CHANNELS[channel](attack(way, story))

@@ -1,7 +1,6 @@
 """Batches: what a later article of a batch needs of an earlier one is there, as if each had come alone."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from aggregator.store.tables import (
 )
 from tests.support.articles import (
     BLOG,
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -39,7 +39,6 @@ from tests.support.fresh import emptied
 from tests.support.rows import column, executed, queried, read_by
 from tests.support.story_checks import correct, rows_of, what_is_wrong
 
-DAY = timedelta(days=1)
 LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 BRIEF = """The mountain hut at Corrie Pass was broken into on Sunday night, and a stove and forty blankets
 were carried off, its warden said. Walkers had slept there until the morning before and seen no one."""
@@ -90,9 +89,7 @@ NEEDY: dict[str, Sequence[Entry]] = {
 
 def placed_in_batches(database: Database, entries: Sequence[Entry], size: int) -> Rig:
     """Accept all entries, and place them in batches of this size."""
-    rig = Rig(
-        database, Clock(NOON + 3 * DAY), Tuning({"placing": {"batch_articles": size}})
-    )
+    rig = Rig(database, Clock(days=3), Tuning({"placing": {"batch_articles": size}}))
     rig.accept(*entries)
     rig.place()
     return rig
@@ -116,7 +113,7 @@ def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(
     database: Database,
 ) -> None:
     strike = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
-    placed = Rig(database, Clock(NOON + 3 * DAY)).take(LEVEE, strike)
+    placed = Rig(database, Clock(days=3)).take(LEVEE, strike)
     correct(database, "merge", *(one.story for one in placed))
     made = {
         table: rows_with_names(database, table)
@@ -171,7 +168,7 @@ def rows_with_names(database: Database, table: Table) -> list[dict[str, Any]]:
 def test_a_story_of_thousands_of_copies_stays_small_in_memory(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock(NOON + 3 * DAY))
+    rig = Rig(database, Clock(days=3))
     copy = record("Echo", "1", "Levee breaks", FLOOD, published=NOON)
     assert [one.outcome for one in rig.take(LEVEE, copy)] == ["founded", "copy"]
     add_copies(database, 3_000)
@@ -187,7 +184,7 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(
 def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock(NOON + 3 * DAY))
+    rig = Rig(database, Clock(days=3))
     rig.take(LEVEE, record("Echo", "1", "Levee breaks", FLOOD, published=NOON))
     add_copies(database, 100)
     executed(

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.articles import (
 from tests.support.polled_world import PolledWorld, Shown
 from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by
+from tests.support.tables import numbered, rows
 
 HONEST = ("gazette.example", "herald.example", "courier.example")
 BRAND = "Golden Harbour Casino"
@@ -33,70 +34,15 @@ union fears twice as many night shifts. Growers say that their fruit will rot in
 supermarkets have begun to buy abroad. The port company, which went to court, has lost nine customers since
 spring. Crane drivers joined the walkout at noon; pilots may follow."""
 
-FERRY = """The ferry to Lind ran aground on a sandbank near Hollen on Friday with ninety passengers on board. Nobody
-was hurt, the coast guard said, and two tugs wait for the tide of the evening. Captain Arne Solberg told
-reporters that a buoy had drifted from its place in last week's storm. The shipping office had warned of it."""
-FERRY_ELSEWHERE = """Ninety people spent Friday on a sandbank near Hollen after the ferry to Lind had run aground.
-Two tugs are to pull it free when the tide comes. A drifting buoy misled the crew, captain Arne Solberg said.
-Passengers got soup and blankets from the lifeboat of Hollen."""
-FERRY_THIRD = """The lifeboat of Hollen brought soup and blankets to the stranded ferry on Friday. Its ninety
-passengers, on the way to Lind, wait on a sandbank for tugs and the tide. The shipping office had known that a
-buoy drifted away in the storm. The coast guard reports no injuries."""
-
-BYPASS = """A court in Arnsby stopped the bypass of the town on Tuesday because of a colony of rare bats. Diggers must
-leave the forest of Hartwell at once. Judge Maren Voss found that planners had counted the bats in winter, when
-they sleep elsewhere. The county, which has spent nine million crowns, wants to appeal."""
-BYPASS_ELSEWHERE = """Bats have stopped a road: the bypass of Arnsby may not be built for now, judge Maren Voss ruled on
-Tuesday. The colony in the forest of Hartwell had been counted in winter only. The county announced that it would
-appeal, after spending nine million crowns. Friends of the forest opened bottles before the court house."""
-BYPASS_THIRD = """Friends of the forest of Hartwell celebrated before the court house of Arnsby on Tuesday. The bypass
-must wait, since planners counted the colony of bats in the wrong season. For the county, nine million crowns
-and four years are lost unless its appeal succeeds. Diggers left in the afternoon."""
-
-FIRE = """A fire destroyed the glass works of Torvik on Wednesday night. Sixty workers of the late shift got out in
-time. Flames burst from a furnace that had been repaired on Monday, foreman Jonas Eide said. Smoke drove two
-hundred families of the harbour quarter from their homes. The works made windows for churches since 1871."""
-FIRE_ELSEWHERE = """Nothing but walls is left of the glass works of Torvik. The furnace that foreman Jonas Eide had seen
-repaired on Monday caught fire on Wednesday night; all sixty workers escaped. Two hundred families of the
-harbour quarter slept in a sports hall. Insurers expect a loss of thirty million crowns."""
-FIRE_THIRD = """Families of the harbour quarter of Torvik returned from a sports hall on Thursday. Insurers
-put the loss of the glass works, which burned down on Wednesday night, at thirty million crowns. The
-sixty workers of the late shift are safe. Church windows from Torvik are in forty cathedrals."""
-
 
 class Event(NamedTuple):
     """An event as three honest feeds report it."""
 
-    titles: tuple[str, str, str]
-    told: tuple[str, str, str]
+    titles: Sequence[str]
+    told: Sequence[str]
 
 
-EVENTS = [
-    Event(
-        (
-            "Ferry to Lind runs aground near Hollen",
-            "Ninety stranded on the ferry to Lind near Hollen",
-            "Lifeboat of Hollen feeds passengers of stranded ferry to Lind",
-        ),
-        (FERRY, FERRY_ELSEWHERE, FERRY_THIRD),
-    ),
-    Event(
-        (
-            "Court stops the bypass of Arnsby",
-            "Bats stop the bypass of Arnsby in court",
-            "Friends of Hartwell forest celebrate: court stops Arnsby bypass",
-        ),
-        (BYPASS, BYPASS_ELSEWHERE, BYPASS_THIRD),
-    ),
-    Event(
-        (
-            "Fire destroys the glass works of Torvik",
-            "Glass works of Torvik burn down",
-            "Torvik families return after fire at the glass works",
-        ),
-        (FIRE, FIRE_ELSEWHERE, FIRE_THIRD),
-    ),
-]
+EVENTS = [Event(**one) for one in rows("bought_standing", "events")]
 ATTACKED = [
     Event(
         (
@@ -227,15 +173,14 @@ def attack(
     world: PolledWorld, way: Way, feeds: int, *, items: int = 1, reports: int = 0
 ) -> None:
     """Let feeds print three days in one way and advertise on the fourth, which buys nothing but more `reports`."""
-    bad = [f"bot{number}.example" for number in range(feeds)]
+    bad = numbered("bot%n.example", feeds)
     world.add(*HONEST, *bad)
     world.poll(*HONEST, *bad)
     before: list[Shows] = []
     for day, events in enumerate([*([event] for event in EVENTS), ATTACKED]):
         for event in events:
             for host, title, told in zip(HONEST, event.titles, event.told, strict=True):
-                world.publish(host, title, told)
-                world.poll(host)
+                world.report(host, title, told)
                 world.run(0.2)
                 if day < 3:
                     known = event.told[: HONEST.index(host) + 1]
@@ -258,8 +203,7 @@ def attack(
             world.poll(*bad)
         world.run(23)
     after = [shows(world, event) for event in ATTACKED]
-    world.publish(HONEST[0], "Nothing", "Nothing else happened on this quiet day.")
-    world.poll(HONEST[0])
+    world.report(HONEST[0], "Nothing", "Nothing else happened on this quiet day.")
     known = read_by(world.database, senders_with_standing)
     ids = {host: feed_source(f"http://{host}/feed").id for host in (*HONEST, *bad)}
     believed = {host for host, id_ in ids.items() if id_ in known}

@@ -33,7 +33,7 @@ from tests.support.articles import (
     settled,
 )
 from tests.support.deep_checks import faults
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import column, executed, queried
 from tests.support.story_checks import recluster
 
@@ -47,7 +47,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], Rig]]:
     opened: list[Database] = []
 
     def make() -> Rig:
-        opened.append(Database(f"sqlite:///{tmp_path / f'{len(opened)}.db'}"))
+        opened.append(sqlite_file(tmp_path / f"{len(opened)}.db"))
         with_tables(opened[-1])
         return Rig(opened[-1], Clock(NOON))
 
@@ -331,7 +331,7 @@ def test_copies_are_found_though_all_that_could_be_found_was_erased(rig: Rig) ->
     assert [one.outcome for one in placed] == ["copy"]
     copied = select(article.c.copy_of).order_by(article.c.inbox_no)
     assert queried(rig.database, copied).scalars().all() == [None, twelfth.article]
-    assert not list(faults(rig.database, now=rig.clock()))
+    assert not faults(rig.database, now=rig.clock())
 
 
 def test_a_revised_copy_that_is_a_report_now_is_found_by_its_copies(rig: Rig) -> None:
@@ -413,4 +413,4 @@ def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> 
     evidence = codecs.unpack(reuse.evidence, Evidence)
     assert evidence.reuse.other == agency.id
     assert evidence.reuse.share > TUNING.reuse_share
-    assert not list(faults(rig.database, now=rig.clock()))
+    assert not faults(rig.database, now=rig.clock())

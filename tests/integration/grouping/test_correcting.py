@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -58,12 +58,10 @@ from tests.support.story_checks import (
 )
 from tests.support.tables import each_row
 
-DAY = timedelta(days=1)
-
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + 3 * DAY))
+    return Rig(database, Clock(days=3))
 
 
 def blog() -> object:
@@ -362,7 +360,7 @@ def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(
 ) -> None:
     def look_again(database: Database) -> None:
         junk = [record("Junk", f"{turn}-{n}", "", "...") for n in range(64)]
-        Rig(database, Clock(NOON + 9 * DAY)).take(
+        Rig(database, Clock(days=9)).take(
             *junk, record("Late", turn, "Heron", STRIKE + turn)
         )
 
@@ -452,7 +450,7 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
         for table in (correction, link_constraint):
             rows = [dict(row) for row in old.execute(select(table)).mappings()]
             new.execute(insert(table), rows)
-    Rig(other_kind, Clock(NOON + 9 * DAY)).take(*small_set())
+    Rig(other_kind, Clock(days=9)).take(*small_set())
     assert set(partition(other_kind).values()) == set(partition(corrected).values())
     assert what_is_wrong(other_kind) == []
 
@@ -523,7 +521,7 @@ def test_what_is_exported_has_the_ids_and_the_days_of_its_records(
     database: Database,
 ) -> None:
     """A day that was written as a midnight would be read as the minute of a report."""
-    day = Published(time=datetime(2026, 10, 11, tzinfo=UTC), precision="day")
+    day = Published(time=datetime.fromisoformat("2026-10-11T00:00Z"), precision="day")
     founded = Rig(database).take(
         record("Ada", "1", "Walkout", STRIKE, record_id="a-1", published=day),
         record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2", published=NOON),

@@ -7,6 +7,7 @@ import pytest
 from aggregator.store.engine.database import Database
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.polled_world import PolledWorld
+from tests.support.tables import each_row
 
 TITLE = "Levee on the Arrel breaks at Pennmouth"
 
@@ -29,19 +30,9 @@ def world(database: Database) -> Iterator[PolledWorld]:
         yield world
 
 
-@pytest.mark.parametrize(
-    ("first", "waited", "hours", "then"),
-    [
-        pytest.param(
-            ("gazette.example", "thief.example"), 1, 5, ("gazette.example", "thief.example"),
-            id="it states an earlier date",
-        ),
-        pytest.param(
-            (), 0.5, 0, ("thief.example", "gazette.example"),
-            id="the original is polled later, with a date after the last poll of its feed",
-        ),
-    ],
-)  # fmt: skip
+@each_row(
+    "credit", "a reprint is a copy of its original", "first", "waited", "hours", "then"
+)
 def test_a_reprint_is_a_copy_of_its_original(
     world: PolledWorld,
     first: tuple[str, ...],
@@ -68,14 +59,12 @@ def test_a_revision_makes_no_reprint_earlier(world: PolledWorld) -> None:
     world.publish("gazette.example", TITLE, FLOOD)
     world.poll("gazette.example", "thief.example")
     world.run(1)
-    world.publish("thief.example", TITLE, FLOOD, guid="1")
-    world.poll("thief.example")
+    world.report("thief.example", TITLE, FLOOD, guid="1")
     world.run(1)
     world.withdraw("thief.example")
-    world.publish(
+    world.report(
         "thief.example", TITLE, f"{FLOOD} The thief adds a sentence.", guid="1", hours=9
     )
-    world.poll("thief.example")
     originals = world.originals()
     assert (originals["thief.example"], originals["gazette.example"]) == (
         "gazette.example",
@@ -85,9 +74,7 @@ def test_a_revision_makes_no_reprint_earlier(world: PolledWorld) -> None:
 
 def test_in_a_first_reading_dates_are_believed(world: PolledWorld) -> None:
     world.run(1)
-    world.publish("thief.example", TITLE, FLOOD)
-    world.poll("thief.example")
+    world.report("thief.example", TITLE, FLOOD)
     world.add("herald.example")
-    world.publish("herald.example", TITLE, FLOOD, hours=2)
-    world.poll("herald.example")
+    world.report("herald.example", TITLE, FLOOD, hours=2)
     assert world.originals()["thief.example"] == "herald.example"

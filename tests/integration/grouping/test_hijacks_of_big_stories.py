@@ -20,6 +20,7 @@ from tests.support.big_story import (
     of_feed,
 )
 from tests.support.rows import queried
+from tests.support.tables import each_row
 
 pytestmark = needs_events
 
@@ -114,8 +115,11 @@ def test_a_report_of_a_small_outlet_joins_and_is_told_and_counted(
     assert "valley.example: " in after.text or "valley.example," in after.text
 
 
-@pytest.mark.parametrize(
-    ("known", "more"), [((), 1), (("hill.example", "dale.example"), 2)]
+@each_row(
+    "hijacks_of_big_stories",
+    "two reprints of small outlets count as one outlet until they are known",
+    "known",
+    "more",
 )
 def test_two_reprints_of_small_outlets_count_as_one_outlet_until_they_are_known(
     database: Database, known: tuple[str, ...], more: int

@@ -15,7 +15,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.corrections import ConstraintTable, all_constraints
 from aggregator.store.tables import link_constraint, story_log
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import sqlite_at, sqlite_file
 from tests.support.rows import read_by
 from tests.support.story_checks import (
     assigned,
@@ -27,6 +27,8 @@ from tests.support.story_checks import (
     rows_of,
     what_is_wrong,
 )
+
+pytestmark = pytest.mark.later
 
 # What to do, and numbers that choose among the stories and articles there are.
 STEPS = st.lists(
@@ -56,7 +58,7 @@ class Fresh:
         self._folder = tempfile.TemporaryDirectory()
         file = Path(self._folder.name) / "stories.db"
         shutil.copy(template, file)
-        self.database = Database(f"sqlite:///{file}")
+        self.database = sqlite_file(file)
 
     def __enter__(self) -> Database:
         return self.database
@@ -114,7 +116,6 @@ SLOW = settings(
 )
 
 
-@pytest.mark.later
 @SLOW
 @given(steps=STEPS)
 def test_undone_in_reverse_all_is_as_it_was(
@@ -139,7 +140,6 @@ def test_undone_in_reverse_all_is_as_it_was(
         assert {id_: to for id_, to in redirects(database).items() if id_ in led} == led
 
 
-@pytest.mark.later
 @SLOW
 @given(steps=STEPS, order=st.permutations(range(5)))
 def test_undone_in_any_order_all_is_taken_back_in_the_end(
@@ -170,7 +170,6 @@ def _undone(placing: Placer, number: int) -> bool:
     return carried_out(placing, CorrectionCommand(undo=number)) is not None
 
 
-@pytest.mark.later
 @settings(SLOW, max_examples=3)
 @given(steps=STEPS)
 def test_deciding_again_keeps_to_every_word(

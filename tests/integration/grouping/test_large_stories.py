@@ -36,7 +36,7 @@ def _copies(count: int) -> list[Entry]:
 
 
 def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
-    rig = Rig(database, Clock(NOON + timedelta(days=2)))
+    rig = Rig(database, Clock(days=2))
     rig.take(record("Courier 0", "first", "Levee breaks", FLOOD, published=NOON))
     copies = _copies(SHOWN_MEMBERS + 40)
     for start in range(0, len(copies), 8):

@@ -44,7 +44,7 @@ DAY = "2026-10-12"
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + timedelta(days=3)))
+    return Rig(database, Clock(days=3))
 
 
 def rows(seed: int = 5, edits: int = 0) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import (
     BLOG,
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -36,12 +37,10 @@ from tests.support.deep_checks import faults
 from tests.support.rows import column, executed, overheard, queried, read_by, value
 from tests.support.story_checks import what_is_wrong
 
-DAY = timedelta(days=1)
-
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + 3 * DAY))
+    return Rig(database, Clock(days=3))
 
 
 def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(
@@ -257,7 +256,7 @@ def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(
     assert row.article_count == 2
     assert row.first_published == row.last_published == NOON
     assert row.bumped_at.replace(microsecond=0) == NOON
-    assert list(faults(rig.database, now=rig.clock())) == []
+    assert faults(rig.database, now=rig.clock()) == []
 
 
 def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:

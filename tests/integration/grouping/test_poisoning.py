@@ -25,7 +25,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import queried, value
 from tests.support.tables import rows
 
@@ -151,10 +151,14 @@ def _is_flat(early: Work, late: Work, most: float = 1.2) -> bool:
     )
 
 
-@pytest.mark.later
-@pytest.mark.parametrize(
+# Copies before the first measure and before the second
+SIZES = pytest.mark.parametrize(
     ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
 )
+
+
+@pytest.mark.later
+@SIZES
 def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
@@ -174,9 +178,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
-)
+@SIZES
 def test_a_flood_from_one_template_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
@@ -243,7 +245,7 @@ def _partition_of_others(database: Database) -> set[frozenset[str]]:
 def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
     partitions = []
     for name, floods in (("calm", False), ("flooded", True)):
-        database = with_tables(Database(f"sqlite:///{tmp_path / name}.db"))
+        database = with_tables(sqlite_file(f"{tmp_path / name}.db"))
         rig = _rig(database)
         for at, entry in enumerate(_others()):
             if floods:

@@ -32,6 +32,7 @@ from aggregator.store.tables import article, source_history, story, stream_perio
 from tests.conftest import Postgres
 from tests.support.articles import (
     COLUMN,
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -40,7 +41,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.fresh import sqlite_at, with_tables
+from tests.support.fresh import sqlite_at, sqlite_file, with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import column, executed, queried, read_by, value, written_by
 from tests.support.story_checks import (
@@ -62,8 +63,7 @@ from tests.support.story_checks import (
     undo,
     what_is_wrong,
 )
-
-DAY = timedelta(days=1)
+from tests.support.tables import numbered
 
 
 def _command(connection: Connection, number: int) -> Command:
@@ -122,7 +122,7 @@ def test_right_after_ingest_nothing_changes_and_nothing_is_written(
 def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
     tmp_path: Path, data: Path, name: str
 ) -> None:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'real.db'}"))
+    database = with_tables(sqlite_file(tmp_path / "real.db"))
     entries = of_files(data / name)[:260]
     random.Random(19).shuffle(entries)
     Rig(database).take(*entries)
@@ -137,7 +137,7 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
 def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     """A second look is due by inbox numbers, also by those of which no article came."""
     junk = [record("Junk", str(n), "", "...") for n in range(150)]
-    rig = Rig(database, Clock(NOON + 9 * DAY), QUICK_LOOKS)
+    rig = Rig(database, Clock(days=9), QUICK_LOOKS)
     rig.take(*small_set()[:30], *junk[:40])
     mistake(
         database,
@@ -155,7 +155,7 @@ def test_refused_entries_in_between_change_nothing(database: Database) -> None:
 @pytest.fixture
 def of_days(database: Database) -> Database:
     """Articles that came in on five days; refused entries begin two of them."""
-    clock = Clock(NOON + 9 * DAY)
+    clock = Clock(days=9)
     rig = Rig(database, clock, QUICK_LOOKS)
     entries = small_set()
     for day in range(5):
@@ -200,7 +200,7 @@ def test_since_a_time_sources_are_known_as_they_were(
         for number in range(6):
             # Echo copies it every other day
             of_herald = number - number % 2 if day % 2 else number
-            words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
+            words = " ".join(numbered(f"w{day}x{of_herald}y%n", 60))
             rig.take(
                 record(
                     ("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words
@@ -244,7 +244,7 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
 
 
 def test_the_words_of_today_are_decided_about(database: Database) -> None:
-    rig = Rig(database, Clock(NOON + 3 * DAY))
+    rig = Rig(database, Clock(days=3))
     rig.take(
         record(
             "Gazette",
@@ -413,7 +413,7 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
     for day in range(3):
         clock.time = NOON + timedelta(days=day)
         for number in range(4):
-            words = " ".join(f"w{day}x{number}y{at}" for at in range(60))
+            words = " ".join(numbered(f"w{day}x{number}y%n", 60))
             rig.take(
                 record(
                     "Blog",
@@ -513,7 +513,7 @@ def test_two_runs_at_once_do_not_meet(grouped: Database) -> None:
 
 @pytest.mark.later
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
+    database = with_tables(sqlite_file(tmp_path / "stories.db"))
     fill(database)
     strict = Tuning(STRICT)
     with closing(open_executor("processes", 2, strict)) as executor:
@@ -565,17 +565,17 @@ def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start
     executor = open_executor("processes", 1, Tuning())
     executor.close()
     asked = iter([False])  # then the stop is heard of: the workers were ended first
-    pipeline = Pipeline(grouped, executor, Tuning(), Clock(NOON + DAY))
+    pipeline = Pipeline(grouped, executor, Tuning(), Clock(days=1))
     answered = pipeline.run_commands(lambda: next(asked, True))
     assert (answered, read_by(grouped, _command, number).state) == (0, "waiting")
-    assert Rig(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
+    assert Rig(grouped, Clock(days=1)).pipeline.run_commands() == 1
     assert read_by(grouped, _command, number).state == "done"
 
 
 def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(
     grouped: Database,
 ) -> None:
-    rig = Rig(grouped, Clock(NOON + 20 * DAY))
+    rig = Rig(grouped, Clock(days=20))
 
     def step(*_: int) -> None:
         rig.take(

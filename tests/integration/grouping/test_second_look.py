@@ -52,7 +52,7 @@ from tests.support.story_checks import (
 def look(database: Database, every: int = 32) -> Rig:
     """The next look is due at inbox number 64 (or at the first one), before the first of these is placed."""
     tuning = Tuning({"events": {"reassess_every": every}})
-    rig = Rig(database, Clock(NOON + timedelta(days=9)), tuning)
+    rig = Rig(database, Clock(days=9), tuning)
     rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
     return rig
 
@@ -165,7 +165,7 @@ def test_a_story_that_a_report_leaves_gets_no_bump_of_the_other_story(
         bumped_at = NOON + timedelta(hours=hour)
         executed(database, bumped.values(bumped_at=bumped_at))
     before = queried(database, select(story).where(story.c.id == left)).one()
-    rig = Rig(database, Clock(NOON + timedelta(days=9)))
+    rig = Rig(database, Clock(days=9))
     rig.pipeline = Pipeline(
         database,
         InlineExecutor(),
@@ -216,7 +216,7 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
     mistake(grouped, "split", bridge, articles=(members(grouped, bridge)[1],))
     look(grouped)
     merged = rows_of(grouped, story_log)
-    rig = Rig(grouped, Clock(NOON + timedelta(days=9)))
+    rig = Rig(grouped, Clock(days=9))
     junk = [record("Junk", str(n), "", "...") for n in range(200)]
     rig.take(*junk)
     assert rows_of(grouped, story_log) == merged, "nothing was left to say"
@@ -228,7 +228,7 @@ def test_a_revision_does_not_put_a_look_off(grouped: Database) -> None:
         grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2])
     )[1]
     old = next(one for one in small_set() if one.text and "Norvale" in one.title)
-    rig = Rig(grouped, Clock(NOON + timedelta(days=9)))
+    rig = Rig(grouped, Clock(days=9))
     placed = rig.take(
         msgspec.structs.replace(old, text=f"{old.text} The bank had no more to say.")
     )
@@ -260,7 +260,7 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
             database, "split", bridge, articles=tuple(members(database, bridge)[:2])
         )
         mistake(database, "move", norvale, articles=(members(database, bridge)[0],))
-        rig = Rig(database, Clock(NOON + timedelta(days=9)))
+        rig = Rig(database, Clock(days=9))
         if way == "through":
             rig.take(*late)
         for one in late if way == "restarted" else ():

@@ -11,22 +11,10 @@ from sqlalchemy import select
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import HOUR, NOON, Clock, Rig, record
 from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.tables import each_row, mapping
-
-_HOUR = timedelta(hours=1)
-_PLACES = [
-    "Lindmar",
-    "Tellin",
-    "Bersk",
-    "Kestrow",
-    "Orm",
-    "Arrelmouth",
-    "Sennick",
-    "Calmouth",
-]
 
 # By subject: the headline and the text of a form, and what fills it.
 _FORMS = mapping("series", "forms")
@@ -43,7 +31,7 @@ def _series(form: str, source: str = "Office") -> list[Entry]:
                 title.format(*filling),
                 text.format(*filling),
                 url=f"https://{source.lower().replace(' ', '')}.example/{number}",
-                published=NOON + number * _HOUR,
+                published=NOON + number * HOUR,
             )
         )
     return entries
@@ -70,7 +58,7 @@ def _stories(database: Database) -> list[list[str]]:
 )
 def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> None:
     entries = _series(form)
-    Rig(database, Clock(NOON + 3 * 24 * _HOUR)).take(*entries)
+    Rig(database, Clock(NOON + 3 * 24 * HOUR)).take(*entries)
     assert [len(story) for story in _stories(database)] == [1] * len(entries)
 
 
@@ -100,15 +88,15 @@ def _bulletins(form: str, apart: timedelta, first: datetime = NOON) -> list[Entr
 def test_bulletins_that_differ_in_numbers_are_a_story_a_day(
     database: Database, form: str, days: int
 ) -> None:
-    bulletins = _bulletins(form, days * 24 * _HOUR + timedelta(minutes=2))
-    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*bulletins)
+    bulletins = _bulletins(form, days * 24 * HOUR + timedelta(minutes=2))
+    Rig(database, Clock(NOON + 60 * 24 * HOUR)).take(*bulletins)
     assert [len(story) for story in _stories(database)] == [1] * 4
 
 
 def test_versions_of_one_day_and_of_other_times_of_day_are_no_bulletins(
     database: Database,
 ) -> None:
-    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 5 * _HOUR))
+    Rig(database, Clock(NOON + 60 * 24 * HOUR)).take(*_bulletins("river", 5 * HOUR))
     assert [len(story) for story in _stories(database)] == [4]
 
 
@@ -116,8 +104,8 @@ def test_versions_that_are_dated_to_the_day_are_no_bulletins(
     database: Database,
 ) -> None:
     midnight = NOON.replace(hour=0, minute=0, second=0)
-    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(
-        *_bulletins("river", 24 * _HOUR, midnight)
+    Rig(database, Clock(NOON + 60 * 24 * HOUR)).take(
+        *_bulletins("river", 24 * HOUR, midnight)
     )
     assert [len(story) for story in _stories(database)] == [4]
 
@@ -141,10 +129,10 @@ def test_a_series_of_more_than_a_shingle_is_searched_for_stays_apart(
                 str(number),
                 title.format(*filling),
                 text.format(*filling),
-                published=NOON + number * _HOUR,
+                published=NOON + number * HOUR,
             )
         )
-    Rig(database, Clock(NOON + 9 * 24 * _HOUR)).take(*entries)
+    Rig(database, Clock(NOON + 9 * 24 * HOUR)).take(*entries)
     assert [len(story) for story in _stories(database)] == [1] * 60
 
 
@@ -158,7 +146,7 @@ def test_reports_of_others_join_their_entry(database: Database) -> None:
             "Angreifer nutzen eine Lücke in der Software Tarnfeld VPN, mit der Firmen ihre Netze verbinden. "
             "Das Landesamt für Netze rät, Tarnfeld VPN 4.2 sofort einzuspielen. Nach Angaben des "
             "Herstellers Tarnfeld sind 3.000 Geräte betroffen, einige in Krankenhäusern von Lindmar.",
-            published=NOON + 9 * _HOUR,
+            published=NOON + 9 * HOUR,
         ),
         record(
             "Courier",
@@ -167,10 +155,10 @@ def test_reports_of_others_join_their_entry(database: Database) -> None:
             "Nach der Lücke in Tarnfeld VPN haben Krankenhäuser in Lindmar ihre Zugänge gesperrt. Der "
             "Hersteller Tarnfeld hat die Version 4.2 veröffentlicht, 3.000 Geräte sind nach seinen Angaben "
             "noch offen. Das Landesamt für Netze rät zur Eile.",
-            published=NOON + 11 * _HOUR,
+            published=NOON + 11 * HOUR,
         ),
     ]
-    Rig(database, Clock(NOON + 3 * 24 * _HOUR)).take(*series, *reports)
+    Rig(database, Clock(NOON + 3 * 24 * HOUR)).take(*series, *reports)
     together = [story for story in _stories(database) if len(story) > 1]
     assert len(together) == 1
     assert {report.title for report in reports} <= set(together[0])
@@ -203,14 +191,14 @@ def test_each_release_of_each_project_is_a_story(
                     published=NOON,
                 )
             )
-    Rig(database, Clock(NOON + 24 * _HOUR)).take(*entries)
+    Rig(database, Clock(NOON + 24 * HOUR)).take(*entries)
     assert sorted(_stories(database)) == sorted(
         [f"{p} {v}"] for p in ("loomkit", "ferryd", "quarry") for v in versions
     )
 
 
 def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
-    Rig(database, Clock(NOON + 24 * _HOUR)).take(
+    Rig(database, Clock(NOON + 24 * HOUR)).take(
         record(
             "Release notes from loomkit",
             "1",
@@ -226,7 +214,7 @@ def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
             "Announcing loomkit 3.0.0",
             "Today we release loomkit 3.0.0. It plans larger patterns, the planner of loomkit needs half "
             "the memory for wide looms, and the old shuttle format is dropped.",
-            published=NOON + _HOUR,
+            published=NOON + HOUR,
         ),
         record(
             "Release notes from loomkit",
@@ -243,7 +231,7 @@ def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
             "The weaving software Loomkit plans larger patterns in version 3.0, which its developers "
             "released on Tuesday. The planner needs half the memory for wide looms. Files in the old "
             "shuttle format have to be converted.",
-            published=NOON + 2 * _HOUR,
+            published=NOON + 2 * HOUR,
         ),
         record(
             "Courier",
@@ -251,7 +239,7 @@ def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
             "Weavers welcome Loomkit 3.0 with larger patterns",
             "Weavers welcomed Loomkit 3.0 on Tuesday. The weaving software plans larger patterns, and its "
             "planner needs half as much memory for wide looms. The old shuttle format is gone.",
-            published=NOON + 3 * _HOUR,
+            published=NOON + 3 * HOUR,
         ),
     )
     stories = _stories(database)
@@ -266,14 +254,7 @@ _TOLL = (
 )
 
 
-@pytest.mark.parametrize(
-    "tolls",
-    [
-        ("3", "5", "7"),
-        ("three", "five", "seven"),
-        ("3", "at least five", "as many as nine"),
-    ],
-)
+@each_row("series", "versions of a text stay one story", "tolls")
 def test_versions_of_a_text_stay_one_story(
     database: Database, tolls: tuple[str, ...]
 ) -> None:
@@ -284,17 +265,17 @@ def test_versions_of_a_text_stay_one_story(
             f"Quarry wall falls, {toll} workers dead",
             _TOLL.format(toll),
             url=f"https://kite.example/{n}",
-            published=NOON + n * _HOUR,
+            published=NOON + n * HOUR,
         )
         for n, toll in enumerate(tolls)
     ]
-    Rig(database, Clock(NOON + 24 * _HOUR)).take(*entries)
+    Rig(database, Clock(NOON + 24 * HOUR)).take(*entries)
     assert len(_stories(database)) == 1
 
 
 def test_what_a_person_put_together_stays_together(database: Database) -> None:
     first, second, *others = _series("wind warnings")
-    rig = Rig(database, Clock(NOON + 24 * _HOUR))
+    rig = Rig(database, Clock(NOON + 24 * HOUR))
     rig.take(first, second)
     ((origin, together),) = partition(database).items()
     split = correct(database, "split", origin, articles=(max(together),))
@@ -315,9 +296,9 @@ def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) ->
         "reprint",
         series[2].title,
         series[2].text,
-        published=NOON + 9 * _HOUR,
+        published=NOON + 9 * HOUR,
     )
-    Rig(database, Clock(NOON + 24 * _HOUR)).take(*series, again, reprint)
+    Rig(database, Clock(NOON + 24 * HOUR)).take(*series, again, reprint)
     titles = [entry.title for entry in series]
     expected = [[titles[0]], [titles[1]] * 2, [titles[2]] * 2, [titles[3]]]
     assert sorted(_stories(database)) == sorted(expected)
@@ -327,7 +308,7 @@ def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) ->
 @pytest.mark.parametrize("form", ["wind warnings", "advisories in German"])
 def test_rows_alone_decide_about_a_series(database: Database, form: str) -> None:
     entries = _series(form)
-    rig = Rig(database, Clock(NOON + 24 * _HOUR))
+    rig = Rig(database, Clock(NOON + 24 * HOUR))
     for entry in entries:
         rig.take(entry)
         rig.restart()

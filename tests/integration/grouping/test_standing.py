@@ -83,8 +83,7 @@ def test_three_days_of_confirmed_news_give_standing_and_articles_alone_do_not(
             )
         world.poll("gazette.example", "stranger.example")
         world.run(1)
-        world.publish("herald.example", f"{title}, again", said_elsewhere or said)
-        world.poll("herald.example")
+        world.report("herald.example", f"{title}, again", said_elsewhere or said)
         world.run(23)
     known = select(article.c.url).where(article.c.is_little_known.is_(False))
     addresses = {
@@ -96,15 +95,13 @@ def test_three_days_of_confirmed_news_give_standing_and_articles_alone_do_not(
 def shown_of_copy(world: PolledWorld) -> tuple[str, str]:
     """What a story shows of whose text a copy with an advertisement comes later, and of what that is one."""
     title, said = "Minister of Lornum resigns over the harbour loan", RESIGNATION
-    world.publish("gazette.example", title, said)
-    world.poll("gazette.example")
+    world.report("gazette.example", title, said)
     world.run(1)
-    world.publish(
+    world.report(
         "stranger.example",
         title,
         f"{said} Golden Harbour pays forty free spins for a deposit.",
     )
-    world.poll("stranger.example")
     return world.shown(world.story_of(title)).text, str(
         world.originals()["stranger.example"]
     )
@@ -115,11 +112,9 @@ def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(
     world: PolledWorld,
 ) -> None:
     for title, said, _ in EVENTS[:3]:
-        world.publish("gazette.example", title, said)
-        world.poll("gazette.example")
+        world.report("gazette.example", title, said)
         world.run(1)
-        world.publish("stranger.example", title, said)
-        world.poll("stranger.example")
+        world.report("stranger.example", title, said)
         world.run(23)
     shown, original = shown_of_copy(world)
     assert senders(world) == set()
@@ -130,19 +125,17 @@ def test_who_was_first_has_standing_when_others_confirm_it_in_their_words(
     world: PolledWorld,
 ) -> None:
     for title, said, said_elsewhere in EVENTS[:3]:
-        world.publish("gazette.example", title, said)
-        world.poll("gazette.example")
+        world.report("gazette.example", title, said)
         world.run(1)
         world.publish("stranger.example", title, said)
         world.publish("herald.example", f"{title}, again", said_elsewhere)
         world.poll("stranger.example", "herald.example")
         world.run(23)
-    world.publish(
+    world.report(
         "herald.example",
         "Nothing",
         "Nothing else happened in the country on this quiet day.",
     )
-    world.poll("herald.example")
     assert senders(world) == {"gazette.example"}
 
 
@@ -182,17 +175,15 @@ def test_mails_that_nobody_has_confirmed_are_one_outlet_together_and_no_report(
 
 def test_unconfirmed_mails_give_nobody_standing(world: PolledWorld) -> None:
     for title, said, _ in EVENTS[:3]:
-        world.publish("gazette.example", title, said)
-        world.poll("gazette.example")
+        world.report("gazette.example", title, said)
         world.run(1)
         write_mails(world, title, "a@evil.example", "b@evil.example")
         world.run(23)
-    world.publish(
+    world.report(
         "herald.example",
         "Nothing",
         "Nothing else happened in the country on this quiet day.",
     )
-    world.poll("herald.example")
     assert senders(world) == set()
 
 
@@ -201,19 +192,16 @@ def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(
 ) -> None:
     world.trust("gazette.example", "herald.example")
     for title, said, said_elsewhere in EVENTS[:3]:
-        world.publish("stranger.example", f"{title}: {said[:60]}", "")
-        world.poll("stranger.example")
+        world.report("stranger.example", f"{title}: {said[:60]}", "")
         world.run(1)
         world.publish("gazette.example", title, said)
         world.publish("herald.example", f"{title}, again", said_elsewhere)
         world.poll("gazette.example", "herald.example")
         world.run(23)
     title, said, _ = EVENTS[3]
-    world.publish("gazette.example", title, said)
-    world.poll("gazette.example")
+    world.report("gazette.example", title, said)
     world.run(1)
-    world.publish("stranger.example", f"{title}: {said[:60]}", "")
-    world.poll("stranger.example")
+    world.report("stranger.example", f"{title}: {said[:60]}", "")
     counted = select(article.c.counts_as_report).where(
         article.c.url.contains("stranger")
     )

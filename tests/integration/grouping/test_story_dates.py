@@ -1,6 +1,5 @@
 """Dates bound a story: no article is further than the window from every other date in it, also a read one."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +8,10 @@ from sqlalchemy import select
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
+from tests.support.articles import DAY, FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.rows import queried
 from tests.support.story_checks import correct, what_is_wrong
 
-DAY = timedelta(days=1)
 LATER = FLOOD.replace("Four people", "Five people")
 
 
@@ -39,7 +37,7 @@ def told(
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + 60 * DAY))
+    return Rig(database, Clock(days=60))
 
 
 def homes(rig: Rig) -> list[str]:

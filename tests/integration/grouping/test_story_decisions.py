@@ -1,7 +1,7 @@
 """Decisions about stories, by what becomes of articles: windows, related stories, bumps."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,8 +14,10 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     Clock,
@@ -27,7 +29,6 @@ from tests.support.rows import column, queried, value
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
 from tests.support.tables import each_row
 
-DAY = timedelta(days=1)
 NOW = NOON + 40 * DAY
 TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
@@ -151,12 +152,16 @@ LATER = record(
     "2",
     "Pennmouth under water",
     FLOOD_ELSEWHERE,
-    published=NOON + timedelta(hours=1),
+    published=NOON + HOUR,
 )
 
 
-@pytest.mark.parametrize(
-    ("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)]
+@each_row(
+    "story_decisions",
+    "a headline bumps a story of one report until bump age",
+    "hours",
+    "reports",
+    "is_bumped",
 )
 def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     database: Database, hours: int, reports: int, is_bumped: bool
@@ -175,7 +180,7 @@ def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
         return found
 
     before = bumped_at()
-    rig.clock.time = NOON + hours * timedelta(hours=1)
+    rig.clock.time = NOON + hours * HOUR
     changed = f"{FLOOD} A fifth body was found."
     rig.accept(
         record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON),

@@ -2,7 +2,6 @@
 
 import json
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import storyline_rows
 from aggregator.store.tables import affinity, story
 from tests.support.articles import (
+    DAY,
     DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -31,7 +31,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import opened_at, sqlite_file, with_tables
 from tests.support.rows import column, executed, queried, read_by, written_by
 from tests.support.story_checks import (
     by_title,
@@ -46,7 +46,6 @@ from tests.support.story_checks import (
     what_is_wrong,
 )
 
-DAY = timedelta(days=1)
 LEVEE, VOTE, STRUCK = (
     "Levee breaks at Pennmouth, four dead",
     "Parliament votes for dykes",
@@ -70,7 +69,7 @@ resign, and that the budget of next year would have to shrink elsewhere."""
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + 20 * DAY))
+    return Rig(database, Clock(days=20))
 
 
 def affair() -> list[Entry]:
@@ -152,9 +151,9 @@ def test_one_broad_word_makes_no_affair(rig: Rig) -> None:
 def test_batches_and_restarts_do_not_matter(rig: Rig, tmp_path: Path) -> None:
     rig.take(*small_set())
     assert lines(rig.database), "the set has affairs"
-    with closing(Database(f"sqlite:///{tmp_path}/other.db")) as database:
+    with opened_at(tmp_path / "other.db") as database:
         with_tables(database)
-        other = Rig(database, Clock(NOON + 20 * DAY))
+        other = Rig(database, Clock(days=20))
         for first in range(0, len(small_set()), 5):
             other.take(*small_set()[first : first + 5])
             other.restart()
@@ -273,7 +272,7 @@ def test_after_an_upgrade_the_last_days_are_compared_once(rig: Rig) -> None:
     executed(rig.database, story.update().values(storyline=None))
     executed(rig.database, affinity.delete())
     written_by(rig.database, storyline_rows.compare_all)
-    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 12 * DAY))
+    placer = Placer(rig.database, rig.all_tuning, Clock(days=12))
     remaining = [read_by(rig.database, storyline_rows.count_uncompared)]
     while compare_stored(placer):
         remaining.append(read_by(rig.database, storyline_rows.count_uncompared))
@@ -290,7 +289,7 @@ def test_what_is_older_stands_alone_after_an_upgrade(rig: Rig) -> None:
     executed(rig.database, story.update().values(storyline=None))
     executed(rig.database, affinity.delete())
     written_by(rig.database, storyline_rows.compare_all)
-    placer = Placer(rig.database, rig.all_tuning, Clock(NOON + 40 * DAY))
+    placer = Placer(rig.database, rig.all_tuning, Clock(days=40))
     while compare_stored(placer):
         pass
     assert lines(rig.database) == {}
@@ -344,8 +343,8 @@ def test_the_command_line_corrects_and_explains_storylines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with closing(with_tables(Database(f"sqlite:///{tmp_path}/aggregator.db"))) as file:
-        Rig(file, Clock(NOON + 20 * DAY)).take(*affair())
+    with closing(with_tables(sqlite_file(tmp_path / "aggregator.db"))) as file:
+        Rig(file, Clock(days=20)).take(*affair())
         levee, vote = by_title(file, "Levee", "Parliament")
 
         def typed(*words: str) -> str:

@@ -1,7 +1,5 @@
 """The later version of a text is what a story shows, if it comes from who may replace the earlier one."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from sqlalchemy import select
@@ -15,7 +13,7 @@ from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import NOON, Rig, record, trust
+from tests.support.articles import HOUR, NOON, Rig, record, trust
 from tests.support.newsroom import Newsroom
 from tests.support.rows import column, queried
 from tests.support.story_checks import (
@@ -23,9 +21,8 @@ from tests.support.story_checks import (
     recluster,
     what_is_wrong,
 )
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
-HOUR = timedelta(hours=1)
 REST = (
     "The quarry had been inspected in May. Two cranes were sent from the harbour, and the road to "
     "the village "
@@ -236,16 +233,7 @@ def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    "again",
-    [
-        f"By Ada Quill\nLINDMAR - {BEFORE}",
-        BEFORE.rsplit(". ", 1)[0] + ".",
-        f"{BEFORE}\nSign up for the newsletter of Harbour Post, which has 3 editions a week.",
-        BEFORE.replace("3 workers", "three workers"),
-    ],
-    ids=["byline", "cut", "furniture", "spelling"],
-)
+@each_row("versions", "the same text moves nothing", "again")
 @pytest.mark.parametrize("outlet", ["Kite Daily", "Harbour Post"])
 def test_the_same_text_moves_nothing(sqlite: Database, again: str, outlet: str) -> None:
     rig = Rig(sqlite, lambda: NOON)

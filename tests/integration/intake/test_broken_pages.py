@@ -14,6 +14,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry
 from tests.support.articles import Rig
 from tests.support.rows import column, queried
+from tests.support.tables import each_row
 
 OWN = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million crowns."
 
@@ -33,15 +34,7 @@ class Breaking(InlineExecutor):
         return broken
 
 
-@pytest.mark.parametrize(
-    ("broken", "verdict"),
-    [
-        ("timeout", "timeout"),
-        ("memory", "memory"),
-        ("died", "not_article"),
-        ("failed", "not_article"),
-    ],
-)
+@each_row("broken_pages", "a page that breaks its worker", "broken", "verdict")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_page_that_breaks_its_worker(
     database: Database, broken: str, verdict: str

@@ -17,7 +17,6 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.support import fault_jobs
 from tests.support.articles import (
@@ -27,7 +26,7 @@ from tests.support.articles import (
     settled,
 )
 from tests.support.cluster import Cluster, children_of
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.kill_records import invented
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -198,9 +197,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     cluster: Running, tmp_path: Path
 ) -> None:
     given = entries()
-    inline = with_tables(Database(f"sqlite:///{tmp_path}/inline.db"))
+    inline = with_tables(sqlite_file(tmp_path / "inline.db"))
     Rig(inline).take(*given)
-    database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
+    database = with_tables(sqlite_file(tmp_path / "cluster.db"))
     Rig(database).accept(*given[:FIRST])
     executor = open_executor(
         cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})

@@ -34,6 +34,7 @@ from aggregator.store.tables import (
     story,
 )
 from tests.support.articles import (
+    HOUR,
     NOON,
     Rig,
     flood,
@@ -65,7 +66,6 @@ from tests.support.story_checks import (
 )
 
 DAYS = timedelta(days=9)
-HOUR = timedelta(hours=1)
 MINUTE = timedelta(seconds=61)
 
 
@@ -99,6 +99,12 @@ def read_late(database: Database, feeds: Sequence[list[Entry]]) -> Rig:
     reading.poll(len(feeds) - len(feeds) // 2)
     rig.place()
     return rig
+
+
+def end_reading(rig: Rig) -> None:
+    """Let the first reading end and its decisions be made anew."""
+    assert rig.pipeline.end_first_reading()
+    assert rig.pipeline.run_commands() == 1
 
 
 def groups(database: Database) -> set[frozenset[str]]:
@@ -247,7 +253,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     reading = Reading(
         rig,
         [
-            [flood(published=NOON - timedelta(hours=1))],
+            [flood(published=NOON - HOUR)],
             [flood_elsewhere()],
             [strike()],
         ],
@@ -258,7 +264,7 @@ def test_what_was_read_is_listed_by_time_until_it_is_placed(database: Database) 
     assert (shown.asked, shown.sources) == (1, 3)
     (read,) = shown.entries
     assert (read.title, read.outlet) == (flood().title, "Gazette")
-    assert read.time == NOON - timedelta(hours=1)
+    assert read.time == NOON - HOUR
     reading.poll()
     assert titles(database) == [flood_elsewhere().title, flood().title]
     reading.poll()
@@ -424,8 +430,7 @@ def test_days_of_late_sources_are_decided_again_in_order_of_time(
     bumps = bump_times(database)
     hits = {hit.article for hit in StoryReader(database).search("Hollin", 50).hits}
     assert hits
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
+    end_reading(rig)
     assert groups(database) == groups(together)
     assert last_days(database) == last_days(together)
     after = partition(database)
@@ -437,7 +442,7 @@ def test_days_of_late_sources_are_decided_again_in_order_of_time(
     } == hits, "at once, without the index being built again"
     assert rig.pipeline.index_text() == rig.pipeline.index_older() == 0
     assert what_is_wrong(database, rig.pipeline.placer) == []
-    assert list(faults(database)) == []
+    assert faults(database) == []
 
 
 def bump_times(database: Database) -> dict[str, datetime]:
@@ -455,10 +460,9 @@ def test_articles_that_are_not_indexed_yet_are_found_afterwards(
     """A kill between placing and indexing leaves some."""
     rig = read_late(database, by_outlet())
     written_by(database, index.index_next, 7)
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
+    end_reading(rig)
     rig.pipeline.index_text()
-    assert list(faults(database)) == []
+    assert faults(database) == []
     numbers = {hit.article for hit in StoryReader(database).search("the", 500).hits}
     assert numbers <= set(order(database))
 
@@ -466,8 +470,7 @@ def test_articles_that_are_not_indexed_yet_are_found_afterwards(
 @pytest.mark.later
 def test_the_new_order_is_stored(database: Database) -> None:
     rig = read_late(database, by_outlet())
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
+    end_reading(rig)
     before, ordered = partition(database), order(database)
     again = reclustering(database).take_over(rig.pipeline.placer, None)
     assert (again.moved, again.changed_stories) == (0, 0)
@@ -495,14 +498,11 @@ def test_a_daemon_that_is_stopped_meanwhile_does_it_after_its_next_start(
 
 
 def test_a_merged_story_redirects(sqlite: Database) -> None:
-    rig = read_late(
-        sqlite, [[flood_elsewhere()], [flood(published=NOON - timedelta(hours=1))]]
-    )
+    rig = read_late(sqlite, [[flood_elsewhere()], [flood(published=NOON - HOUR)]])
     (levee,) = partition(sqlite)
     _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))
     rig.restart()
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
+    end_reading(rig)
     (kept,) = partition(sqlite)
     (gone,) = {levee, other} - {kept}
     assert redirects(sqlite) == {kept: None, gone: kept}
@@ -518,8 +518,7 @@ def test_corrections_are_kept(database: Database) -> None:
     correct(database, "split", bridge, articles=(apart,))
     rig.restart()
     united = members(database, together)
-    assert rig.pipeline.end_first_reading()
-    assert rig.pipeline.run_commands() == 1
+    end_reading(rig)
     stories = assigned(database)
     assert {stories[id_] for id_ in united} == {together}
     assert len(partition(database)[stories[apart]]) == 1

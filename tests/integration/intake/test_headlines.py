@@ -22,7 +22,7 @@ from tests.support.articles import (
     Rig,
     record,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import queried
 
 BAIT = "Why did the levee at Pennmouth break?"
@@ -54,7 +54,7 @@ class Newsroom(Rig):
     """A test rig whose operator prefers some outlets."""
 
     def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
-        clock = Clock(NOON + timedelta(days=2))
+        clock = Clock(days=2)
         super().__init__(database, clock, options=StoryOptions(prefer=prefer))
 
     def titles(self) -> list[tuple[str, str | None]]:
@@ -118,7 +118,7 @@ def test_copies_in_a_large_story_name_it_the_same_after_a_restart(
     database: Database, tmp_path: Path
 ) -> None:
     """Only its originals are read again, so copies must not stay in memory."""
-    steady = Newsroom(with_tables(Database(f"sqlite:///{tmp_path / 'steady.db'}")))
+    steady = Newsroom(with_tables(sqlite_file(tmp_path / "steady.db")))
     restarted = Newsroom(database)
     copies = [
         report(f"Paper {number}", "Pennmouth after the flood", FLOOD, 0)

@@ -1,7 +1,6 @@
 """What strangers put into feeds goes into both databases and comes out as well-formed as anything else."""
 
 import random
-from datetime import timedelta
 
 import msgspec
 import pytest
@@ -18,7 +17,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
-from tests.support.articles import NOON, Rig
+from tests.support.articles import DAY, NOON, Rig
 from tests.support.feeds import feed_of
 from tests.support.hostile_feeds import rss
 from tests.support.rows import queried, value
@@ -171,4 +170,4 @@ def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
         "Ferry returns to harbour": True,
         "Parliament passes budget law": False,
     }
-    assert max(row.effective_at for row in rows) <= NOON + timedelta(days=1)
+    assert max(row.effective_at for row in rows) <= NOON + DAY

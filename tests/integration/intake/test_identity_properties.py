@@ -19,6 +19,7 @@ from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
 from tests.support.rows import counted, queried, written_by
+from tests.support.tables import numbered
 
 NUMBERS = itertools.count()
 # Titles that come back on purpose: a title alone says nothing.
@@ -163,7 +164,7 @@ def follow(
 
 
 def mentions(number: int, titles: list[str], source: str, *, is_dated: bool) -> Told:
-    text = " ".join(f"{source}w{number}x{word}" for word in range(40))
+    text = " ".join(numbered(f"{source}w{number}x%n", 40))
     return Told(
         number=number,
         title=titles[number % len(titles)],

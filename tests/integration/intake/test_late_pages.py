@@ -24,8 +24,8 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
-from tests.conftest import REPOSITORY
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -42,12 +42,11 @@ from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.story_checks import correct, reclustering, what_is_wrong
+from tests.support.story_checks import TRIPWIRE, correct, reclustering, what_is_wrong
 from tests.support.world import World
 
 TUNING = Tuning()
 WAIT = timedelta(seconds=TUNING.values("polling")["page_wait_seconds"])
-TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 URL = "http://gazette.example/1"
 SUMMARY = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
 LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."
@@ -323,7 +322,7 @@ def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
         ("copy", False),
     ]
     assert [one.report_count for one in rows(rig.database)] == [1]
-    assert list(faults(rig.database)) == []
+    assert faults(rig.database) == []
     is_sound(rig)
 
 
@@ -336,7 +335,7 @@ def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
     )
     comes(rig, n, page_of(FLOOD))
     assert rows(rig.database, article)[0].copy_of == report.article
-    assert list(faults(rig.database)) == []
+    assert faults(rig.database) == []
 
 
 def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
@@ -361,7 +360,7 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
     assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], (
         "no authority"
     )
-    assert list(faults(rig.database)) == []
+    assert faults(rig.database) == []
     is_sound(rig)
 
 
@@ -384,7 +383,7 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(
     ]
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
-    again = rig.waits(teaser(text=SUMMARY, published=NOON + timedelta(days=1)))
+    again = rig.waits(teaser(text=SUMMARY, published=NOON + DAY))
     assert comes(rig, again, page_of(STRIKE)).outcome == "founded", (
         "the address is used again"
     )

@@ -31,7 +31,7 @@ from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.rows import column, queried, read_by, written_by
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
 BOX = ((2, STRIKE), (3, "endless"))
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
@@ -280,7 +280,7 @@ def test_check_previews_and_changes_nothing(
             "INBOX",
             8,
         )
-        assert checked.newest == tuple(f"Briefing {n}" for n in range(8, 3, -1))
+        assert checked.newest == tuple(numbered("Briefing %n", range(8, 3, -1)))
         assert checked.problem is None
     (unknown,) = check(config, ["imaps://mail.example/INBOX"])
     assert (

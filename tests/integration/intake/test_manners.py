@@ -23,12 +23,12 @@ from aggregator.store.intake.source_rows import (
 from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import entry
-from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
+from tests.support.articles import DAY, FLOOD, NOON, STRIKE, Rig, record
 from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import counted, read_by, written_by
 from tests.support.rss import item, rss
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 from tests.support.world import World
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -344,7 +344,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
         due_pages = read_by(
             week.database,
             pending_pages.due_pages,
-            world.time() + timedelta(days=1),
+            world.time() + DAY,
             10,
         )
         assert [one.attempts for one in due_pages] == [0]
@@ -355,13 +355,10 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
 # --- what is remembered of a poll --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
+    "manners",
+    "a server that says 304 for ever is found out after two usual gaps",
     "validator",
-    [
-        {"ETag": '"always the same"'},
-        {"Last-Modified": "Tue, 01 Jan 2041 00:00:00 GMT"},
-        {"ETag": 'W/"0"', "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT"},
-    ],
 )
 def test_a_server_that_says_304_for_ever_is_found_out_after_two_usual_gaps(
     week: Week, world: World, validator: dict[str, str]
@@ -424,15 +421,7 @@ def daily(count: int) -> str:
 
 
 @pytest.mark.parametrize("damage", ["", "</b> & the end of another feed"])
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("<lastBuildDate>{}</lastBuildDate>", ""),
-        ("<pubDate>{}</pubDate>", ""),
-        ("<!-- made at {} -->", ""),
-        ("", "<!-- made at {} -->"),
-    ],
-)
+@each_row("manners", "a new stamp around the items is no change", "before", "after")
 def test_a_new_stamp_around_the_items_is_no_change(
     week: Week, world: World, before: str, after: str, damage: str
 ) -> None:
@@ -469,7 +458,7 @@ def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(
 ) -> None:
     def dated(number: int, days: float) -> str:
         when = NOON - timedelta(days=days)
-        words = " ".join(f"word{number}x{n}" for n in range(40))
+        words = " ".join(numbered(f"word{number}x%n", 40))
         return item(f"Title{number} of {number}", words, guid=number, published=when)
 
     daily = [dated(n, n) for n in range(5)]

@@ -134,7 +134,7 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         }
         assert reading.reasons(ids[1]) == set()
         assert balance(reading.database).refused_as == (("muted", 4),)
-        assert list(faults(reading.database)) == []
+        assert faults(reading.database) == []
     asked = {request.path for request in reading.server.requests}
     assert asked == {"/a", "/b", "/lock", "/advert", "/ferry"}, (
         "no muted page is fetched"
@@ -155,7 +155,7 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         "known only after its page was read"
     )
     assert "/car" in {request.path for request in reading.server.requests}
-    assert list(faults(reading.database)) == []
+    assert faults(reading.database) == []
 
 
 def test_what_is_muted_by_outlet_folder_and_opening() -> None:

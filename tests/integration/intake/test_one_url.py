@@ -1,7 +1,5 @@
 """One URL is one article, whichever feed delivers it: feeds on loopback, and entries that are handed in."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from sqlalchemy import select
@@ -12,13 +10,7 @@ from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
-from tests.support.articles import (
-    FLOOD,
-    NOON,
-    Rig,
-    page_of,
-    record,
-)
+from tests.support.articles import DAY, FLOOD, NOON, Rig, page_of, record
 from tests.support.listed_feeds import Item, ListedFeeds
 from tests.support.rows import queried
 
@@ -74,7 +66,7 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
 
 def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
     """A feed lists a link again a day later: an article of its own, as its GUID says, but no reprint."""
-    again = NOON + timedelta(days=1)
+    again = NOON + DAY
     # In one story
     rig = Rig(rig.database, rig.clock, Tuning({"events": {"threshold": -4.0}}))
     rig.take(linked())

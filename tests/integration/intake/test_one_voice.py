@@ -53,10 +53,9 @@ def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(
     world: PolledWorld,
 ) -> None:
     world.add("blog.example")
-    world.publish(
+    world.report(
         "blog.example", "Notes on bread", "Rye wants a longer rest than wheat."
     )
-    world.poll("blog.example")
     world.run(2)
     for number in range(40):
         world.publish(
@@ -67,8 +66,7 @@ def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(
         )
     world.poll("planet.example")
     assert front_page(world) == ["Notes on bread", TITLE]
-    world.publish("blog.example", "Levee breaks at Pennmouth", wording(50))
-    world.poll("blog.example")
+    world.report("blog.example", "Levee breaks at Pennmouth", wording(50))
     assert front_page(world) == [TITLE, "Notes on bread"], "a blog tells it, too"
 
 
@@ -76,13 +74,11 @@ def test_single_items_of_a_list_of_links_stay_where_they_are(
     world: PolledWorld,
 ) -> None:
     world.add("blog.example")
-    world.publish(
+    world.report(
         "blog.example", "Notes on bread", "Rye wants a longer rest than wheat."
     )
-    world.poll("blog.example")
     world.run(2)
-    world.publish("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
-    world.poll("planet.example")
+    world.report("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
     assert front_page(world) == [TITLE, "Notes on bread"]
 
 
@@ -93,10 +89,9 @@ def test_what_a_feed_says_for_a_site_is_shown_as_by_way_of_it(
     world.serve_page(
         "herald.example", "/strike", page_of(FLOOD_ELSEWHERE, "Floods elsewhere")
     )
-    world.publish(
+    world.report(
         "planet.example", "Strike", "A teaser.", link="http://herald.example/strike"
     )
-    world.poll("planet.example")
     world.rig.render()
     written = feed_of(world.database).decode()
     assert "via planet.example" in written
@@ -141,13 +136,12 @@ def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(
 ) -> None:
     """Also if the feed declares that site as its own."""
     world.declare("planet.example", declared)
-    world.publish(
+    world.report(
         "planet.example",
         "Lucky Casino opens",
         FLOOD,
         link="http://gazette.example/casino",
     )
-    world.poll("planet.example")
     assert articles(world) == [("planet.example", "Lucky Casino opens")]
 
 
@@ -159,10 +153,9 @@ def test_a_page_without_a_headline_leaves_the_feed_its_words(
         b"<body>", f"<title>{headline}</title><body>".encode()
     )
     world.serve_page("gazette.example", "/flood", page)
-    world.publish(
+    world.report(
         "planet.example", TITLE, "A levee broke.", link="http://gazette.example/flood"
     )
-    world.poll("planet.example")
     assert articles(world) == [("planet.example", TITLE)]
 
 
@@ -211,8 +204,7 @@ def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(
 ) -> None:
     link = "http://gazette.example/flood"
     world.world.down.add("gazette.example")
-    world.publish("planet.example", TITLE, "A levee broke.", link=link, guid="1")
-    world.poll("planet.example")
+    world.report("planet.example", TITLE, "A levee broke.", link=link, guid="1")
     assert articles(world) == [("planet.example", TITLE)]
     world.serve_page("gazette.example", "/flood", page_of(FLOOD, TITLE))
     world.world.down.clear()
@@ -241,10 +233,8 @@ def test_the_feed_of_the_site_itself_takes_its_article(
     if planet != "planet.example":
         world.add(planet)
         world.poll(planet)
-    world.publish(planet, TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
-    world.poll(planet)
+    world.report(planet, TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
     assert articles(world) == [(planet, TITLE)]
     world.add("gazette.example")
-    world.publish("gazette.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
-    world.poll("gazette.example")
+    world.report("gazette.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
     assert articles(world) == [("gazette.example", TITLE)]

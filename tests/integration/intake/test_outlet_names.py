@@ -15,6 +15,7 @@ from tests.support.articles import (
     record,
 )
 from tests.support.deep_checks import faults
+from tests.support.tables import each_row
 
 TEXTS = (FLOOD, STRIKE, FLOOD_ELSEWHERE)
 
@@ -55,7 +56,7 @@ def names(rig: Rig) -> list[str | None]:
     """Return the names that the articles show, in the order of their titles."""
     rig.render()
     rig.pipeline.index_text()
-    assert list(faults(rig.database)) == []
+    assert faults(rig.database) == []
     reader = StoryReader(rig.database)
     articles = [
         article
@@ -103,13 +104,11 @@ def test_no_feed_names_the_site_of_others(rig: Rig) -> None:
     assert names(rig) == ["quay.example", "Not The Quay", "quay.example"]
 
 
-@pytest.mark.parametrize(
-    ("site_name", "at"),
-    [
-        ("Not The Quay", "https://pier.example"),  # it was redirected there
-        ("www.quay.example", "https://quay.example"),
-        ("Home", "https://quay.example"),
-    ],
+@each_row(
+    "outlet_names",
+    "a page of another site and an address give no name",
+    "site_name",
+    "at",
 )
 def test_a_page_of_another_site_and_an_address_give_no_name(
     rig: Rig, site_name: str, at: str

@@ -37,7 +37,7 @@ def world(database: Database) -> Iterator[PolledWorld]:
 
 
 def stories(world: PolledWorld, **wanted: str) -> list[StoryView]:
-    assert list(faults(world.database, now=world.time())) == []
+    assert faults(world.database, now=world.time()) == []
     return list(StoryReader(world.database).stories(StoryFilter(**wanted)).stories)
 
 
@@ -49,8 +49,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
         f"<opml><body><outline text='Our Gazette' xmlUrl='http://{HOST}/feed'/></body></opml>"
     )
     import_opml(load(None), world.database, listed)
-    world.publish(HOST, *LEVEE)
-    world.poll(HOST)
+    world.report(HOST, *LEVEE)
     assert [one.outlet for one in stories(world)[0].articles] == ["Our Gazette"]
     exported = read_opml(export_opml(load(None), world.database))
     assert exported.feeds[0].title == "Our Gazette"
@@ -58,8 +57,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
 
 def test_articles_without_a_source_are_counted_apart(world: PolledWorld) -> None:
     world.add(HOST)
-    world.publish(HOST, *LEVEE)
-    world.poll(HOST)
+    world.report(HOST, *LEVEE)
     pushed = record("x", "1", *AGAIN, published=NOON)
     world.rig.take(msgspec.structs.replace(pushed, outlet=None))
     (shown,) = stories(world)
@@ -75,12 +73,10 @@ def test_articles_without_a_source_are_counted_apart(world: PolledWorld) -> None
 @pytest.mark.later
 def test_a_renamed_source_changes_no_story_count_or_filter(world: PolledWorld) -> None:
     world.add(HOST, name="Gazette")
-    world.publish(HOST, *LEVEE)
-    world.poll(HOST)
+    world.report(HOST, *LEVEE)
     before = stories(world)[0]
     executed(world.database, update(sources).values(name="Gazette of Pennmouth"))
-    world.publish(HOST, *AGAIN)
-    world.poll(HOST)
+    world.report(HOST, *AGAIN)
     articles = [one for story in stories(world) for one in story.articles]
     assert {one.outlet for one in articles} == {"Gazette", "Gazette of Pennmouth"}
     assert {one.outlet_key for one in articles} == {HOST}

@@ -20,7 +20,7 @@ from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import change
 from aggregator.store.tables import source as sources
-from tests.support.articles import FLOOD, NOON, STRIKE, Rig
+from tests.support.articles import DAY, FLOOD, HOUR, NOON, STRIKE, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import (
     ALL_TUNING,
@@ -31,6 +31,7 @@ from tests.support.polling import (
 )
 from tests.support.rows import executed, read_by, value, written_by
 from tests.support.rss import item, rss
+from tests.support.tables import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -88,11 +89,11 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1", link=link)))
     server.routes["/page"] = f"<p>{STRIKE}</p>"
     if what in ("nothing new", "a page"):
-        office.polling.poll(office.source)
+        office.poll()
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
-    pages = read_by(database, pending_pages.due_pages, NOON + timedelta(hours=1), 10)
+    pages = read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
     held = CopyKeys(impatient)
     _ = office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source)
     assert "is postponed" in caplog.text
@@ -103,9 +104,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     )
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
-        assert not read_by(
-            database, pending_pages.due_pages, NOON + timedelta(hours=1), 10
-        )
+        assert not read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
     impatient.close()
 
 
@@ -122,7 +121,7 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
     server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1")))
     held = CopyKeys(impatient)
     with pytest.raises(DatabaseBusyError):
-        office.polling.poll(office.source)
+        office.poll()
     assert office.stopped.is_set()
     held.release()
     impatient.close()
@@ -137,7 +136,7 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(
     server.routes["/feed"] = Resource(
         rss(item("Strike", STRIKE, guid="2"), item("Flood", FLOOD, guid="1"))
     )
-    polled = office.polling.poll(office.source)
+    polled = office.poll()
     assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
     office.rig.place()
     assert [row.title for row in office.stories()] == ["Flood", "Strike"]
@@ -159,7 +158,7 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
         office = Office(database, client, feed)
         waits = []
         for _ in range(9):
-            office.polling.poll(office.source)
+            office.poll()
             waits.append(
                 (office.source.next_due_at - office.clock.time).total_seconds() / 60
             )
@@ -200,7 +199,7 @@ def test_an_entry_gets_its_number_with_its_page(
         "/feed": Resource(rss(*reversed(items))),
         "/quick": Response(body=page),
     }
-    office.polling.poll(office.source)
+    office.poll()
     assert [row.inbox_no for row in office.entries()] == [None, None]
     slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
@@ -235,7 +234,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
     entry = item("Teaser", "A few words only.", guid="1", link=server.url("/away"))
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
-    office.polling.poll(office.source)
+    office.poll()
     (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
     Rig(database, office.clock).place()
@@ -265,7 +264,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
             wants_page=[True],
         )
     else:
-        office.polling.poll(office.source)
+        office.poll()
         moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
         executed(
             database, sources.delete() if by == "a feed that was removed" else moved
@@ -281,7 +280,7 @@ def test_an_address_that_a_source_on_the_internet_moved_to_is_not_asked_in_the_o
 ) -> None:
     office = Office(database, client, feed_of("http://192.0.2.1/feed"))
     executed(database, sources.update().values(redirected_url=server.url("/feed")))
-    assert "refused" in str(office.polling.poll(office.source).problem)
+    assert "refused" in str(office.poll().problem)
     assert server.paths() == []
 
 
@@ -323,7 +322,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
     def named(address: str) -> Source:
         return feed_source(address, name="gazette", origin="config")
 
-    later = NOON + timedelta(days=1)
+    later = NOON + DAY
     with database.write() as connection:
         sync_config(connection, [named("https://a.example/feed")])
         connection.execute(
@@ -346,7 +345,7 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
 
 
 def dated(guid: str, days_ago: float) -> str:
-    text = " ".join(f"word{guid}x{number}" for number in range(40))
+    text = " ".join(numbered(f"word{guid}x%n", 40))
     when = NOON - timedelta(days=days_ago)
     return item(f"Title{guid} of{guid}", text, guid=guid, published=when)
 
@@ -354,10 +353,9 @@ def dated(guid: str, days_ago: float) -> str:
 def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> None:
     feed = Resource(rss(dated("first", 0.1)))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
+    office.poll()
     feed.body = rss(*(dated(f"late{n}", 5 + n) for n in range(5)))
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     assert sum(row.bumped_at >= NOON for row in office.stories()) == 5
 
 
@@ -367,12 +365,11 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     new, old = dated("new", 1), dated("old", 90)
     feed = Resource(rss(new, item("About", FLOOD, guid="about"), old))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     bumps = {
         row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()
     }
-    day = timedelta(days=1)
+    day = DAY
     assert bumps == {
         "Titlenew ofnew": NOON - day,
         "About": NOON - 90 * day,
@@ -383,7 +380,7 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     assert [one.title for one in listed if one.undated_seen] == ["About"]
     before = office.stories()
     feed.body = rss(new, item("About", FLOOD + " Rain is expected.", guid="about"), old)
-    assert office.polling.poll(office.source).revised == 1
+    assert office.poll().revised == 1
     office.rig.place()
     after = office.stories()
     assert [row.bumped_at for row in after] == [row.bumped_at for row in before]
@@ -397,12 +394,11 @@ def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news
 ) -> None:
     feed = Resource(rss(item("About", FLOOD, guid="about")))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
+    office.poll()
     feed.body = rss(
         item("Strike", STRIKE, guid="strike"), item("About", FLOOD, guid="about")
     )
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     about, strike = office.stories()
     month = timedelta(days=30)
     assert NOON - month <= about.bumped_at < NOON - month + timedelta(minutes=1)
@@ -415,11 +411,10 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
 ) -> None:
     feed = Resource(rss(dated("post", days)))
     server.routes["/feed"] = feed
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     (before,) = office.stories()
     feed.body = feed.body.replace("Titlepost ofpost", "Another title of the post")
-    assert office.polling.poll(office.source).revised == 1
+    assert office.poll().revised == 1
     office.rig.place()
     (after,) = office.stories()
     assert after.title == "Another title of the post"
@@ -434,8 +429,7 @@ def test_a_short_title_is_in_the_language_of_its_feed(
     server.routes["/feed"] = Resource(
         rss(item("Flood", FLOOD), item("Strike", STRIKE), item("The AI Paradox"))
     )
-    office.polling.poll(office.source)
-    office.rig.place()
+    office.poll_and_place()
     assert {row.title: row.language for row in office.stories()}[
         "The AI Paradox"
     ] == "en"

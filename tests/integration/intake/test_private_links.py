@@ -41,8 +41,7 @@ def test_links_of_a_public_feed_into_private_networks_are_text(
     said = f'<p>{STRIKE}</p><ul><li><a href="{address}">here</a></li><li><a href="{PUBLIC}">there</a></li></ul>'
     sound = f'<enclosure url="{address}" type="audio/mpeg" length="1"/>'
     world.add("gazette.example")
-    world.publish("gazette.example", "Strike", said, link=address, more=sound)
-    world.poll("gazette.example")
+    world.report("gazette.example", "Strike", said, link=address, more=sound)
     url, html, media = stored(world, "Strike")
     assert (url, media) == (None, [])
     assert "here" in html
@@ -53,8 +52,7 @@ def test_a_feed_of_the_own_network_keeps_its_links(world: PolledWorld) -> None:
     address = "http://10.0.0.1/wiki"
     world.add("feeds.internal")
     said = f'<p>{STRIKE}</p><ul><li><a href="{address}">here</a></li></ul>'
-    world.publish("feeds.internal", "Strike", said, link="http://feeds.internal/1")
-    world.poll("feeds.internal")
+    world.report("feeds.internal", "Strike", said, link="http://feeds.internal/1")
     url, html, _ = stored(world, "Strike")
     assert url == "http://feeds.internal/1"
     assert f'href="{address}"' in html

@@ -27,7 +27,7 @@ from aggregator.store.stories.stored_articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import Clock, Rig, record, settled
 from tests.support.footers import ARTICLES, FOOTERS, articles_of, mentions, taken_out
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import column, queried, read_by, value
 from tests.support.story_checks import placing_of, recluster
 from tests.support.tables import rows
@@ -48,7 +48,7 @@ def texts(database: Database) -> list[tuple[Any, ...]]:
 
 
 def fresh(folder: Path, name: str) -> Database:
-    return with_tables(Database(f"sqlite:///{folder / name}.db"))
+    return with_tables(sqlite_file(f"{folder / name}.db"))
 
 
 @pytest.mark.later

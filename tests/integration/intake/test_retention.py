@@ -36,6 +36,7 @@ from aggregator.stories.story_tuning import StoryTuning
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     Clock,
@@ -45,7 +46,7 @@ from tests.support.articles import (
 )
 from tests.support.deep_checks import faults
 from tests.support.forgetting import forget, plain, settle
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import executed, queried, read_by, value
 from tests.support.story_checks import (
     correct,
@@ -64,7 +65,7 @@ YEAR = NOON + timedelta(days=400)
 def rig(database: Database) -> Rig:
     """The small set, placed and told."""
     fill(database)
-    made = Rig(database, Clock(NOON + timedelta(days=10)))
+    made = Rig(database, Clock(days=10))
     settle(made)
     return made
 
@@ -546,9 +547,7 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     rig.restart()
     # With news of its own it is a copy, and not the old text printed again
     text = f"{FLOOD} {' '.join(STRIKE.split()[:25])}"
-    copy = record(
-        "Echo", "y", "Levee gives way", text, published=YEAR - timedelta(hours=1)
-    )
+    copy = record("Echo", "y", "Levee gives way", text, published=YEAR - HOUR)
     (placed,) = rig.take(copy)
     assert None not in stored(rig.database, article.c.copy_of)[1:]
     kept(rig, at=YEAR + timedelta(days=1), stories_after=100 * DAY)
@@ -717,7 +716,7 @@ def test_an_export_says_which_texts_are_deleted(
     kept(rig, at=NOON + timedelta(days=60), text_after=30 * DAY)
     first = b"".join(export_lines(database, no_progress))
     assert b'"text":null' in first
-    target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
+    target = with_tables(sqlite_file(tmp_path / "other.db"))
     import_into(target, first.splitlines(keepends=True), no_progress)
     assert b"".join(export_lines(target, no_progress)) == first
     settle(Rig(target, Clock(YEAR)))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.web.server import Server
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import HOUR, NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
@@ -98,9 +97,7 @@ def polled(database: Database, outlet: LoopbackServer) -> StoryReader:
     written_by(database, add, feed_source(outlet.url("/feed"), pages="always"))
     (source,) = read_by(database, all_sources)
     polling.poll(source)
-    due_pages = read_by(
-        database, pending_pages.due_pages, clock() + timedelta(hours=1), 100
-    )
+    due_pages = read_by(database, pending_pages.due_pages, clock() + HOUR, 100)
     for one in due_pages:
         assert polling.fetch_page(one)
     client.close()

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -28,13 +28,12 @@ from tests.support.rows import queried, written_by
 from tests.support.story_checks import what_is_wrong
 
 SAMPLES = REPOSITORY / "examples" / "articles"
-DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
     """All samples, placed; read five weeks after the last of them was published."""
-    made = Rig(database, Clock(datetime(2026, 12, 20, tzinfo=UTC)))
+    made = Rig(database, Clock(datetime.fromisoformat("2026-12-20T00:00Z")))
     made.take(*samples(made))
     return made
 
@@ -95,7 +94,7 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
 
 
 def test_samples_are_named_and_go_at_once(database: Database) -> None:
-    rig = Rig(database, Clock(datetime(2026, 12, 20, tzinfo=UTC)))
+    rig = Rig(database, Clock(datetime.fromisoformat("2026-12-20T00:00Z")))
     written_by(rig.database, known_folder, SAMPLES, Path.is_dir)
     given = samples(rig)[:12]
     reading = StoryReader(rig.database)

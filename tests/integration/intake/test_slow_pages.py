@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from concurrent.futures import Future
-from datetime import timedelta
 
 import msgspec
 import pytest
@@ -25,7 +24,7 @@ from aggregator.store.intake import (
     source_rows,
 )
 from aggregator.store.tables import article, entry
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import HOUR, NOON, Clock, Rig
 from tests.support.rows import queried, written_by
 
 PAGE = (
@@ -161,9 +160,7 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(
     with database.write() as connection:
         source_rows.remove(connection, "good")
         rejected.mute_of_removed_source(connection, "good", at=NOON)
-    pipeline = Pipeline(
-        database, InlineExecutor(), Tuning(), Clock(NOON + timedelta(hours=1))
-    )
+    pipeline = Pipeline(database, InlineExecutor(), Tuning(), Clock(NOON + HOUR))
     assert list(pipeline.place_waiting()) == []
     assert (
         database.transact(lambda writing: rejected.unmute(writing, lambda *_: False))

@@ -28,7 +28,7 @@ from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.polling import poll_configured
 from tests.support.rows import queried, read_by, written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
@@ -461,13 +461,11 @@ def test_a_source_and_its_pages_go_through_its_own_proxy(
     assert {request.path for request in server.requests} == set(server.routes)
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("proxy: 'ftp://a:s3cr3t@b'", r"give the proxy as http://HOST:PORT"),
-        ("proxy: 'http://a', proxy_env: X", r"give one of `proxy:`"),
-        ("proxy_env: NO_SUCH_VARIABLE", r"proxy_env: NO_SUCH_VARIABLE is not set"),
-    ],
+@each_row(
+    "source_access",
+    "a proxy that cannot be used is named without its password",
+    "line",
+    "words",
 )
 def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, words: str

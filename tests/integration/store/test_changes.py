@@ -1,7 +1,6 @@
 """The stream of changes: what readers of a story are told, once each, and never of a copy."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search.index import index_next
 from tests.support.articles import (
+    DAY,
     NOON,
     STRIKE,
     Rig,
@@ -36,8 +36,6 @@ from tests.support.story_checks import (
     reclustering,
     undo,
 )
-
-DAY = timedelta(days=1)
 
 
 def stream(database: Database, *, after: int = 0, limit: int = 500) -> list[Change]:

@@ -102,7 +102,7 @@ class Sound:
                 connection.execute(text(statement), {"no": b"no", "key": b"0" * 16})
 
     def found(self) -> list[Fault]:
-        return list(faults(self.database, now=max(NOON, datetime.now(UTC))))
+        return faults(self.database, now=max(NOON, datetime.now(UTC)))
 
     def repair(self) -> None:
         rebuild(self.database, Tuning())

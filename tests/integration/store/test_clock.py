@@ -9,15 +9,16 @@ from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.future_bumps import pull_back
 from aggregator.store.tables import story
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import HOUR, NOON, Clock, Rig, record
 from tests.support.rows import column, queried
+from tests.support.tables import numbered
 
 FEW = Tuning().values("placing")["batch_articles"]
 YEAR = timedelta(days=365)
 
 
 def take(rig: Rig, number: int) -> None:
-    words = " ".join(f"w{number}x{at}" for at in range(60))
+    words = " ".join(numbered(f"w{number}x%n", 60))
     rig.accept(
         record("wire", str(number), f"Headline number {number}", words),
         bump_by_clock=True,
@@ -48,7 +49,7 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(
     clock.time = NOON + YEAR  # for a while, a year ahead
     take(rig, 2)
     take(rig, 3)
-    clock.time = NOON + timedelta(hours=1)
+    clock.time = NOON + HOUR
     take(rig, 4)
     assert newest_first(database) == ["3", "2", "4", "1"]
     assert pulled_back(database, clock.time) == 2
@@ -78,6 +79,6 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(
     assert newest_first(database) == ["3", "2", "1", "0", "5"], (
         "until the clock is right again"
     )
-    clock.time = NOON + timedelta(hours=1)
+    clock.time = NOON + HOUR
     take(rig, 6)
     assert newest_first(database)[0] == "6"

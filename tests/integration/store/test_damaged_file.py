@@ -32,7 +32,7 @@ from aggregator.store.search import index
 from aggregator.store.tables import article, story
 from tests.support.articles import render_all
 from tests.support.deep_checks import faults as deep_faults
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import opened_at, sqlite_at, sqlite_file
 from tests.support.later_version import later_version
 from tests.support.rows import executed, queried, written_by
 from tests.support.seeds import drawn
@@ -111,7 +111,7 @@ def test_a_damaged_page_is_named_and_nothing_is_written(
 
 
 def test_text_that_is_not_utf8_is_damage_though_sqlite_finds_none(file: Path) -> None:
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         assert [one for one in faults(database) if one.is_damage] == []
         executed(
             database,
@@ -124,9 +124,6 @@ def test_text_that_is_not_utf8_is_damage_though_sqlite_finds_none(file: Path) ->
 
 
 # What SQLite's own check passes over: pages that are sound, with other bytes in their values.
-FLIPPED = "CAST(substr({0}, 1, 40) || x'FF00FF' || substr({0}, 44) AS BLOB)"
-
-
 @each_row(
     "damaged_file",
     "other bytes in a sound page are named",
@@ -165,7 +162,7 @@ def test_a_file_that_is_read_only_is_checked(file: Path) -> None:
 def test_a_table_with_a_damaged_page_is_not_exported(file: Path) -> None:
     tear(file, "article")
     with (
-        closing(Database(f"sqlite:///{file}")) as database,
+        opened_at(file) as database,
         pytest.raises(DamagedFileError, match="aggregator db check"),
     ):
         list(export_lines(database, ignored))
@@ -181,7 +178,7 @@ ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 24)
 def test_whatever_a_sector_holds_the_check_ends(file: Path, number: int) -> None:
     spoil(file, drawn("damage", number))
     before = file.read_bytes()
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         found = list(faults(database))
         balance(database)
         done = typed(database, "db", "check", "--repair")
@@ -222,7 +219,7 @@ def without_rows(file: Path, *statements: str) -> Database:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
-    return Database(f"sqlite:///{file}")
+    return sqlite_file(file)
 
 
 def test_an_article_whose_story_is_lost_has_one_again(file: Path) -> None:
@@ -274,7 +271,7 @@ def test_a_text_that_is_no_utf8_is_not_exported(file: Path) -> None:
 
 @pytest.mark.later
 def test_a_damaged_signature_stops_no_rebuild(file: Path) -> None:
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         executed(
             database,
             update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"),
@@ -292,7 +289,7 @@ def test_a_damaged_signature_stops_no_rebuild(file: Path) -> None:
 def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -> None:
     tear(file, "article")
     with (
-        closing(Database(f"sqlite:///{file}")) as database,
+        opened_at(file) as database,
         later_version(),
         pytest.raises(
             DamagedFileError,
@@ -305,7 +302,7 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
 @pytest.mark.later
 @pytest.mark.parametrize("at", ["header", "page"])
 def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
-    with closing(Database(f"sqlite:///{file}")) as sound:
+    with opened_at(file) as sound:
         back_up(sound, kept := file.with_name("kept.db.zst"), quietly)
         before = list(export_lines(sound, ignored))
     if at == "page":
@@ -314,7 +311,7 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
         file.write_bytes(b"\xff" * 4096 + file.read_bytes()[4096:])
     damaged = file.read_bytes()
     log = file.with_name(f"{file.name}-shm")
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         refused = typed(database, "db", "restore", str(kept))
         assert refused.exit_code or refused.exception
         assert "aggregator db restore" not in f"{refused.output}{refused.exception}", (
@@ -328,7 +325,7 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     assert (folder / file.name).read_bytes() == damaged
     assert (folder / f"{file.name}.lock").exists()
     assert not log.exists()
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         assert list(export_lines(database, ignored))[1:] == before[1:]
         assert list(faults(database)) == []
         assert typed(database, "db", "restore", str(kept), "--replace").exit_code == 0
@@ -344,7 +341,7 @@ def test_a_restore_refuses_a_damaged_backup_without_sending_to_the_database(
     tear(torn, "article")
     kept = file.with_name("kept.db.zst")
     kept.write_bytes(zstandard.compress(torn.read_bytes()))
-    with closing(Database(f"sqlite:///{file}")) as database:
+    with opened_at(file) as database:
         done = typed(database, "db", "restore", str(kept), "--replace")
     assert re.search(
         r"kept\.db\.zst is damaged \(.*\); use another backup",

@@ -29,6 +29,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.migrate import make_file
+from tests.support.fresh import opened_at
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, queried, read_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -486,7 +487,7 @@ def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:
     ):
         database.check_free_disk()
     assert refused.value.exit_code == 5
-    with closing(Database(f"sqlite:///{tmp_path / 'a.db'}")) as database:
+    with opened_at(tmp_path / "a.db") as database:
         database.check_free_disk()
 
 

@@ -1,7 +1,6 @@
 """What the list of sources says of each, after real polls on both databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -21,7 +20,7 @@ from aggregator.store.intake.source_rows import (
 from aggregator.store.read.health.problem_texts import problem_texts
 from aggregator.store.read.source_list import view_sources
 from aggregator.store.tables import entry
-from tests.support.articles import NOON, Clock, Rig
+from tests.support.articles import DAY, HOUR, NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import read_by, written_by
@@ -118,7 +117,7 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(
     quick_room.has("gone")
     for _ in range(4):
         quick_room.ask_all()
-        quick_room.clock.time += timedelta(days=1)
+        quick_room.clock.time += DAY
     gone = quick_room.list()["gone"]
     assert (gone.state, gone.next_due) == ("gone", None)
     assert "410" in (gone.problem or "")
@@ -134,7 +133,7 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(
     room.server.routes["/ok"] = Resource(
         FEED.replace("all of its passengers", "every passenger")
     )
-    room.clock.time += timedelta(hours=1)
+    room.clock.time += HOUR
     room.ask_all()
     written_by(
         room.database,

@@ -34,7 +34,7 @@ from aggregator.store.migrate import (
 from aggregator.store.tables import VIEWS, counter, metadata
 from tests.conftest import Postgres
 from tests.support.deep_checks import faults
-from tests.support.fresh import shape, with_tables
+from tests.support.fresh import shape, sqlite_file, with_tables
 from tests.support.kills import in_a_child
 from tests.support.later_version import LaterVersion, later_version
 from tests.support.rows import executed, full_soon, queried, read_by
@@ -230,13 +230,13 @@ def test_every_counter_of_the_program_is_there(database: Database) -> None:
 def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "news.db").write_text("this is a text, and a long one at that. " * 50)
     with pytest.raises(AggregatorError, match="not a database"):
-        upgrade(Database(f"sqlite:///{tmp_path / 'news.db'}"))
+        upgrade(sqlite_file(tmp_path / "news.db"))
 
 
 def test_a_place_that_cannot_be_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritableError, match="cannot be created") as caught:
-        upgrade(Database(f"sqlite:///{tmp_path / 'file' / 'news.db'}"))
+        upgrade(sqlite_file(tmp_path / "file" / "news.db"))
     assert caught.value.exit_code == 5
 
 
@@ -274,7 +274,7 @@ def test_an_upgrade_takes_each_step_and_keeps_every_value(
     assert {name: after[name] for name in before if name != "alembic_version"} == {
         name: rows for name, rows in before.items() if name != "alembic_version"
     }
-    assert list(faults(old)) == []
+    assert faults(old) == []
 
 
 @pytest.mark.later
@@ -457,7 +457,7 @@ def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(
 
 
 def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    database = with_tables(sqlite_file(tmp_path / "old.db"))
     fill(database)
     before = _state(database)
     full_soon(database, 3)

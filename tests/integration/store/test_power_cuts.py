@@ -20,7 +20,7 @@ from sqlalchemy import select, text
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
 from tests.support.articles import Rig, record, settled
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import queried
 from tests.support.seeds import SEED
 
@@ -99,7 +99,7 @@ def opened(folder: Path, written: Written, log: bytes) -> Database:
     folder.mkdir()
     (folder / "stories.db").write_bytes(written.file)
     (folder / "stories.db-wal").write_bytes(log)
-    return Database(f"sqlite:///{folder / 'stories.db'}")
+    return sqlite_file(folder / "stories.db")
 
 
 def committed_by(written: Written, place: int) -> str:

@@ -30,13 +30,12 @@ from aggregator.store.stories.corrections import Constraints
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_subject
 from aggregator.stories.story_tuning import shipped_tuning
-from tests.support.articles import NOON, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.articles import DAY, NOON, Rig, record
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import overheard, read_by, written_by
-from tests.support.tables import rows
+from tests.support.tables import mapping, numbered, rows
 
-DAY = timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
 LARGE = {
     "story",
@@ -172,6 +171,10 @@ def reading(ask: Callable[[StoryReader], object]) -> Callable[[Database], object
     return lambda database: ask(StoryReader(database))
 
 
+def calling(method: str, *given: Any) -> Callable[[Database], object]:
+    return reading(lambda reader: getattr(reader, method)(*given))
+
+
 def asked(query: str) -> Callable[[Database], object]:
     wanted = StoryQuery.read(dict(parse_qsl(query))).story_filter(NOON, 50)
     return reading(lambda reader: reader.stories(wanted))
@@ -180,9 +183,7 @@ def asked(query: str) -> Callable[[Database], object]:
 def matching_some(database: Database) -> set[str]:
     with database.read() as connection:
         wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
-        return matching_stories(
-            connection, wanted, [f"story{n}" for n in range(2, 300)]
-        )
+        return matching_stories(connection, wanted, numbered("story%n", range(2, 300)))
 
 
 def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
@@ -197,29 +198,16 @@ BOUNDS = StoryFilter(outlet="outlet 7", since=NOON - 2 * DAY)
 FILTERS = rows("query_plans", "filters")
 CASES: dict[str, Callable[[Database], object]] = {
     **{query: asked(query) for query in FILTERS},
-    "search": reading(lambda reader: reader.search("ferry sails", 20)),
-    "search, a phrase": reading(lambda reader: reader.search('"ferry 17"', 20)),
+    **{name: calling(*call) for name, call in mapping("query_plans", "calls").items()},
     "search, within": reading(lambda reader: reader.search("ferry", 20, BOUNDS)),
     "the front page": reading(lambda reader: reader.rank_front_page(StoryFilter(), ())),
     "the front page, min_reports": reading(
         lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())
     ),
-    "one story": reading(lambda reader: reader.story("story7")),
-    "its storyline": reading(lambda reader: reader.storyline("story7")),
-    "a storyline": reading(lambda reader: reader.storyline("l7")),
-    "the storylines": reading(lambda reader: reader.storylines(50)),
     "joining a storyline": lambda database: read_by(
         database, join_nearest, Constraints(), "story7", NOON, [20, 30, 40]
     ),
-    "what it shows": reading(lambda reader: reader.text("story7")),
-    "one article": reading(lambda reader: reader.article("article7")),
-    "explained": reading(lambda reader: reader.explained_article("article7")),
-    "explained by address": reading(
-        lambda reader: reader.explained_article("https://ports.example/7")
-    ),
     "what is forgotten by address": to_forget_by_address,
-    "the last change": reading(lambda reader: reader.last_change()),
-    "the last change of a story": reading(lambda reader: reader.last_change("story7")),
     "those that are unrendered": lambda database: render_next(
         database, 5, shipped_tuning()
     ),
@@ -262,7 +250,7 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
     tmp_path: Path,
 ) -> None:
     """Without statistics, as a daemon's file is; with them either index does while all have texts."""
-    file = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    file = sqlite_file(tmp_path / "new.db")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
             expired_rows.next_story(connection, "text", 10_000)
@@ -334,7 +322,7 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
         one.id
         for one in reader.stories(StoryFilter(query='"ferry 17"', limit=1000)).stories
     ]
-    assert found == whole == [f"story{n}" for n in range(17, STORIES, 50)]
+    assert found == whole == numbered("story%n", range(17, STORIES, 50))
     assert len(reader.stories(StoryFilter(query='"ferry 17"', limit=30)).stories) == 30
 
 

@@ -1,7 +1,5 @@
 """The reading side: filters, pages that hold still while stories move, and one story whole."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import insert, select, update
 
@@ -14,6 +12,7 @@ from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, source
 from aggregator.stories.story_tuning import shipped_tuning
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -25,7 +24,6 @@ from tests.support.articles import (
 from tests.support.polling import feed_source
 from tests.support.rows import executed, written_by
 
-DAY = timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
 September eingestellt, weil ein Schaden an der Welle des Schiffes gefunden worden war. Die
 Reparatur in der Werft von Brask hat elf Wochen gedauert und rund zwei Millionen Kronen gekostet.
@@ -35,7 +33,7 @@ nehmen. Der Bürgermeister von Tavelle dankte den Busfahrern."""
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig = Rig(database, Clock(days=10))
     rig.take(
         record(
             "Gazette",

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, mark_to
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.search.searchable_text import SearchableText
 from tests.conftest import REPOSITORY, Postgres
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.tables import each_row
 
@@ -36,7 +36,7 @@ QUERIES = [
 def filled(address: str) -> Database:
     """A database with all the articles, indexed."""
     database = with_tables(Database(address))
-    rig = Rig(database, Clock(NOON + timedelta(days=1)))
+    rig = Rig(database, Clock(days=1))
     rig.take(
         *(
             record(
@@ -90,7 +90,7 @@ def test_known_answers(both: list[Database], asked: dict[str, Any]) -> None:
 
 
 def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
-    tenth = datetime(2026, 10, 10, 4, 0, tzinfo=UTC)
+    tenth = datetime.fromisoformat("2026-10-10T04:00Z")
     assert answers(both, "الأجور", StoryFilter(until=tenth)) == ["ar-strike"], (
         "both ends are included"
     )

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ from tests.support.articles import (
     DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
+    HOUR,
     STRIKE,
     Clock,
     Rig,
     record,
     render_all,
 )
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_file, with_tables
 from tests.support.rows import queried
 from tests.support.story_checks import copied, correct, small_set
 
@@ -58,7 +59,6 @@ VIEWS = {
     )
 }
 NOW = datetime.now(UTC).replace(microsecond=0)
-HOUR = timedelta(hours=1)
 
 
 FLOOD_FROM_THE_AIR = """From the air the lower town of Pennmouth is a brown lake since the levee on the
@@ -72,7 +72,7 @@ warned of the flood on Saturday. No train reaches Calmouth, and schools are shut
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Events, copies; what waits, was refused, was corrected; a source that fails."""
     database = with_tables(
-        Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}")
+        sqlite_file(tmp_path_factory.mktemp("sql") / "aggregator.db")
     )
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set())
@@ -260,7 +260,7 @@ def test_copies_are_those_of_the_json(filled: Database) -> None:
 
 def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> None:
     """What SQL sees of copies follows corrections, as soon as the stories are told again."""
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
+    database = with_tables(sqlite_file(tmp_path / "a.db"))
     rig = Rig(database, Clock(NOW))
     first, copy = rig.take(
         record(

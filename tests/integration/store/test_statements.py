@@ -1,12 +1,12 @@
 """SQL text: names and types of its rows."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.tables import read_rows
 
-AT = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+AT = datetime.fromisoformat("2026-03-01T08:30Z")
 
 
 def test_rows_have_names_and_types_whenever_a_statement_is_executed(

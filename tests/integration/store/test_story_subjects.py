@@ -1,7 +1,5 @@
 """Names and topics of stories: found when a story is rendered, kept through merges and splits."""
 
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import text
 
@@ -10,11 +8,10 @@ from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import DAY, DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import queried
 from tests.support.story_checks import by_title, placing_of
 
-DAY = timedelta(days=1)
 LEVEE, VOTED, STRUCK = (
     "Levee breaks at Pennmouth, four dead",
     "Parliament votes for dykes",
@@ -28,7 +25,7 @@ authority in Calmouth had put them off. A court is to hear those who signed the 
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
-    rig = Rig(database, Clock(NOON + 20 * DAY))
+    rig = Rig(database, Clock(days=20))
     rig.take(
         record(
             "Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")

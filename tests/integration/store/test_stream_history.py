@@ -1,6 +1,6 @@
 """Stream history: periods of the inbox, counts of sources, and the terms of articles between two numbers."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -20,6 +20,7 @@ from tests.support.articles import (
 )
 from tests.support.deep_checks import faults
 from tests.support.rows import read_by, written_by
+from tests.support.tables import numbered
 
 DAY = 20_000  # days since 1970
 
@@ -72,7 +73,7 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
 def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(
     database: Database,
 ) -> None:
-    first = (NOON - datetime(1970, 1, 1, tzinfo=UTC)).days
+    first = (NOON - datetime.fromisoformat("1970-01-01T00:00Z")).days
     place_on(database, [0, 0, 1, 4000, 4000, 2, 1, 3])
     periods = read_by(database, stream_history.periods_from, 0, first + 9_999)
     assert [(one.day - first, one.articles) for one in periods] == [
@@ -135,7 +136,7 @@ def test_dropped_terms_can_be_counted_again(database: Database) -> None:
 
 
 def unlike(number: int) -> str:
-    return " ".join(f"word{number}x{place}" for place in range(60))
+    return " ".join(numbered(f"word{number}x%n", 60))
 
 
 @pytest.mark.later

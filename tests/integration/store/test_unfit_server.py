@@ -11,6 +11,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.conftest import Postgres
+from tests.support.tables import each_row
+
+pytestmark = pytest.mark.later
 
 
 class Server:
@@ -75,10 +78,7 @@ def server(postgres: Postgres, tmp_path: Path) -> Iterator[Server]:
     )
 
 
-@pytest.mark.later
-@pytest.mark.parametrize(
-    "command", [("db", "upgrade"), ("stories",), ("run",), ("ingest", "--samples")]
-)
+@each_row("unfit_server", "a role that may not create tables gets one line", "command")
 def test_a_role_that_may_not_create_tables_gets_one_line(
     server: Server, command: tuple[str, ...]
 ) -> None:
@@ -93,7 +93,6 @@ def test_a_role_that_may_not_create_tables_gets_one_line(
     assert len(said.splitlines()) <= 2
 
 
-@pytest.mark.later
 def test_doctor_knows_an_empty_database_and_who_may_use_it(server: Server) -> None:
     code, said = server.run("doctor")
     assert (code, "OWNER TO" in said, "older than this program" in said) == (
@@ -110,7 +109,6 @@ def test_doctor_knows_an_empty_database_and_who_may_use_it(server: Server) -> No
     assert server.run("stories")[0] == 0
 
 
-@pytest.mark.later
 def test_a_schema_of_its_own_is_enough(server: Server) -> None:
     server.type(
         "CREATE SCHEMA app AUTHORIZATION {role}",
@@ -120,7 +118,6 @@ def test_a_schema_of_its_own_is_enough(server: Server) -> None:
     assert server.run("stories")[0] == 0
 
 
-@pytest.mark.later
 def test_a_role_that_may_not_use_the_tables_of_another_one(server: Server) -> None:
     server.type("GRANT CREATE ON SCHEMA public TO {role}")
     assert server.run("db", "upgrade")[0] == 0
@@ -134,7 +131,6 @@ def test_a_role_that_may_not_use_the_tables_of_another_one(server: Server) -> No
     assert server.run("stories")[0] == 0
 
 
-@pytest.mark.later
 def test_a_database_that_cannot_store_all_texts_is_refused(server: Server) -> None:
     latin = f"{server.name}_latin"
     server.type(

@@ -24,6 +24,7 @@ from tests.support.former_database import (
     rows_of_views,
     with_former_rows,
 )
+from tests.support.fresh import opened_at
 from tests.support.make_upgrade_fixture import Fixture
 from tests.support.rows import executed, queried, read_by, written_by
 
@@ -159,7 +160,7 @@ def test_an_export_of_the_release_becomes_the_same_rows(
     with open_lines(str(fixture.export)) as lines:
         import_into(database, lines, lambda _count: None)
     file = tmp_path_factory.mktemp("released") / "released.db"
-    with closing(Database(f"sqlite:///{file}")) as upgraded:
+    with opened_at(file) as upgraded:
         with_former_rows(upgraded, fixture)
         upgrade(upgraded)
         written_by(upgraded, clear_rendered)  # as an import of a former revision does

@@ -29,7 +29,7 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.fresh import with_tables
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 RECORDS: list[dict[str, Any]] = [
     {
@@ -359,10 +359,7 @@ def no_databases(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert not (tmp_path / "missing.db").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("missing", "no database at"), ("text", "text.db"), ("empty", "db upgrade")],
-)
+@each_row("python_api", "what is no database is named", "name", "words")
 def test_what_is_no_database_is_named(
     no_databases: dict[str, str], name: str, words: str
 ) -> None:

@@ -41,7 +41,7 @@ def strike_of(room: Newsroom) -> dict[str, Any]:
 def test_one_article_with_its_story_its_copies_and_the_reason(room: Newsroom) -> None:
     flood = flood_of(room)
     printed = next(one for one in flood["articles"] if one["copy_of"])
-    reported = room.get(f"/api/v1/articles/{printed['copy_of']}").json()
+    reported = room.read_json(f"/api/v1/articles/{printed['copy_of']}")
     one = msgspec.convert(reported, OneArticleJson)
     assert (one.story, one.story_title) == (flood["id"], flood["title"])
     assert [copy.id for copy in one.copies] == [printed["id"]]
@@ -57,14 +57,14 @@ def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
         record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON)
     )
     article = strike_of(room)["articles"][0]["id"]
-    assert room.get(f"/api/v1/articles/{article}").json()["revisions"] == 1
+    assert room.read_json(f"/api/v1/articles/{article}")["revisions"] == 1
 
 
 @pytest.mark.later
 def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
     room = either
     found = msgspec.convert(
-        room.get("/api/v1/search?query=levee+pump").json(), SearchResults
+        room.read_json("/api/v1/search?query=levee+pump"), SearchResults
     )
     assert {one.id for one in found.stories} == {flood_of(room)["id"]}
     assert len(found.hits) >= 2
@@ -76,14 +76,12 @@ def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
 
 
 def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
-    every = room.get("/api/v1/search?query=the&limit=1").json()
+    every = room.read_json("/api/v1/search?query=the&limit=1")
     assert len(every["articles"]) == 1
     assert every["more"]
-    one = room.get("/api/v1/search?query=levee&outlet=Sennick+Echo").json()
+    one = room.read_json("/api/v1/search?query=levee&outlet=Sennick+Echo")
     assert {article["outlet"] for article in one["articles"]} == {"Sennick Echo"}
-    assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()[
-        "articles"
-    ]
+    assert not room.read_json("/api/v1/search?query=levee&until=2020-01-01")["articles"]
 
 
 @pytest.mark.later
@@ -91,13 +89,13 @@ def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
     room = either
 
     def since(number: int) -> dict[str, dict[str, Any]]:
-        answer = room.get(f"/api/v1/changes?since={number}").json()
+        answer = room.read_json(f"/api/v1/changes?since={number}")
         assert [one["n"] for one in answer["changes"]] == sorted(
             one["n"] for one in answer["changes"]
         )
         return {one["story"]: one for one in answer["changes"]}
 
-    begin = room.get("/api/v1/changes").json()
+    begin = room.read_json("/api/v1/changes")
     assert begin["changes"] == []
     flood, strike = flood_of(room)["id"], strike_of(room)["id"]
     everything = since(0)
@@ -108,7 +106,7 @@ def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
     assert everything[flood]["updated"] == flood_of(room)["updated"]
     assert since(begin["next"]) == {}
     paged, number = [], 0
-    while page := room.get(f"/api/v1/changes?since={number}&limit=1").json()["changes"]:
+    while page := room.read_json(f"/api/v1/changes?since={number}&limit=1")["changes"]:
         paged += page
         number = page[-1]["n"]
     assert len(paged) > len(everything), "a line of each decision"
@@ -187,7 +185,7 @@ def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
         report
     )
     other = strike_of(room)["articles"][0]["id"]
-    pair = room.get(f"/api/v1/explain?article={report}&other={other}").json()["pair"]
+    pair = room.read_json(f"/api/v1/explain?article={report}&other={other}")["pair"]
     assert pair["article"] == other
     assert pair["same_story"] is False
     assert problem_of(room.get("/api/v1/explain?article=nosuch"), 404)
@@ -230,7 +228,7 @@ def test_merge_list_and_undo(room: Newsroom) -> None:
         301,
         f"/api/v1/stories/{flood}",
     )
-    listed = room.get("/api/v1/corrections", secret).json()["corrections"]
+    listed = room.read_json("/api/v1/corrections", secret)["corrections"]
     assert [(one["n"], one["kind"], one["undone_at"]) for one in listed] == [
         (reported["corrected"]["n"], "merge", None)
     ]
@@ -240,7 +238,7 @@ def test_merge_list_and_undo(room: Newsroom) -> None:
     )
     assert undone.json()["state"] == "done"
     assert room.get(f"/api/v1/stories/{strike}").status_code == 200
-    assert room.get("/api/v1/corrections", secret).json()["corrections"][0]["undone_at"]
+    assert room.read_json("/api/v1/corrections", secret)["corrections"][0]["undone_at"]
     again = room.ask(
         "DELETE", f"/api/v1/corrections/{reported['corrected']['n']}", secret
     )
@@ -258,17 +256,17 @@ def test_split_and_move(either: Newsroom) -> None:
     new = room.ask("POST", "/api/v1/corrections", secret, json=split).json()[
         "corrected"
     ]["stories"][1]
-    assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == new
+    assert room.read_json(f"/api/v1/articles/{leaving}")["story"] == new
     move = {"kind": "move", "article": leaving, "story": strike}
     room.ask("POST", "/api/v1/corrections", secret, json=move)
-    assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == strike
-    pages = room.get("/api/v1/corrections?limit=1", secret).json()
+    assert room.read_json(f"/api/v1/articles/{leaving}")["story"] == strike
+    pages = room.read_json("/api/v1/corrections?limit=1", secret)
     assert [one["kind"] for one in pages["corrections"]] == ["merge"], (
         "the rest of its story went with it"
     )
-    older = room.get(
+    older = room.read_json(
         f"/api/v1/corrections?limit=1&before={pages['next']}", secret
-    ).json()
+    )
     assert [one["kind"] for one in older["corrections"]] == ["split"]
     assert older["next"] is None
     problem_of(room.get("/api/v1/corrections?before=", secret), 400)
@@ -300,7 +298,7 @@ def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -
     )
     problem_of(room.ask("POST", "/api/v1/corrections/99/undo", secret), 404)
     problem_of(room.ask("POST", "/api/v1/corrections/0/undo", secret), 404)
-    assert not room.get("/api/v1/corrections", secret).json()["corrections"]
+    assert not room.read_json("/api/v1/corrections", secret)["corrections"]
 
 
 @pytest.mark.later
@@ -347,7 +345,7 @@ def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> N
             "location"
         ]
         room.writer.pipeline.run_commands()
-        assert "one story already" in room.get(refused, secret).json()["reason"]
+        assert "one story already" in room.read_json(refused, secret)["reason"]
         problem_of(room.get("/api/v1/corrections/requests/999", secret), 404)
 
 
@@ -412,7 +410,7 @@ def test_a_foreign_host_is_a_problem_below_api(room_once: Newsroom) -> None:
 
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
-    reported = room_once.get("/api/v1/openapi.json").json()
+    reported = room_once.read_json("/api/v1/openapi.json")
     assert len(reported["paths"]) == 22
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
@@ -444,7 +442,7 @@ def test_saved_queries_are_described_by_their_names() -> None:
 
 
 def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
-    described = room_once.get("/api/v1/openapi.json").json()
+    described = room_once.read_json("/api/v1/openapi.json")
     secret = room_once.token("described", "admin")
     one = max(room_once.stories().values(), key=lambda story: story["article_count"])
     article = one["articles"][0]["id"]

@@ -34,7 +34,7 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
         "ANOTHER": strike["id"],
         "ARTICLE": flood["articles"][0]["id"],
         "OTHER": strike["articles"][0]["id"],
-        "NEXT": room.get("/api/v1/stories?language=en&limit=1").json()["next"],
+        "NEXT": room.read_json("/api/v1/stories?language=en&limit=1")["next"],
         "NUMBER": "0",
         "TOKEN": room.token("docs", "admin"),
     }
@@ -58,7 +58,7 @@ def test_its_tables_are_those_of_the_program(room: Newsroom) -> None:
     routes = re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/api/v1/\S+?)`", DOCUMENT)
     described = {
         (method.upper(), re.sub(r"\{\w+\}", "X", path))
-        for path, operations in room.get("/api/v1/openapi.json").json()["paths"].items()
+        for path, operations in room.read_json("/api/v1/openapi.json")["paths"].items()
         for method in operations
         if path.startswith("/api/")
     }

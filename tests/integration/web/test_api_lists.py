@@ -33,11 +33,11 @@ def test_folders_topics_and_saved_queries_are_listed(database: Database) -> None
                 add,
                 feed_source(f"https://{name}.example/f", name=name, folder=folder),
             )
-        assert room.get("/api/v1/folders").json() == {"folders": ["Arts", "Ports"]}
-        assert room.get("/api/v1/topics").json() == {
+        assert room.read_json("/api/v1/folders") == {"folders": ["Arts", "Ports"]}
+        assert room.read_json("/api/v1/topics") == {
             "topics": list(room.reading.topics())
         }
-        listed = room.get("/api/v1/queries").json()
+        listed = room.read_json("/api/v1/queries")
         first = {"query": "dock", "min_reports": 2, "name": "Arrel"}
         assert listed == {
             "queries": [
@@ -71,22 +71,21 @@ def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
         _take_story(either, number)
     either.writer.render()
     ranking = [one.id for one in either.reading.rank_front_page(StoryFilter())]
-    newest = [one["id"] for one in either.get("/api/v1/stories").json()["stories"]]
+    newest = [one["id"] for one in either.read_json("/api/v1/stories")["stories"]]
     assert len(ranking) >= 4
     assert set(ranking) == set(newest)
     assert ranking != newest, "the story of several reports is above newer ones"
     assert [
-        one["id"] for one in either.get("/api/v1/stories?order=front").json()["stories"]
+        one["id"] for one in either.read_json("/api/v1/stories?order=front")["stories"]
     ] == ranking
     assert [
-        one["id"]
-        for one in either.get("/api/v1/stories?order=newest").json()["stories"]
+        one["id"] for one in either.read_json("/api/v1/stories?order=newest")["stories"]
     ] == newest
 
     read: list[str] = []
     address, number = "/api/v1/stories?order=front&limit=2", 1
     while True:
-        page = either.get(address).json()
+        page = either.read_json(address)
         ids = [one["id"] for one in page["stories"]]
         assert set(ids) == _ids_of_page(either, f"/?limit=2&page={number}")
         read += ids
@@ -115,7 +114,7 @@ def test_stories_of_one_weight_are_all_listed(sqlite: Database) -> None:
         assert len(ranking) == 7
         read, after = [], ""
         while after is not None:
-            page = room.get(f"/api/v1/stories?order=front&limit=2&after={after}").json()
+            page = room.read_json(f"/api/v1/stories?order=front&limit=2&after={after}")
             read += [one["id"] for one in page["stories"]]
             after = page["next"]
         assert read == ranking
@@ -146,7 +145,7 @@ def test_a_list_of_sources_goes_on_where_sources_were_removed(
         for one in read_by(database, all_sources):
             if one.id in (listed if gone == "the whole page" else listed[-1:]):
                 written_by(database, remove, one.id)
-        rest = room.get(f"/api/v1/sources?limit=3&after={first['next']}").json()
+        rest = room.read_json(f"/api/v1/sources?limit=3&after={first['next']}")
         assert [one["name"] for one in rest["sources"]] == ["Echo", "post", "Ünion"]
         assert rest["next"] is None
 

@@ -100,7 +100,7 @@ def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
     assert (reported["lead"], reported["text"]) == ("", None)
     explained = room.get(f"/api/v1/explain?article={quiet[0]}", **STRANGER).json()
     assert explained["passages"] == []
-    assert room.get(f"/api/v1/explain?article={quiet[0]}").json()["passages"], (
+    assert room.read_json(f"/api/v1/explain?article={quiet[0]}")["passages"], (
         "there is something to hide"
     )
     for hit in room.get("/api/v1/search?query=levee", **STRANGER).json()["articles"]:

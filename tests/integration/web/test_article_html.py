@@ -8,7 +8,8 @@ from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import ReaderClient
+from tests.support.reader_client import signed_in
+from tests.support.tables import numbered
 
 POST = """<p>We moved the <a href="/db">database</a> to a new machine last week.</p><h2>How</h2>
 <pre><code>pg_dump --format=custom old
@@ -82,7 +83,7 @@ def test_pictures_can_be_switched_off(database: Database) -> None:
 
 
 def test_a_phone_gets_it_whole(room: Newsroom) -> None:
-    phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+    phone = signed_in(room)
     (item,) = phone.get("stream/contents/user/-/state/com.google/reading-list")["items"]
     content = item["summary"]["content"]
     assert "pg_dump --format=custom old\npg_restore new\n" in content
@@ -109,7 +110,7 @@ def test_a_phone_gets_the_media_of_a_single_article(
             flood,
             record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
         )
-        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        phone = signed_in(room)
         items = {item["title"]: item for item in phone.get("stream/contents")["items"]}
         *pictures, sound, film = items.pop("A talk")["enclosure"]
         assert sound == {"href": SOUND.url, "type": "audio/mpeg", "length": 1234}
@@ -142,7 +143,7 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
         feed = room.get(f"/feeds/stories.{ending}", room.token("me", "read")).text
         assert ("graph.webp" in feed) == (images == "direct")
         assert "talk.mp3" in feed
-        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        phone = signed_in(room)
         items = str(phone.get("stream/contents"))
         assert ("graph.png" in items, "graph.webp" in items) == (
             images == "direct",
@@ -153,12 +154,10 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
 @pytest.mark.later
 def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
     with Newsroom(database) as room:
-        room.writer.take(
-            post("".join(f"<h2>{n}</h2><p>{STRIKE}</p>" for n in range(500)))
-        )
+        room.writer.take(post("".join(numbered(f"<h2>%n</h2><p>{STRIKE}</p>", 500))))
         notice = "The rest of this article is too long to be kept."
         assert notice in page_of(room)
-        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        phone = signed_in(room)
         (item,) = phone.get("stream/contents")["items"]
         assert notice in item["summary"]["content"]
 

@@ -4,7 +4,6 @@ import base64
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,7 @@ from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.web.security.request_tokens import COOKIE
 from aggregator.web.server import Server
-from tests.support.fresh import sqlite_at
+from tests.support.fresh import opened_at, sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.rows import written_by
 from tests.support.tables import each_row
@@ -60,7 +59,7 @@ def room(file: Path, tmp_path: Path) -> Iterator[Newsroom]:
     ):
         source.backup(target)
     with (
-        closing(Database(f"sqlite:///{tmp_path / 'room.db'}")) as database,
+        opened_at(tmp_path / "room.db") as database,
         Newsroom(database).start_writing() as opened,
     ):
         yield opened

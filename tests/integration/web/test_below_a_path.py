@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -89,7 +89,6 @@ def _nginx(
             process.terminate()
 
 
-Behind = Callable[[str], httpx.Client]
 with_nginx = pytest.mark.skipif(
     NGINX is None, reason="there is no nginx on this machine"
 )

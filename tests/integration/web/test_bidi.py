@@ -72,7 +72,7 @@ def test_no_answer_holds_one(room: Newsroom) -> None:
         text = json.dumps(answer.json(), ensure_ascii=False) if is_json else answer.text
         assert "evee" in text or "sources" in address, address
         assert not _SIGN.findall(unescape(unescape(text))), address
-    for hit in room.get("/api/v1/search?query=levee").json()["articles"]:
+    for hit in room.read_json("/api/v1/search?query=levee")["articles"]:
         for start, end in hit["marks"]:
             assert hit["snippet"][start:end].casefold() == "levee"
 

@@ -2,18 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
-from tests.support.articles import NOON, record
+from tests.support.articles import DAY, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import written_by
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
 OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
@@ -22,7 +21,7 @@ OWNERS = ("/", "/?view=newest", "/feeds/stories.json")
 @pytest.fixture
 def room(database: Database) -> Iterator[Newsroom]:
     with Newsroom(database).fill() as opened:
-        opened.clock.time = NOON + timedelta(days=1)
+        opened.clock.time = NOON + DAY
         yield opened
 
 
@@ -131,15 +130,7 @@ def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("kind", "muted", "why"),
-    [
-        ("words", "!!", "letter or digit"),
-        ("outlets", "Nobody", "no article is of an outlet"),
-        ("sources", "gone", "no such source"),
-        ("colours", "red", "form is invalid"),
-    ],
-)
+@each_row("browser_mutes", "what cannot be muted is refused", "kind", "muted", "why")
 def test_what_cannot_be_muted_is_refused(
     room: Newsroom, kind: str, muted: str, why: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,14 @@ from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.digest_feeds import digest_text, digest_title
 from aggregator.web.web_app import create_app
-from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
+from tests.support.articles import (
+    HOUR,
+    NOON,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    strike,
+)
 from tests.support.deep_checks import faults
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.outgoing import SETTINGS, Post
@@ -30,8 +37,6 @@ from tests.support.services import all_services
 from tests.support.story_checks import correct
 from tests.support.tables import each_row
 from tests.support.written_stories import WrittenStories, the_ferry
-
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -67,14 +72,18 @@ class Desk(Post):
         self.run()
         return made
 
+    def next_digest(self) -> list[str] | None:
+        """Likewise an hour later."""
+        self.clock.time += HOUR
+        return self.digest()
+
 
 def test_most_new_reports_first_and_each_digest_once(
     database: Database, server: MailServer
 ) -> None:
     desk = Desk(database, readers(server, "anna@b.example", "ben@b.example"))
     desk.rig.take(strike(), flood(), flood_elsewhere(), flood_copied())
-    desk.clock.time += HOUR
-    assert desk.digest() == ["digest:anna@b.example", "digest:ben@b.example"]
+    assert desk.next_digest() == ["digest:anna@b.example", "digest:ben@b.example"]
     assert sorted(str(mail["To"]) for mail in server.taken) == [
         "anna@b.example",
         "ben@b.example",
@@ -90,10 +99,9 @@ def test_most_new_reports_first_and_each_digest_once(
     assert len(set(server.ids())) == 2
     for _ in range(3):
         assert desk.digest() == []
-    desk.clock.time += HOUR
-    assert desk.digest() == [], "nothing is new"
+    assert desk.next_digest() == [], "nothing is new"
     assert len(server.taken) == 2
-    assert list(faults(database)) == []
+    assert faults(database) == []
 
 
 def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
@@ -102,8 +110,7 @@ def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
     BrowserMutes(database).add("words", "dock*")
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(strike(), flood())
-    desk.clock.time += HOUR
-    assert desk.digest() == ["digest:anna@b.example"]
+    assert desk.next_digest() == ["digest:anna@b.example"]
     text = plain_text(server.taken[0])
     assert "Pennmouth" in text
     assert "Sennick" not in text
@@ -123,11 +130,9 @@ def test_the_next_digest_begins_where_the_last_one_ended(
 ) -> None:
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     desk.rig.take(strike())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     texts = [plain_text(mail) for mail in server.taken]
     assert ["Pennmouth" in text for text in texts] == [True, False]
     assert ["Sennick" in text for text in texts] == [False, True]
@@ -155,12 +160,10 @@ def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
 ) -> None:
     Desk(database, []).rig.take(strike())
     desk = Desk(database, readers(server, "anna@b.example"))
-    desk.clock.time += HOUR
-    assert desk.digest() == []
+    assert desk.next_digest() == []
     server.answer = lambda: "554 no"
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     desk.clock.time += HOUR
     desk.run()
     (problem,) = desk.problems()
@@ -178,8 +181,7 @@ def test_a_merged_story_is_there_once_with_its_reports(
     desk.rig.take(flood(), strike())
     page = StoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
     correct(database, "merge", *(one.id for one in page.stories))
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     assert "2 articles · 2 outlets · 2 independent reports (2 new)" in plain_text(
         server.taken[0]
     )
@@ -192,8 +194,7 @@ def test_changes_of_a_digest_are_read_once_until_the_next(
 ) -> None:
     desk = Desk(database, readers(server))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     reader = StoryReader(database)
 
     def wanted(now: datetime) -> StoryFilter:
@@ -217,8 +218,7 @@ def test_times_of_its_query_are_relative_to_the_digest(
     query = SavedQuery(since="24h").named("today")
     desk = Desk(database, readers(server, "anna@b.example", query=query))
     desk.rig.take(flood())
-    desk.clock.time += HOUR
-    desk.digest()
+    desk.next_digest()
     settings = SETTINGS.model_copy(update={"digest_query": query})
     client = TestClient(
         create_app(
@@ -280,9 +280,7 @@ def test_page_and_feeds_have_the_stories() -> None:
     assert client.get("/feeds/digest.pdf").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)]
-)
+@each_row("digests", "a digest is of the day where it is due", "zone", "day")
 def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
     settings = SETTINGS.model_copy(update={"digest_timezone": zone})
     hours = 8 if day == 13 else -4 if day == 11 else 0
@@ -322,7 +320,7 @@ def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
 
 def test_every_hour_of_a_year_has_a_digest_that_moves_only_forward() -> None:
     digest = DigestConfig(every="daily", at="02:30", timezone="America/New_York")
-    now = datetime(2026, 1, 1, tzinfo=UTC)
+    now = datetime.fromisoformat("2026-01-01T00:00Z")
     seen = [
         due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))
     ]

@@ -22,6 +22,7 @@ from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source
 from tests.support.rows import read_by, written_by
+from tests.support.tables import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
@@ -185,12 +186,12 @@ def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> 
     listed: list[str] = []
     after, sizes = "", []
     while after is not None:
-        page = room.get(f"/api/v1/sources?limit=90&after={after}").json()
+        page = room.read_json(f"/api/v1/sources?limit=90&after={after}")
         listed += [one["name"].removeprefix("Feed ") for one in page["sources"]]
         sizes.append(len(page["sources"]))
         after = page["next"]
     assert (listed, sizes) == (names, [90, 90, 21])
-    assert len(room.get("/api/v1/sources").json()["sources"]) == SOURCES_A_PAGE
+    assert len(room.read_json("/api/v1/sources")["sources"]) == SOURCES_A_PAGE
     for wrong in ("limit=0", "limit=501", "after=nobody"):
         problem_of(room.get(f"/api/v1/sources?{wrong}"), 400)
 
@@ -203,9 +204,7 @@ def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
     small = config.model_copy(update={"server": ServerConfig(max_sources=3)})
 
     def listing(number: int) -> bytes:
-        lines = "".join(
-            f'<outline xmlUrl="https://f{one}.example/f"/>' for one in range(number)
-        )
+        lines = "".join(numbered('<outline xmlUrl="https://f%n.example/f"/>', number))
         return f"<opml>{lines}</opml>".encode()
 
     with pytest.raises(
@@ -270,7 +269,7 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
         == 403
     )
     assert client.get("/sources/x", headers=STRANGER).status_code == 404
-    assert room.get("/api/v1/sources").json()["sources"] == []
+    assert room.read_json("/api/v1/sources")["sources"] == []
 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (

@@ -69,6 +69,6 @@ def test_a_search_meanwhile_says_so_and_does_not_propose_what_was_typed(
         page = room.get("/search?q=iran").text
         assert "Reading 1 of 21 feeds" in page
         assert "Search for" not in page, "it is placed, and not in the index yet"
-        assert room.get("/api/v1/search?query=iran").json()["nearest"] is None
+        assert room.read_json("/api/v1/search?query=iran")["nearest"] is None
         room.writer.pipeline.index_text()
         assert "1 story for" in room.get("/search?q=iran").text

@@ -1,6 +1,5 @@
 """What the pages ask of the store: stories to weigh, one story's life, and how well grouping does."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -18,6 +17,7 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -34,13 +34,11 @@ from tests.support.rows import executed, queried, written_by
 from tests.support.services import all_services
 from tests.support.story_checks import correct
 
-DAY = timedelta(days=1)
-
 
 @pytest.fixture
 def rig(database: Database) -> Rig:
     """A flood of two reports, older than a strike of one."""
-    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig = Rig(database, Clock(days=10))
     rig.take(flood(), flood_elsewhere())
     rig.take(
         record(
@@ -95,7 +93,7 @@ def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
 
 def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) -> None:
     """Unless it is asked for, or there is nothing else."""
-    rig = Rig(database, Clock(NOON + DAY))
+    rig = Rig(database, Clock(days=1))
     reading = StoryReader(database)
     rig.take(
         record(
@@ -165,7 +163,7 @@ def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None
 def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(
     database: Database,
 ) -> None:
-    Rig(database, Clock(NOON + DAY)).take(
+    Rig(database, Clock(days=1)).take(
         record(
             "Gazette",
             "1",
@@ -194,7 +192,7 @@ def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(
 def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_outlet(
     database: Database,
 ) -> None:
-    rig = Rig(database, Clock(NOON + DAY))
+    rig = Rig(database, Clock(days=1))
     rig.take(
         record(
             "Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON

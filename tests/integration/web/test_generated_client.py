@@ -59,7 +59,7 @@ def call(
 def test_a_validator_reads_the_description_and_python_its_patterns(
     room: Newsroom,
 ) -> None:
-    description = room.get("/api/v1/openapi.json").json()
+    description = room.read_json("/api/v1/openapi.json")
     OpenAPIV31SpecValidator(description).validate()
     patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(description))
     assert len(patterns) >= 10

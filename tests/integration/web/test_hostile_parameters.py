@@ -11,10 +11,6 @@ from aggregator.store.engine.database import Database
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.tables import mapping
 
-FILTERS = (
-    "query", "since", "until", "min_outlets", "min_reports", "outlet", "folder", "language", "limit", "after",
-    "saved",
-)  # fmt: skip
 PARAMETERS = mapping("hostile_parameters", "parameters")
 VALUES = st.one_of(
     *(st.sampled_from(odd) for odd in mapping("hostile_parameters", "values").values()),

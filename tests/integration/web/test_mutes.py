@@ -1,15 +1,14 @@
 """Words that a visitor, a client or a saved query does not want to read about, on both databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.store.engine.database import Database
-from tests.support.articles import NOON
+from tests.support.articles import DAY, NOON
 from tests.support.newsroom import Newsroom
-from tests.support.reader_client import ReaderClient
+from tests.support.reader_client import signed_in
 
 LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
 
@@ -18,7 +17,7 @@ LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sen
 def room(database: Database) -> Iterator[Newsroom]:
     dry = SavedQuery(query="-levee").named("dry")
     with Newsroom(database, queries=(dry,)).fill() as opened:
-        opened.clock.time = NOON + timedelta(days=1)
+        opened.clock.time = NOON + DAY
         yield opened
 
 
@@ -26,7 +25,7 @@ def room(database: Database) -> Iterator[Newsroom]:
 def test_a_query_that_only_excludes_works_wherever_stories_are_read(
     room: Newsroom,
 ) -> None:
-    phone = ReaderClient(room.client.base_url, "ada", room.token("phone", "read"))
+    phone = signed_in(room, "ada")
     (strike,) = phone.ids("user/-/label/dry")
     assert phone.contents(strike)[strike]["title"] == STRIKE
     lists = ("/?", "/?view=newest&", "/api/v1/stories?", "/feeds/stories.json?")

@@ -12,7 +12,7 @@ import pytest
 from aggregator.store.engine.database import Database
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 from tests.support.waiting import PATIENCE_SECONDS
 
 FORM = re.compile(r'name="form" value="(\w+)"')
@@ -130,17 +130,10 @@ def test_headers_that_clients_send_take_nothing_from_the_owner(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
+@each_row(
+    "owner",
+    "where the settings name a proxy or other machines nobody is the owner without a token",
     "chosen",
-    [
-        {"public_url": "https://news.example"},
-        {"public_url": "https://news.example/stories/"},
-        {"public_url": "news.example"},
-        {"allowed_hosts": ("localhost", "news.example")},
-        {"public_url": "http://127.0.0.1", "allowed_hosts": ("192.0.2.7",)},
-        {"host": "0.0.0.0"},
-        {"trusted_proxies": ("10.0.0.5/32",)},
-    ],
 )
 def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_without_a_token(
     room: Newsroom, database: Database, two_paths: list[str], chosen: dict[str, Any]

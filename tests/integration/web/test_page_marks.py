@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,14 +11,13 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import add
 from aggregator.store.tables import read_mark, reader
-from tests.support.articles import NOON, record
+from tests.support.articles import HOUR, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import READ, STARRED, ReaderClient
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import correct
 
-HOUR = timedelta(hours=1)
 FEED = feed_source("https://potter.example/feed", name="Potter")
 
 

@@ -70,8 +70,8 @@ def test_a_story_shows_the_picture_of_the_report_whose_title_it_has(
         in page
     )
     assert room.stories()[title]["picture"].endswith(f"/{name}.jpg")
-    assert room.get(f"/api/v1{path}").json()["picture"].endswith(f"/{name}.jpg")
-    item = room.get("/feeds/stories.json").json()["items"][0]
+    assert room.read_json(f"/api/v1{path}")["picture"].endswith(f"/{name}.jpg")
+    item = room.read_json("/feeds/stories.json")["items"][0]
     assert {one["url"] for one in item["attachments"]} == {
         "https://courier.example/levee.jpg",
         "https://post.example/boat.jpg",

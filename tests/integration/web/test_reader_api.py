@@ -2,8 +2,6 @@
 
 import base64
 import html
-from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +9,13 @@ from sqlalchemy import select
 
 from aggregator.config.story_query import SavedQuery
 from aggregator.store import api_tokens
-from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
 from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, reader, story
 from aggregator.web.reader_api.ids import STORIES
 from tests.support.articles import (
+    DAY,
     FLOOD,
     FLOOD_ELSEWHERE,
     NOON,
@@ -35,42 +33,13 @@ from tests.support.reader_client import (
     STARRED,
     ReaderClient,
     libgreader_client,
+    signed_in,
 )
 from tests.support.rows import overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
-from tests.support.tables import mapping, rows
+from tests.support.tables import mapping, numbered, rows
 
-DAY = timedelta(days=1)
 FEED = "https://ports.example/feed"
-
-
-@pytest.fixture
-def room(grouped: Database) -> Iterator[Newsroom]:
-    """63 articles of the small set."""
-    with Newsroom(
-        grouped, queries=(SavedQuery(query="bridge").named("bridges"),)
-    ) as opened:
-        opened.clock.time = NOON + 10 * DAY
-        opened.writer.pipeline.index_text(lambda: False)
-        yield opened
-
-
-@pytest.fixture
-def phone(room: Newsroom) -> ReaderClient:
-    return signed_in(room)
-
-
-def signed_in(
-    room: Newsroom,
-    name: str = "Ada",
-    scope: Scope = "read",
-    path: str = "",
-    **headers: str,
-) -> ReaderClient:
-    url = room.client.base_url.copy_with(path=f"{path}/")
-    return ReaderClient(
-        url, name, room.token(f"phone of {name}{path}", scope), **headers
-    )
 
 
 def numbers(database: Database, *ids: str) -> list[str]:
@@ -82,11 +51,11 @@ def numbers(database: Database, *ids: str) -> list[str]:
     return [str(rows[one]) for one in ids]
 
 
-def report(room: Newsroom, title: str, text: str, outlet: str) -> None:
+def report(small_room: Newsroom, title: str, text: str, outlet: str) -> None:
     """A polled article."""
-    entry = record(outlet, title, title, text, published=room.clock())
-    room.writer.accept(entry, bump_by_clock=True)
-    room.writer.place()
+    entry = record(outlet, title, title, text, published=small_room.clock())
+    small_room.writer.accept(entry, bump_by_clock=True)
+    small_room.writer.place()
 
 
 # --- signing in --------------------------------------------------------------------------------------------
@@ -94,12 +63,12 @@ def report(room: Newsroom, title: str, text: str, outlet: str) -> None:
 
 @pytest.mark.later
 def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(
-    room: Newsroom,
+    small_room: Newsroom,
 ) -> None:
-    secret = room.token("phone", "read")
-    first = ReaderClient(room.client.base_url, " Ada  Lovelace", secret)
+    secret = small_room.token("phone", "read")
+    first = ReaderClient(small_room.client.base_url, " Ada  Lovelace", secret)
     second = ReaderClient(
-        room.client.base_url, "ada lovelace", room.token("tablet", "admin")
+        small_room.client.base_url, "ada lovelace", small_room.token("tablet", "admin")
     )
     assert first.get("user-info") == second.get("user-info")
     assert first.get("user-info")["userName"] == "ada lovelace"
@@ -108,42 +77,50 @@ def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(
     assert second.unread() == first.unread() == first.ids()[1:], (
         "what is read belongs to the reader"
     )
-    other = ReaderClient(room.client.base_url, "Grace", secret)
+    other = ReaderClient(small_room.client.base_url, "Grace", secret)
     assert other.unread() == other.ids()
     names = (
-        queried(room.database, select(reader.c.name).order_by(reader.c.name))
+        queried(small_room.database, select(reader.c.name).order_by(reader.c.name))
         .scalars()
         .all()
     )
     assert names == ["ada lovelace", "grace"]
 
 
-def test_a_sign_in_may_be_answered_as_json(room: Newsroom) -> None:
-    form = {"Email": "ada", "Passwd": room.token("phone", "read"), "output": "json"}
-    answer = room.client.post("/accounts/ClientLogin", data=form).json()
+def test_a_sign_in_may_be_answered_as_json(small_room: Newsroom) -> None:
+    form = {
+        "Email": "ada",
+        "Passwd": small_room.token("phone", "read"),
+        "output": "json",
+    }
+    answer = small_room.client.post("/accounts/ClientLogin", data=form).json()
     assert answer["Auth"] == answer["SID"] == f"ada/{form['Passwd']}"
 
 
 @pytest.mark.later
 @pytest.mark.parametrize("password", ["", "hunter2", "agg_wrong"])
-def test_strangers_need_a_token_that_may_read(room: Newsroom, password: str) -> None:
+def test_strangers_need_a_token_that_may_read(
+    small_room: Newsroom, password: str
+) -> None:
     form = {"Email": "ada", "Passwd": password}
-    refused = room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER)
+    refused = small_room.client.post(
+        "/accounts/ClientLogin", data=form, headers=STRANGER
+    )
     assert (refused.status_code, refused.text) == (401, "Error=BadAuthentication\n")
-    form["Passwd"] = room.token("wire", "push")
+    form["Passwd"] = small_room.token("wire", "push")
     assert (
-        room.client.post(
+        small_room.client.post(
             "/accounts/ClientLogin", data=form, headers=STRANGER
         ).status_code
         == 401
     )
-    assert queried(room.database, select(reader.c.name)).first() is None
+    assert queried(small_room.database, select(reader.c.name)).first() is None
 
 
 def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_asks(
-    room: Newsroom,
+    small_room: Newsroom,
 ) -> None:
-    here = ReaderClient(room.client.base_url, "ada", "anything")
+    here = ReaderClient(small_room.client.base_url, "ada", "anything")
     assert here.unread()
     for headers in (
         {"Origin": "https://evil.example"},
@@ -151,7 +128,7 @@ def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_
     ):
         form = {"Email": "ada", "Passwd": "anything"}
         assert (
-            room.client.post(
+            small_room.client.post(
                 "/accounts/ClientLogin", data=form, headers=headers
             ).status_code
             == 401
@@ -162,9 +139,9 @@ def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_
 
 
 def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(
-    room: Newsroom,
+    small_room: Newsroom,
 ) -> None:
-    secret = room.token("desk", "read")
+    secret = small_room.token("desk", "read")
     basic = base64.b64encode(f"anna:{secret}".encode()).decode()
     foreign = {
         "Sec-Fetch-Site": "cross-site",
@@ -176,39 +153,40 @@ def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(
         {"Cookie": f"aggregator_token={secret}"},
         {"Authorization": f"Basic {basic}"},
     ):
-        answer = room.client.post(
+        answer = small_room.client.post(
             "/accounts/ClientLogin", data=form, headers=foreign | given
         )
         assert answer.status_code == 401
-    assert queried(room.database, select(reader.c.name)).first() is None
+    assert queried(small_room.database, select(reader.c.name)).first() is None
 
 
 def test_a_name_that_no_reader_can_have_is_unknown(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
     secret = phone.auth.rpartition("/")[2]
     headers = {"Authorization": f"GoogleLogin auth=a%00da/{secret}"}
     assert (
-        room.client.get("/reader/api/0/user-info", headers=headers).status_code == 401
+        small_room.client.get("/reader/api/0/user-info", headers=headers).status_code
+        == 401
     )
 
 
 def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(
-    room: Newsroom,
+    small_room: Newsroom,
 ) -> None:
-    in_path = f"/t/{room.token('phone', 'admin')}"
-    answer = room.client.post(
+    in_path = f"/t/{small_room.token('phone', 'admin')}"
+    answer = small_room.client.post(
         f"{in_path}/accounts/ClientLogin",
         data={"Email": "ada", "Passwd": "x"},
         headers=STRANGER,
     )
     assert answer.status_code == 401
-    assert queried(room.database, select(reader.c.name)).all() == []
-    ada = signed_in(room)
+    assert queried(small_room.database, select(reader.c.name)).all() == []
+    ada = signed_in(small_room)
     form = {"i": ada.ids()[0], "a": READ}
     for given, status in (("ada/-", 401), (ada.auth, 200)):
         headers = {"Authorization": f"GoogleLogin auth={given}"} | STRANGER
-        answer = room.client.post(
+        answer = small_room.client.post(
             f"{in_path}/reader/api/0/edit-tag", data=form, headers=headers
         )
         assert answer.status_code == status
@@ -216,15 +194,15 @@ def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(
 
 
 def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(
-    room: Newsroom,
+    small_room: Newsroom,
 ) -> None:
     """yang991178/fluent-reader, greader.ts at 324c8c32e97611af37e763654946cd92d586cd71."""
-    asked = room.client.options(
+    asked = small_room.client.options(
         "/reader/api/0/user-info", headers={"Origin": "null", **STRANGER}
     )
     assert asked.status_code == 204
     assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
-    fluent = signed_in(room, Origin="null", **{"Sec-Fetch-Site": "cross-site"})
+    fluent = signed_in(small_room, Origin="null", **{"Sec-Fetch-Site": "cross-site"})
     assert len(fluent.get("stream/contents", n=5)["items"]) == 5
     answer = fluent.http.post(
         "/reader/api/0/edit-tag", data={"i": fluent.ids()[0], "a": READ}
@@ -234,7 +212,9 @@ def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(
     assert len(fluent.unread()) == len(fluent.ids()) - 1
 
 
-def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) -> None:
+def test_every_other_call_needs_the_reader(
+    small_room: Newsroom, phone: ReaderClient
+) -> None:
     tries = {
         "": 401,
         "GoogleLogin auth=ada": 401,
@@ -244,7 +224,7 @@ def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) 
         f"GoogleLogin auth={phone.auth}": 200,
     }
     for header, status in tries.items():
-        answer = room.client.get(
+        answer = small_room.client.get(
             "/reader/api/0/user-info", headers={"Authorization": header} | STRANGER
         )
         assert answer.status_code == status, header
@@ -252,7 +232,7 @@ def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) 
             status == 401
         )
         assert (answer.headers.get("Google-Bad-Token") == "true") == (status == 401)
-    written_by(room.database, api_tokens.revoke, "phone of Ada", NOON)
+    written_by(small_room.database, api_tokens.revoke, "phone of Ada", NOON)
     assert phone.http.get("/reader/api/0/user-info").status_code == 401
 
 
@@ -267,17 +247,22 @@ def test_a_link_marks_nothing(phone: ReaderClient) -> None:
 
 
 def test_bodies_and_calls_that_cannot_be_are_refused(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
     large = {"Email": "a" * 5000, "Passwd": "x"}
-    assert room.client.post("/accounts/ClientLogin", data=large).status_code == 413
     assert (
-        room.client.post(
+        small_room.client.post("/accounts/ClientLogin", data=large).status_code == 413
+    )
+    assert (
+        small_room.client.post(
             "/accounts/ClientLogin", data={"Email": "", "Passwd": "x"}
         ).status_code
         == 400
     )
-    assert room.client.get("/accounts/ClientLogin?Email=a&Passwd=b").status_code == 405
+    assert (
+        small_room.client.get("/accounts/ClientLogin?Email=a&Passwd=b").status_code
+        == 405
+    )
     for call, status in {
         "subscription/quickadd": 405,
         "subscription/import": 404,
@@ -299,10 +284,10 @@ def test_bodies_and_calls_that_cannot_be_are_refused(
 
 
 def test_pages_follow_each_other_and_hold_every_story_once(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
-    stories = room.get("/api/v1/stories?limit=100").json()["stories"]
-    whole = numbers(room.database, *(one["id"] for one in stories))
+    stories = small_room.read_json("/api/v1/stories?limit=100")["stories"]
+    whole = numbers(small_room.database, *(one["id"] for one in stories))
     assert len(whole) > 20
     assert phone.ids() == phone.ids(n=3) == phone.unread(n=7) == whole
     page = phone.get("stream/contents/" + LIST, n=2)
@@ -338,7 +323,7 @@ def test_an_item_has_the_whole_texts_if_they_may_be_read(
         assert all(
             "Sennick Echo" in one and "Full story" in one for one in (strike, flood)
         )
-        feed = opened.get("/feeds/stories.json", opened.token("feeds", "read")).json()[
+        feed = opened.read_json("/feeds/stories.json", opened.token("feeds", "read"))[
             "items"
         ]
         assert (
@@ -347,12 +332,12 @@ def test_an_item_has_the_whole_texts_if_they_may_be_read(
 
 
 def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
-    (bridge,) = by_title(room.database, "Hollin Bridge")
-    (number,) = numbers(room.database, bridge)
+    (bridge,) = by_title(small_room.database, "Hollin Bridge")
+    (number,) = numbers(small_room.database, bridge)
     (item,) = phone.contents(number).values()
-    feed = room.get("/feeds/stories.json").json()["items"]
+    feed = small_room.read_json("/feeds/stories.json")["items"]
     (entry,) = [one for one in feed if one["id"].endswith(bridge)]
     assert item["title"] == entry["title"]
     assert item["canonical"][0]["href"] == entry["url"]
@@ -384,9 +369,9 @@ def test_every_call_may_be_a_form(phone: ReaderClient) -> None:
         assert by_query == by_form != {}, call
 
 
-def test_the_prefix_of_freshrss_leads_nowhere_else(room: Newsroom) -> None:
+def test_the_prefix_of_freshrss_leads_nowhere_else(small_room: Newsroom) -> None:
     for path in ("", "/", "/search", "/api/v1/stories", "x/reader/api/0/user-info"):
-        assert room.get(f"/api/greader.php{path}").status_code == 404, path
+        assert small_room.get(f"/api/greader.php{path}").status_code == 404, path
 
 
 def test_short_hexadecimal_ids_mark_the_stories_that_they_name(
@@ -411,7 +396,7 @@ def test_times_bound_a_list(phone: ReaderClient) -> None:
 
 
 def test_all_is_read_up_to_a_moment_and_takes_no_row(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
     refs = phone.get("stream/items/ids", s=LIST, n=1000)["itemRefs"]
     ids, times = (
@@ -428,7 +413,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(
         if time // 10**6 > until // 10**6
     ]
     assert phone.unread() == left[1:]
-    assert len(queried(room.database, select(read_mark)).all()) == 2, (
+    assert len(queried(small_room.database, select(read_mark)).all()) == 2, (
         "one later story, one star"
     )
     phone.mark(ids[-1], remove=READ)
@@ -629,14 +614,14 @@ def test_a_subscription_is_added_renamed_moved_and_removed(
 
 
 def test_subscriptions_are_changed_with_a_token_of_scope_admin(
-    room: Newsroom, server: LoopbackServer
+    small_room: Newsroom, server: LoopbackServer
 ) -> None:
     server.routes["/f"] = Response(body=RSS, content_type="application/rss+xml")
     feed = feed_source(FEED)
-    written_by(room.database, source_rows.add, feed)
+    written_by(small_room.database, source_rows.add, feed)
     reading, owner = (
-        signed_in(room),
-        ReaderClient(room.client.base_url, "ada", "anything"),
+        signed_in(small_room),
+        ReaderClient(small_room.client.base_url, "ada", "anything"),
     )
     calls = {
         "quickadd": {"quickadd": server.url("/f")},
@@ -650,33 +635,33 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
             answer = client.http.post(f"/reader/api/0/subscription/{call}", data=form)
             assert (answer.status_code, words in answer.text) == (status, True)
             assert answer.headers["content-type"].startswith("text/plain")
-        admin = signed_in(room, "Grace", "admin")
+        admin = signed_in(small_room, "Grace", "admin")
         assert (
             admin.http.get(
                 f"/reader/api/0/subscription/{call}", params=form
             ).status_code
             == 405
         )
-        written_by(room.database, api_tokens.revoke, "phone of Grace", NOON)
+        written_by(small_room.database, api_tokens.revoke, "phone of Grace", NOON)
         assert (
             admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code
             == 401
         )
-    assert [one.id for one in read_by(room.database, source_rows.all_sources)] == [
-        feed.id
-    ]
+    assert [
+        one.id for one in read_by(small_room.database, source_rows.all_sources)
+    ] == [feed.id]
     assert server.requests == []
 
 
 @pytest.mark.later
 def test_changes_of_subscriptions_that_cannot_be_are_refused(
-    room: Newsroom, server: LoopbackServer
+    small_room: Newsroom, server: LoopbackServer
 ) -> None:
     server.routes |= {
         "/away": Response(302, {"Location": "http://169.254.169.254/latest"}),
         "/none": Response(body="<p>Nothing</p>", content_type="text/html"),
     }
-    phone = signed_in(room, scope="admin")
+    phone = signed_in(small_room, scope="admin")
     for typed, words in {
         server.url("/away"): "not on the public internet",
         server.url("/none"): "no feed was found",
@@ -688,7 +673,7 @@ def test_changes_of_subscriptions_that_cannot_be_are_refused(
         assert "hunter2" not in refused["error"]
         assert edit(phone, ac="subscribe", s=f"feed/{typed}")[0] == 400
     listed, own = feed_source(FEED, origin="config"), feed_source(f"{FEED}2")
-    written_by(room.database, source_rows.add, listed, own)
+    written_by(small_room.database, source_rows.add, listed, own)
     known = f"feed/{own.id}"
     tries: list[tuple[int, dict[str, Any]]] = [
         *((400, {"s": known, **more}) for more in rows("reader_api", "refused changes")),
@@ -701,7 +686,7 @@ def test_changes_of_subscriptions_that_cannot_be_are_refused(
     for status, form in tries:
         assert edit(phone, **form)[0] == status, form
     assert {len(title) for title, _ in subscribed(phone).values()} == {len(FEED), 199}
-    many = {"quickadd": [f"https://{one}.example" for one in range(20_000)]}
+    many = {"quickadd": numbered("https://%n.example", 20_000)}
     assert (
         phone.http.post("/reader/api/0/subscription/quickadd", data=many).status_code
         == 400
@@ -731,14 +716,14 @@ def test_a_bump_makes_a_story_unread(database: Database) -> None:
 @pytest.mark.later
 @pytest.mark.parametrize("read", ["both", "one", "other"])
 def test_a_merge_is_read_only_if_both_were(
-    room: Newsroom, phone: ReaderClient, read: str
+    small_room: Newsroom, phone: ReaderClient, read: str
 ) -> None:
-    ids = by_title(room.database, "Hollin Bridge", "goat cheese")
-    bridge, goat = numbers(room.database, *ids)
+    ids = by_title(small_room.database, "Hollin Bridge", "goat cheese")
+    bridge, goat = numbers(small_room.database, *ids)
     read_ids = {"both": [bridge, goat], "one": [bridge], "other": [goat]}[read]
     phone.mark(*read_ids, add=READ)
     phone.mark(goat, add=STARRED)
-    correct(room.database, "merge", *ids)
+    correct(small_room.database, "merge", *ids)
     assert goat not in phone.ids()
     assert (bridge in phone.unread()) == (read != "both")
     assert phone.ids(STARRED) == [bridge]
@@ -750,36 +735,37 @@ def test_a_merge_is_read_only_if_both_were(
 @pytest.mark.later
 @pytest.mark.parametrize("read", ["both", "watermark", "kept", "new"])
 def test_a_merge_by_itself_is_read_only_if_both_were(
-    room: Newsroom, phone: ReaderClient, read: str
+    small_room: Newsroom, phone: ReaderClient, read: str
 ) -> None:
-    (bridge,) = by_title(room.database, "Hollin Bridge")
-    leaving = tuple(members(room.database, bridge)[:2])
+    (bridge,) = by_title(small_room.database, "Hollin Bridge")
+    leaving = tuple(members(small_room.database, bridge)[:2])
     kept, new = numbers(
-        room.database, *mistake(room.database, "split", bridge, articles=leaving)[:2]
+        small_room.database,
+        *mistake(small_room.database, "split", bridge, articles=leaving)[:2],
     )
     phone.unread()
-    room.clock.time = NOON + 20 * DAY
+    small_room.clock.time = NOON + 20 * DAY
     if read == "watermark":
         phone.mark_all()
     phone.mark(
         *{"both": [kept, new], "watermark": [], "kept": [kept], "new": [new]}[read],
         add=READ,
     )
-    rig = Rig(room.database, Clock(NOON + 9 * DAY))
+    rig = Rig(small_room.database, Clock(days=9))
     rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
     assert new not in phone.ids(), "the second look has merged them"
     assert (kept in phone.unread()) == (read in ("kept", "new"))
 
 
 def test_merges_that_were_undone_leave_both_as_they_were(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
-    ids = by_title(room.database, "Hollin Bridge", "goat cheese")
-    bridge, goat = numbers(room.database, *ids)
+    ids = by_title(small_room.database, "Hollin Bridge", "goat cheese")
+    bridge, goat = numbers(small_room.database, *ids)
     phone.mark(bridge, add=READ)
-    correct(room.database, "merge", *ids)
+    correct(small_room.database, "merge", *ids)
     assert bridge in phone.unread()
-    undo(room.database)
+    undo(small_room.database)
     assert {bridge, goat} <= set(phone.unread()), "undoing bumps both"
 
 
@@ -787,7 +773,7 @@ def test_merges_that_were_undone_leave_both_as_they_were(
 
 
 def test_marks_and_readers_are_bounded(
-    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+    small_room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = phone.ids()
     for name, value in {
@@ -802,34 +788,36 @@ def test_marks_and_readers_are_bounded(
     assert phone.unread() == ids[6:]
     phone.mark(ids[8], add=READ)
     assert phone.unread() == [], "older ones count as read"
-    assert len(queried(room.database, select(read_mark)).all()) <= 4
+    assert len(queried(small_room.database, select(read_mark)).all()) <= 4
     phone.mark(*ids[:2], add=STARRED)
     form = {"i": ids[2], "a": STARRED}
     assert phone.http.post("/reader/api/0/edit-tag", data=form).status_code == 400
     assert phone.ids(STARRED) == ids[:2]
-    refused = room.client.post(
+    refused = small_room.client.post(
         "/accounts/ClientLogin", data={"Email": "grace", "Passwd": "x"}
     )
     assert refused.status_code == 400
     monkeypatch.setattr(read_marks, "MOST_READERS", 2)
-    other = signed_in(room, "Grace")
+    other = signed_in(small_room, "Grace")
     assert other.unread() == ids[:5], "a new reader begins with the newest"
 
 
-def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> None:
-    if not room.database.is_sqlite:
+def test_no_list_reads_a_whole_table(small_room: Newsroom, phone: ReaderClient) -> None:
+    if not small_room.database.is_sqlite:
         pytest.skip("the planner of a server reads small tables whole")
     phone.mark(*phone.unread()[:3], add=READ)
     phone.get("unread-count")
     phone.ids(STARRED)
     phone.mark_all()
     correct(
-        room.database, "merge", *by_title(room.database, "Hollin Bridge", "goat cheese")
+        small_room.database,
+        "merge",
+        *by_title(small_room.database, "Hollin Bridge", "goat cheese"),
     )
-    with overheard(room.database, "SELECT") as sent:
+    with overheard(small_room.database, "SELECT") as sent:
         phone.unread()
     assert sent
-    scans = whole_scans(room.database, sent)
+    scans = whole_scans(small_room.database, sent)
     assert [
         one
         for one in scans
@@ -838,10 +826,12 @@ def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> Non
 
 
 def test_a_published_library_reads_marks_and_counts(
-    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+    small_room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = str(room.client.base_url).rstrip("/")
-    client = libgreader_client(base, "ada", room.token("laptop", "read"), monkeypatch)
+    base = str(small_room.client.base_url).rstrip("/")
+    client = libgreader_client(
+        base, "ada", small_room.token("laptop", "read"), monkeypatch
+    )
     assert client.getUserInfo()["userName"] == "ada"
     assert client.buildSubscriptionList()
     (feed,) = client.getSubscriptionList()

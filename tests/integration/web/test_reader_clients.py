@@ -6,7 +6,7 @@ jocmp/capyreader at 05899296fe6cf52526cc677b808d77ac4897bb16. Newsboat: freshrss
 from what the servers that they work with document (FreshRSS, The Old Reader, Inoreader).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,22 +19,11 @@ from tests.support.articles import NOON
 from tests.support.loopback import http_client
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.reader_client import LIST, READ, STARRED
+from tests.support.tables import rows
 
 KEPT_UNREAD = "user/-/state/com.google/kept-unread"
 _LONG = "tag:google.com,2005:reader/item/"
 _CALLS = "/reader/api/0"
-
-
-def decimal(number: int) -> str:
-    return str(number)
-
-
-def short_hexadecimal(number: int) -> str:
-    return f"{_LONG}{number:x}"
-
-
-def long_hexadecimal(number: int) -> str:
-    return f"{_LONG}{number:016x}"
 
 
 class Manner(NamedTuple):
@@ -44,79 +33,17 @@ class Manner(NamedTuple):
     path: str = "/api/greader.php"
     signs_in: dict[str, str] = {}  # noqa: RUF012 - further fields; a tuple has no other default
     by_query: bool = False  # it signs in by the address
-    begins_with: tuple[str, ...] = ()  # calls before the first list
+    begins_with: Sequence[str] = ()  # calls before the first list
     lists: str = "stream/items/ids"
     page: int = 5  # items of a page, fewer than it asks for in earnest
-    id_of_contents: Callable[[int], str] = decimal
-    id_of_mark: Callable[[int], str] = decimal
+    id_of_contents: str = "{}"
+    id_of_mark: str = "{}"
     marks: dict[str, Any] = {}  # noqa: RUF012 - further fields of `edit-tag`
     says_kept_unread: bool = False  # the opposite of read, beside it
     unit_of_ts: int | None = 1_000_000  # of `ts` in a second; None: it sends none
 
 
-_ALL_LISTS = (
-    "user-info",
-    "subscription/list",
-    "tag/list",
-    "unread-count",
-    "preference/stream/list",
-)
-MANNERS = (
-    Manner(
-        "NetNewsWire",
-        begins_with=("tag/list", "subscription/list"),
-        id_of_contents=short_hexadecimal,
-        id_of_mark=long_hexadecimal,
-        unit_of_ts=None,
-    ),
-    Manner(
-        "Reeder",
-        path="",
-        signs_in={
-            "accountType": "HOSTED_OR_GOOGLE",
-            "service": "reader",
-            "client": "Reeder",
-        },
-        begins_with=(*_ALL_LISTS, "preference/list"),
-        id_of_mark=long_hexadecimal,
-        marks={"ac": "edit-tags", "async": "true"},
-    ),
-    Manner(
-        "FeedMe",
-        signs_in={"service": "reader", "source": "FeedMe"},
-        begins_with=_ALL_LISTS,
-        lists="stream/contents",
-        id_of_mark=long_hexadecimal,
-    ),
-    Manner(
-        "Newsboat",
-        signs_in={
-            "service": "reader",
-            "source": "newsboat/2.41",
-            "accountType": "HOSTED_OR_GOOGLE",
-        },
-        begins_with=("subscription/list",),
-        lists="stream/contents/",
-        id_of_mark=long_hexadecimal,
-        marks={"ac": "edit"},
-        says_kept_unread=True,
-        unit_of_ts=None,
-    ),
-    Manner(
-        "Capy Reader",
-        by_query=True,
-        begins_with=("subscription/list", "tag/list"),
-        unit_of_ts=None,
-    ),
-    Manner("one that counts thousandths", begins_with=("tag/list",), unit_of_ts=1000),
-    Manner("one that counts billionths", begins_with=("tag/list",), unit_of_ts=10**9),
-    Manner(
-        "Read You",
-        path="",
-        begins_with=("user-info", "subscription/list"),
-        unit_of_ts=1,
-    ),
-)
+MANNERS = [Manner(**row) for row in rows("reader_clients", "manners")]
 
 
 class Walk:
@@ -177,11 +104,11 @@ class Walk:
             query["c"] = page["continuation"]
 
     def contents(self, numbers: list[int]) -> list[Any]:
-        ids = [self._manner.id_of_contents(number) for number in numbers]
+        ids = [self._manner.id_of_contents.format(number) for number in numbers]
         return list(self.post("stream/items/contents", i=ids).json()["items"])
 
     def mark(self, numbers: list[int], **states: Any) -> None:
-        ids = [self._manner.id_of_mark(number) for number in numbers]
+        ids = [self._manner.id_of_mark.format(number) for number in numbers]
         assert (
             self.post("edit-tag", i=ids, **(self._manner.marks | states)).text.strip()
             == "OK"

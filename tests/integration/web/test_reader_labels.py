@@ -1,8 +1,5 @@
 """The labels that readers give to stories over the Google Reader API, on both databases."""
 
-from collections.abc import Iterator
-from datetime import timedelta
-
 import pytest
 from sqlalchemy import select
 
@@ -15,35 +12,12 @@ from aggregator.store.tables import read_mark, story
 from tests.support.articles import NOON, STRIKE, record
 from tests.support.newsroom import Newsroom
 from tests.support.polling import feed_source
-from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
+from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, signed_in
 from tests.support.rows import queried, value, written_by
 from tests.support.story_checks import by_title, correct, members, placing_of, undo
 
-DAY = timedelta(days=1)
 LATER, PORTS = "user/-/label/read later", "user/-/label/Ports & ships"
 BRIDGES = "user/-/label/bridges"  # of a saved query
-
-
-@pytest.fixture
-def room(grouped: Database) -> Iterator[Newsroom]:
-    """63 articles of the small set."""
-    with Newsroom(
-        grouped, queries=(SavedQuery(query="bridge").named("bridges"),)
-    ) as opened:
-        opened.clock.time = NOON + 10 * DAY
-        opened.writer.pipeline.index_text(lambda: False)
-        yield opened
-
-
-@pytest.fixture
-def phone(room: Newsroom) -> ReaderClient:
-    return signed_in(room)
-
-
-def signed_in(room: Newsroom, name: str = "Ada") -> ReaderClient:
-    return ReaderClient(
-        room.client.base_url, name, room.token(f"phone of {name}", "read")
-    )
 
 
 def tags(phone: ReaderClient) -> list[str]:
@@ -55,9 +29,9 @@ def tags(phone: ReaderClient) -> list[str]:
     ]
 
 
-def number_of(room: Newsroom, title: str) -> str:
-    (id_,) = by_title(room.database, title)
-    return str(value(room.database, story.c.story_no, story.c.id == id_))
+def number_of(small_room: Newsroom, title: str) -> str:
+    (id_,) = by_title(small_room.database, title)
+    return str(value(small_room.database, story.c.story_no, story.c.id == id_))
 
 
 @pytest.mark.later
@@ -86,9 +60,9 @@ def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(
     assert phone.ids(PORTS, it=STARRED) == phone.ids(STARRED) == [second]
 
 
-def test_labels_belong_to_one_reader(room: Newsroom, phone: ReaderClient) -> None:
+def test_labels_belong_to_one_reader(small_room: Newsroom, phone: ReaderClient) -> None:
     phone.mark(phone.ids()[0], add=LATER)
-    other = signed_in(room, "Grace")
+    other = signed_in(small_room, "Grace")
     assert tags(other) == []
     assert other.post("disable-tag", s=LATER)[0] == 404
     assert other.http.get(f"/reader/api/0/stream/contents/{LATER}").status_code == 404
@@ -96,7 +70,7 @@ def test_labels_belong_to_one_reader(room: Newsroom, phone: ReaderClient) -> Non
 
 
 def test_a_label_is_renamed_joined_with_another_and_removed(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
     first, second, third, *_ = phone.ids()
     phone.mark(first, second, add=LATER)
@@ -111,7 +85,7 @@ def test_a_label_is_renamed_joined_with_another_and_removed(
     assert phone.post("disable-tag", s=PORTS) == (200, "OK")
     assert tags(phone) == []
     assert phone.ids(STARRED) == [third], "the star stays"
-    assert len(queried(room.database, select(read_mark)).all()) == 1
+    assert len(queried(small_room.database, select(read_mark)).all()) == 1
     assert (
         phone.post("disable-tag", s=PORTS)[0]
         == phone.post("rename-tag", s=PORTS, dest=LATER)[0]
@@ -183,7 +157,7 @@ def test_folders_and_saved_queries_come_before_labels(database: Database) -> Non
 
 
 def test_labels_are_bounded(
-    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+    small_room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bounds = {
         "MOST_LABELS": 3,
@@ -211,34 +185,34 @@ def test_labels_are_bounded(
 
 
 def test_a_merged_story_has_the_labels_of_both_until_they_are_taken_off(
-    room: Newsroom, phone: ReaderClient
+    small_room: Newsroom, phone: ReaderClient
 ) -> None:
-    ids = by_title(room.database, "Hollin Bridge", "goat cheese")
+    ids = by_title(small_room.database, "Hollin Bridge", "goat cheese")
     bridge, goat = (
-        number_of(room, title) for title in ("Hollin Bridge", "goat cheese")
+        number_of(small_room, title) for title in ("Hollin Bridge", "goat cheese")
     )
     phone.mark(bridge, add=PORTS)
     phone.mark(goat, add=LATER)
     phone.mark(goat, add=STARRED)
-    correct(room.database, "merge", *ids)
+    correct(small_room.database, "merge", *ids)
     assert phone.ids(LATER) == phone.ids(PORTS) == phone.ids(STARRED) == [bridge]
     phone.mark(bridge, remove=LATER)
     phone.mark(bridge, remove=STARRED)
     assert tags(phone) == [PORTS]
     assert phone.ids(STARRED) == []
-    undo(room.database)
+    undo(small_room.database)
     assert phone.ids(LATER) == [goat]
     assert phone.ids(PORTS) == [bridge]
 
 
-def test_labels_go_with_the_story(room: Newsroom, phone: ReaderClient) -> None:
-    (bridge,) = by_title(room.database, "Hollin Bridge")
-    phone.mark(number_of(room, "Hollin Bridge"), add=LATER)
-    phone.mark(number_of(room, "goat cheese"), add=PORTS)
-    for article in members(room.database, bridge):
-        placing_of(room.database).erase(ForgetCommand(name=article))
+def test_labels_go_with_the_story(small_room: Newsroom, phone: ReaderClient) -> None:
+    (bridge,) = by_title(small_room.database, "Hollin Bridge")
+    phone.mark(number_of(small_room, "Hollin Bridge"), add=LATER)
+    phone.mark(number_of(small_room, "goat cheese"), add=PORTS)
+    for article in members(small_room.database, bridge):
+        placing_of(small_room.database).erase(ForgetCommand(name=article))
     assert tags(phone) == [PORTS]
-    assert len(queried(room.database, select(read_mark)).all()) == 1
+    assert len(queried(small_room.database, select(read_mark)).all()) == 1
 
 
 def test_a_client_may_ask_to_make_a_label_before_it_gives_it(

@@ -41,7 +41,7 @@ def _run(
         f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     )
     assert "27 selected" in done.stdout
-    assert room.get("/healthz").json()["writable"], (
+    assert room.read_json("/healthz")["writable"], (
         "it still works; what was pushed waits, as nobody places it"
     )
 

@@ -23,9 +23,9 @@ def test_a_misspelt_word_is_one_link_away_from_its_story(either: Newsroom) -> No
 
 
 def test_json_names_the_nearest_words(either: Newsroom) -> None:
-    answer = either.get("/api/v1/search?query=penmouth").json()
+    answer = either.read_json("/api/v1/search?query=penmouth")
     assert (answer["articles"], answer["nearest"]) == ([], "pennmouth")
-    assert either.get("/api/v1/search?query=pennmouth").json()["nearest"] is None
+    assert either.read_json("/api/v1/search?query=pennmouth")["nearest"] is None
 
 
 def test_what_was_typed_is_shown_as_text(either: Newsroom) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from aggregator.config.configured_access import Access
@@ -52,6 +53,13 @@ def polled(room: Newsroom, database: Database) -> PollResult:
     return result
 
 
+def add_from(room: Newsroom, preview: httpx.Response) -> str:
+    """Add the source of a preview, and return the path of its page."""
+    fields = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
+    added = room.client.post("/sources/add", data=dict(fields)).headers["location"]
+    return f"/sources/{added.partition('added=')[2]}"
+
+
 @pytest.mark.later
 def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
     room: Newsroom, server: LoopbackServer, database: Database
@@ -70,11 +78,7 @@ def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
     preview = room.client.post("/sources/preview", data=typed)
     assert "Levee breaks" in preview.text
     assert preview.headers["cache-control"] == "no-store"
-    fields = dict(
-        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
-    )
-    added = room.client.post("/sources/add", data=fields).headers["location"]
-    page = f"/sources/{added.partition('added=')[2]}"
+    page = add_from(room, preview)
     assert polled(room, database).succeeded
     shown = room.client.get(page).text
     assert "Cookie" in shown
@@ -138,11 +142,7 @@ def test_a_source_is_asked_through_its_own_proxy(
     preview = room.client.post(
         "/sources/preview", data={"url": feed, "proxy": secret} | form
     )
-    fields = dict(
-        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
-    )
-    added = room.client.post("/sources/add", data=fields).headers["location"]
-    page = f"/sources/{added.partition('added=')[2]}"
+    page = add_from(room, preview)
     assert polled(room, database).succeeded
     shown = room.client.get(page).text
     assert "a proxy of its own" in shown

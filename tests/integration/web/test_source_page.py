@@ -1,7 +1,6 @@
 """The page of a source: its articles, newest first, and its health, on both databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import Source, add
 from aggregator.web.pages.sources_page import ENTRIES_A_PAGE
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, HOUR, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source, folder_source
 from tests.support.rows import written_by
+from tests.support.tables import numbered
 
 FEED = "https://potter.example/feed?key=k3y"
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(
 
 
 def test_strangers_see_excerpts_and_no_address(room: Newsroom, potter: Source) -> None:
-    room.writer.take(post(potter, 1, " ".join(f"word{number}" for number in range(90))))
+    room.writer.take(post(potter, 1, " ".join(numbered("word%n", 90))))
     for path in ("/sources", f"/sources/{potter.id}"):
         page = page_of(room, path, **STRANGER).text_content()
         assert "Potter" in page

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -14,21 +13,20 @@ from aggregator.store.read.browser_mutes import end_rested
 from aggregator.store.tables import story
 from aggregator.web.web_app import create_app
 from tests.support.articles import (
+    DAY,
     DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
+    HOUR,
     NOON,
     STRIKE,
     record,
 )
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import LIST, STARRED, ReaderClient
+from tests.support.reader_client import LIST, STARRED, signed_in
 from tests.support.rows import executed, written_by
 from tests.support.services import all_services
 from tests.support.story_checks import by_title, correct
-
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -61,22 +59,22 @@ def test_the_api_has_storylines_and_the_one_of_any_story(room: Newsroom) -> None
         "day_outlet_count": 1,
         "day_report_count": 1,
     }
-    listed = room.get("/api/v1/storylines").json()
+    listed = room.read_json("/api/v1/storylines")
     updated = listed["storylines"][0].pop("updated")
     assert listed == {"storylines": [line], "next": None}
     for id_ in (levee, vote):
-        one = room.get(f"/api/v1/storylines/{id_}").json()
+        one = room.read_json(f"/api/v1/storylines/{id_}")
         assert [story["id"] for story in one.pop("stories")] == [vote, levee]
         assert one == {**line, "updated": updated}
-    alone = room.get(f"/api/v1/storylines/{strike}").json()
+    alone = room.read_json(f"/api/v1/storylines/{strike}")
     assert (alone["id"], alone["story_count"]) == (strike, 1)
     assert room.get("/api/v1/storylines/nothing").status_code == 404
-    whole = room.get(f"/api/v1/stories/{levee}").json()
+    whole = room.read_json(f"/api/v1/stories/{levee}")
     assert whole["storyline"] == line
     assert [one["id"] for one in whole["storyline_stories"]] == [vote, levee]
     assert [one["id"] for one in whole["later"]] == [vote]
     assert (whole["earlier"], whole["related"]) == ([], [])
-    lists = room.get("/api/v1/stories").json()["stories"]
+    lists = room.read_json("/api/v1/stories")["stories"]
     shown = {story["id"]: story["storyline"] for story in lists}
     assert shown == {levee: line, vote: line, strike: None}
 
@@ -87,7 +85,7 @@ def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
     assert rss.count(f'/storylines">{levee}</category>') == 2
     assert f">{strike}</category>" not in rss
     assert room.get("/feeds/stories.atom").text.count(f'term="{levee}"') == 2
-    items = room.get("/feeds/stories.json").json()["items"]
+    items = room.read_json("/feeds/stories.json")["items"]
     lines = [item.get("_storyline", {}).get("id", "") for item in items]
     assert sorted(lines) == ["", levee, levee]
 
@@ -95,14 +93,13 @@ def test_feeds_name_the_storyline_of_an_item(room: Newsroom) -> None:
 def test_clients_of_the_reader_api_see_no_labels_of_storylines(room: Newsroom) -> None:
     """A client lists each label as a folder; the Atom of a stream names the storyline as feeds do."""
     levee, _, strike = by_title(room.database, "Levee", "Parliament", "Dock")
-    base = room.client.base_url
-    phone = ReaderClient(base, "Ada", room.token("phone", "read"))
+    phone = signed_in(room)
     assert phone.get("tag/list")["tags"] == [{"id": STARRED}]
     items = phone.contents(*phone.ids()).values()
     assert [item["categories"] for item in items] == [[LIST]] * 3
     atom = phone.http.get(f"/reader/atom/{LIST}").text
     scheme = re.findall(r'scheme="([^"]*/storylines)" term="([^"]*)"', atom)
-    assert scheme == [(str(base.join("storylines")), levee)] * 2
+    assert scheme == [(str(room.client.base_url.join("storylines")), levee)] * 2
     assert f'term="{strike}"' not in atom
 
 
@@ -187,7 +184,7 @@ def test_a_storyline_has_one_place_on_the_front_page(room: Newsroom) -> None:
     place = page[page.index(f'id="s-{vote}"') :]
     assert f"/stories/{levee}" in place[: place.index("</article>")]
     assert f'id="s-{levee}"' in room.get("/?view=newest").text
-    ranked = room.get("/api/v1/stories?order=front").json()["stories"]
+    ranked = room.read_json("/api/v1/stories?order=front")["stories"]
     assert {story["id"] for story in ranked} == {vote, strike}
 
 
@@ -227,7 +224,7 @@ def test_storylines_are_corrected_by_form_and_by_the_api_and_the_page_offers_und
     levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
 
     def stories_of(id_: str) -> list[str]:
-        listed = room.get(f"/api/v1/storylines/{id_}").json()["stories"]
+        listed = room.read_json(f"/api/v1/storylines/{id_}")["stories"]
         return sorted(story["id"] for story in listed)
 
     for page in (f"/stories/{vote}", f"/storylines/{levee}"):
@@ -309,18 +306,18 @@ def test_folded_lists_have_one_story_a_storyline_and_feeds_its_identifier(
     levee, vote, strike = by_title(room.database, "Levee", "Parliament", "Dock")
 
     def listed(parameters: str) -> list[str]:
-        stories = room.get(f"/api/v1/stories?{parameters}").json()["stories"]
+        stories = room.read_json(f"/api/v1/stories?{parameters}")["stories"]
         return sorted(story["id"] for story in stories)
 
     def items(parameters: str) -> dict[str, str]:
-        feed = room.get(f"/feeds/stories.json?{parameters}").json()
+        feed = room.read_json(f"/feeds/stories.json?{parameters}")
         return {item["id"].rpartition("/")[2]: item["url"] for item in feed["items"]}
 
     assert listed("") == sorted([levee, vote, strike])
     assert listed("fold=storylines") == sorted([vote, strike])
     # Of the stories that match, the last bumped one stands for the others.
     assert listed("fold=storylines&outlet=herald") == [levee]
-    first = room.get("/api/v1/stories?fold=storylines&limit=1").json()
+    first = room.read_json("/api/v1/stories?fold=storylines&limit=1")
     assert first["next"]
     rest = listed(f"fold=storylines&limit=1&after={first['next']}")
     assert {first["stories"][0]["id"], *rest} == {vote, strike}

@@ -187,16 +187,16 @@ def test_a_cursor_of_another_list_is_refused(sqlite: Database, order: str) -> No
             room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
         room.writer.pipeline.index_text(lambda: False)
         here = f"/api/v1/stories?order={order}&outlet=Bote"
-        after = room.get(f"{here}&limit=2").json()["next"]
+        after = room.read_json(f"{here}&limit=2")["next"]
         for parameter in OTHER_LISTS:
             if parameter != f"order={order}":
                 answer = room.client.get(f"{here}&{parameter}&after={after}")
                 words = problem_of(answer, 400)
                 assert "of a list with another filter or order" in words, parameter
-        rest = room.get(f"{here}&limit=9&after={after}").json()
+        rest = room.read_json(f"{here}&limit=9&after={after}")
         assert len(rest["stories"]) == 2, "a page may have another size"
         again = f"/api/v1/stories?order={order}&saved=bote&after={after}"
-        assert room.get(again).json() == rest, "the same filter, written otherwise"
+        assert room.read_json(again) == rest, "the same filter, written otherwise"
 
 
 def test_a_page_goes_on_in_its_own_list_only(sqlite: Database) -> None:

@@ -1,7 +1,6 @@
 """Audio and video of articles, and whole articles for programs of the owner, on both databases."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +9,11 @@ from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from aggregator.web.feeds.channel import ENDINGS
 from aggregator.web.jinja import environment
-from tests.support.articles import NOON, record
+from tests.support.articles import DAY, NOON, record
 from tests.support.feed_rules import feed_faults
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import ReaderClient
+from tests.support.reader_client import signed_in
+from tests.support.tables import each_row
 
 AUDIO = "https://pod.example/12.mp3"
 NOTES = (
@@ -71,7 +71,7 @@ def test_an_article_of_a_title_and_audio_has_them_too(database: Database) -> Non
 
 
 def test_programs_get_them(room: Newsroom) -> None:
-    (article,) = room.get(f"/api/v1{path_of(room)}").json()["articles"]
+    (article,) = room.read_json(f"/api/v1{path_of(room)}")["articles"]
     assert article["enclosures"] == [
         {"url": AUDIO, "type": "audio/mpeg", "length_bytes": 24_300_000, "title": ""},
         {
@@ -85,7 +85,7 @@ def test_programs_get_them(room: Newsroom) -> None:
         f'<enclosure url="{AUDIO}" length="24300000" type="audio/mpeg"/>'
         in room.get("/feeds/stories.rss").text
     )
-    phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+    phone = signed_in(room)
     (item,) = phone.get("stream/contents/user/-/state/com.google/reading-list")["items"]
     assert {"href": AUDIO, "type": "audio/mpeg", "length": 24_300_000} in item[
         "enclosure"
@@ -102,9 +102,7 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
     whole = room.get(address)
     assert "make crane" in whole.text
     here = f"{room.server.url}{address}"
-    assert (
-        feed_faults(ENDINGS[form], whole.content, here, NOON + timedelta(days=1)) == []
-    )
+    assert feed_faults(ENDINGS[form], whole.content, here, NOON + DAY) == []
     assert "make crane" not in others.text
     secret = room.token("desk", "read")
     assert room.get(address, secret, **STRANGER).text == whole.text
@@ -119,13 +117,13 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
 
 def test_the_owners_json_has_the_html(room: Newsroom) -> None:
     path = f"/api/v1{path_of(room)}"
-    (article,) = room.get(path).json()["articles"]
+    (article,) = room.read_json(path)["articles"]
     assert (
         '<a href="https://pod.example/crane" rel="noopener noreferrer nofollow">'
         in article["html"]
     )
     assert (
-        room.get(f"/api/v1/articles/{article['id']}").json()["html"] == article["html"]
+        room.read_json(f"/api/v1/articles/{article['id']}")["html"] == article["html"]
     )
     assert room.get(path, **STRANGER).json()["articles"][0]["html"] is None
 
@@ -143,20 +141,13 @@ def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(
                 published=NOON,
             )
         )
-        (article,) = room.get(f"/api/v1{path_of(room)}").json()["articles"]
+        (article,) = room.read_json(f"/api/v1{path_of(room)}")["articles"]
         assert (
             article["html"] == "<p>Fares rise by 4 % &amp; more.</p><p>From May on.</p>"
         )
 
 
-@pytest.mark.parametrize(
-    ("type_", "length", "words"),
-    [
-        ("audio/mpeg", None, "Audio"),
-        ("video/mp4", 1_240_000_000, "Video, 1.2 GB"),
-        ("application/pdf", 900, "Document, 900 Bytes"),
-    ],
-)
+@each_row("whole_articles", "a link says what it leads to", "type_", "length", "words")
 def test_a_link_says_what_it_leads_to(
     type_: str, length: int | None, words: str
 ) -> None:

@@ -138,10 +138,6 @@ def test_a_mistake_is_named_with_its_line(
     assert words in said[0]
 
 
-FEED = "https://a.example/feed"
-HUSH = "http://a.example:99999/hush"
-
-
 @each_row(
     "config", "what the daemon would refuse is named with its line", "text", "said"
 )
@@ -219,9 +215,7 @@ def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
 # --- YAML as people mean it --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "word", ["no", "on", "yes", "off", "y", "1:30", "0x10", "2026-01-01", "1_000", "~x"]
-)
+@each_row("config", "words stay words", "word")
 def test_words_stay_words(tmp_path: Path, word: str) -> None:
     assert load(written(tmp_path, f"publish:\n  title: {word}\n")).publish.title == word
 

@@ -1,6 +1,6 @@
 """Saved queries: what config.yaml may say, and the stories that it means."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from aggregator.config.settings import Config
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 
 
 def _config(folder: Path, text: str) -> Config:
@@ -38,7 +38,7 @@ queries:
     assert config.saved_query("homs").story_filter(NOW, 7) == StoryFilter(
         query="homs",
         since=NOW - timedelta(days=1),
-        until=datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=UTC),
+        until=datetime.fromisoformat("2026-11-20T23:59:59.999999Z"),
         min_reports=3,
         min_outlets=2,
         language="en",

@@ -1,24 +1,19 @@
 """Headlines that are only a version, a date or a number."""
 
-import pytest
-
 from aggregator.extract.clean_article import clean_entry
 from aggregator.extract.headline import are_other_releases, named_title
 from aggregator.model.entry import Entry, Outlet
 from tests.support.lantern_pages import ALL_TUNING, SEEN
-from tests.support.tables import each_row, rows
-
-HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
+from tests.support.tables import each_row
 
 
-@pytest.mark.parametrize(
-    ("title", "outlet", "url", "named"),
-    [
-        *rows("bare_title", "a bare headline takes the name of its project"),
-        ("v2.4.1", None, HUB, "loomkit v2.4.1"),
-        ("loomkit v2.4.1", "Release notes from loomkit", HUB, "loomkit v2.4.1"),
-        ("", "Lantern", HUB, ""),
-    ],
+@each_row(
+    "bare_title",
+    "a bare headline takes the name of its project",
+    "title",
+    "outlet",
+    "url",
+    "named",
 )
 def test_a_bare_headline_takes_the_name_of_its_project(
     title: str, outlet: str | None, url: str | None, named: str

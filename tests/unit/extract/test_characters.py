@@ -37,21 +37,7 @@ def test_declaration_inside_the_bytes() -> None:
     assert decode(feed.encode("koi8-r")) == feed
 
 
-@pytest.mark.parametrize(
-    "codec",
-    [
-        "punycode",
-        "hex",
-        "zlib",
-        "rot13",
-        "idna",
-        "undefined",
-        "utf-16",
-        "no-such",
-        "\0",
-        "",
-    ],
-)
+@each_row("characters", "no codec trick raises", "codec")
 @pytest.mark.parametrize("data", [b"", b"plain words", bytes(range(256)) * 4])
 def test_no_codec_trick_raises(codec: str, data: bytes) -> None:
     assert isinstance(decode(data, codec), str)

@@ -1,6 +1,6 @@
 """Feeds of lists of links: the words of the form are no text, and an own text stays."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,10 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import SourceTuning
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
-SEEN = datetime(2026, 11, 26, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-26T00:00Z")
 PAGE = "https://list.example/t/7"
 USER = '<a href="https://list.example/u/u0">/u/u0</a>'
 
@@ -47,12 +47,12 @@ def test_a_form_is_no_text(path: Path) -> None:
 
 
 def test_the_address_of_an_entry_is_the_outside_link_of_its_form() -> None:
-    assert [entry.url for entry in entries("reddit.xml")] == [
-        f"https://site{n}.example/a{n}" for n in range(8)
-    ]
-    assert [entry.url for entry in entries("slashdot.xml")] == [
-        f"https://slash.example/story/{n}" for n in range(8)
-    ]
+    assert [entry.url for entry in entries("reddit.xml")] == numbered(
+        "https://site%n.example/a%n", 8
+    )
+    assert [entry.url for entry in entries("slashdot.xml")] == numbered(
+        "https://slash.example/story/%n", 8
+    )
 
 
 def test_a_page_that_cannot_be_read_brings_no_form_back() -> None:

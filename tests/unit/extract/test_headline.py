@@ -1,6 +1,6 @@
 """Headlines lose the words of their outlet, and leads begin after captions, credits and datelines."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -11,7 +11,7 @@ from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 
-SEEN = datetime(2026, 3, 1, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-03-01T00:00Z")
 OPENING = (
     "The wall of the upper dock fell into the harbour on Sunday, the port office said."
 )

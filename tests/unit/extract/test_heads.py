@@ -2,16 +2,14 @@
 
 import pytest
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import split_title, stands_in
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row
 
-TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."

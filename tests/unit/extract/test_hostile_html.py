@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from xml.sax.saxutils import escape as escape_xml
 
@@ -34,10 +34,10 @@ from tests.support.hostile_html import (
     vectors,
 )
 from tests.support.read_feeds import read
-from tests.support.tables import each_row, mapping, repeated
+from tests.support.tables import each_row, mapping, numbered, repeated
 
 VECTORS = list(vectors())
-SEEN = datetime(2026, 11, 20, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-20T00:00Z")
 WORDS = "<p>The ferry to Lower Brannock was cancelled on Tuesday after its captain refused to sail.</p>"
 
 
@@ -189,14 +189,14 @@ LARGE = {
         name: repeated(parts)
         for name, parts in mapping("hostile_html", "large").items()
     },
-    "pictures": "".join(f"<img src='/{n}.png'>" for n in range(10_000)),
+    "pictures": "".join(numbered("<img src='/%n.png'>", 10_000)),
     "hidden pictures": "".join(
-        f"<noscript><img src=/{n}.png></noscript>" for n in range(10_000)
+        numbered("<noscript><img src=/%n.png></noscript>", 10_000)
     ),
     "bold in bold": "<p>"
-    + "".join(f"<strong lang=l{n}>" for n in range(240))
+    + "".join(numbered("<strong lang=l%n>", 240))
     + "<p>x</p>" * 19_000,
-    "fonts": "<p>" + "".join(f"<font a={n}>" for n in range(240)) + "<p>x</p>" * 19_000,
+    "fonts": "<p>" + "".join(numbered("<font a=%n>", 240)) + "<p>x</p>" * 19_000,
     "formatting": f"<p>{OPENED}" + "<p>x</p>" * 19_000,
 }
 
@@ -215,7 +215,7 @@ def test_what_is_too_large_is_cut_and_says_so(name: str) -> None:
 
 def test_bold_in_bold_does_not_grow() -> None:
     """Without a bound 11 KB of it became 6.6 MB."""
-    nested = "".join(f"<strong lang=l{n}>" for n in range(240))
+    nested = "".join(numbered("<strong lang=l%n>", 240))
     kept = article_html(f"<h2>T</h2><p>{nested}" + "<p>x</p>" * 1_000, HERE)
     assert kept is not None
     assert len(kept.html) < 50_000
@@ -226,7 +226,7 @@ def test_the_time_of_nested_formatting_grows_with_its_size() -> None:
     """Without a bound it grew with the product of elements and depth."""
 
     def seconds(depth: int) -> float:
-        nested = "".join(f"<font a={n}>" for n in range(depth))
+        nested = "".join(numbered("<font a=%n>", depth))
         start = time.thread_time()
         article_html(f"<h2>T</h2><p>{nested}" + "<p>x</p>" * 4_000, HERE)
         return time.thread_time() - start

@@ -14,10 +14,10 @@ from aggregator.extract.plain.live_text import (
     opens_with_clock,
 )
 from aggregator.text.clock_times import opening
+from tests.support.extracting import TUNING
 from tests.support.live_blogs import cases, is_right
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
-TUNING = Tuning().section("text", ExtractTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 
@@ -28,13 +28,7 @@ def test_live_blogs_are_recognised_and_no_look_alike(case: dict[str, Any]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rule", "value", "case"),
-    [
-        ("live_entries", 99, "saved-unannounced-headlines-below-clocks"),
-        ("stub_words", 0, "no-recipe"),
-    ],
-)
+@each_row("live", "without its rule a case fails", "rule", "value", "case")
 def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
     found = next(one for one in BOTH if one["id"] == case)
     assert is_right(found)
@@ -70,30 +64,22 @@ def test_any_line_can_be_asked(line: str) -> None:
 
 def test_entries_in_sentences_look_live_and_lines_of_a_programme_do_not() -> None:
     said = "the fire brigade says that the road along the river stays closed until the morning."
-    assert looks_live([f"21:1{n}: At this hour {said}" for n in range(4)], TUNING)
-    assert not looks_live([f"2{n}:15: Film {n}" for n in range(4)], TUNING)
-    assert not looks_live([f"21:1{n}: At this hour {said}" for n in range(2)], TUNING)
+    assert looks_live(numbered(f"21:1%n: At this hour {said}", 4), TUNING)
+    assert not looks_live(numbered("2%n:15: Film %n", 4), TUNING)
+    assert not looks_live(numbered(f"21:1%n: At this hour {said}", 2), TUNING)
 
 
 def test_a_chronology_with_a_report_around_it_is_none() -> None:
     said = "the fire brigade of the town calls for help and says that the road along the river is closed."
     clocks = [f"21:1{n}: At this minute, as the log has it, {said}" for n in (9, 6, 3)]
-    around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
+    around = numbered(f"The commission has heard %n witnesses, and {said}", 12)
     assert looks_live(clocks, TUNING)
     assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
     lax = Tuning({"text": {"most_share": 0.0}}).section("text", ExtractTuning)
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Saturday Night Live returns", "iOS update goes live", "Where we live",
-        "The Harbour Master: live-action remake announced", "主播直播带货被罚",
-        "Doscientos disparos al minuto", "Thousands live without water",
-        "Mayor bars two papers from press briefing", "Newsletter for friends of the harbour",
-    ],
-)  # fmt: skip
+@each_row("live", "live in a title is not always a live blog", "title")
 def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
     assert not is_container_title(title)
 

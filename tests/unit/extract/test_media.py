@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aggregator.extract.media import media_of
 from aggregator.model.entry import Enclosure, Entry
 from tests.support.lantern_pages import HEAD, clean, page
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 
 PAGE = "https://lantern.example/2025/bridge"
 
@@ -36,15 +36,7 @@ def test_the_type_is_a_media_type_or_what_is_known_of_it(
     )
 
 
-@pytest.mark.parametrize(
-    ("url", "is_kept"),
-    [
-        ("https://img.example/resize//user@2x.jpg", True),
-        ("https://img.example/a.jpg?from=https://b.example/user@2x.jpg", True),
-        ("https://anna:5ecret@img.example/a.jpg", False),
-        ("//anna@img.example/a.jpg", False),
-    ],
-)
+@each_row("media", "a sign of a path is no user", "url", "is_kept")
 def test_a_sign_of_a_path_is_no_user(url: str, is_kept: bool) -> None:
     assert bool(kept(Enclosure(url=url, type="image/jpeg"))) == is_kept
 
@@ -71,24 +63,7 @@ def test_the_feeds_picture_goes_before_the_pages() -> None:
     assert kept(own, page=(shared,), no_images=True) == ()
 
 
-@pytest.mark.parametrize(
-    ("head", "url"),
-    [
-        (
-            '<meta property="og:image" content="/bridge.webp">',
-            "https://lantern.example/bridge.webp",
-        ),
-        (
-            '<meta name="twitter:image" content="https://cdn.example/b.png">',
-            "https://cdn.example/b.png",
-        ),
-        (
-            '<script type="application/ld+json">{"@type": "NewsArticle", "image":'
-            ' [{"@type": "ImageObject", "url": "https://cdn.example/l.jpg"}]}</script>',
-            "https://cdn.example/l.jpg",
-        ),
-    ],
-)
+@each_row("media", "the picture that a page is shared with", "head", "url")
 def test_the_picture_that_a_page_is_shared_with(head: str, url: str) -> None:
     found = clean(
         Entry(source="s"), page(head=HEAD + head), "https://lantern.example/b"

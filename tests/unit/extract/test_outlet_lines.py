@@ -15,6 +15,7 @@ from aggregator.extract.learned_boilerplate import (
     restore_lines,
 )
 from aggregator.model.prepared import LineHashes
+from tests.support.tables import numbered
 
 TUNING = Tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."
@@ -27,10 +28,9 @@ def body(
     middle: str | None = None,
     length: int = 12,
 ) -> list[str]:
-    lines = [
-        f"Sentence {n} of article {number} tells of a matter of its own."
-        for n in range(length)
-    ]
+    lines = numbered(
+        f"Sentence %n of article {number} tells of a matter of its own.", length
+    )
     if middle is not None:
         lines.insert(length // 2, middle)
     return [*lines, *([footer] if footer else [])]

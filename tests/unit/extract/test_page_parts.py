@@ -2,12 +2,10 @@
 
 import pytest
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.page import Page, read_page
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row, mapping, named_parts
 
-TUNING = Tuning().section("text", ExtractTuning)
 TITLE = "Lindmar votes to repair its dam"
 BODY = (
     "The council of Lindmar voted on Friday evening to repair the old dam above the town before the spring.",
@@ -143,18 +141,10 @@ def test_the_link_to_the_next_page_is_no_text(word: str) -> None:
     assert page.truncated
 
 
-@pytest.mark.parametrize(
+@each_row(
+    "page_parts",
+    "the day of another article or of a draft is not that of publication",
     "own",
-    [
-        '<meta name="bt:pubDate" content="2026-11-25T07:30:00Z">',
-        '<meta property="og:published_time" content="2026-11-25T07:30:00Z">',
-        '<meta name="cXenseParse:recs:publishtime" content="2026-11-25T08:30:00+0100">',
-        '<meta name="sailthru.date" content="2026-11-25 07:30:00">',
-        '<meta name="DCTERMS.issued" content="2026-11-25">',
-        '<meta name="date" content="2026-11-25">',
-        '<time datetime="2026-11-25T07:30:00Z">Wednesday</time>',
-        '<abbr class="published" title="2026-11-25T07:30:00Z">Wednesday</abbr>',
-    ],
 )
 @each_row(
     "page_parts",

@@ -1,18 +1,16 @@
 """Saved texts: headline, byline, date and outlet are found, furniture goes, every sentence stays."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText, read_titled_text
+from tests.support.extracting import TUNING
 from tests.support.tables import each_row, mapping, named_parts
 
-TUNING = Tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -36,7 +34,7 @@ def test_what_is_read_of_a_saved_text(name: str) -> None:
 def test_what_is_read_of_a_text_with_a_known_headline(name: str) -> None:
     row = TITLED[name]
     is_dated = row.get("declared", True)
-    seen = datetime(2025, 3, 10, tzinfo=UTC)
+    seen = datetime.fromisoformat("2025-03-10T00:00Z")
     text = read_titled_text(row["text"], row["title"], is_dated=is_dated, seen=seen)
     assert named_parts(text, row["gives"]) == row["gives"]
 

@@ -1,6 +1,6 @@
 """The room's one door: whatever comes in, one clean article or a verdict that says why not."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -9,6 +9,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry, Published
 from tests.support.lantern_pages import HEAD, SENTENCES, clean, page
+from tests.support.tables import each_row, numbered
 
 BODY = "\n".join(SENTENCES)
 
@@ -25,9 +26,9 @@ def test_a_page() -> None:
         "Ada Lorne",
         "en",
     )
-    assert article.published.time == datetime(2025, 3, 6, 9, 15, tzinfo=UTC)
+    assert article.published.time == datetime.fromisoformat("2025-03-06T09:15Z")
     assert article.published.origin == "page"
-    assert article.modified == datetime(2025, 3, 7, 8, tzinfo=UTC)
+    assert article.modified == datetime.fromisoformat("2025-03-07T08:00Z")
     assert article.canonical_url == "https://lantern.example/bridge"
     assert article.lead.startswith(SENTENCES[0])
 
@@ -43,8 +44,8 @@ def test_what_a_page_forbids() -> None:
 
 
 def test_the_feeds_own_date_goes_before_the_pages() -> None:
-    declared = Published(time=datetime(2025, 3, 5, tzinfo=UTC))
-    absurd = Published(time=datetime(2031, 3, 5, tzinfo=UTC))
+    declared = Published(time=datetime.fromisoformat("2025-03-05T00:00Z"))
+    absurd = Published(time=datetime.fromisoformat("2031-03-05T00:00Z"))
     assert clean(Entry(source="s", published=declared), page()).published == declared
     assert clean(Entry(source="s", published=absurd), page()).published.origin == "page"
 
@@ -104,7 +105,7 @@ def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
     "html",
     [
         "<div>" * 50_000 + "x", "<p>a" * 60_000, "<br>" * 200_000,
-        "<a " + " ".join(f"a{n}=1" for n in range(100_000)) + ">x</a>",
+        "<a " + " ".join(numbered("a%n=1", 100_000)) + ">x</a>",
         "<meta name=author content='" + "&lt; " * 100_000 + "'>", "<!--" * 50_000, "<" * 100_000,
         "&#xD800;&#0;" * 1000, "<script type='application/ld+json'>" + "[" * 20_000 + "</script>",
         "\x00\ud800<p>x",
@@ -127,20 +128,7 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
     assert "The port published its report on Monday evening." in text
 
 
-@pytest.mark.parametrize(
-    ("declared", "title"),
-    [
-        (
-            "Harbour | Harbour bridge closed over cracks | A.example",
-            "Harbour bridge closed over cracks",
-        ),
-        (
-            "Harbour bridge closed over cracks - Die Neue Zeitung",
-            "Harbour bridge closed over cracks",
-        ),
-        ("Why the bridge had to close", "Why the bridge had to close"),
-    ],
-)
+@each_row("prepare", "the visible headline inside a decorated one", "declared", "title")
 def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) -> None:
     head = f'<meta property="og:title" content="{declared}">'
     assert clean(Entry(source="s"), page(head=head)).title == title
@@ -157,6 +145,6 @@ def test_no_space_stands_before_a_comma_where_a_link_ended() -> None:
     text = "Anna Berg , who said so [1] , closed the bridge . It was late."
     entry = Entry(source="s", title="The bridge is closed", text=text)
     read = clean_entry(
-        entry, seen=datetime(2026, 1, 1, tzinfo=UTC), tuning=Tuning()
+        entry, seen=datetime.fromisoformat("2026-01-01T00:00Z"), tuning=Tuning()
     ).article
     assert read.text == "Anna Berg, who said so [1], closed the bridge. It was late."

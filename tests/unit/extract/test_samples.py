@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 
 ARTICLES = REPOSITORY / "examples" / "articles"
 DATA = REPOSITORY / "tests" / "data"
-SEEN = datetime(2026, 11, 20, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-20T00:00Z")
 ALL_TUNING = Tuning()
 
 # By path: headline, time of publication, byline.

@@ -11,20 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.language.dates import is_labelled_date
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain.boilerplate import without_bullet
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import SavedText
+from tests.support.extracting import TUNING
 from tests.support.tables import mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
-TUNING = Tuning().section("text", ExtractTuning)
-SEEN = datetime(2026, 11, 20, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-20T00:00Z")
 SAMPLES = ROOT / "tests" / "data" / "plain"
 SETS = ("dev", "check", "fresh")
 

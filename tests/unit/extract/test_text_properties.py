@@ -20,7 +20,7 @@ from aggregator.model.entry import Entry
 from aggregator.text.sentences import split_sentences
 from tests.support.tables import rows
 
-SEEN = datetime(2025, 3, 10, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2025-03-10T00:00Z")
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
@@ -64,8 +64,8 @@ def test_dates_are_plausible_or_unknown(text: str, zone: str | None) -> None:
         parse_declared(text, zone, SEEN),
         published_from_text([text], zone, SEEN),
     ):
-        assert found is None or datetime(
-            1990, 1, 1, tzinfo=UTC
+        assert found is None or datetime.fromisoformat(
+            "1990-01-01T00:00Z"
         ) <= found.time <= SEEN + timedelta(days=1)
 
 

@@ -8,7 +8,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,10 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle
 from tests.conftest import REPOSITORY
+from tests.support.tables import each_row, numbered
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
-SEEN = datetime(2030, 1, 1, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2030-01-01T00:00Z")
 ALL_TUNING = Tuning()
 
 
@@ -90,9 +91,7 @@ def wrong(samples: list[Sample]) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "most_wrong"), [("dev", 0), ("check", 0), ("later", 1)]
-)
+@each_row("verdict_pages", "nearly all verdicts are right", "name", "most_wrong")
 def test_nearly_all_verdicts_are_right(name: str, most_wrong: int) -> None:
     found = wrong([one for one in SAMPLES if one.set == name])
     assert len(found) <= most_wrong, found
@@ -162,10 +161,9 @@ def test_what_breaks_a_job_is_called_by_its_own_name() -> None:
 
 
 def test_a_call_to_subscribe_inside_an_article_makes_no_wall() -> None:
-    lines = [
-        f"The council of Isk spoke of matter {n} for an hour and voted at last."
-        for n in range(8)
-    ]
+    lines = numbered(
+        "The council of Isk spoke of matter %n for an hour and voted at last.", 8
+    )
     for place in (0, 3, 8):
         text = [
             *lines[:place],
@@ -186,8 +184,11 @@ def test_a_menu_is_no_text_of_a_short_page() -> None:
     assert read(empty).text in ("", "More soon.")
 
 
-@pytest.mark.parametrize(
-    ("said", "verdict"), [("false", "paywall"), ("true", "ok"), (None, "ok")]
+@each_row(
+    "verdict_pages",
+    "a page that says it is not free and shows two sentences",
+    "said",
+    "verdict",
 )
 def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(
     said: str | None, verdict: str
@@ -205,10 +206,9 @@ def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(
 
 
 def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
-    lines = [
-        f"The council of Isk spoke of matter {n} for an hour and voted at last."
-        for n in range(6)
-    ]
+    lines = numbered(
+        "The council of Isk spoke of matter %n for an hour and voted at last.", 6
+    )
     asked = "If you choose to accept, our partners will store cookies on your device and show you the film."
     for place in (0, 3, 6):
         page = framed(

@@ -2,7 +2,7 @@
 # ruff: noqa: E501 - markup as it is
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import lxml.html
@@ -12,16 +12,15 @@ from trafilatura import external
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.boxes import find_boxes, take_out
 from aggregator.extract.html.page import Page, read_page
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
-from tests.support.tables import each_row
+from tests.support.extracting import TUNING
+from tests.support.tables import each_row, numbered
 
-SEEN = datetime(2025, 1, 1, tzinfo=UTC)
-TUNING = Tuning().section("text", ExtractTuning)
+SEEN = datetime.fromisoformat("2025-01-01T00:00Z")
 
 # Pages as the web builds them, of invented outlets, each with the paragraphs that are its article: menus, cards
 # of other articles, sign-ups, captions, advertisements, boxes about the author, scripts, text in ways of its own.
@@ -135,8 +134,10 @@ def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:
 
 def test_a_short_report_beside_many_cards_is_an_article() -> None:
     cards = "".join(
-        f"<div><a href='/{n}'><h3>A headline about matter number {n}</h3></a></div>"
-        for n in range(40)
+        numbered(
+            "<div><a href='/%n'><h3>A headline about matter number %n</h3></a></div>",
+            40,
+        )
     )
     html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*FERRY[:3])}</article>{cards}"
     article = read(html)

@@ -6,7 +6,7 @@ origin. Where "quoted", nothing may be marked: a voice in the text, a picture's 
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ CASES = [
     .read_text("utf-8")
     .splitlines()
 ]
-NOON = datetime(2025, 3, 6, 12, tzinfo=UTC)
+NOON = datetime.fromisoformat("2025-03-06T12:00Z")
 TITLE = "Harbour bridge closed over cracks in two cables"
 # Known and left: "dpa/Ada Lorne" looks like a picture's credit, "ZEIT ONLINE, dpa, AFP" names the outlet
 # itself, "© APA" may be another body of these initials, "PTI News" is a desk unknown to us.

@@ -327,9 +327,7 @@ def weather(day: str, rng: random.Random, towns: list[str]) -> str:
     return f"Here is the forecast of our weather desk for {day}. " + " ".join(lines)
 
 
-@pytest.mark.parametrize(
-    "outlets", [("Herald", "Herald"), ("Courier", "Herald"), (None, None)]
-)
+@each_row("copies", "a weather template filled in again", "outlets")
 def test_a_weather_template_filled_in_again(
     outlets: tuple[str | None, str | None],
 ) -> None:
@@ -425,21 +423,11 @@ def test_short_texts_need_an_agreeing_headline() -> None:
 
 
 @pytest.mark.parametrize("headlines", [("", ""), ("", TITLE), (TITLE, "")])
-@pytest.mark.parametrize(
-    ("form", "names"),
-    [
-        (
-            "The weather service has issued a severe thunderstorm warning for {} county until six in the "
-            "evening. Hail as large as coins and gusts of sixty miles an hour are expected. Residents should "
-            "stay indoors and away from windows.",
-            ("Harris", "Dallas"),
-        ),
-        (
-            "Police ask for help in finding {}, who was last seen on Monday evening near the station. Who "
-            "has seen the missing person or knows anything is asked to call the next station at any hour.",
-            ("Anna Berger", "Peter Schulz"),
-        ),
-    ],
+@each_row(
+    "copies",
+    "a form filled in twice is no copy where a headline is unknown",
+    "form",
+    "names",
 )
 def test_a_form_filled_in_twice_is_no_copy_where_a_headline_is_unknown(
     form: str, names: tuple[str, str], headlines: tuple[str, str]

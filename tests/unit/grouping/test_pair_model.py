@@ -295,16 +295,12 @@ def test_shared_words_count_beside_the_title_only() -> None:
 # --- neighbours --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("similarities", "level", "rank"),
-    [
-        ((0.3,), 0.0, 0),
-        ((0.3, 0.3), 0.3, 0),
-        ((0.5, 0.3, 0.2, 0.1), (0.5 + 0.2 + 0.1) / 3, 1),
-        ((0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 0.6, 5),
-        ((0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 0.7, 6),
-        ((0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.1), 0.2, 0),
-    ],
+@each_row(
+    "pair_model",
+    "the compared pair is none of its neighbours",
+    "similarities",
+    "level",
+    "rank",
 )
 def test_the_compared_pair_is_none_of_its_neighbours(
     similarities: tuple[float, ...], level: float, rank: int

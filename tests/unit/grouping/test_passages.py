@@ -20,6 +20,7 @@ from aggregator.grouping.copies.sampled_shingles import (
 )
 from aggregator.grouping.copies.shingles import shingle_sequence
 from tests.support.passages import entries
+from tests.support.tables import numbered
 
 TUNING = Tuning().section("copies", CopyTuning)
 REACH, CAP = 40, 5
@@ -77,7 +78,7 @@ def test_a_full_hash_says_nothing_of_who_shares() -> None:
 
 # --- sketches ----------------------------------------------------------------------------------------------
 
-WORDS = [f"w{at}" for at in range(400)]
+WORDS = numbered("w%n", 400)
 
 
 @given(st.integers(0, 10**6), st.integers(22, 120), st.integers(1, 25))

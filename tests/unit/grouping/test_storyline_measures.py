@@ -1,6 +1,6 @@
 """Measures of storylines count what a reader would count."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from aggregator.admin.storyline_measures import (
 )
 from aggregator.model.errors import UsageError
 
-NOON = datetime(2026, 10, 12, 12, tzinfo=UTC)
+NOON = datetime.fromisoformat("2026-10-12T12:00Z")
 # Records a1 and a2 are one story; its storyline has b, too.
 STORIES = {"a1": "a", "a2": "a", "b": "b", "c": "c", "d": "d"}
 LINES = {"a1": "a", "a2": "a", "b": "a", "c": "c", "d": "c"}

@@ -20,7 +20,7 @@ from aggregator.text.document_frequency import (
 )
 from aggregator.text.language import primary_tag
 from aggregator.text.vocabulary import STOP_WORD, Vocabulary
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 from training.fit_pair_model import model_hash
 
 MODEL = shipped_model(Tuning())
@@ -42,7 +42,7 @@ def by_field(packed: bytes) -> dict[str, np.ndarray]:
 
 
 def test_heaviest_terms_come_first_and_the_rest_is_cut():
-    long_body = " ".join(f"word{i}x" for i in range(2000))
+    long_body = " ".join(numbered("word%nx", 2000))
     words = read(PACKER.pack("A short title", long_body, "en")[0])
     folded = weights_of(words) * MODEL.field_weights[ids_of(words) >> HASH_BITS]
     assert len(words) == MODEL.tuning.packed_terms

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,7 @@ from tests.support.hostile_pages import (
     hostile_pages,
     plain_page,
 )
+from tests.support.tables import numbered
 
 ALL_TUNING = Tuning()
 DEADLINE = ALL_TUNING.section("work", WorkerTuning).parse_deadline_seconds
@@ -47,7 +48,7 @@ def workers() -> Iterator[Executor]:
 def prepared(workers: Executor, page: bytes) -> CleanArticle:
     item = EntryInput(
         entry=Entry(source="hostile", guid="1"),
-        accepted_at=datetime(2025, 1, 1, tzinfo=UTC),
+        accepted_at=datetime.fromisoformat("2025-01-01T00:00Z"),
         page=page,
         page_url="https://courier.example/1",
     )
@@ -102,7 +103,7 @@ def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
 
 
 def test_the_limits_are_taken_before_a_parser_sees_the_page() -> None:
-    attributes = " ".join(f"a{n}={n}" for n in range(100_000))
+    attributes = " ".join(numbered("a%n=%n", 100_000))
     few = bound_html(
         f"<div {attributes}>x</div><p>y</p>",
         max_chars=3_000_000,

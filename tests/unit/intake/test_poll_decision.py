@@ -1,6 +1,6 @@
 """What a poll changes about its source: a table of responses and outcomes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aggregator.config.tuning import Tuning
@@ -20,7 +20,7 @@ from tests.support.tables import each_row
 
 ALL_TUNING = Tuning()
 POLLING = ALL_TUNING.section("polling", PollTuning)
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 LONG_AGO = NOW - timedelta(days=9)
 HOUR = 3600
 HERE, THERE = "http://a.example/feed", "http://b.example/feed"

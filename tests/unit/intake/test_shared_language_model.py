@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,8 @@ from tests.support.rss import item, rss
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.worker_processes import process_ids
 
+pytestmark = pytest.mark.later
+
 FRENCH = "Le ferry a heurté le quai mardi matin, onze personnes ont été blessées selon la préfecture"
 POLISH = "Prom uderzył we wtorek rano w nabrzeże, jedenaście osób trafiło do szpitala, podała policja"
 TEXTS = Path(__file__).parents[2] / "data" / "languages"
@@ -32,7 +34,7 @@ TUNING = Tuning()
 
 def feed_of(text: str) -> bytes:
     """A job that reads a feed without a declared language, whose only entry has that title."""
-    seen = datetime(2026, 2, 18, tzinfo=UTC)
+    seen = datetime.fromisoformat("2026-02-18T00:00Z")
     job = FeedJob(
         data=rss(item(text)).encode(),
         source="feed-1",
@@ -97,7 +99,6 @@ def descriptors_of(process_id: int) -> list[str]:
     return found
 
 
-@pytest.mark.later
 def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> (
     None
 ):
@@ -127,7 +128,6 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
         ] == [0, 0]
 
 
-@pytest.mark.later
 def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() -> None:
     with two_workers() as executor:
         first = executor.submit(read_feed, feed_of(FRENCH))
@@ -143,7 +143,6 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
         assert victim not in process_ids(executor)
 
 
-@pytest.mark.later
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
         executor.submit(read_feed, feed_of("")).result(timeout=PATIENCE_SECONDS)
@@ -158,7 +157,6 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
             )
 
 
-@pytest.mark.later
 def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
     with two_workers(idle_seconds=0.5, spare_seconds=0.5) as executor:
         assert languages_by(executor, [FRENCH]) == ["fr"]
@@ -169,7 +167,6 @@ def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
         assert languages_by(executor, [POLISH]) == ["pl"]
 
 
-@pytest.mark.later
 def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -188,7 +185,6 @@ def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
         assert is_complete(executor)
 
 
-@pytest.mark.later
 def test_without_such_files_each_worker_has_a_model_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

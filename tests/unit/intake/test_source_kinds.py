@@ -1,6 +1,6 @@
 """The kinds of sources: each key of a source in config.yaml has a module."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from aggregator.intake.kinds.source_kind import SourceKind, source_kind
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import ConfigError
 from aggregator.sources.source_limits import source_tuning
+from tests.support.tables import numbered
 
 
 @pytest.mark.parametrize("name", SOURCE_KINDS)
@@ -39,7 +40,7 @@ def listed(page: str, selector: str) -> ParsedFeed:
         data=page.encode(),
         selectors=(selector, "a", "", "time"),
         source="port",
-        seen=datetime(2026, 11, 20, tzinfo=UTC),
+        seen=datetime.fromisoformat("2026-11-20T00:00Z"),
         url="https://port.example/news",
         content_type="text/html; charset=utf-8",
         tuning=source_tuning(Tuning()),
@@ -50,7 +51,7 @@ def listed(page: str, selector: str) -> ParsedFeed:
 
 
 def links(count: int) -> str:
-    return "".join(f"<p><a href=/{n}>Dockers strike {n}</a></p>" for n in range(count))
+    return "".join(numbered("<p><a href=/%n>Dockers strike %n</a></p>", count))
 
 
 @pytest.mark.later

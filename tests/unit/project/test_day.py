@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -92,7 +92,7 @@ def test_a_json_feed_is_cut_likewise() -> None:
         b'{"id": "1", "title": "A", "date_published": "2026-02-18T01:00:00Z"}, {"id": "2", "title": "B"}]}'
     )
     feed = Feed("gazette", "https://gazette.example/feed", "Gazette", body)
-    assert feed.date_of(0) == datetime(2026, 2, 18, 1, tzinfo=UTC)
+    assert feed.date_of(0) == datetime.fromisoformat("2026-02-18T01:00Z")
     assert feed.date_of(1) is None
     shown = feed.shown({1: feed.edited(feed.items[1])})
     assert (

@@ -33,7 +33,7 @@ from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_items import story_items
 from aggregator.web.web_app import create_app
 from tests.support.services import all_services
-from tests.support.tables import rows
+from tests.support.tables import numbered, rows
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,
@@ -115,7 +115,7 @@ def test_a_cut_is_marked_and_an_uncut_text_is_not() -> None:
 def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(
     title: str,
 ) -> None:
-    long = " ".join(f"word{n}" for n in range(100))
+    long = " ".join(numbered("word%n", 100))
     articles = [
         an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n))
         for n in range(2)
@@ -152,11 +152,11 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(
 def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_together() -> (
     None
 ):
-    lead = " ".join(f"lead{n}" for n in range(100))
+    lead = " ".join(numbered("lead%n", 100))
     article = an_article(title="Ferry in fog", lead=lead)
     copies = tuple(
         an_article(
-            title=" ".join(f"t{n}" for n in range(long)),
+            title=" ".join(numbered("t%n", long)),
             nosnippet=quiet,
             copy_of=article.id,
         )
@@ -181,10 +181,10 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
 
 def test_an_opening_and_a_quotation_are_shown_whole_or_not_at_all() -> None:
     first, second = an_article(title="Ferry"), an_article(title="Fog")
-    opening = _of(second, " ".join(f"o{n}" for n in range(30)))
+    opening = _of(second, " ".join(numbered("o%n", 30)))
     quotation = Quotation(
         speaker="Ada Brenn",
-        text=" ".join(f"q{n}" for n in range(25)),
+        text=" ".join(numbered("q%n", 25)),
         article_ids=(first.id, second.id),
     )
     text = StoryText(title=first.title, openings=(opening,), quotations=(quotation,))
@@ -197,7 +197,7 @@ def test_an_opening_and_a_quotation_are_shown_whole_or_not_at_all() -> None:
 def test_a_lead_is_cut_between_its_sentences_and_within_one_only_where_none_fits() -> (
     None
 ):
-    sentences = [f"Sentence {n} says where the ferry is." for n in range(4)]
+    sentences = numbered("Sentence %n says where the ferry is.", 4)
     article = an_article(title="Ferry")
     lead = tuple(_of(article, " ".join(sentences[n : n + 2])) for n in (0, 2))
     text = StoryText(title="Ferry", lead=lead)

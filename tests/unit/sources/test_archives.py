@@ -34,7 +34,7 @@ from aggregator.sources.parse.streams.file_stream import Progress, decompress_st
 from aggregator.sources.parse.streams.remote_files import is_remote
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.read_paths import TUNING, entries_of, problems_of, read_path
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 from tests.support.warc import PAGE, answer, warc_record
 
 Pack = Callable[[bytes], bytes]
@@ -66,9 +66,7 @@ def noise(rng: random.Random, length: int) -> str:
 def test_members_follow_each_other(tmp_path: Path, kind: str) -> None:
     packed = b"".join(PACKERS[kind](record(number) + b"\n") for number in range(50))
     (tmp_path / f"a.jsonl.{kind}").write_bytes(packed)
-    assert titles(read_path(tmp_path / f"a.jsonl.{kind}")) == [
-        f"Item {number}" for number in range(50)
-    ]
+    assert titles(read_path(tmp_path / f"a.jsonl.{kind}")) == numbered("Item %n", 50)
 
 
 @pytest.mark.parametrize("kind", PACKERS)
@@ -86,9 +84,7 @@ def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) 
     results = read_path(tmp_path / f"a.jsonl.{kind}")
     whole = unpacked.count(b"\n") if unpacked else 280
     assert len(titles(results)) >= whole > 200
-    assert titles(results) == [
-        f"Item {number}" for number in range(len(titles(results)))
-    ]
+    assert titles(results) == numbered("Item %n", len(titles(results)))
     assert "cut short" in problems_of(results)[-1].reason
     assert len(problems_of(results)) <= 2, "the line in which it ends, and the file"
 
@@ -108,7 +104,7 @@ def test_all_before_a_damaged_member_is_taken(
     damaged[start:] = b"\xff" * (len(damaged) - start)
     (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
     results = read_path(tmp_path / f"a.jsonl.{kind}")
-    assert titles(results)[:10] == [f"Item {number}" for number in range(10)]
+    assert titles(results)[:10] == numbered("Item %n", 10)
     assert set(titles(results)) <= {f"Item {number}" for number in range(11)}
     assert "damaged" in problems_of(results)[-1].reason
 

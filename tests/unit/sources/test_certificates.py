@@ -211,9 +211,11 @@ def test_a_mailbox_has_the_same_keys(house: Path, tmp_path: Path, keys: str) -> 
         assert messages(keys) == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [(None, "No such file"), ("", "no certificate"), ("x", "no certificate")],
+@each_row(
+    "certificates",
+    "an unusable ca file is a mistake of the configuration",
+    "content",
+    "words",
 )
 def test_an_unusable_ca_file_is_a_mistake_of_the_configuration(
     house: Path, tmp_path: Path, content: str | None, words: str

@@ -21,7 +21,7 @@ from aggregator.sources.fetch.poll_schedule import (
 from aggregator.sources.source_limits import net_tuning
 
 TUNING = net_tuning(Tuning())
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 DAY = 86400.0
 
 moments = st.integers(0, 4_000_000_000).map(

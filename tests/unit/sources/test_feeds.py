@@ -1,7 +1,6 @@
 """Reading feeds: formats, what an entry keeps, and what strangers put in a feed's place."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,8 @@ from hypothesis import strategies as st
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS
-from tests.support.read_feeds import TUNING, read
-from tests.support.tables import named_parts, named_rows
-
-FEEDS = (
-    Path(
-        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
-    )
-    / "feeds"
-)
+from tests.support.read_feeds import FEEDS, TUNING, read
+from tests.support.tables import each_row, named_parts, named_rows, numbered
 
 
 def rss(items: str, head: str = "") -> str:
@@ -83,10 +75,7 @@ def test_a_giant_guid_stays_a_key() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    "token",
-    ["<!--", "<![CDATA[", "<item", "&#", "<!DOCTYPE", "<a ", "&amp;", "]]>", "<?xml"],
-)
+@each_row("feeds", "floods of one token end well", "token")
 def test_floods_of_one_token_end_well(token: str) -> None:
     feed = read(
         rss(f"<item><title>T</title><description>{token * 20_000}</description></item>")
@@ -95,7 +84,7 @@ def test_floods_of_one_token_end_well(token: str) -> None:
 
 
 def test_a_flood_of_attributes_is_dropped_with_its_tag_kept() -> None:
-    flood = " ".join(f'a{number}="x"' for number in range(50_000))
+    flood = " ".join(numbered('a%n="x"', 50_000))
     feed = read(
         rss(f"<item {flood}><title>T</title><category {flood}/><guid>g</guid></item>")
     )

@@ -20,7 +20,6 @@ from tests.support.warc import PAGE, answer, warc_record
 STORY = (
     "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
 )
-RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 
 
 def only_entry(what: Path | str, **more: object) -> InputEntry:

@@ -1,7 +1,7 @@
 """Archives that the usual programs write, and tables, are read without being told how."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,8 @@ def test_a_date_is_read_in_the_forms_of_programs(
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "pub_date": written}))
     (entry,) = entries_of(read_path(tmp_path / "a.jsonl"))
     assert entry.published is not None
-    assert entry.published.time.replace(microsecond=0) == datetime(
-        2026, 11, 23, 8, tzinfo=UTC
+    assert entry.published.time.replace(microsecond=0) == datetime.fromisoformat(
+        "2026-11-23T08:00Z"
     )
 
 
@@ -141,7 +141,7 @@ def test_an_id_or_a_date_that_cannot_be_read_is_said(
     tmp_path: Path, record: dict[str, object], note: str
 ) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, **record}))
-    seen = datetime(2026, 11, 28, tzinfo=UTC)
+    seen = datetime.fromisoformat("2026-11-28T00:00Z")
     assert note in notes(read_path(tmp_path / "a.jsonl", seen=seen)).split("\n")
 
 

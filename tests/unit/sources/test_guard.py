@@ -186,11 +186,7 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    "target",
-    ["http://127.0.0.1/", "http://inner.example/", "file:///etc/passwd", "http://u:p@good.example/",
-     "http://0x7f.1/", "//127.0.0.1/", "http://good.example:6379/", "javascript:alert(1)", "http://[::1]/"],
-)  # fmt: skip
+@each_row("guard", "redirects are judged like first addresses", "target")
 def test_redirects_are_judged_like_first_addresses(target: str) -> None:
     with landed(
         {"/": redirect(target)},

@@ -6,7 +6,7 @@ import json
 import random
 import resource
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import answer, warc_record
 
 TUNING = source_tuning(Tuning())
-DAY = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = datetime.fromisoformat("2026-03-01T00:00Z")
 
 
 def entry(number: int, day: int | None, file: str) -> InputItem:

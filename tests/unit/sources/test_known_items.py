@@ -1,10 +1,8 @@
 """A feed whose known items are cut out has the same other entries, also if it is damaged."""
 
-import os
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -16,16 +14,11 @@ from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.read_feed import read_feed
 from aggregator.sources.source_limits import source_tuning
+from tests.support.read_feeds import FEEDS
 from tests.support.rss import item, rss
 from tests.support.tables import each_row
 
-FEEDS = (
-    Path(
-        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
-    )
-    / "feeds"
-)
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOON = datetime.fromisoformat("2026-11-20T12:00Z")
 CONTEXT = FeedContext(
     source="feed-1",
     url="https://news.example.org/rss.xml",

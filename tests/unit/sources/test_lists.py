@@ -14,7 +14,7 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
-from tests.support.tables import each_row, mapping, named_parts, rows
+from tests.support.tables import each_row, mapping, named_parts, numbered, rows
 
 LISTS = mapping("lists", "lists")
 
@@ -177,8 +177,7 @@ def test_an_entry_with_an_endless_address_is_not_lost_in_silence() -> None:
 )
 def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
     body = "".join(
-        f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>'
-        for n in range(feeds)
+        numbered('<outline text="F%n" xmlUrl="https://f%n.example/rss"/>', feeds)
     )
     data = (
         "<opml><body>"

@@ -4,7 +4,7 @@ import base64
 import gzip
 import io
 import itertools
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from aggregator.sources.parse.mail import entry_of_mail
 from tests.support.read_paths import TUNING, entries_of, problems_of, read_path
 from tests.support.tables import each_row, rows
 
-SEEN = datetime(2026, 11, 23, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-11-23T00:00Z")
 STORY = (
     "Der Brückenbau in Lindau ruht seit Freitag, weil ein Pfeiler sich um vier Zentimeter gesenkt hat. "
     "Das Bauamt rechnet mit einer Pause von drei Wochen, wie ein Sprecher der Stadt am Abend mitteilte. "
@@ -92,7 +92,7 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(
     assert (entry.guid, entry.outlet) == ("n1@bote.example", "anna@post.example")
     assert entry.title == "Brückenbau ruht: drei Wochen Pause"
     assert entry.url == "https://news.example/v/1"
-    assert entry.published.time == datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
+    assert entry.published.time == datetime.fromisoformat("2026-11-20T17:30Z")
     article = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     assert article.verdict == "ok", article.reason
     assert article.text == STORY
@@ -262,7 +262,6 @@ def test_a_subject_is_decoded_by_the_charset_that_is_meant(
 
 
 ABOVE = f"{STORY}\n\nAm Abend war die Seestraße gesperrt, wie die Polizei mitteilte."
-LIST = "News mailing list\nnews@lists.example\nhttps://lists.example/mailman/listinfo/news\n"
 
 
 def text_of_mail(body: str, kind: str = "plain") -> str:

@@ -18,7 +18,7 @@ from aggregator.sources.fetch.mails.mailbox import ReadMailbox, read_mailbox
 from aggregator.sources.source_limits import source_tuning
 from tests.support.certificate import server_context, trust
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
-from tests.support.tables import mapping, repeated, rows
+from tests.support.tables import each_row, mapping, repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.world import Time
 
@@ -143,14 +143,7 @@ def test_long_messages_are_read_in_several_polls(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("folder", "sent"),
-    [
-        ("News/Über & Ök", '"News/&ANw-ber &- &ANY-k"'),
-        ('a"b\\c', '"a\\"b\\\\c"'),
-        ("台北", '"&U,BTFw-"'),
-    ],
-)
+@each_row("mailbox", "names of folders", "folder", "sent")
 def test_names_of_folders(imap: ImapServer, folder: str, sent: str) -> None:
     imap.folder = sent.strip('"') if "\\" not in sent else sent[1:-1]
     read(imap, folder=folder)

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.world import Time
 
 TUNING = net_tuning(Tuning())
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 DAY = 86400.0
 
 

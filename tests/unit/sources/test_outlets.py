@@ -117,20 +117,7 @@ def test_only_the_feed_at_the_address_of_a_site_names_it(
     assert entry.resolved_outlet.is_own is is_own
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://planet.example/feed",
-        "https://planet.xn--p1ai/feed",
-        "https://планета.рф/feed",
-        "http://203.0.113.7/feed",
-        "http://10.0.0.7:1200/feed",
-        "http://[2001:db8::7]:1200/feed",
-        "http://localhost:1200/feed",
-        "http://localhost/feed",
-        "http://rsshub:1200/gazette/news",
-    ],
-)
+@each_row("outlets", "the key of a feed is known as its address", "url")
 def test_the_key_of_a_feed_is_known_as_its_address(url: str) -> None:
     found = outlet(url=url)
     assert found is not None

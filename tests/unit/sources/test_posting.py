@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -24,7 +24,7 @@ def make_poster(*allowed: str, deadline_seconds: float = 5.0) -> WebhookPoster:
         Tuning(),
         deadline_seconds=deadline_seconds,
         response_cap_bytes=65536,
-        now=lambda: datetime(2026, 11, 20, 8, 0, tzinfo=UTC),
+        now=lambda: datetime.fromisoformat("2026-11-20T08:00Z"),
     )
 
 

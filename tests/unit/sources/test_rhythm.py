@@ -1,6 +1,6 @@
 """How often a source has news, how seldom it wants to be asked, and what its health says about both."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from aggregator.store.intake.source_rows import Source
 from aggregator.store.read.health.source_health import health_of
 from tests.support.tables import each_row, mapping
 
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 
 
 def ago(days: float) -> datetime:
@@ -82,10 +82,6 @@ def test_what_a_feed_asks_for(
     ttl: str, period: str, frequency: str, seconds: float | None
 ) -> None:
     assert ttl_seconds(ttl, period, frequency) == seconds
-
-
-DATE = "Fri, 20 Nov 2026 08:00:00 GMT"
-LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
 
 
 @each_row("rhythm", "how long an answer is fresh", "headers", "seconds")

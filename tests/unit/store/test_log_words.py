@@ -1,7 +1,7 @@
 """The text of a line of the story log, on pages and on the command line."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import get_args
 
 import pytest
@@ -13,7 +13,7 @@ from tests.support.tables import each_row
 
 
 def line(kind: str, **detail: object) -> LogLine:
-    at = datetime(2026, 11, 20, tzinfo=UTC)
+    at = datetime.fromisoformat("2026-11-20T00:00Z")
     return LogLine(
         at=at, story="s", kind=kind, detail=json.dumps(detail) if detail else None
     )

@@ -12,6 +12,7 @@ from aggregator.stories.story_sentences import sentences_of_report
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.text import sentences
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
+from tests.support.tables import numbered
 
 SENTENCE = (
     "Engineer number {} checked every pump in the lower town of Port Ellis on that day."
@@ -36,7 +37,7 @@ def beside_others(text: str, **changes: object) -> list[ArticleView]:
         "Home\nNews\nSport\nWeather",
         "The ferry " + "and the boat " * 1_666 + "sank.",  # one sentence of 5,000 words
         "“" + LONG,
-        "".join(f"“{n} " for n in range(9_000)),
+        "".join(numbered("“%n ", 9_000)),
         "\u00a0\n\u2003 \u00a0\n\u200b\n\ufeff",
         "Photo: Lena Moor\nClick here to subscribe to the newsletter.\nFollow us on Twitter for more news!",
         "\ufffd\ufffd &amp; â€œ The ferry sank with 240 people on board â€œ.",

@@ -13,7 +13,7 @@ from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 from aggregator.stories.counting.counts import Counts, counts
 from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
-from tests.support.tables import mapping
+from tests.support.tables import mapping, numbered
 
 COUNTED, LINKED = mapping("counts", "counted"), mapping("counts", "linked")
 
@@ -75,7 +75,7 @@ OUTLETS = (None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpos
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[ArticleView]:
-    ids = [f"x{n}" for n in range(draw(st.integers(1, 8)))]
+    ids = numbered("x%n", draw(st.integers(1, 8)))
     return [
         view(
             id_,

@@ -119,13 +119,11 @@ def test_a_sentence_that_refers_to_another_is_not_shown_alone(
     assert shows_alone(sentence, "en") is is_alone
 
 
-@pytest.mark.parametrize(
-    ("sentence", "language"),
-    [
-        ("Das Landgericht Halverne hat am Montag den Bau der Brücke erlaubt.", "de"),
-        ("Het kabinet van Varna heeft op maandag de brug in Tarnow gesloten.", "nl"),
-        ("Sin agua ni luz siguen desde el lunes las casas de Valdehierro.", "es"),
-    ],
+@each_row(
+    "front_matter",
+    "an article or a preposition refers to nothing",
+    "sentence",
+    "language",
 )
 def test_an_article_or_a_preposition_refers_to_nothing(
     sentence: str, language: str

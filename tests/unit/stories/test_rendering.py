@@ -34,7 +34,7 @@ from tests.support.stories_examples import (
     story_text,
     view,
 )
-from tests.support.tables import mapping
+from tests.support.tables import mapping, numbered
 
 SANK = "The ferry Marlin sank off Port Ellis on Tuesday evening."
 DIVERS = "Divers from Varna will search the wreck of the ferry on Thursday."
@@ -111,7 +111,7 @@ def test_a_lead_ends_with_the_last_sentence_that_is_within_its_words() -> None:
 @pytest.mark.parametrize(("opens", "closes"), ["“”", '""', "«»"])
 def test_a_lead_does_not_end_within_a_quotation(opens: str, closes: str) -> None:
     quoted = " ".join(
-        f"We closed the gate number {n} of the harbour at nine." for n in range(20)
+        numbered("We closed the gate number %n of the harbour at nine.", 20)
     )
     text = f"{SANK} {opens}{quoted}{closes} Anna Berg said."
     assert lead_paragraphs(text, SANK) == [SANK]

@@ -1,7 +1,7 @@
 """The four articles of one event that the project began with: what is shown of them."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ DATA = Path(
     os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
 )
 SEEDS = sorted((DATA / "seeds").glob("*.txt"))
-SEEN = datetime(2026, 1, 1, tzinfo=UTC)
+SEEN = datetime.fromisoformat("2026-01-01T00:00Z")
 
 pytestmark = pytest.mark.skipif(
     len(SEEDS) != 4, reason=f"the four seed articles are not in {DATA}/seeds"

@@ -2,14 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import pytest
 from py3langid import langid
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.intake.jobs import (
     FeedJob,
@@ -22,10 +21,9 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.model.prepared import CleanArticle
 from aggregator.sources.source_limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
+from tests.support.extracting import TUNING
 from tests.support.rss import item, rss
 from tests.support.tables import each_row
-
-TUNING = Tuning().section("text", ExtractTuning)
 
 
 @each_row(
@@ -139,7 +137,7 @@ def test_a_feed_without_a_language_has_that_of_its_entries(
         item(title, "<p>What I have learned from all of it</p>") for title in titles
     )
     data = rss(*items, title="T", more=head).encode()
-    seen = datetime(2026, 2, 18, tzinfo=UTC)
+    seen = datetime.fromisoformat("2026-02-18T00:00Z")
     job = FeedJob(data=data, source="feed-1", seen=seen, tuning=source_tuning(Tuning()))
     parsed = msgspec.msgpack.decode(
         read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed

@@ -1,7 +1,5 @@
 """Numbers of all scripts and languages (aggregator/text/numbers.py)."""
 
-import pytest
-
 from aggregator.text.numbers import (
     decimal_mark,
     han_number,
@@ -28,8 +26,6 @@ def test_number_words_are_those_of_their_language() -> None:
     assert decimal_mark("xx") == "."
 
 
-@pytest.mark.parametrize(
-    ("numeral", "digits"), [("三百", "300"), ("12万8000", "128000"), ("十五", "15")]
-)
+@each_row("numbers", "a chinese numeral becomes digits", "numeral", "digits")
 def test_a_chinese_numeral_becomes_digits(numeral: str, digits: str) -> None:
     assert han_number(numeral) == digits

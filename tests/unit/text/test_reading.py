@@ -4,7 +4,7 @@ import threading
 
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 
 
 def length_of(word: str) -> int:
@@ -30,8 +30,8 @@ def test_a_full_lexicon_is_replaced_and_a_reading_keeps_its_own() -> None:
     lengths = Column(length_of)
     before = read("", "one seven", "sw")
     assert lengths.of(before.lexicon, before.numbers).tolist() == [3, 5]
-    read("", " ".join(f"w{number}" for number in range(39_000)), "sw")
-    read("", " ".join(f"v{number}" for number in range(39_000)), "sw")
+    read("", " ".join(numbered("w%n", 39_000)), "sw")
+    read("", " ".join(numbered("v%n", 39_000)), "sw")
     after = read("", "seven eleven", "sw")
     assert after.lexicon is not before.lexicon
     assert lengths.of(after.lexicon, after.numbers).tolist() == [5, 6]

@@ -18,7 +18,7 @@ from aggregator.web.list_query import ListQuery
 from aggregator.web.server import Server
 from tests.support.loopback import Closing
 from tests.support.services import all_services
-from tests.support.tables import rows
+from tests.support.tables import each_row, rows
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     WrittenStories,
@@ -160,9 +160,7 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(
-    ("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)]
-)
+@each_row("app", "full text can be for all or for no one", "rule", "owner", "stranger")
 def test_full_text_can_be_for_all_or_for_no_one(
     rule: str, owner: bool, stranger: bool
 ) -> None:

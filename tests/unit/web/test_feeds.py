@@ -26,6 +26,7 @@ from aggregator.web.feeds.item_texts import LISTED_REPORTS
 from aggregator.web.list_query import ListQuery, Selection, select_stories
 from tests.support.feed_rules import ATOM, feed_faults
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
+from tests.support.tables import numbered
 from tests.support.written_stories import (
     MORNING,
     a_story,
@@ -197,9 +198,7 @@ def test_an_item_tells_the_lead_of_one_report_and_what_each_other_says_first() -
 def test_the_lead_of_an_item_ends_with_a_sentence_within_the_words_of_an_excerpt() -> (
     None
 ):
-    sentences = [
-        f"Part {n} of the quay in Lind was closed on Friday." for n in range(9)
-    ]
+    sentences = numbered("Part %n of the quay in Lind was closed on Friday.", 9)
     article = an_article(title="Quay closed", text="\n".join(sentences))
     lead = tuple(
         Passage(text=" ".join(sentences[n : n + 3]), article_id=article.id)

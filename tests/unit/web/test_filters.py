@@ -1,6 +1,6 @@
 """Filters in addresses: what fits is understood, what does not is named."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -9,7 +9,7 @@ from aggregator.model.errors import UsageError
 from aggregator.web.list_query import ListQuery, Selection, filter_words, select_stories
 from tests.support.tables import each_row, rows
 
-NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+NOW = datetime.fromisoformat("2026-11-20T08:00Z")
 
 
 def _select(saved: SavedQuery | None = None, /, **parameters: str) -> Selection:
@@ -34,7 +34,7 @@ def test_since_takes_spans_dates_and_times(written: str, time: str) -> None:
 
 def test_until_a_date_includes_that_day() -> None:
     until = _select(until="2026-11-01").filter.until
-    assert until == datetime(2026, 11, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert until == datetime.fromisoformat("2026-11-01T23:59:59.999999Z")
 
 
 def test_what_changes_without_a_story_is_known() -> None:

@@ -1,6 +1,6 @@
 """The order of the front page, and how a page is laid out."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,7 +160,7 @@ def test_no_older_story_is_above_those_of_these_days(
 
 
 def test_days_are_those_of_utc() -> None:
-    midnight = datetime(2026, 11, 20, tzinfo=UTC)
+    midnight = datetime.fromisoformat("2026-11-20T00:00Z")
     moments = {
         "a": midnight,
         "b": midnight - timedelta(microseconds=1),

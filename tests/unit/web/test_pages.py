@@ -1,7 +1,7 @@
 """The pages hold what was reported and nothing that strangers could run."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from aggregator.web.jinja import day, environment, iso, moment, time_of_day
 from aggregator.web.pages.story_page import report_groups
 from aggregator.web.web_app import create_app
 from tests.support.services import all_services
-from tests.support.tables import each_row
+from tests.support.tables import each_row, numbered
 from tests.support.tame_pages import HOSTILE, assert_tame
 from tests.support.written_stories import (
     MORNING,
@@ -110,7 +110,7 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
                 an_article(outlet="Evil", url=ADDRESSES[0], **words), title=evil[::-1]
             )
         )
-    stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
+    stories = numbered("/stories/hostile%n", len(HOSTILE))
     lists = (
         "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
         "/sources/Evil",
@@ -172,7 +172,7 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     None
 ):
     reader = WrittenStories()
-    midnight = datetime(2020, 2, 12, tzinfo=UTC)
+    midnight = datetime.fromisoformat("2020-02-12T00:00Z")
     text = "The ferry ran aground."
     of_day = an_article(
         published=midnight, published_precision="day", text=text, lead=text
@@ -381,7 +381,7 @@ def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
 
 def _single(**given: Any) -> tuple[StoryView, StoryText]:
     """A story of one article whose text has more than its lead."""
-    lines = [f"Line {n} of what the pilots of Lind told the board." for n in range(4)]
+    lines = numbered("Line %n of what the pilots of Lind told the board.", 4)
     post = an_article(
         id="only", text="\n".join(lines), lead=lines[0], author="Ines Karlow", **given
     )

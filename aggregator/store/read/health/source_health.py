@@ -100,7 +100,7 @@ def _failure(source: Source, now: datetime) -> SourceHealth:
     detail = detail.strip()
     meaning = _MEANINGS.get(cause, "")
     words = meaning or source.health_cause or "failed"
-    if meaning and detail and detail.casefold() not in meaning:
+    if meaning and detail and detail.casefold() not in meaning.casefold():
         words = f"{meaning}: {detail}"
     if source.failing_since is not None:
         if source.failures > 1:

@@ -29,6 +29,7 @@ from tests.support.daemon_process import PROGRAM
 from tests.support.deep_checks import faults
 from tests.support.kill_records import invented
 from tests.support.kills import HONEST, assert_same, left_in
+from tests.support.programs import run_program
 from tests.support.rows import queried
 from tests.support.warc import answer, warc_record
 
@@ -129,10 +130,7 @@ def test_an_ingest_that_a_server_ended_goes_on_when_it_is_repeated(
     assert (out, ended > 0) == ("", True), errors
     # 6: it finds first that its lock has ended
     assert reading.returncode in (1, 6), errors
-    again = subprocess.run(
-        [*command, "ingest", str(archive), "--format", "json"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    again = run_program([*command, "ingest", str(archive), "--format", "json"], cwd=REPOSITORY, check=True)  # fmt: skip
     reported = json.loads(again.stdout)
     assert reported["read"] == RECORDS + PAGES
     assert (reported["waiting"], reported["rejected_count"]) == (0, 0)

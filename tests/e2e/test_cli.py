@@ -18,6 +18,7 @@ from sqlalchemy import text as sql
 
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
+from tests.support.programs import run_program
 from tests.support.rows import executed
 from tests.support.rss import item, rss
 from tests.support.tables import each_row
@@ -68,9 +69,7 @@ def test_a_start_of_the_program_itself_does_as_the_forked_ones(
 
 def test_the_program_starts_without_its_heavy_libraries() -> None:
     code = "import sys, aggregator.cli.application; print(*sorted(sys.modules))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = run_program([sys.executable, "-c", code], check=True).stdout.split()
     heavy = "sqlalchemy alembic pydantic numpy lxml trafilatura fastapi rich httpx yaml"
     assert not {*heavy.split()} & {*loaded}
 
@@ -97,14 +96,7 @@ def test_a_command_that_reads_loads_nothing_that_prepares_or_places(
         "id"
     ]
     command = [sys.executable, "-c", code, *typed.replace("STORY", story).split()]
-    ended = subprocess.run(
-        command,
-        cwd=filled.folder,
-        env=kept({}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program(command, cwd=filled.folder, env=kept({}))
     heavy = {
         "numpy",
         "scipy",

@@ -23,6 +23,7 @@ from aggregator.store.read.marks.read_marks import ReadMarks
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.programs import run_program
 from tests.support.receiver import SECRET
 from tests.support.terminal import DAY, SCRIPT, Terminal, exit_code, jsonl, reports
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -288,20 +289,15 @@ def test_shells_complete_commands_and_options(stage: Path, shell: str) -> None:
 @pytest.mark.later
 def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
     # A shell finds out which one it is by the process that asks: true keeps bash from giving way to it.
-    reported = subprocess.run(
-        ["bash", "-c", f"{SCRIPT} --show-completion; true"],
-        capture_output=True,
-        text=True,
-        check=True,
+    reported = run_program(
+        ["bash", "-c", f"{SCRIPT} --show-completion; true"], check=True
     )
     script = reported.stdout
     asked = (
         f"{script}\nPATH={SCRIPT.parent}:$PATH; COMP_WORDS=(aggregator stories --format js); COMP_CWORD=3; "
         "_aggregator_completion aggregator; echo ${COMPREPLY[@]}"
     )
-    shown = subprocess.run(
-        ["bash", "-c", asked], capture_output=True, text=True, check=True, cwd=stage
-    )
+    shown = run_program(["bash", "-c", asked], check=True, cwd=stage)
     assert shown.stdout.split() == ["json", "jsonl"]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.support.daemon_process import PROGRAM
+from tests.support.programs import run_program
 from tests.support.story_checks import TRIPWIRE
 
 pytestmark = pytest.mark.later
@@ -63,14 +64,7 @@ class Installed:
         ).stdout
 
     def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words,
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_program(words, cwd=self.folder, env=self._environment)
 
 
 @pytest.fixture

@@ -189,9 +189,9 @@ _ORPHANS: Final[dict[str, str]] = {
 
 
 # Tolerance for clocks of senders, as in extract/language/declared_dates.py
-_AHEAD: Final = timedelta(days=1)
+_AHEAD = timedelta(days=1)
 # Columns with times that may be in the future.
-_PLANNED: Final = frozenset(
+_PLANNED = frozenset(
     {
         "next_due_at",
         "backoff_until",
@@ -201,9 +201,9 @@ _PLANNED: Final = frozenset(
         "expires_at",
     }
 )
-IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
-_SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
-_CHUNK: Final = 500
+IS_AHEAD = "is in the future: the clock was wrong then, or is wrong now"
+_SQLITE_TIME = "2026-11-20 08:00:00.000000"
+_CHUNK = 500
 
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "entry.state": ("page", "ready", "done", "refused"),

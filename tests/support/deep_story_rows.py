@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import zstandard
 from sqlalchemy import Connection, Row, exists, or_, select
@@ -27,7 +27,7 @@ class StoryCheckTuning(NamedTuple):
 
 
 _MISMATCH = "stories have {} that do not match their articles"
-_COMPARED: Final = (  # columns that must be equal, and what the message calls them
+_COMPARED = (  # columns that must be equal, and what the message calls them
     ("outlet_count", _MISMATCH.format("outlet counts")),
     ("unknown_outlet_count", _MISMATCH.format("outlet counts")),
     (
@@ -82,8 +82,8 @@ def _of_one(
 
 
 # Chunks of stories that are all rendered; of more, so many others each time:
-_ALL_RENDERED: Final = 20
-_SAMPLED: Final = 4
+_ALL_RENDERED = 20
+_SAMPLED = 4
 
 
 def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ articles it has, and with which words.
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
@@ -37,9 +37,9 @@ _NAMES = (
     "copy_of",
     "details",
 )
-_COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
+_COLUMNS = (*(article.c[name] for name in _NAMES), article.c.text)
 # Of the articles that a shingle may have: with fewer it had room (chosen)
-_FULL_SHARE: Final = 0.5
+_FULL_SHARE = 0.5
 
 
 def faults(database: Database, tuning: CopyTuning) -> Iterator[Finding]:
@@ -100,13 +100,13 @@ def _of_sketch(
         yield "articles lack sampled shingles of their text", row.inbox_no
 
 
-_OTHER_WORDS: Final = "articles are in the full-text index with other words"
+_OTHER_WORDS = "articles are in the full-text index with other words"
 # In messages of SQLite about a damaged index
-_DAMAGED: Final = ("malformed", "corrupt", "SQL logic error")
-_SIXTY_FOUR_BITS: Final = (1 << 64) - 1
-_NUMBERS_AT_ONCE: Final = 500
+_DAMAGED = ("malformed", "corrupt", "SQL logic error")
+_SIXTY_FOUR_BITS = (1 << 64) - 1
+_NUMBERS_AT_ONCE = 500
 # FTS5 has no list of its rows without their words, but each row has a token of its day.
-_LISTED: Final = {
+_LISTED = {
     "sqlite": "SELECT rowid FROM article_search WHERE article_search MATCH '\"_d\" *'",
     "postgresql": "SELECT n FROM article_search",
 }
@@ -154,7 +154,7 @@ def _worded(database: Database) -> Iterator[Finding]:
                     yield _OTHER_WORDS, row.inbox_no
 
 
-_OTHERS: Final = text(
+_OTHERS = text(
     "SELECT 1 FROM article_search WHERE n = :n AND (is_long <> :l OR words <> CAST(:w AS tsvector))"
 )
 
@@ -174,7 +174,7 @@ def _indexed_between(connection: Connection, low: int, high: int) -> Sequence[Ro
 # --- SQLite's words ----------------------------------------------------------------------------------------
 
 
-_WORDS: Final = (
+_WORDS = (
     "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_search, instance)"
 )
 

@@ -9,7 +9,6 @@ import json
 import math
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -19,13 +18,14 @@ from re import _compiler as compiler  # type: ignore[attr-defined]
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from tests.conftest import REPOSITORY
+from tests.support.programs import run_program
 from tests.support.tables import rows
 
-PACKAGE: Final = REPOSITORY / "aggregator"
-METHODS: Final = (
+PACKAGE = REPOSITORY / "aggregator"
+METHODS = (
     "search",
     "match",
     "fullmatch",
@@ -36,7 +36,7 @@ METHODS: Final = (
     "split",
 )
 # These go on behind a match
-_OVER_ALL: Final = ("finditer", "findall", "sub", "subn", "split")
+_OVER_ALL = ("finditer", "findall", "sub", "subn", "split")
 
 
 class Expression(NamedTuple):
@@ -64,9 +64,7 @@ class Expression(NamedTuple):
 def expressions() -> tuple[Expression, ...]:
     """All that the program compiles: at import, for each language, and in calls with a literal."""
     command = [sys.executable, "-m", "tests.support.patterns"]
-    run = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    run = run_program(command, cwd=REPOSITORY, check=True)
     found: dict[tuple[str, int], Expression] = {}
     uses = _uses()
     compiled = []
@@ -240,10 +238,10 @@ def _assigned(path: str, line: int) -> str:
 
 # --- strings to attack with --------------------------------------------------------------------------------
 
-_LETTERS: Final = " \n\taAzZ15.,;:-–'\"/<>&=@(|+*#_%éßжЖ中あ한ا\u0661\u00a0\x00"
-_COMMON: Final = tuple(rows("support_patterns", "common"))
-_ENDS: Final = ("\x00", "!")
-_MOST: Final = 6  # spellings of one part of an expression
+_LETTERS = " \n\taAzZ15.,;:-–'\"/<>&=@(|+*#_%éßжЖ中あ한ا\u0661\u00a0\x00"
+_COMMON = tuple(rows("support_patterns", "common"))
+_ENDS = ("\x00", "!")
+_MOST = 6  # spellings of one part of an expression
 
 
 def attacks(expression: Expression, *, most: int) -> list[tuple[str, str, str]]:
@@ -354,24 +352,24 @@ def _members(code: Any, argument: Any) -> list[str]:
 # --- measuring ---------------------------------------------------------------------------------------------
 
 # The largest exponent that counts as linear; a quadratic expression has 2
-LIMIT: Final = 1.35
+LIMIT = 1.35
 # Characters of a text (config/tuning.yaml, text.max_text_chars)
-_LONGEST: Final = 204_800
-_ENOUGH_SECONDS: Final = 0.0005  # a time that can be compared
+_LONGEST = 204_800
+_ENOUGH_SECONDS = 0.0005  # a time that can be compared
 # Where a run is shorter than that even here, it is at most a second for a text
-_FIRST_CHARS: Final = 8_192
+_FIRST_CHARS = 8_192
 # Of CPU; past it a run is given up as one that would take for ever
-_STOP_SECONDS: Final = 1.0
+_STOP_SECONDS = 1.0
 
 # These get what strangers wrote as it is, the others of their rooms lines in which no space follows another.
-_GET_RAW: Final = tuple(
+_GET_RAW = tuple(
     f"aggregator/{path}"
     for path in (
         "extract/clean_article", "extract/drafts", "extract/media", "extract/html/", "extract/language/unicode",
         "extract/plain/saved_text", "extract/urls",
     )
 )  # fmt: skip
-_GET_LINES: Final = tuple(
+_GET_LINES = tuple(
     f"aggregator/{room}/" for room in ("text", "extract", "stories", "cluster")
 )
 

@@ -10,7 +10,6 @@ so do tests that fail without a fault.
 import argparse
 import ast
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from tests.conftest import REPOSITORY
+from tests.support.programs import run_program
 
 FAULTS = REPOSITORY / "tests" / "data" / "planted_faults.yaml"
 AT_ONCE = 2  # processes of pytest
@@ -76,9 +76,7 @@ def _passes(tests: Iterable[str], fault: Fault | None = None) -> bool:
             "not postgres",
             *tests,
         ]
-        done = subprocess.run(
-            command, cwd=copy, capture_output=True, text=True, check=False
-        )
+        done = run_program(command, cwd=copy)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stdout + done.stderr)
     return done.returncode == 0

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,6 +37,7 @@ from tests.support.articles import (
 from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.outgoing import LOOPBACK, Post
+from tests.support.programs import run_program
 from tests.support.receiver import SECRET, Receiver
 from tests.support.rows import read_by
 from tests.support.story_checks import correct
@@ -345,13 +345,7 @@ def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
         "dispatcher.webhook_settings.recipients_from(Config()); "
         "print([one for one in ('apprise', 'requests') if one in sys.modules])"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
+    ran = run_program([sys.executable, "-c", code], cwd=tmp_path)
     assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
 
 

@@ -1,7 +1,6 @@
 """Databases of a server that this program cannot use: one line says what to type, and then all works."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.conftest import Postgres
+from tests.support.programs import run_program
 from tests.support.tables import each_row
 
 pytestmark = pytest.mark.later
@@ -49,15 +49,7 @@ class Server:
             address.render_as_string(),
             *arguments,
         ]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        done = run_program(command, cwd=self.folder, env=dict(os.environ), timeout=100)
         return done.returncode, done.stdout + done.stderr
 
 

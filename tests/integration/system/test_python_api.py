@@ -29,6 +29,7 @@ from tests.support.articles import (
     render_all,
 )
 from tests.support.fresh import with_tables
+from tests.support.programs import run_program
 from tests.support.tables import each_row, rows
 
 RECORDS: list[dict[str, Any]] = [
@@ -113,9 +114,7 @@ def test_the_examples_of_the_document_hold(
 
 def test_to_import_the_package_loads_none_of_it() -> None:
     code = "import aggregator, sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = run_program([sys.executable, "-c", code], check=True)
     assert [
         name for name in done.stdout.split() if name.startswith("aggregator.")
     ] == []

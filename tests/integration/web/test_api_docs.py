@@ -4,13 +4,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
 from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
 from tests.support.newsroom import Newsroom
+from tests.support.programs import run_program
 from tests.support.waiting import PATIENCE_SECONDS
 
 DOCUMENT = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
@@ -42,10 +42,11 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
         command = call.replace(
             "http://127.0.0.1:8080", str(room.client.base_url).rstrip("/")
         )
-        done = subprocess.run(
+        done = run_program(
             ["sh", "-c", command.replace("curl ", "curl --silent --fail ", 1)],
-            env={**os.environ, **names}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
-        )  # fmt: skip
+            env={**os.environ, **names},
+            timeout=PATIENCE_SECONDS,
+        )
         assert done.returncode == 0, (call, done.stderr)
         assert json.loads(done.stdout), call
 

@@ -7,7 +7,6 @@ import importlib
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.support.articles import STRIKE
 from tests.support.newsroom import Newsroom
+from tests.support.programs import run_program
 
 pytestmark = pytest.mark.later
 
@@ -30,14 +30,10 @@ def call(
 ) -> Iterator[Any]:
     """Generate the client; return a function that calls one of its operations with a token."""
     (tmp_path / "openapi.json").write_bytes(room.get("/api/v1/openapi.json").content)
-    done = subprocess.run(
-        [
+    done = run_program([
             sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none",
             "--path", tmp_path / "openapi.json", "--output-path", tmp_path / PACKAGE,
-        ],
-        capture_output=True, text=True, timeout=100, check=False,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-    )  # fmt: skip
+        ], timeout=100, env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)
     made = importlib.import_module(PACKAGE)

@@ -3,13 +3,13 @@
 Its own program runs, with all its checks, as anybody would run it. AGGREGATOR_SEED is its seed.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.newsroom import Newsroom
+from tests.support.programs import run_program
 from tests.support.seeds import SEED
 
 
@@ -28,15 +28,12 @@ def _run(
         # A made-up cursor is of no list, which is 400
         + '[[operations]]\ninclude-path = "/api/v1/stories"\nparameters = { "query.after" = "" }\n'
     )
-    done = subprocess.run(
-        [
+    done = run_program([
             Path(sys.executable).parent / "schemathesis",
             "--config-file", folder / "schemathesis.toml", "run",
             f"{str(room.client.base_url).rstrip('/')}/api/v1/openapi.json",
             "--seed", str(SEED), "--no-color", *given, *options,
-        ],
-        cwd=folder, capture_output=True, text=True, timeout=1800, check=False,
-    )  # fmt: skip
+        ], cwd=folder, timeout=1800)  # fmt: skip
     assert done.returncode == 0, (
         f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     )

@@ -21,6 +21,7 @@ from aggregator.admin.systemd_unit import obstacles, shipped_unit, unit_text, wr
 from aggregator.config.loader import load, starting_config_text
 from aggregator.model.errors import NotWritableError
 from tests.conftest import REPOSITORY
+from tests.support.programs import run_program
 from tests.support.tables import each_row
 
 MOST_EXPOSED = 1.4  # of 10, by `systemd-analyze security`
@@ -37,13 +38,7 @@ def judged(
     file.write_text(text, encoding="utf-8")
     # Verifying user units requires it
     environment = {"XDG_RUNTIME_DIR": str(folder), **os.environ}
-    return subprocess.run(
-        ["systemd-analyze", *arguments, str(file)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program(["systemd-analyze", *arguments, str(file)], env=environment)
 
 
 def installed(tmp_path: Path) -> str:
@@ -366,9 +361,7 @@ def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
     words = [
         word.replace("/opt/aggregator", str(environment)) for word in json.loads(step)
     ]
-    return subprocess.run(
-        words, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    return run_program(words, cwd=REPOSITORY)
 
 
 @pytest.mark.later

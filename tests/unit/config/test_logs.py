@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.programs import run_program
+
 SPEAK = """
 import logging, sys, threading, warnings
 from aggregator.config.logging import set_up
@@ -34,12 +36,9 @@ raise KeyError("hunter2 is not said here, but would be")
 
 
 def said(level: str, form: str, **environment: str) -> list[str]:
-    ended = subprocess.run(
+    ended = run_program(
         [sys.executable, "-W", "always", "-c", SPEAK, level, form],
         env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr.splitlines()

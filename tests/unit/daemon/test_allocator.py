@@ -1,10 +1,11 @@
 """What the C library keeps: looked at from outside, in a process of its own."""
 
 import platform
-import subprocess
 import sys
 
 import pytest
+
+from tests.support.programs import run_program
 
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
@@ -31,12 +32,7 @@ libc.fflush(libc.stdout)
 
 
 def arenas(how: str) -> int:
-    said = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, how],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    said = run_program([sys.executable, "-c", _PROGRAM, how], check=True)
     return said.stdout.count("<heap nr=")
 
 

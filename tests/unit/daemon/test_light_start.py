@@ -1,7 +1,8 @@
 """What a start of the daemon imports."""
 
-import subprocess
 import sys
+
+from tests.support.programs import run_program
 
 SERVED = (
     "aggregator.admin.config_check, aggregator.daemon.daemon, aggregator.web.server, aggregator.web.editor, "
@@ -12,7 +13,5 @@ LATER = {"numpy", "aggregator.grouping.parts", "aggregator.stories.rendering"}
 
 def test_pages_are_served_before_what_decides_about_articles_is_loaded() -> None:
     script = f"import sys, {SERVED}; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = run_program([sys.executable, "-c", script], check=True).stdout
     assert not LATER & set(loaded.split())

@@ -27,6 +27,7 @@ from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.source_limits import source_tuning
 from tests.support import fault_jobs
 from tests.support.articles import NOON
+from tests.support.programs import run_program
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.worker_processes import process_ids
 
@@ -322,9 +323,7 @@ def test_parsers_are_loaded_there_and_not_here() -> None:
     assert {"feedparser", "py3langid", "datasketch.minhash"} <= set(there)
     assert not {"trafilatura", "scipy"} & set(there), "the first page loads it"
     script = "import sys, aggregator.intake.workers.process_pool; print(*sys.modules)"
-    here = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
+    here = run_program([sys.executable, "-c", script], check=True).stdout
     assert not {"trafilatura", "feedparser", "datasketch", "numpy"} & set(here.split())
 
 

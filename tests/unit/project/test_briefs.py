@@ -2,11 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs import run_program
 
 ROOT = Path(__file__).parents[3]
 SENTENCES = (
@@ -49,9 +50,7 @@ def run(
         "--output",
         str(made),
     ]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
+    done = run_program(command, cwd=ROOT, env=environment, check=True)
     return done.stdout, [
         json.loads(line) for line in made.read_text(encoding="utf-8").splitlines()
     ]

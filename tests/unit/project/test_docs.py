@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from aggregator.config.story_query import SavedQuery
 from aggregator.publish.story_json import ArticleJson, StoryJson
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
+from tests.support.programs import run_program
 from tests.support.tables import rows
 
 DOCUMENTS = sorted(
@@ -341,10 +341,7 @@ def test_the_picture_is_a_small_png() -> None:
 
 
 def test_no_file_names_a_path_of_this_machine() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    listed = run_program(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY)  # fmt: skip
     if listed.returncode != 0:
         pytest.skip("no git checkout: there is no list of the project's files")
     # A path of one part ("/app") would be found in addresses and texts that have nothing to do with it.

@@ -4,7 +4,6 @@ import gc
 import gzip
 import os
 import resource
-import subprocess
 import sys
 import threading
 import tracemalloc
@@ -31,6 +30,7 @@ from tests.support.loopback import (
     redirect,
     slowly,
 )
+from tests.support.programs import run_program
 from tests.support.tables import each_row, mapping, repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -346,9 +346,7 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     }
     with LoopbackServer(routes) as server:
         run = [sys.executable, "-c", _BOMB_RUN, *(server.url(path) for path in routes)]
-        *causes, peak_kib = subprocess.run(
-            run, capture_output=True, text=True, check=True
-        ).stdout.split()
+        *causes, peak_kib = run_program(run, check=True).stdout.split()
     assert causes == ["too_large"] * 5
     assert int(peak_kib) <= 150 * 1024
 

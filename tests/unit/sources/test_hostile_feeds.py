@@ -107,7 +107,7 @@ def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
 def test_a_flood_that_took_minutes_is_read_within_the_deadline(
     name: str, worker: Executor
 ) -> None:
-    flood = next(one for one in floods(200_000) if one.name == f"flood of {name}")
+    flood = next(one for one in floods(100_000) if one.name == f"flood of {name}")
     assert through(worker, flood.data).entries[0].title == TITLE
 
 

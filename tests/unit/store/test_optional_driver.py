@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import run_program
+
 _WITHOUT_DRIVER = (
     "import sys; sys.modules['psycopg'] = None; from aggregator.cli.application import main; "
     "sys.argv = ['aggregator', *sys.argv[1:]]; main()"
@@ -13,13 +15,7 @@ _WITHOUT_DRIVER = (
 
 
 def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _WITHOUT_DRIVER, *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program([sys.executable, "-c", _WITHOUT_DRIVER, *words], cwd=folder)
 
 
 @pytest.mark.later

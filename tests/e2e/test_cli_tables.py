@@ -136,7 +136,6 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(
             "new",
             last.title,
             f"{last.text} And more of it.",
-            published=NOON,
         )
     )
     reported += [one.id for page in pages for one in page.stories]

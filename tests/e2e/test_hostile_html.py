@@ -86,6 +86,7 @@ def entries() -> Iterator[Entry]:
                 Enclosure(url=place, type="image/png"),
                 Enclosure(url=place, type="audio/mpeg"),
             ),
+            published=None,
         )
 
 

@@ -101,8 +101,8 @@ class Clock:
 
 
 def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
-    """An entry as a JSONL record gives it."""
-    published = more.pop("published", None)
+    """An entry as a JSONL record gives it, published at NOON unless `more` says otherwise."""
+    published = more.pop("published", NOON)
     return Entry(
         source=source,
         guid=guid,
@@ -263,7 +263,6 @@ _SETTLED = {
 
 
 def flood(**more: Any) -> Entry:
-    more = {"published": NOON, **more}
     return record(
         "Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more
     )
@@ -271,16 +270,12 @@ def flood(**more: Any) -> Entry:
 
 def flood_elsewhere() -> Entry:
     title = "Pennmouth under water after levee fails"
-    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
+    return record("Herald", "flood", title, FLOOD_ELSEWHERE)
 
 
 def flood_copied() -> Entry:
-    return record(
-        "Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
-    )
+    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD)
 
 
 def strike() -> Entry:
-    return record(
-        "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
-    )
+    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE)

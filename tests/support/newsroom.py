@@ -22,7 +22,6 @@ from aggregator.web.server import Server
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
-    NOON,
     STRIKE,
     Clock,
     Rig,
@@ -94,21 +93,15 @@ class Newsroom(Closing):
                 "1",
                 "Levee on the Arrel breaks in Pennmouth",
                 FLOOD,
-                published=NOON,
             ),
             record(
                 "Calmouth Post",
                 "2",
                 "Pennmouth under water",
                 FLOOD_ELSEWHERE,
-                published=NOON,
             ),
-            record(
-                "Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOON
-            ),
-            record(
-                "Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON
-            ),
+            record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD),
+            record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE),
         )
         self.writer.pipeline.index_text(lambda: False)
         self.writer.render()

@@ -56,16 +56,15 @@ def rig_at(database: Database) -> Rig:
 def later_entries() -> list[Entry]:
     """What comes after: into stories that are there, a copy, a new story, a revision of what was there."""
     return [
-        record("New", "n1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("New", "n1", "Levee breaks at Pennmouth", FLOOD),
         record("New", "n2", "Ferry late", STRIKE[::-1], published=LATER),
         record(
             "Herald",
             "r1",
             "Pennmouth: the water falls",
             FLOOD_ELSEWHERE + " It falls.",
-            published=NOON,
         ),
-        record("Herald", "gone", "Forgotten once", STRIKE, published=NOON),
+        record("Herald", "gone", "Forgotten once", STRIKE),
     ]
 
 
@@ -84,19 +83,16 @@ def _fill(database: Database) -> None:
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         rig.take(*small_set()[start : start + 7])
-    rig.take(
-        record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+    rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE))
     rig.take(
         record(
             "Herald",
             "r1",
             "Pennmouth: five dead",
             FLOOD_ELSEWHERE + " Five died.",
-            published=NOON,
         )
     )
-    gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
+    gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE))
     placing = Placer(database, ALL_TUNING, clock)
     found = [
         one.id for one in StoryReader(database).stories(StoryFilter(limit=100)).stories
@@ -134,14 +130,13 @@ def _fill(database: Database) -> None:
         starred=True,
         labels={"ports": True, "to read": True},
     )
-    rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
+    rig.accept(record("Echo", "waits", "Not placed yet", FLOOD))
     rig.waits(
         record(
             "Echo",
             "page",
             "Its page is to come",
             "",
-            published=NOON,
             url="https://echo.example/p",
         )
     )

@@ -55,7 +55,7 @@ from aggregator.store.migrate import check, upgrade
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
-from tests.support.articles import DAY, NOON, STRIKE, Rig, record
+from tests.support.articles import DAY, STRIKE, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.fresh import opened_at, sqlite_at, sqlite_file
 from tests.support.kills import in_a_child
@@ -270,7 +270,7 @@ def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     full: Database, kept: Path, database: Database
 ) -> None:
     rig = Rig(database)
-    rig.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    rig.take(record("Herald", "1", "Dock workers strike", STRIKE))
     before = export(database)
     with pytest.raises(UsageError, match="--replace"):
         restore(kept, database, quietly)
@@ -495,9 +495,7 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
 ) -> None:
     monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
-    Rig(database).take(
-        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
-    )
+    Rig(database).take(record("Herald", "1", "Dock workers strike", STRIKE))
     before, url = export(database), database.url
     database.close()
     ended = killed(

@@ -31,7 +31,7 @@ from aggregator.model.health_report import Finding, ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
-from tests.support.articles import HOUR, NOON, Rig, record
+from tests.support.articles import HOUR, Rig, record
 from tests.support.fresh import sqlite_at, sqlite_file, with_tables
 from tests.support.later_version import later_version
 from tests.support.own_postgres import OwnPostgres
@@ -42,7 +42,7 @@ from tests.support.watched import Watched
 
 NOW = datetime.now(UTC)
 NOBODY = 65534
-LEVEE = record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON)
+LEVEE = record("Echo", "1", "Levee breaks", "Water " * 60)
 
 
 class Patient(NamedTuple):

@@ -88,10 +88,7 @@ def test_a_daemon_goes_on_where_the_export_ended(
     rigs = [Rig(one) for one in (filled, database)]
     placed = [rig.place() for rig in rigs]
     assert [one.story for one in placed[0]] == [one.story for one in placed[1]] != []
-    taken = [
-        rig.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON))
-        for rig in rigs
-    ]
+    taken = [rig.take(record("New", "n", "Ferry late", FLOOD[::-1])) for rig in rigs]
     assert taken[0] == taken[1]
     undone = [undo(one) for one in (filled, database)]
     assert undone[0] == undone[1]

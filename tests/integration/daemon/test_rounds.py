@@ -270,10 +270,19 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(
     world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
     rig = Rig(sqlite, world.time, Tuning())
     crowd = [
-        record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}")
+        record(
+            "big",
+            str(n),
+            f"Title {n}",
+            "",
+            url=f"http://big.example/{n}",
+            published=None,
+        )
         for n in range(1100)
     ]
-    last = record("other", "1", "Title", "", url="http://other.example/1")
+    last = record(
+        "other", "1", "Title", "", url="http://other.example/1", published=None
+    )
     rig.accept(*crowd, wants_page=[True] * len(crowd))
     rig.accept(last, wants_page=[True])
     client.rate_limiter.asked_to_wait("big.example", "http://big.example/", 429, 3600.0)

@@ -130,14 +130,12 @@ def test_gauges_follow_the_database(either: Watched) -> None:
             "1",
             "Levee breaks in Pennmouth",
             "Water came over the levee. " * 20,
-            published=NOON,
         ),
         record(
             "Post",
             "2",
             "Strike at the harbour",
             "Dockers stopped work at noon. " * 20,
-            published=NOON,
         ),
     )
     watched.clock.time += timedelta(hours=3)
@@ -174,9 +172,7 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
     hours, problems = [], []
     for number in range(24):
         words = " ".join(numbered(f"w{number}x%n", 40))
-        short.rig.take(
-            record("Echo", str(number), f"Note {number}", words, published=NOON)
-        )
+        short.rig.take(record("Echo", str(number), f"Note {number}", words))
         short.clock.time += HOUR
         found = short.vitals.snapshot()
         hours.append(found.stored.window_hours)

@@ -27,7 +27,6 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import webhook
 from tests.support.articles import (
     FLOOD,
-    NOON,
     flood,
     flood_copied,
     flood_elsewhere,
@@ -151,7 +150,6 @@ def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
             "1",
             "@everyone Levee breaks <@&12> at 3 @ noon",
             FLOOD,
-            published=NOON,
         )
     )
     (one,) = ntfy.taken
@@ -199,10 +197,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
     def take(*numbers: int) -> None:
         news = [unlike_any_other(rng, number) for number in numbers]
         post.deliver(
-            *(
-                record("Echo", one["id"], one["title"], one["text"], published=NOON)
-                for one in news
-            )
+            *(record("Echo", one["id"], one["title"], one["text"]) for one in news)
         )
 
     ntfy.answer = Response(500)

@@ -383,7 +383,13 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(
     assert len(receiver.came) == 1
     post.restart(hook(receiver, path="/moved"))
     post.deliver(
-        record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE)
+        record(
+            "Herald",
+            "third",
+            "Levee: the inquiry",
+            FLOOD_ELSEWHERE + " " + STRIKE,
+            published=None,
+        )
     )
     assert receiver.came[-1].path == "/moved"
     assert post.stats().row.state == "ok"

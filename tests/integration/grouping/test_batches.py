@@ -39,50 +39,48 @@ from tests.support.fresh import emptied
 from tests.support.rows import column, executed, queried, read_by
 from tests.support.story_checks import correct, rows_of, what_is_wrong
 
-LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth", FLOOD)
 BRIEF = """The mountain hut at Corrie Pass was broken into on Sunday night, and a stove and forty blankets
 were carried off, its warden said. Walkers had slept there until the morning before and seen no one."""
 # Some articles, of which the last needs the rows of those before it.
 NEEDY: dict[str, Sequence[Entry]] = {
     "a copy of a copy": (
         LEVEE,
-        record("Echo", "1", "Levee breaks at Pennmouth", f"{FLOOD} Subscribers read more.", published=NOON),
+        record("Echo", "1", "Levee breaks at Pennmouth", f"{FLOOD} Subscribers read more."),
         record("Post", "1", "Levee breaks", f"{FLOOD} Subscribers read more. Reporting by Jane Doe.",
                published=NOON + DAY),
     ),
     "a revision": (
         LEVEE,
-        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven"),
-               published=NOON),
+        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven")),
     ),
     "a short copy, after a revision": (
-        record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
-        record("Port", "1", "Dock workers strike on", STRIKE.replace("nine", "ten"), published=NOON),
-        record("Herald", "1", "Hut at Corrie Pass broken into", BRIEF, published=NOON),
-        record("Echo", "1", "Hut at Corrie Pass broken into", BRIEF, published=NOON),
+        record("Port", "1", "Dock workers strike", STRIKE),
+        record("Port", "1", "Dock workers strike on", STRIKE.replace("nine", "ten")),
+        record("Herald", "1", "Hut at Corrie Pass broken into", BRIEF),
+        record("Echo", "1", "Hut at Corrie Pass broken into", BRIEF),
     ),
     "its page, after a revision": (
         LEVEE,
-        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven"),
-               published=NOON),
-        record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("Herald", "1", "Levee breaks at Pennmouth, five dead", FLOOD.replace("ten", "eleven")),
+        record("Post", "1", "Levee breaks at Pennmouth", FLOOD),
     ),
     "another text of the same entry": (
         LEVEE,
-        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON),
+        record("Herald", "1", "Dock workers strike", STRIKE),
     ),
     "a first date": (
-        record("Echo", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
+        record("Echo", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=None),
         LEVEE,
     ),
     "a report after a live blog": (
-        record("Echo", "1", "Live: levee breaks at Pennmouth", BLOG, published=NOON),
+        record("Echo", "1", "Live: levee breaks at Pennmouth", BLOG),
         LEVEE,
-        record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
     ),
     "the same page": (
-        record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON, url="https://herald.example/1"),
-        record("Post", "7", "Levee breaks at Pennmouth", FLOOD, published=NOON, url="https://herald.example/1"),
+        record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, url="https://herald.example/1"),
+        record("Post", "7", "Levee breaks at Pennmouth", FLOOD, url="https://herald.example/1"),
     ),
 }  # fmt: skip
 
@@ -112,7 +110,7 @@ def test_an_article_finds_what_came_before_it_in_its_batch(
 def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(
     database: Database,
 ) -> None:
-    strike = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+    strike = record("Port", "1", "Dock workers strike", STRIKE)
     placed = Rig(database, Clock(days=3)).take(LEVEE, strike)
     correct(database, "merge", *(one.story for one in placed))
     made = {
@@ -169,11 +167,11 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(
     database: Database,
 ) -> None:
     rig = Rig(database, Clock(days=3))
-    copy = record("Echo", "1", "Levee breaks", FLOOD, published=NOON)
+    copy = record("Echo", "1", "Levee breaks", FLOOD)
     assert [one.outcome for one in rig.take(LEVEE, copy)] == ["founded", "copy"]
     add_copies(database, 3_000)
     rig.restart()
-    further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD)
     assert [one.outcome for one in rig.take(further)] == ["copy"]
     window = read_by(database, rig.pipeline.placer.parts.window.current)
     (live,) = (window.story(number) for number in window.numbers())
@@ -185,7 +183,7 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
     database: Database,
 ) -> None:
     rig = Rig(database, Clock(days=3))
-    rig.take(LEVEE, record("Echo", "1", "Levee breaks", FLOOD, published=NOON))
+    rig.take(LEVEE, record("Echo", "1", "Levee breaks", FLOOD))
     add_copies(database, 100)
     executed(
         database, update(article).values(is_compared=True, role="report", copy_of=None)

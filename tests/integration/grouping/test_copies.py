@@ -71,7 +71,6 @@ def piece(outlet: str, name: str, text: str, title: str = "", **more: Any) -> En
         name,
         title or " ".join(words).capitalize(),
         text,
-        published=NOON,
         **more,
     )
 
@@ -247,7 +246,7 @@ def test_an_old_text_that_is_printed_again_is_as_old_as_it_was(
     old = NOON - timedelta(days=days)
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=old))
     (first,) = queried(rig.database, select(story)).all()
-    again = record(outlet, "2", "Levee breaks", text, published=NOON)
+    again = record(outlet, "2", "Levee breaks", text)
     rig.take(msgspec.structs.replace(again, authority="own"))
     (present,) = queried(rig.database, select(story).where(story.c.id == first.id))
     is_as_old = (
@@ -388,9 +387,9 @@ def test_what_is_stored_is_the_same_whatever_computes_it(rig: Rig) -> None:
 
 
 def test_a_text_that_came_after_its_headline_is_found_by_its_copies(rig: Rig) -> None:
-    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", "", published=NOON))
-    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    (copy,) = rig.take(record("Post", "1", "Levee breaks", FLOOD, published=NOON))
+    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", ""))
+    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD))
+    (copy,) = rig.take(record("Post", "1", "Levee breaks", FLOOD))
     assert copy.outcome == "copy"
 
 

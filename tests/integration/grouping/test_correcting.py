@@ -66,7 +66,7 @@ def rig(database: Database) -> Rig:
 
 def blog() -> object:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
-    return record("Live Desk", "1", title, BLOG, published=NOON)
+    return record("Live Desk", "1", title, BLOG)
 
 
 def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
@@ -224,7 +224,7 @@ def test_an_undo_shows_the_headline_of_before(rig: Rig) -> None:
         "Dockers strike at Pennmouth harbour over pay",
     )
     told = [
-        record(f"Outlet {number}", str(number), title, text, published=NOON)
+        record(f"Outlet {number}", str(number), title, text)
         for number, (title, text) in enumerate(
             zip(titles, (STRIKE, STRIKE_ELSEWHERE, FLOOD_ELSEWHERE), strict=True)
         )
@@ -348,9 +348,7 @@ def test_a_copy_of_what_was_split_off_goes_with_it_and_not_back(rig: Rig) -> Non
         rig.database, "split", first.story, articles=(second.article,)
     ).stories[1]
     rig.restart()
-    copy = rig.take(
-        record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
-    )
+    copy = rig.take(record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE))
     assert copy[0].story == new
     assert assigned(rig.database)[second.article] == new
 
@@ -359,9 +357,11 @@ def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(
     grouped: Database,
 ) -> None:
     def look_again(database: Database) -> None:
-        junk = [record("Junk", f"{turn}-{n}", "", "...") for n in range(64)]
+        junk = [
+            record("Junk", f"{turn}-{n}", "", "...", published=None) for n in range(64)
+        ]
         Rig(database, Clock(days=9)).take(
-            *junk, record("Late", turn, "Heron", STRIKE + turn)
+            *junk, record("Late", turn, "Heron", STRIKE + turn, published=None)
         )
 
     (bridge,) = by_title(grouped, "Hollin Bridge")
@@ -465,7 +465,6 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
         "1",
         "Live blog: council of Sennick votes on budget",
         BLOG,
-        published=NOON,
     )
     (opened,) = rig.take(other)
     assert value(rig.database, story.c.container_only)
@@ -492,7 +491,6 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
         "1",
         other.title,
         "10 p.m.: All is quiet now.\n\n" + BLOG,
-        published=NOON,
     )
     assert [one.outcome for one in rig.take(longer)] == ["revised"]
     assert what_is_wrong(rig.database) == []
@@ -524,7 +522,7 @@ def test_what_is_exported_has_the_ids_and_the_days_of_its_records(
     day = Published(time=datetime.fromisoformat("2026-10-11T00:00Z"), precision="day")
     founded = Rig(database).take(
         record("Ada", "1", "Walkout", STRIKE, record_id="a-1", published=day),
-        record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2", published=NOON),
+        record("Bo", "2", "Levee", FLOOD_ELSEWHERE, record_id="b-2"),
     )
     correct(database, "merge", *(result.story for result in founded if result.story))
     rows = [json.loads(line) for line in labelled_records(database)]

@@ -95,19 +95,14 @@ def test_shares_add_up_to_the_score_on_the_dev_data(
 def three(database: Database) -> tuple[StoryReader, list[str], Rig]:
     rig = Rig(database)
     done = rig.take(
-        record(
-            "Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
-        ),
+        record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD),
         record(
             "Courier",
             "2",
             "Four dead as river Arrel floods Pennmouth",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
-        record(
-            "Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON
-        ),
+        record("Herald", "3", "Dock workers in Sennick walk out", STRIKE),
     )
     return StoryReader(database), [one.article for one in done], rig
 
@@ -162,9 +157,7 @@ def test_two_articles_say_why_they_are_together_or_apart(
 
 def test_a_copy_shows_the_passages(three: tuple[StoryReader, list[str], Rig]) -> None:
     reading, (first, _, _), rig = three
-    (copy,) = rig.take(
-        record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON)
-    )
+    (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD))
     reported = explanation(reading, copy.article, first, rig.all_tuning)
     assert reported.evidence.stage == "copy"
     assert reported.passages

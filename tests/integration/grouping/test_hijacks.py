@@ -53,15 +53,14 @@ railway to Calmouth stays shut, and classes begin again on Wednesday at the earl
 def rig(sqlite: Database) -> Rig:
     rig = Rig(sqlite)
     rig.take(
-        record("Herald", "1", HEADLINE, FLOOD, published=NOON),
+        record("Herald", "1", HEADLINE, FLOOD),
         record(
             "Post",
             "2",
             "Four dead as Pennmouth is flooded",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
-        record("Echo", "3", "Pennmouth levee gives way", FLOOD, published=NOON),
+        record("Echo", "3", "Pennmouth levee gives way", FLOOD),
     )
     return rig
 
@@ -95,7 +94,6 @@ def test_another_text_under_the_headline_and_minute_of_a_report_stays_out(
             url="https://spam.example/x",
             outlet="spam.example",
             authority=authority,
-            published=NOON,
         )
     )
     assert placed.outcome == "founded"
@@ -105,28 +103,22 @@ def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
     tuning = Tuning({"events": {"reassess_every": 1}})
     rig = Rig(sqlite, Clock(NOON), tuning)
     (_, spam, _) = rig.take(
-        record("Herald", "1", HEADLINE, FLOOD, published=NOON),
+        record("Herald", "1", HEADLINE, FLOOD),
         record(
             "Unknown",
             "x",
             HEADLINE,
             " ".join(ADVERTISEMENTS[0].split()),
-            published=NOON,
         ),
         record(
             "Post",
             "2",
             "Four dead as Pennmouth is flooded",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
     )
-    (flood,) = rig.take(
-        record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split()), published=NOON)
-    )
-    rig.take(
-        record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
-    )
+    (flood,) = rig.take(record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split())))
+    rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE))
     assert reports(sqlite) == [3, 1, 1]
     words = explanation_text(
         explanation(StoryReader(sqlite), spam.article, flood.article, tuning)
@@ -136,7 +128,7 @@ def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
 
 def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:
     """What stays out is the text, not the headline."""
-    (placed,) = rig.take(record("Unknown", "x", HEADLINE, "", published=NOON))
+    (placed,) = rig.take(record("Unknown", "x", HEADLINE, ""))
     assert placed.outcome == "joined"
 
 
@@ -153,7 +145,6 @@ def of_feed(
         guid,
         title,
         text,
-        published=NOON,
         authority="foreign",
         outlet=source,
         **more,
@@ -226,9 +217,9 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
     assert is_sound(rig)
     trust(rig.database, ["Times Times"])
     rig.restart()
-    strike = rig.take(
-        record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
-    )[0]
+    strike = rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE))[
+        0
+    ]
     assert strike.story is not None
     assert roles[0].story is not None
     assert reports(rig.database) == [2, 1]
@@ -240,9 +231,9 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
 
 def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) -> None:
     (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
-    strike = rig.take(
-        record("Echo", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
-    )[0]
+    strike = rig.take(record("Echo", "9", "Dock workers walk out in Sennick", STRIKE))[
+        0
+    ]
     assert strike.story is not None
     assert reports(rig.database) == [2, 1]
     correct(rig.database, "move", strike.story, articles=(placed.article,))

@@ -66,13 +66,12 @@ def rig(database: Database) -> Rig:
     """With a report of a flood, and an opinion on it that a person put beside it."""
     made = Rig(database)
     made.take(
-        record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("Herald", "1", "Levee breaks at Pennmouth", FLOOD),
         record(
             "Echo",
             "1",
             "Opinion: Pennmouth deserves a levee",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
     )
     stories = list(StoryReader(database).stories(StoryFilter()).stories)
@@ -116,21 +115,15 @@ def test_the_kind_is_stored_with_its_evidence(rig: Rig) -> None:
 def test_a_report_never_joins_a_story_of_opinions(
     database: Database, label: str, stories: int
 ) -> None:
-    first = record(
-        "Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE, published=NOON
-    )
-    report = record(
-        "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
-    )
+    first = record("Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE)
+    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD)
     Rig(database).take(first, report)
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
 def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
     """What joins is like the report; it need not be like the opinion, which a person put beside it."""
-    strike = record(
-        "Mirror", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
-    )
+    strike = record("Mirror", "1", "Opinion: Sennick deserves its roster", STRIKE)
     rig.take(strike)
     flood, roster = (
         row[0]
@@ -143,13 +136,10 @@ def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
         "1",
         "Pennmouth: levee on the Arrel gives way",
         FLOOD_LATER,
-        published=NOON,
     )
     rig.take(
         later,
-        record(
-            "Post", "1", "Dockers in Sennick walk out", STRIKE_ELSEWHERE, published=NOON
-        ),
+        record("Post", "1", "Dockers in Sennick walk out", STRIKE_ELSEWHERE),
     )
     together = rows(rig.database, "SELECT outlet FROM article WHERE story = (SELECT story FROM article"
                     " WHERE outlet = 'Herald') ORDER BY inbox_no")  # fmt: skip
@@ -160,12 +150,8 @@ def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
 def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
     """The second look compares a report with the rest of its own story, which is an opinion."""
     rig = Rig(database)
-    report = record(
-        "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
-    )
-    opinion = record(
-        "Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE, published=NOON
-    )
+    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD)
+    opinion = record("Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE)
     rig.take(report, opinion)
     together = (
         "SELECT count(DISTINCT story) FROM article WHERE outlet IN ('Herald', 'Echo')"
@@ -173,7 +159,9 @@ def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> N
     assert rows(database, together) == [(1,)]
     rig.take(
         *(
-            record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}")
+            record(
+                "Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}", published=None
+            )
             for n in range(70)
         )
     )
@@ -184,7 +172,7 @@ def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> N
 
 def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
     longer = FLOOD_ELSEWHERE + " The council meets tonight."
-    rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))
+    rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer))
     assert rows(rig.database, KINDS)[1] == ("Echo", "report", None)
     assert rows(rig.database, COUNTS) == [(2, 2, 2)]
 
@@ -227,6 +215,7 @@ def test_after_a_recluster_the_stories_agree_with_their_articles(
                 f"Levee breaks {number}",
                 dated,
                 is_saved_text=True,
+                published=None,
             )
         )
     dates = "SELECT published_origin, date_counts FROM article ORDER BY inbox_no"

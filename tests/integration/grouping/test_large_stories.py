@@ -37,15 +37,15 @@ def _copies(count: int) -> list[Entry]:
 
 def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
     rig = Rig(database, Clock(days=2))
-    rig.take(record("Courier 0", "first", "Levee breaks", FLOOD, published=NOON))
+    rig.take(record("Courier 0", "first", "Levee breaks", FLOOD))
     copies = _copies(SHOWN_MEMBERS + 40)
     for start in range(0, len(copies), 8):
         rig.take(*copies[start : start + 8])
         if start >= SHOWN_MEMBERS:
             assert what_is_wrong(database) == []
     rig.take(
-        record("Gazette", "own", "Levee breaks", FLOOD_ELSEWHERE, published=NOON),
-        record("Herald", "own", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("Gazette", "own", "Levee breaks", FLOOD_ELSEWHERE),
+        record("Herald", "own", "Levee breaks at Pennmouth", FLOOD),
     )
     assert what_is_wrong(database, rig.pipeline.placer) == []
     assert max(column(database, story.c.article_count)) > SHOWN_MEMBERS + 40

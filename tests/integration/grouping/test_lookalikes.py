@@ -122,7 +122,14 @@ def test_undated_lookalikes_in_russian_are_mostly_apart(database: Database) -> N
         json.loads(line) for line in RUSSIAN.read_text(encoding="utf-8").splitlines()
     ]
     entries = [
-        record(one["outlet"], one["id"], one["title"], one["text"], language="ru")
+        record(
+            one["outlet"],
+            one["id"],
+            one["title"],
+            one["text"],
+            language="ru",
+            published=None,
+        )
         for one in records
     ]
     placed = Rig(database).take(*entries)

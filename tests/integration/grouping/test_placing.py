@@ -77,8 +77,8 @@ def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not
 
 def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
-    rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
-    rig.take(record("Courier", "1", title, BLOG, published=NOON))
+    rig.take(record("Live Desk", "1", title, BLOG))
+    rig.take(record("Courier", "1", title, BLOG))
     rig.take(flood())
     assert column(rig.database, article.c.role) == ["container", "container", "report"]
     (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
@@ -106,7 +106,7 @@ def test_several_texts_under_one_address_are_taken_once_each_however_often_they_
     address = "https://gazette.example/live"
     texts = {"a": FLOOD, "b": STRIKE, "c": FLOOD_ELSEWHERE[:400] + STRIKE[:100]}
     entries = [
-        record("Gazette", guid, f"Live {guid}", text, url=address, published=NOON)
+        record("Gazette", guid, f"Live {guid}", text, url=address)
         for guid, text in texts.items()
     ]
     assert len({one.article for one in rig.take(*entries)}) == 3
@@ -127,7 +127,6 @@ def test_what_nothing_of_a_batch_reads_is_written_by_one_statement_for_each_tabl
                 str(number),
                 "Levee breaks at Pennmouth",
                 text,
-                published=NOON,
             )
         )
     fair = "Bakers from nine towns met at the autumn fair in Orsk and showed bread from old kinds of rye. "
@@ -139,14 +138,12 @@ def test_what_nothing_of_a_batch_reads_is_written_by_one_statement_for_each_tabl
                 "fair",
                 "Bakers meet at the fair in Orsk",
                 fair * 3,
-                published=NOON,
             ),
             record(
                 "Gazette",
                 "chess",
                 "Mirela Dodan wins chess title of Vantra",
                 chess * 3,
-                published=NOON,
             ),
         )
     statements = [" ".join(statement.split()[:3]) for statement, _ in sent]
@@ -189,11 +186,11 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(
 
 
 def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
-    (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
+    (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD))
     assert len(placed.article) == len(placed.story) == 16
     # Nothing of the id is read from the row again
     executed(rig.database, update(article).values(url=None))
-    assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
+    assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD)) == []
 
 
 def shuffled_records(data: Path, count: int) -> list:
@@ -217,7 +214,9 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(
 ) -> None:
     rig = Rig(database)
     (first,) = rig.accept(
-        record("Port", "1", "Strike", STRIKE, url="https://port.example/1"),
+        record(
+            "Port", "1", "Strike", STRIKE, url="https://port.example/1", published=None
+        ),
         wants_page=[True],
     )
     (later,) = rig.take(
@@ -227,6 +226,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(
             "Strike",
             f"{STRIKE} Ferries ran.",
             url="https://port.example/1",
+            published=None,
         )
     )
     with database.write() as connection:
@@ -248,7 +248,11 @@ def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(
     rig: Rig, undated_first: bool
 ) -> None:
     undated = record(
-        "Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE
+        "Herald",
+        "1",
+        "Pennmouth under water after levee fails",
+        FLOOD_ELSEWHERE,
+        published=None,
     )
     for one in [undated, flood()] if undated_first else [flood(), undated]:
         rig.take(one)
@@ -261,7 +265,11 @@ def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(
 
 def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
     undated = record(
-        "Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE
+        "Herald",
+        "1",
+        "Pennmouth under water after levee fails",
+        FLOOD_ELSEWHERE,
+        published=None,
     )
     rig.accept(undated, bump_by_clock=True)
     rig.place()
@@ -298,7 +306,6 @@ def test_a_wrong_declared_language_keeps_no_reports_apart(rig: Rig) -> None:
         "Hafenkran in Lindmar umgestürzt",
         "Ein Kran ist am Mittwoch im Hafen von Lindmar umgestürzt.",
         language="en-US",
-        published=NOON,
     )
     second = record(
         "Bote",
@@ -306,7 +313,6 @@ def test_a_wrong_declared_language_keeps_no_reports_apart(rig: Rig) -> None:
         "Kran im Hafen von Lindmar umgestürzt",
         "Im Hafen von Lindmar ist am Mittwoch ein Kran umgefallen.",
         language="de",
-        published=NOON,
     )
     rig.take(first, second)
     (found,) = StoryReader(rig.database).stories(StoryFilter(language="de")).stories

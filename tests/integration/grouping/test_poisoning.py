@@ -273,7 +273,6 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
             str(at),
             title,
             _text(random_, words, 10),
-            published=NOON,
             language="en",
         )
         for at in range(30)
@@ -285,7 +284,6 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
         "again",
         title,
         reports[0].text or "",
-        published=NOON,
         language="en",
     )
     placed = rig.take(again)
@@ -361,23 +359,17 @@ def test_a_round_up_of_two_events_is_no_bridge_between_their_stories(
             "1",
             "Levee breaks at Pennmouth, four dead",
             FLOOD,
-            published=NOON,
         ),
         record(
             "b.example",
             "2",
             "Pennmouth under water after levee breach",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
-        record(
-            "c.example", "3", "Dock workers strike in Sennick", STRIKE, published=NOON
-        ),
-        record("spam.example", "4", title, ". ".join(sentences), published=NOON),
+        record("c.example", "3", "Dock workers strike in Sennick", STRIKE),
+        record("spam.example", "4", title, ". ".join(sentences)),
     )
-    fillers = [
-        record("later.example", str(at), "", "", published=NOON) for at in range(40)
-    ]
+    fillers = [record("later.example", str(at), "", "") for at in range(40)]
     rig.take(*fillers, *_others()[2:3])
     homes = {n: members for members in _stories(database) for n in members}
     assert homes[1] != homes[3]

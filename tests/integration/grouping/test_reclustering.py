@@ -136,7 +136,7 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
 @pytest.mark.later
 def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     """A second look is due by inbox numbers, also by those of which no article came."""
-    junk = [record("Junk", str(n), "", "...") for n in range(150)]
+    junk = [record("Junk", str(n), "", "...", published=None) for n in range(150)]
     rig = Rig(database, Clock(days=9), QUICK_LOOKS)
     rig.take(*small_set()[:30], *junk[:40])
     mistake(
@@ -159,7 +159,10 @@ def of_days(database: Database) -> Database:
     rig = Rig(database, clock, QUICK_LOOKS)
     entries = small_set()
     for day in range(5):
-        junk = [record("Junk", f"{day} {n}", "", "...") for n in range(3 * (day % 2))]
+        junk = [
+            record("Junk", f"{day} {n}", "", "...", published=None)
+            for n in range(3 * (day % 2))
+        ]
         rig.take(
             *junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5]
         )
@@ -203,7 +206,11 @@ def test_since_a_time_sources_are_known_as_they_were(
             words = " ".join(numbered(f"w{day}x{of_herald}y%n", 60))
             rig.take(
                 record(
-                    ("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words
+                    ("Herald", "Echo")[number % 2],
+                    f"{day}-{number}",
+                    words[:20],
+                    words,
+                    published=None,
                 )
             )
             with database.read() as connection:
@@ -251,9 +258,8 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
             "1",
             "Levee breaks at Pennmouth, four dead",
             FLOOD,
-            published=NOON,
         ),
-        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
+        record("Herald", "2", "Dock workers strike in Sennick", STRIKE),
     )
     rig.take(
         record(
@@ -261,6 +267,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
             "1",
             "Levee breaks at Pennmouth, five dead",
             FLOOD + " A fifth was found.",
+            published=None,
         )
     )
     recluster(database)
@@ -283,7 +290,7 @@ def test_a_mute_leaves_articles_that_are_placed_where_they_are(
 
 def test_what_is_read_from_texts_is_restored(database: Database) -> None:
     entries = [
-        record("Gazette", text[:9], "The dock", text)
+        record("Gazette", text[:9], "The dock", text, published=None)
         for text in (FLOOD, STRIKE, COLUMN)
     ]
     Rig(database).take(*entries)
@@ -309,7 +316,9 @@ def test_the_language_that_the_user_set_for_a_source_is_kept(
 ) -> None:
     source = feed_source("https://gazette.example/feed", language="de-AT")
     written_by(database, add_source, source)
-    entry = record(source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD)
+    entry = record(
+        source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=None
+    )
     Rig(database).take(of_source(entry, source))
     recluster(database)
     assert column(database, article.c.language) == ["de"]
@@ -420,7 +429,6 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
                     f"{day}-{number}",
                     f"Entry{day}x{number}",
                     words,
-                    published=NOON,
                 )
             )
     before = history_of(database)
@@ -584,7 +592,6 @@ def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(
                 "late",
                 "Pennmouth under water",
                 FLOOD_ELSEWHERE,
-                published=NOON,
             )
         )
 

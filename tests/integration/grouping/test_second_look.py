@@ -53,7 +53,9 @@ def look(database: Database, every: int = 32) -> Rig:
     """The next look is due at inbox number 64 (or at the first one), before the first of these is placed."""
     tuning = Tuning({"events": {"reassess_every": every}})
     rig = Rig(database, Clock(days=9), tuning)
-    rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
+    rig.take(
+        record("Late", "1", "Dock workers strike in Sennick", STRIKE, published=None)
+    )
     return rig
 
 
@@ -116,16 +118,21 @@ def misplaced(database: Database) -> list[str]:
     """An undated report and its copy, which are with a report of another event, and one of their event."""
     title = "Levee breaks at Pennmouth, four dead"
     placed = Rig(database).take(
-        record("Gazette", "1", title, FLOOD),
-        record("Mirror", "1", title, FLOOD),
+        record("Gazette", "1", title, FLOOD, published=None),
+        record("Mirror", "1", title, FLOOD, published=None),
         record(
-            "Herald", "1", "Pennmouth under water after levee breaks", FLOOD_ELSEWHERE
+            "Herald",
+            "1",
+            "Pennmouth under water after levee breaks",
+            FLOOD_ELSEWHERE,
+            published=None,
         ),
         record(
             "Post",
             "1",
             "Prizes for bakers",
             "A jury in Oresk gave prizes to nine bakers of rye bread.",
+            published=None,
         ),
     )
     first, _, event, other = ids = [one.article for one in placed]
@@ -173,7 +180,9 @@ def test_a_story_that_a_report_leaves_gets_no_bump_of_the_other_story(
         rig.clock,
         StoryOptions(bumps=("headline",)),
     )
-    rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
+    rig.take(
+        record("Late", "1", "Dock workers strike in Sennick", STRIKE, published=None)
+    )
     after = queried(database, select(story).where(story.c.id == left)).one()
     assert after.title != before.title, "its headline has left"
     assert after.bumped_at == before.bumped_at
@@ -217,7 +226,7 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
     look(grouped)
     merged = rows_of(grouped, story_log)
     rig = Rig(grouped, Clock(days=9))
-    junk = [record("Junk", str(n), "", "...") for n in range(200)]
+    junk = [record("Junk", str(n), "", "...", published=None) for n in range(200)]
     rig.take(*junk)
     assert rows_of(grouped, story_log) == merged, "nothing was left to say"
 
@@ -247,7 +256,6 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
             str(n),
             f"Sennick {n}",
             f"{STRIKE} That was day {n}.",
-            published=NOON,
         )
         for n in range(34)
     ]

@@ -188,7 +188,6 @@ def test_each_release_of_each_project_is_a_story(
                     _RELEASE_NOTES.format(1, version),
                     outlet=outlet or name,
                     url=f"https://hub.example/org0/{project}/releases/tag/{quote(version, safe='')}",
-                    published=NOON,
                 )
             )
     Rig(database, Clock(NOON + 24 * HOUR)).take(*entries)
@@ -205,7 +204,6 @@ def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
             "v3.0.0",
             "What's Changed\nPlans larger patterns by @dev0 in #7\nDrops the old shuttle format by @dev1 in "
             "#9\nThe planner of loomkit now needs half the memory for wide looms.",
-            published=NOON,
             url="https://hub.example/org0/loomkit/releases/tag/v3.0.0",
         ),
         record(
@@ -221,7 +219,6 @@ def test_what_tells_of_one_release_is_one_story(database: Database) -> None:
             "3",
             "v2.9.7",
             "What's Changed\nFixes a crash when the pattern file is empty by @dev0 in #5",
-            published=NOON,
             url="https://hub.example/org0/loomkit/releases/tag/v2.9.7",
         ),
         record(

@@ -222,6 +222,7 @@ def test_who_is_forgotten_has_no_standing_and_is_named_nowhere(
                 f"Letter {number}",
                 STRIKE[number * 90 :],
                 outlet=outlet,
+                published=None,
             )
         )
     ids = column(world.database, article.c.id)

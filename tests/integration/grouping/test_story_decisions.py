@@ -87,7 +87,7 @@ def looked(database: Database, groups: str, **events: Any) -> str:
             )
     tuning = Tuning({"events": {"reassess_every": len(keys) + 1, **events}})
     Rig(database, Clock(NOW), tuning).take(
-        record("later", "later", "Quilts", "Walrus sonnets.")
+        record("later", "later", "Quilts", "Walrus sonnets.", published=None)
     )
     return ", ".join(sorted(told(database) - {"later"}))
 
@@ -137,16 +137,17 @@ def test_without_a_date_a_story_is_as_old_as_its_arrival(
     mistake(database, "split", both, articles=(members(database, both)[0],))
     rig.restart()
     rig.take(
-        *(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2))
+        *(
+            record("later", str(n), "Dock strike in Sennick", STRIKE, published=None)
+            for n in range(2)
+        )
     )
     assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
 
 
 # --- bumps -------------------------------------------------------------------------------------------------
 
-LEVEE = record(
-    "Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
-)
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD)
 LATER = record(
     "Post",
     "2",
@@ -183,7 +184,7 @@ def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     rig.clock.time = NOON + hours * HOUR
     changed = f"{FLOOD} A fifth body was found."
     rig.accept(
-        record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON),
+        record("Herald", "1", "Levee breaks, five dead!", changed),
         bump_by_clock=True,
     )
     rig.place()

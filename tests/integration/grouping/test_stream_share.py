@@ -32,7 +32,6 @@ def test_a_backlog_does_not_count_in_the_share_of_partners_of_news(
             "today",
             "Ferry service resumes",
             "Two boats sail.",
-            published=NOON,
         )
     )
     assert -0.1 < shift_of(rig) < 0.0, "it alone is news, and has none"

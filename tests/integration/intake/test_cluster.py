@@ -79,7 +79,7 @@ def executor(cluster: Running) -> Iterator[Executor]:
 
 def entries() -> list[Entry]:
     return [
-        record(one["source"], one["id"], one["title"], one["text"])
+        record(one["source"], one["id"], one["title"], one["text"], published=None)
         for one in invented(ARTICLES)
     ]
 

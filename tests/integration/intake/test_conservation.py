@@ -42,6 +42,7 @@ class Life:
                 one["title"],
                 one["text"],
                 url=f"https://{one['source']}.example/{one['id']}",
+                published=None,
             )
             for one in invented(60)
         ]
@@ -106,7 +107,9 @@ class Life:
                 )
 
     def be_empty(self) -> None:
-        self.rig.take(record("Void", str(self.rng.randrange(1000)), "", ""))
+        self.rig.take(
+            record("Void", str(self.rng.randrange(1000)), "", "", published=None)
+        )
 
     def forget(self) -> None:
         ids = column(self.database, article.c.id)
@@ -145,7 +148,10 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
 
 
 def test_deleted_entries_are_still_counted(database: Database) -> None:
-    Rig(database).take(record("Void", "1", "", ""), record("Void", "2", "", ""))
+    Rig(database).take(
+        record("Void", "1", "", "", published=None),
+        record("Void", "2", "", "", published=None),
+    )
     executed(database, delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation_faults(database)] == [1]
     with database.write() as connection:

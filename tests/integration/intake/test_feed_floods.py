@@ -14,7 +14,6 @@ from aggregator.store.engine.database import Database
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
-    NOON,
     STRIKE,
     Clock,
     Rig,
@@ -58,7 +57,7 @@ def guid(story: str) -> str:
 
 def flood(outlet: str = "Gazette", text: str = FLOOD, **more: Any) -> Entry:
     title = more.pop("title", "Levee breaks at Pennmouth, four dead")
-    return record(outlet, "flood", title, text, published=NOON, **more)
+    return record(outlet, "flood", title, text, **more)
 
 
 @pytest.mark.later
@@ -94,9 +93,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     rig = Rig(database, options=StoryOptions(bumps=bumps))
     rig.take(
         flood(),
-        record(
-            "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
-        ),
+        record("Herald", "strike", "Dock workers strike in Sennick", STRIKE),
     )
     reader = Reader(database)
     new, _ = reader.look()

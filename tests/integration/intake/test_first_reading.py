@@ -397,7 +397,13 @@ def test_webhooks_are_told_of_what_comes_afterwards_alone(database: Database) ->
     post.run()
     assert receiver.ids() == []
     rig.accept(
-        record("Post", "3", "Ferry aground near Calmouth", "A ferry ran aground."),
+        record(
+            "Post",
+            "3",
+            "Ferry aground near Calmouth",
+            "A ferry ran aground.",
+            published=None,
+        ),
         gathers=True,
     )
     rig.place()

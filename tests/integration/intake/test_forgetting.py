@@ -79,7 +79,7 @@ were for it, four against. The money comes from the sale of the old tram depot, 
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
 ALL_TUNING = Tuning()
-TOWN = record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+TOWN = record("Echo", "2", "Town under water", FLOOD_ELSEWHERE)
 
 
 def in_files(database: Database) -> bool:
@@ -104,7 +104,7 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
     database = rig.database
     filling = filling_of(rig)
     filling.sync_webhooks()
-    rig.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
+    rig.take(record("Herald", "0", "Libraries stay open", COUNCIL))
     rig.take(marked("1", FLOOD), TOWN)
     # A revision
     rig.take(
@@ -309,10 +309,9 @@ def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
         (third, second, "copy"),
     ]
     assert what_is_wrong(database) == []
-    assert [
-        one.outcome
-        for one in rig.take(record("Post", "1", "Levee", FLOOD, published=NOON))
-    ] == ["copy"]
+    assert [one.outcome for one in rig.take(record("Post", "1", "Levee", FLOOD))] == [
+        "copy"
+    ]
     before, reported = (
         StoryReader(database).last_change(),
         by_title(database, "Levee breaks"),
@@ -373,7 +372,11 @@ def test_what_a_stop_left_over_goes_at_the_next_start(rig: Rig) -> None:
     for number in range(45):
         rig.accept(
             record(
-                "Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"
+                "Herald",
+                str(number),
+                f"{MARK} {number}",
+                f"{STRIKE} {MARK} {number}",
+                published=None,
             )
         )
     rig.place()
@@ -391,12 +394,8 @@ def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(
 
 
 def test_an_outlet_is_named_in_any_case(rig: Rig) -> None:
-    rig.take(
-        record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON)
-    )
-    rig.accept(
-        record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON)
-    )
+    rig.take(record("Gießener Anzeiger", "1", "Town under water", FLOOD))
+    rig.accept(record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE))
     assert forget(rig, "gießener ANZEIGER").summary.entries == 2
 
 
@@ -439,7 +438,9 @@ def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:
 def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:
     seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
-    (placed,) = rig.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
+    (placed,) = rig.take(
+        record("Herald", "1", "Dockers walk out", STRIKE, url=long, published=None)
+    )
     forgotten = forget(rig, long)
     assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == (
         "founded",
@@ -490,10 +491,10 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
 ) -> None:
     rig = Rig(database)
     first, copy, *_ = rig.take(
-        record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
-        record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
-        record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
-        record("Wharf", "1", "Libraries stay", COUNCIL, published=NOON),
+        record("Herald", "1", "Levee breaks", FLOOD),
+        record("Post", "1", "Levee breaks at Pennmouth", FLOOD),
+        record("Port", "1", "Dock workers strike", STRIKE),
+        record("Wharf", "1", "Libraries stay", COUNCIL),
     )
     assert copy.outcome == "copy"
     placer = rig.pipeline.placer

@@ -19,7 +19,7 @@ from tests.support.worker_processes import process_ids
 
 
 def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
-    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    flood = record("Gazette", "1", "Levee breaks", FLOOD, published=None)
     first, second = rig.accept(flood), rig.accept(flood)
     assert [one.outcome for one in first + second] == ["new", "known"]
     assert first[0].article == second[0].article
@@ -44,7 +44,8 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     rig: Rig, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.accept(
-        record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE)
+        record("feed", "1", "Levee", FLOOD, published=None),
+        record("feed", "2", "Strike", STRIKE, published=None),
     )
     waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
@@ -61,10 +62,12 @@ def test_texts_without_markup_are_prepared_without_workers(
     rig: Rig, database: Database
 ) -> None:
     texts = [
-        record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.")
+        record(
+            f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.", published=None
+        )
         for n in range(5)
     ]
-    page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")
+    page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>", published=None)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=True)
     try:
@@ -78,8 +81,8 @@ def test_texts_without_markup_are_prepared_without_workers(
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None:
     flood, strike = (
-        record("Gazette", "1", "Levee", FLOOD),
-        record("Gazette", "2", "Strike", STRIKE),
+        record("Gazette", "1", "Levee", FLOOD, published=None),
+        record("Gazette", "2", "Strike", STRIKE, published=None),
     )
 
     def accept_and_fail() -> None:

@@ -59,9 +59,8 @@ def teaser(
     **more: object,
 ) -> Entry:
     address = URL.replace("/1", f"/{number}")
-    return record(
-        "Gazette", str(number), title, text, url=address, authority="own", **more
-    )
+    more = {"published": None, "url": address, "authority": "own"} | more
+    return record("Gazette", str(number), title, text, **more)
 
 
 def placed_without(rig: Rig, item: Entry) -> int:
@@ -254,9 +253,7 @@ def test_a_page_of_the_same_event_merges_the_stories_without_a_bump(
     rig: Rig, text: str, reports: int
 ) -> None:
     """Whether it is a copy of the other story's report or another one."""
-    (report,) = rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    )
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD))
     n = placed_without(
         rig, teaser("Monday morning", "The paper of today in short.", published=NOON)
     )
@@ -282,7 +279,7 @@ def test_a_page_of_the_same_event_merges_the_stories_without_a_bump(
 
 def test_a_copy_by_its_lead_that_is_a_report_of_its_own_is_counted(rig: Rig) -> None:
     lead = " ".join(FLOOD.split()[:60])
-    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON))
+    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead))
     n = placed_without(rig, teaser(text=lead, published=NOON))
     assert [one.report_count for one in rows(rig.database)] == [1]
     comes(rig, n, page_of(FLOOD_ELSEWHERE))
@@ -294,9 +291,7 @@ def test_a_copy_by_its_lead_that_is_a_report_of_its_own_is_counted(rig: Rig) -> 
 
 
 def test_a_page_with_many_words_of_an_agency_is_of_its_origin(rig: Rig) -> None:
-    (agency,) = rig.take(
-        record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    )
+    (agency,) = rig.take(record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD))
     n = placed_without(rig, teaser(published=NOON))
     words = FLOOD_ELSEWHERE.split()
     comes(rig, n, page_of(f"{FLOOD} {' '.join(words)} {' '.join(words[::-1])}"))
@@ -312,9 +307,7 @@ def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
     """What the feed said was copied; the page has a little more."""
     lead = " ".join(FLOOD.split()[:60])
     n = placed_without(rig, teaser(text=lead, published=NOON))
-    (copy,) = rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON)
-    )
+    (copy,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead))
     assert copy.outcome == "copy"
     comes(rig, n, page_of(" ".join(FLOOD.split()[:75])))
     assert [(one.role, one.copy_of is None) for one in rows(rig.database, article)] == [
@@ -330,9 +323,7 @@ def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
     n = placed_without(
         rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
     )
-    (report,) = rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    )
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD))
     comes(rig, n, page_of(FLOOD))
     assert rows(rig.database, article)[0].copy_of == report.article
     assert faults(rig.database) == []
@@ -342,12 +333,10 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
     """A reader's feed links to it in words of its own; its page is what the site's feed has."""
     own = record(
         "Gazette", "1", "Levee breaks at Pennmouth", FLOOD, url=URL, authority="own",
-        outlet="gazette.example", published=NOON,
-    )  # fmt: skip
+        outlet="gazette.example", )  # fmt: skip
     link = record(
         "Reader", "r1", "Why maps of rivers lie", "A thread about old maps.", url=URL, authority="foreign",
-        outlet="gazette.example", published=NOON,
-    )  # fmt: skip
+        outlet="gazette.example", )  # fmt: skip
     n = placed_without(rig, link)
     rig.take(own)
     assert len([one for one in rows(rig.database) if one.redirect_to is None]) == 2
@@ -426,10 +415,8 @@ def test_a_revision_that_came_meanwhile_stays(rig: Rig) -> None:
 
 
 def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
-    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    rig.take(
-        record("Harbour", "1", "Dock workers strike in Sennick", STRIKE, published=NOON)
-    )
+    rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD))
+    rig.take(record("Harbour", "1", "Dock workers strike in Sennick", STRIKE))
     n = placed_without(
         rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
     )

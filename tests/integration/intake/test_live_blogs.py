@@ -31,15 +31,12 @@ def flood_live(text: str = FLOOD_LIVE, **more: object) -> Entry:
         "live",
         "Flood in Pennmouth: live blog",
         text,
-        language="en",
-        **more,
+        **{"language": "en", "published": None} | more,
     )
 
 
 def flood_report() -> Entry:
-    return record(
-        "Gazette", "a", "Levee on the Arrel breaks at Pennmouth", FLOOD, published=NOON
-    )
+    return record("Gazette", "a", "Levee on the Arrel breaks at Pennmouth", FLOOD)
 
 
 @pytest.fixture
@@ -72,7 +69,6 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(
             "b",
             "Pennmouth under water after levee break",
             FLOOD_ELSEWHERE,
-            published=NOON,
         )
     )
     assert second.story == first.story

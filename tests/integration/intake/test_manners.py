@@ -305,7 +305,8 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(
     world.sites["old.example"] = {"/robots.txt": Response(503), "/1": "a page"}
     rig = Rig(week.database, world.time, ALL_TUNING)
     rig.accept(
-        record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True]
+        record("g", "1", "Flood", "", url="http://old.example/1", published=None),
+        wants_page=[True],
     )
     polling = poller_on(
         week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always"
@@ -335,7 +336,8 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     week.live(0.01)
     rig = Rig(week.database, world.time, ALL_TUNING)
     rig.accept(
-        record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True]
+        record("g", "1", "Flood", "", url="http://big.example/1", published=None),
+        wants_page=[True],
     )
     polling = poller_on(
         week.database, week.client, ALL_TUNING, world.time, pages="always"

@@ -167,9 +167,13 @@ def test_what_is_muted_by_outlet_folder_and_opening() -> None:
             ("words", "Mueller"),
         )
     )
-    entry = record("s", "1", "Ferry aground", "A ferry.", outlet="Harbour Post")
+    entry = record(
+        "s", "1", "Ferry aground", "A ferry.", outlet="Harbour Post", published=None
+    )
     assert mutes.why(entry, None) == "muted: outlet 'harbour post'"
-    other = record("s", "1", "Frau Müller wins", "A ferry.", outlet="Echo")
+    other = record(
+        "s", "1", "Frau Müller wins", "A ferry.", outlet="Echo", published=None
+    )
     assert mutes.why(other, None) == "muted: word 'Mueller'"
     source = Source(
         id="s",
@@ -179,7 +183,7 @@ def test_what_is_muted_by_outlet_folder_and_opening() -> None:
         interval_seconds=1,
         next_due_at=NOON,
     )
-    plain = record("s", "1", "Muellers wins", "Mueller.", outlet="Echo")
+    plain = record("s", "1", "Muellers wins", "Mueller.", outlet="Echo", published=None)
     assert mutes.why(plain, source) == "muted: folder 'Sport'"
     assert mutes.why(plain, None) is None
     assert Mutes().why(entry, source) is None

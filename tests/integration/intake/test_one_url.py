@@ -33,7 +33,6 @@ def own(text: str = FLOOD, **more: object) -> Entry:
         url=URL.format(n=1),
         authority="own",
         outlet=None,
-        published=NOON,
     )
     return msgspec.structs.replace(given, **more)
 
@@ -41,8 +40,7 @@ def own(text: str = FLOOD, **more: object) -> Entry:
 def linked(text: str = FLOOD, source: str = "bridge", **more: object) -> Entry:
     given = record(
         source, f"{source}/1", "Levee breaks", text, url=TRACKED.format(n=1), authority="foreign",
-        outlet=None, published=NOON,
-    )  # fmt: skip
+        outlet=None, )  # fmt: skip
     return msgspec.structs.replace(given, **more)
 
 

@@ -38,6 +38,7 @@ def an_entry(number: int, name: str = "", *, is_own: bool = False) -> Entry:
         url=url,
         outlet=None,
         resolved_outlet=outlet,
+        published=None,
     )
 
 

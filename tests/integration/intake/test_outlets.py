@@ -18,7 +18,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, record
 from tests.support.deep_checks import faults
 from tests.support.polled_world import PolledWorld
 from tests.support.rows import column, executed, queried
@@ -58,7 +58,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
 def test_articles_without_a_source_are_counted_apart(world: PolledWorld) -> None:
     world.add(HOST)
     world.report(HOST, *LEVEE)
-    pushed = record("x", "1", *AGAIN, published=NOON)
+    pushed = record("x", "1", *AGAIN)
     world.rig.take(msgspec.structs.replace(pushed, outlet=None))
     (shown,) = stories(world)
     counts = b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2'

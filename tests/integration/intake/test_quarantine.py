@@ -18,9 +18,9 @@ from tests.support.deep_checks import faults
 from tests.support.rows import column, executed, queried, value
 from tests.support.story_checks import differences, placing_of, recluster
 
-LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
-REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()))
+REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD)
+DOCKS = record("Port", "1", "Dock workers strike", STRIKE)
 
 
 def states(database: Database) -> dict[int, str]:
@@ -116,7 +116,6 @@ def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(
                 "1",
                 f"Dock workers strike, day {number}",
                 words,
-                published=NOON,
             )
         )
         if number == 6:
@@ -152,14 +151,9 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
                 str(number),
                 f"Levee breaks, part {number}",
                 FLOOD,
-                published=NOON,
             )
         )
-    rig.accept(
-        record(
-            "Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON
-        )
-    )
+    rig.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still."))
     assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
     assert set(list(states(database).values())[-8:-1]) == {"refused"}
     assert list(states(database).values())[-1] == "done"

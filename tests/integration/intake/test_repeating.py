@@ -299,8 +299,8 @@ def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
     rig.take(
-        record("Lantern", "1", title, text),
-        record(outlet, "2", headline.format(title), text),
+        record("Lantern", "1", title, text, published=None),
+        record(outlet, "2", headline.format(title), text, published=None),
     )
     assert column(database, article.c.text) == [text, text]
 
@@ -313,7 +313,10 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
     ])  # fmt: skip
     titles = ("Ferry of Isk sails again", "Engineers waited long for spare parts")
     rig.take(
-        *(record("Lantern", str(n), title, text) for n, title in enumerate(titles))
+        *(
+            record("Lantern", str(n), title, text, published=None)
+            for n, title in enumerate(titles)
+        )
     )
     assert column(database, article.c.text) == [text, text]
 
@@ -324,7 +327,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     all_tuning = Tuning({"boilerplate": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
     plain = [
-        record("Lantern", f"p {n}", *map("\n".join, ([t], s)))
+        record("Lantern", f"p {n}", *map("\n".join, ([t], s)), published=None)
         for n, (t, s) in enumerate(events(20))
     ]
     Rig(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
@@ -359,6 +362,7 @@ def own(number: int, title: str, text: str) -> Entry:
         url=url,
         outlet="Lantern",
         authority="own",
+        published=None,
     )
 
 
@@ -374,6 +378,7 @@ def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> 
         url=url,
         outlet="Lantern",
         authority=authority,
+        published=None,
     )
 
 

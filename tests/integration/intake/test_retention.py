@@ -150,7 +150,6 @@ def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
             "A post",
             "",
             html="<h2>Head</h2><p>Some words below it.</p>",
-            published=NOON,
         )
     )
     html = select(article.c.html).where(article.c.source == "Blog")
@@ -167,7 +166,9 @@ def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
 @pytest.mark.later
 def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) -> None:
     words = f"A quiet evening at first.\n\n{FLOOD} Then zyzzogeton came."
-    (placed,) = rig.take(record("Herald", "x", "Levee gives way", words))
+    (placed,) = rig.take(
+        record("Herald", "x", "Levee gives way", words, published=None)
+    )
     settle(rig)
 
     def found(words: str) -> int:
@@ -215,6 +216,7 @@ def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) 
             "x",
             "Levee gives way",
             f"A quiet evening.\n\n{FLOOD} Then zyzzogeton came.",
+            published=None,
         )
     )
     settle(rig)
@@ -322,7 +324,12 @@ def stays(shown: StoryText | None) -> StoryText | None:
 def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     def given(body: str) -> Any:
         return record(
-            "Herald", "x", "Levee gives way", body, url="https://herald.example/x"
+            "Herald",
+            "x",
+            "Levee gives way",
+            body,
+            url="https://herald.example/x",
+            published=None,
         )
 
     (placed,) = rig.take(given(FLOOD))
@@ -340,13 +347,13 @@ def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(
     at = NOON + timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
     assert {*texts_of(rig)} == {None}
-    after = rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    after = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
     assert [one.outcome for one in after] == ["founded"], (
         "what has no words is like nothing"
     )
     before = homes_of(rig)
     rig.restart()
-    rig.take(record("Echo", "y", "Dockers walk out", STRIKE, published=NOON))
+    rig.take(record("Echo", "y", "Dockers walk out", STRIKE))
     assert before.items() <= homes_of(rig).items()
     assert what_is_wrong(rig.database) == []
 
@@ -363,7 +370,12 @@ def homes_of(rig: Rig) -> dict[str, str]:
 @pytest.mark.later
 def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> None:
     given = record(
-        "Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x"
+        "Herald",
+        "x",
+        "Levee gives way",
+        FLOOD,
+        url="https://herald.example/x",
+        published=None,
     )
     (placed,) = rig.take(given)
     assert placed.story is not None
@@ -392,9 +404,15 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
         "Levee gives way",
         f"{FLOOD} Late.",
         url="https://herald.example/x",
+        published=None,
     )
     moved = record(
-        "Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9"
+        "Echo",
+        "9",
+        "Levee gives way",
+        FLOOD_ELSEWHERE,
+        url="https://echo.example/9",
+        published=None,
     )
     assert [one.outcome for one in rig.accept(changed, moved)] == ["known", "new"]
     rig.place()
@@ -542,7 +560,7 @@ def test_damaged_terms_hold_up_no_retention(rig: Rig) -> None:
 
 @pytest.mark.later
 def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
-    rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    rig.take(record("Herald", "x", "Levee gives way", FLOOD))
     rig.clock = Clock(YEAR)
     rig.restart()
     # With news of its own it is a copy, and not the old text printed again
@@ -565,6 +583,7 @@ def test_with_its_last_article_the_standing_of_a_sender_goes(rig: Rig) -> None:
         "Ferry aground near Calmouth",
         "A ferry ran aground.",
         outlet="Anna Holm",
+        published=None,
     )
     rig.take(letter)
     trust(rig.database, ["letters Anna Holm"])
@@ -636,7 +655,10 @@ def test_what_could_not_be_read_is_noted_for_some_time(rig: Rig) -> None:
 
 def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) -> None:
     rig.take(
-        *(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6))
+        *(
+            record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}", published=None)
+            for n in range(6)
+        )
     )
     now = NOON + timedelta(days=400)
     with rig.database.write() as connection:
@@ -695,6 +717,7 @@ def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) ->
         f"{mark} gives way",
         f"{FLOOD} {mark}",
         url=f"https://h.example/{mark}",
+        published=None,
     )
     (placed,) = rig.take(given)
     settle(rig)
@@ -728,7 +751,9 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
     rig: Rig,
 ) -> None:
     address = "https://herald.example/x"
-    (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
+    (placed,) = rig.take(
+        record("Herald", "x", "Levee gives way", FLOOD, url=address, published=None)
+    )
     kept(
         rig,
         at=NOON + timedelta(days=11),
@@ -750,7 +775,9 @@ def results_of(database: Database) -> list[inbox.EntryResult]:
 
 
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:
-    (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
+    (placed,) = rig.take(
+        record("Herald", "x", "Levee gives way", FLOOD, published=None)
+    )
     size = value(
         rig.database, func.length(entry.c.payload), entry.c.article == placed.article
     )

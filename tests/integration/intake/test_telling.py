@@ -13,7 +13,6 @@ from aggregator.stories.story_tuning import shipped_tuning
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
-    NOON,
     STRIKE,
     Rig,
     record,
@@ -31,18 +30,14 @@ def filled(database: Database) -> Database:
             "1",
             "Levee on the Arrel breaks in Pennmouth",
             FLOOD,
-            published=NOON,
         ),
         record(
             "Calmouth Post",
             "2",
             "Pennmouth under water",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
-        record(
-            "Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON
-        ),
+        record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE),
     )
     return database
 

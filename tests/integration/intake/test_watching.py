@@ -343,5 +343,5 @@ def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
         assert known_folder(connection, second, os.path.isdir) == "news#2"
     entry = Entry(source="news", guid="x.txt", text=FLOOD)
     assert known_as(entry, second, "news#2").source == "news#2"
-    spoken = record("Gazette", "1", "Levee", FLOOD)
+    spoken = record("Gazette", "1", "Levee", FLOOD, published=None)
     assert known_as(spoken, second, "news#2") == spoken

@@ -77,7 +77,7 @@ def test_a_story_a_report_and_a_copy(rig: Rig) -> None:
 def test_a_change_of_headline_has_both_headlines(rig: Rig) -> None:
     rig.take(strike())
     other = "Forty ships wait as dock workers walk out in Sennick"
-    rig.take(record("Herald", "strike", other, STRIKE, published=NOON))
+    rig.take(record("Herald", "strike", other, STRIKE))
     (change,) = stream(rig.database)[1:]
     assert (change.kind, change.title_before, change.title) == (
         "headline",

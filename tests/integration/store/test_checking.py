@@ -63,11 +63,11 @@ class Sound:
         self.database = database
         rig = Rig(database)
         rig.take(
-            record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
-            record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON),
-            record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
-            record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
-            record("Port", "2", "", ""),
+            record("Herald", "1", "Levee breaks", FLOOD),
+            record("Echo", "1", "Town under water", FLOOD_ELSEWHERE),
+            record("Post", "1", "Levee breaks at Pennmouth", FLOOD),
+            record("Port", "1", "Dock workers strike", STRIKE),
+            record("Port", "2", "", "", published=None),
         )
         rig.take(
             record(
@@ -75,12 +75,11 @@ class Sound:
                 "1",
                 "Dock workers strike",
                 f"{STRIKE} Ferries ran.",
-                published=NOON,
             )
         )
         rig.pipeline.index_text()
         correct(database, "merge", *sorted(set(assigned(database).values())))
-        rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
+        rig.accept(record("Wharf", "1", "Ships wait", STRIKE))
         render_all(database)
         self.before = self.contents()
 

@@ -20,7 +20,7 @@ YEAR = timedelta(days=365)
 def take(rig: Rig, number: int) -> None:
     words = " ".join(numbered(f"w{number}x%n", 60))
     rig.accept(
-        record("wire", str(number), f"Headline number {number}", words),
+        record("wire", str(number), f"Headline number {number}", words, published=None),
         bump_by_clock=True,
     )
     rig.place()

@@ -126,10 +126,10 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
     first, second = WriterLease(database), WriterLease(other)
     assert first.become_writer()
     before = Rig(first.fenced)
-    before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
+    before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD, published=None))
     lose(first, database)
     taken_over(second)
-    strike = record("b", "2", "Dock workers strike in Sennick", STRIKE)
+    strike = record("b", "2", "Dock workers strike in Sennick", STRIKE, published=None)
     # Whoever fetches still may, and is not fenced
     written_by(database, acceptance.accept, [strike], seen=[NOON])
     with pytest.raises(LeaseLostError):

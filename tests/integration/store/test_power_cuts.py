@@ -77,7 +77,13 @@ def hand_in(rig: Rig, seed: int) -> None:
         ]
         guid = str(chance.randrange(ARTICLES))
         rig.take(
-            record(f"wire{number % 3}", guid, " ".join(words[:6]), " ".join(words))
+            record(
+                f"wire{number % 3}",
+                guid,
+                " ".join(words[:6]),
+                " ".join(words),
+                published=None,
+            )
         )
         rig.pipeline.index_text()
 

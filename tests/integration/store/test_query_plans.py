@@ -60,7 +60,6 @@ def fill(database: Database) -> None:
             "1",
             "Ferry runs aground",
             "The ferry ran aground off Lind.",
-            published=NOON,
         )
     )
     with database.write() as connection:
@@ -274,7 +273,7 @@ def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
     rig = Rig(database)
     with overheard(database, *ASKING) as sent:
-        rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
+        rig.take(record(source, "1", "Ferry runs aground", words))
     deleted = [one for one in sent if one[0].startswith("DELETE FROM sketch")]
     assert deleted
     with database.read() as connection:

@@ -40,14 +40,12 @@ def rig(database: Database) -> Rig:
             "1",
             "Levee breaks at Pennmouth, four dead",
             FLOOD,
-            published=NOON,
         ),
         record(
             "Herald",
             "1",
             "Pennmouth under water after levee fails",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
         record(
             "Herald",
@@ -107,7 +105,6 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
             "9",
             "Harbour pilots join",
             FERRY[::-1].replace(".", " "),
-            published=NOON,
         )
     )
     assert titles(rig, folder="Ports") == {"Harbour"}
@@ -186,7 +183,6 @@ def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
             "Wholly new matter",
             STRIKE[::-1],
             url="https://post.example/a",
-            published=NOON,
         )
     )
     by_address = reading.explained_article("https://post.example/a")
@@ -206,11 +202,10 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
             "1",
             "Levee breaks at Pennmouth, four dead",
             FLOOD,
-            published=NOON,
         )
     )
     assert reading.last_change() == before, "the same again changes nothing"
-    rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
+    rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1]))
     assert reading.last_change() != before
     for story_id in ("", reading.stories(StoryFilter()).stories[0].id):
         before = reading.last_change(story_id)
@@ -225,5 +220,5 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
 def test_health_counts_what_waits(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     assert (reading.state().waiting, reading.state().writable) == (0, True)
-    rig.accept(record("Post", "w", "Waiting", STRIKE))
+    rig.accept(record("Post", "w", "Waiting", STRIKE, published=None))
     assert reading.state().waiting == 1

@@ -18,7 +18,6 @@ from aggregator.store.search.snippets import snippet
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
-    NOON,
     STRIKE,
     Rig,
     record,
@@ -47,20 +46,17 @@ def filled(database: Database) -> Rig:
     """Articles in several scripts, indexed."""
     rig = Rig(database)
     rig.take(
-        record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON),
-        record(
-            "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
-        ),
-        record("Daily", "quake", "台北地震", TAIPEI, published=NOON),
-        record("Journal", "vote", "Élection à Besançon", LYON, published=NOON),
-        record("Nile", "budget", "الميزانية", CAIRO, published=NOON),
-        record("Han", "metro", "서울 지하철", SEOUL, published=NOON),
+        record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD),
+        record("Herald", "strike", "Dock workers strike in Sennick", STRIKE),
+        record("Daily", "quake", "台北地震", TAIPEI),
+        record("Journal", "vote", "Élection à Besançon", LYON),
+        record("Nile", "budget", "الميزانية", CAIRO),
+        record("Han", "metro", "서울 지하철", SEOUL),
         record(
             "Courier",
             "mayor",
             "Mayor asks for calm",
             STRIKE.replace("Sennick", "Pennmouth"),
-            published=NOON,
         ),
     )
     rig.pipeline.index_text()
@@ -152,6 +148,7 @@ def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
             "1",
             "Ferries resume",
             "The ferry Quillon sails again from Isk harbour today.",
+            published=None,
         )
     )
     assert read_by(rig.database, unindexed_count) == 1
@@ -170,6 +167,7 @@ def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -
             "1",
             "A long list of words",
             f"{words} " + "again and again " * 20_000,
+            published=None,
         )
     )
     rig.pipeline.index_text()
@@ -188,7 +186,7 @@ LATE = (
 @pytest.mark.later
 def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     """Postgres keeps 16,383 places, and 255 of one word."""
-    rig.take(record("Long", "1", "A long text about nothing", LATE * 2))
+    rig.take(record("Long", "1", "A long text about nothing", LATE * 2, published=None))
     rig.pipeline.index_text()
     assert found(rig, '"bridge of sennick opened"') == ["Long"]
     assert found(rig, '"sennick of bridge opened"') == []
@@ -212,7 +210,7 @@ def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -
         for at in range(20_000)
     )
     text = "".join(every[first] + every[second] for first, second in pairs)
-    rig.take(record("Long", "1", "All characters", text))
+    rig.take(record("Long", "1", "All characters", text, published=None))
     rig.pipeline.index_text()
     assert found(rig, f"{text[100:104]}") == ["Long"]
     assert found(rig, f"{text[-4:]}") == []
@@ -233,6 +231,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
             "1",
             "Ferries resume",
             "The ferry Quillon sails again from Isk harbour today.",
+            published=None,
         )
     )
     rig.pipeline.index_text()
@@ -243,6 +242,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
             "flood",
             "Levee breaks at Pennmouth",
             FLOOD.replace("Brandt", "Quill"),
+            published=None,
         )
     )
     assert found(rig, "quill") == [], "not indexed yet, and so not taken out"
@@ -272,9 +272,7 @@ def test_words_and_marks_follow_a_revision(rig: Rig) -> None:
     changed = FLOOD.replace("Mayor Ilse Brandt", "Governor Ada Quill")
     assert found(rig, "levee author:nobody") == []
     title = "Levee breaks at Pennmouth"
-    rig.take(
-        record("Gazette", "flood", title, changed, published=NOON, author="Ada Nobody")
-    )
+    rig.take(record("Gazette", "flood", title, changed, author="Ada Nobody"))
     assert [found(rig, word) for word in ("quill", "brandt")] == [["Gazette"], []]
     assert found(rig, "levee author:nobody") == ["Gazette"]
     assert found(rig, "title:levee outlet:gazette") == ["Gazette"]
@@ -289,7 +287,6 @@ def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
             "1",
             "Pennmouth under water after levee fails",
             FLOOD_ELSEWHERE,
-            published=NOON,
         )
     )
     rig.pipeline.index_text()
@@ -308,7 +305,7 @@ def test_only_so_many_of_the_newest_articles_are_ranked(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(story_search, "RANKED", 2)
-    rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE))
     rig.pipeline.index_text()
     hits = StoryReader(rig.database).search("pennmouth", 1).hits
     assert [hit.outlet for hit in hits] != ["Gazette"], "it is older than two others"
@@ -335,13 +332,9 @@ def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
 @pytest.mark.later
 def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
     """An article that is not indexed yet may have them, so its story is not shown."""
-    rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE))
     rig.pipeline.index_text()
-    rig.take(
-        record(
-            "Last", "1", "A kite festival", "Kites flew over the hills.", published=NOON
-        )
-    )
+    rig.take(record("Last", "1", "A kite festival", "Kites flew over the hills."))
     reading = StoryReader(rig.database)
 
     def shown(query: str) -> set[str]:
@@ -424,7 +417,7 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
 @pytest.mark.parametrize("name", ["faz.net", "FAZ.net", "Frankfurter"])
 def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None:
     outlet = Outlet(key="faz.net", name="Frankfurter Allgemeine")
-    entry = record("feed", "1", "Dock workers strike", STRIKE, published=NOON)
+    entry = record("feed", "1", "Dock workers strike", STRIKE)
     (placed,) = rig.take(msgspec.structs.replace(entry, resolved_outlet=outlet))
     rig.pipeline.index_text()
     reading = StoryReader(rig.database)

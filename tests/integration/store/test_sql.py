@@ -101,9 +101,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         record("Harbour Post", "5", "Dockers strike in Sennick", f"SENNICK (Reuters) - {STRIKE}",
                published=NOW - 5 * HOUR),
     )  # fmt: skip
-    rig.accept(record("Sennick Echo", "6", "Waiting", STRIKE + " More."))
     rig.accept(
-        record("Sennick Echo", "7", "", "", url="https://news.example/7"),
+        record("Sennick Echo", "6", "Waiting", STRIKE + " More.", published=None)
+    )
+    rig.accept(
+        record(
+            "Sennick Echo", "7", "", "", url="https://news.example/7", published=None
+        ),
         wants_page=[True],
     )
     source = Source(
@@ -322,8 +326,10 @@ def test_a_story_without_a_date_has_no_time_of_a_first_publication(
         record(
             "Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=dated
         ),
-        record("Sennick Echo", "2", "Levee on the Arrel breaks", FLOOD),
-        record("Harbour Post", "3", "Dockers strike in Sennick", STRIKE),
+        record("Sennick Echo", "2", "Levee on the Arrel breaks", FLOOD, published=None),
+        record(
+            "Harbour Post", "3", "Dockers strike in Sennick", STRIKE, published=None
+        ),
     )
     _, rows = _asked(
         database, "SELECT article_count, first_published, day FROM v_stories ORDER BY 1"
@@ -342,13 +348,21 @@ def test_an_article_keeps_the_id_of_its_record(database: Database) -> None:
         STRIKE,
         url=url,
         record_id="r-7",
+        published=None,
     )
     (placed,) = rig.take(first)
-    rig.take(record("Other Post", "b", "Levee on the Arrel breaks", FLOOD))
+    rig.take(
+        record("Other Post", "b", "Levee on the Arrel breaks", FLOOD, published=None)
+    )
     asked = "SELECT record_id FROM v_story_articles ORDER BY record_id IS NULL"
     assert _asked(database, asked)[1] == [("r-7",), (None,)]
     revised = record(
-        "Harbour Post", "a", "Dockers strike in Sennick", STRIKE + " It ended.", url=url
+        "Harbour Post",
+        "a",
+        "Dockers strike in Sennick",
+        STRIKE + " It ended.",
+        url=url,
+        published=None,
     )
     (again,) = rig.take(revised)
     assert (again.article, again.outcome) == (placed.article, "revised")
@@ -418,7 +432,7 @@ def test_the_longest_names_fit_into_the_indexes(database: Database) -> None:
     """Rows of an index on Postgres are bounded, and what is read has names of at most 300 characters."""
     name = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(300))
     (placed,) = Rig(database, Clock(NOW)).take(
-        record(name, "1", "Levee breaks", FLOOD, language="en")
+        record(name, "1", "Levee breaks", FLOOD, language="en", published=None)
     )
     assert _asked(database, "SELECT article_id, outlet FROM v_story_articles")[1] == [
         (placed.article, name)

@@ -27,9 +27,7 @@ authority in Calmouth had put them off. A court is to hear those who signed the 
 def rig(database: Database) -> Rig:
     rig = Rig(database, Clock(days=20))
     rig.take(
-        record(
-            "Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")
-        ),
+        record("Herald", "1", LEVEE, FLOOD, categories=("Floods", "News")),
         record(
             "Echo",
             "2",

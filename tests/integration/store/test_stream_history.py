@@ -51,7 +51,7 @@ def test_counts_grow_beyond_32_bits(database: Database) -> None:
 
 @pytest.mark.later
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
-    Rig(database).take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
+    Rig(database).take(record("Herald", "1", "Levee breaks", FLOOD))
     with database.write() as connection:
         row = connection.execute(select(article)).one()._asdict()
         more = [
@@ -98,7 +98,6 @@ def place_on(database: Database, days: list[int]) -> None:
                 str(number),
                 f"Number {number}",
                 unlike(number),
-                published=NOON,
             )
         )
 
@@ -143,15 +142,10 @@ def unlike(number: int) -> str:
 def test_one_source_cannot_make_words_frequent(database: Database) -> None:
     """Copies do not count, and of each source only so many articles of a period."""
     rig = Rig(database)
+    rig.take(*(record("Blog", str(n), f"Number {n}", unlike(n)) for n in range(5)))
     rig.take(
         *(
-            record("Blog", str(n), f"Number {n}", unlike(n), published=NOON)
-            for n in range(5)
-        )
-    )
-    rig.take(
-        *(
-            record(name, "1", "Levee breaks", FLOOD, published=NOON)
+            record(name, "1", "Levee breaks", FLOOD)
             for name in ("Herald", "Echo", "Post")
         )
     )
@@ -165,7 +159,9 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
     rig = Rig(database)
     rig.take(
         *(
-            record("junk", str(n), f"Number {n}", unlike(n), outlet="Post")
+            record(
+                "junk", str(n), f"Number {n}", unlike(n), outlet="Post", published=None
+            )
             for n in range(40)
         )
     )
@@ -177,12 +173,8 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
 def test_a_copy_had_a_partner_and_its_original_had_none_yet(database: Database) -> None:
     rig = Rig(database)
     for n in range(3):
-        rig.take(
-            record("agency", str(n), f"Word {n} is said", unlike(n), published=NOON)
-        )
-        rig.take(
-            record("daily", str(n), f"Word {n} is said", unlike(n), published=NOON)
-        )
+        rig.take(record("agency", str(n), f"Word {n} is said", unlike(n)))
+        rig.take(record("daily", str(n), f"Word {n} is said", unlike(n)))
     close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
     assert closed(database) == {"agency": (3, 0), "daily": (3, 3)}
 
@@ -250,13 +242,13 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     """`recluster` reads articles only, and must decide at the same numbers with the same frequencies."""
     clock = Clock(NOON)
     rig = Rig(database, clock)
-    rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
+    rig.take(record("Herald", "1", "Levee breaks", FLOOD))
     clock.time = NOON + timedelta(days=1)
-    (refused,) = rig.take(record("Herald", "2", "", ""))
+    (refused,) = rig.take(record("Herald", "2", "", "", published=None))
     assert refused.outcome == "refused"
     last = read_by(database, stream_history.latest)
     clock.time += timedelta(days=1)
-    rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
+    rig.take(record("Herald", "3", "Strike", STRIKE))
     assert last is None or last.last_inbox_no == 0
     assert read_by(database, stream_history.latest).last_inbox_no == 2
 

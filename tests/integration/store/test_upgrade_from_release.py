@@ -132,6 +132,7 @@ def test_a_view_of_all_columns_survives(released: Database) -> None:
         "1",
         "Grain ship runs aground off Sennick",
         f"{STRIKE} It lay on a bank.",
+        published=None,
     )
     assert [one.outcome for one in Rig(released).take(report)] == ["founded"]
 
@@ -147,8 +148,14 @@ def test_after_the_upgrade_a_copy_of_a_former_article_is_found(
     )
     rig = Rig(released)
     reprint, report = rig.take(
-        record("Harbour Post", "1", copied["title"], copied["text"]),
-        record("Harbour Post", "2", "Grain ship runs aground", f"{STRIKE} On a bank."),
+        record("Harbour Post", "1", copied["title"], copied["text"], published=None),
+        record(
+            "Harbour Post",
+            "2",
+            "Grain ship runs aground",
+            f"{STRIKE} On a bank.",
+            published=None,
+        ),
     )
     assert (reprint.outcome, report.outcome) == ("copy", "founded")
 

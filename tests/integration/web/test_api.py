@@ -53,9 +53,7 @@ def test_one_article_with_its_story_its_copies_and_the_reason(room: Newsroom) ->
 
 def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
     text = STRIKE + " On Friday the court will hear both sides of the matter again."
-    room.writer.take(
-        record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON)
-    )
+    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text))
     article = strike_of(room)["articles"][0]["id"]
     assert room.read_json(f"/api/v1/articles/{article}")["revisions"] == 1
 
@@ -112,9 +110,7 @@ def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
     assert len(paged) > len(everything), "a line of each decision"
     assert number == begin["next"]
     text = STRIKE + " On Friday the court will hear both sides of the matter again."
-    room.writer.take(
-        record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON)
-    )
+    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text))
     assert {id_: one["kind"] for id_, one in since(begin["next"]).items()} == {
         strike: "changed"
     }

@@ -61,7 +61,13 @@ def _take_story(room: Newsroom, number: int) -> None:
     """Place an article that is like no other one."""
     text = " ".join(f"{word}{number}" for word in FLOOD.split()[:60])
     room.writer.take(
-        record(f"Paper {number}", f"u{number}", f"Pump{number} of lock{number}", text)
+        record(
+            f"Paper {number}",
+            f"u{number}",
+            f"Pump{number} of lock{number}",
+            text,
+            published=None,
+        )
     )
 
 

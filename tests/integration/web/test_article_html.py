@@ -20,7 +20,9 @@ ADDRESS = "https://blog.example/moving"
 
 
 def post(html: str = POST) -> Entry:
-    return record("Blog", "1", "Moving a database", "", html=html, url=ADDRESS)
+    return record(
+        "Blog", "1", "Moving a database", "", html=html, url=ADDRESS, published=None
+    )
 
 
 @pytest.fixture
@@ -103,12 +105,18 @@ def test_a_phone_gets_the_media_of_a_single_article(
     database: Database, images: str
 ) -> None:
     with Newsroom(database, images=images) as room:
-        podcast = record("Blog", "1", "A talk", STRIKE, url=ADDRESS, enclosures=MEDIA)
-        flood = record("Echo", "1", "Levee breaks", FLOOD, enclosures=MEDIA)
+        podcast = record(
+            "Blog", "1", "A talk", STRIKE, url=ADDRESS, enclosures=MEDIA, published=None
+        )
+        flood = record(
+            "Echo", "1", "Levee breaks", FLOOD, enclosures=MEDIA, published=None
+        )
         room.writer.take(
             podcast,
             flood,
-            record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
+            record(
+                "Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=None
+            ),
         )
         phone = signed_in(room)
         items = {item["title"]: item for item in phone.get("stream/contents")["items"]}
@@ -138,6 +146,7 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
                 html=POST + STRIKE,
                 url=ADDRESS,
                 enclosures=MEDIA,
+                published=None,
             )
         )
         feed = room.get(f"/feeds/stories.{ending}", room.token("me", "read")).text

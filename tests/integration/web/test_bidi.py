@@ -19,7 +19,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_rows import add
 from aggregator.store.read.change_stream import following
 from tests.support import forked
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.rows import read_by, written_by
@@ -40,13 +40,12 @@ def room(database: Database) -> Iterator[Newsroom]:
         opened.writer.take(
             record(
                 hostile("Arrel Courier"), "1", hostile("Levee on the Arrel breaks in Pennmouth"),
-                hostile(FLOOD), published=NOON, url=f"https://courier.example/\u202e{SIGNS}gpj",
+                hostile(FLOOD), url=f"https://courier.example/\u202e{SIGNS}gpj",
                 author=hostile("Ines Karlow"),
             ),
             record(
                 hostile("Calmouth Post"), "2", hostile("Pennmouth under water"), hostile(FLOOD_ELSEWHERE),
-                published=NOON,
-            ),
+                ),
         )  # fmt: skip
         opened.writer.pipeline.index_text(lambda: False)
         yield opened

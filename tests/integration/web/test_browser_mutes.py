@@ -87,7 +87,12 @@ def test_a_source_and_a_kind_are_muted(room: Newsroom) -> None:
     written_by(room.database, source_rows.add, feed)
     room.writer.take(
         record(
-            feed.id, "9", "Ferry to Lindmar", "The ferry sails at noon.", outlet="Ferry"
+            feed.id,
+            "9",
+            "Ferry to Lindmar",
+            "The ferry sails at noon.",
+            outlet="Ferry",
+            published=None,
         )
     )
     room.writer.render()

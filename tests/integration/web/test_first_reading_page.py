@@ -41,7 +41,9 @@ def test_the_front_page_lists_what_was_read_and_then_stories(
 def test_what_has_no_date_is_listed_last(database: Database) -> None:
     """The list of a site may have its "About" and "Privacy Policy", which are no news."""
     with Newsroom(database) as room:
-        about = record("Herald", "2", "About the Herald", "We are the Herald.")
+        about = record(
+            "Herald", "2", "About the Herald", "We are the Herald.", published=None
+        )
         dated = flood(published=NOON)
         Reading(room.writer, [[dated, about], [strike()]]).poll()
         page = room.get("/").text
@@ -63,7 +65,9 @@ def test_a_search_meanwhile_says_so_and_does_not_propose_what_was_typed(
     database: Database,
 ) -> None:
     with Newsroom(database) as room:
-        room.writer.take(record("Post", "1", "Talks with Iran", "They talked."))
+        room.writer.take(
+            record("Post", "1", "Talks with Iran", "They talked.", published=None)
+        )
         room.writer.render()
         Reading(room.writer, [[flood(published=NOON)], *[[]] * 20]).poll()
         page = room.get("/search?q=iran").text

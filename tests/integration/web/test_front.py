@@ -81,7 +81,9 @@ def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
         "How to bake rye bread.",
         "Links to maps of the stars.",
     )
-    rig.take(*(record("Notes", text[:5], text[:12], text) for text in told))
+    rig.take(
+        *(record("Notes", text[:5], text[:12], text, published=None) for text in told)
+    )
     reading = StoryReader(rig.database, Tuning(overrides={"front_page": {"window": 2}}))
     ranking = reading.rank_front_page(StoryFilter())
     assert [(one.report_count, one.is_undated) for one in ranking] == [
@@ -95,11 +97,7 @@ def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) 
     """Unless it is asked for, or there is nothing else."""
     rig = Rig(database, Clock(days=1))
     reading = StoryReader(database)
-    rig.take(
-        record(
-            "Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
-        )
-    )
+    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE))
     [opinion] = reading.rank_front_page(StoryFilter())
     rig.take(
         record(
@@ -107,7 +105,6 @@ def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) 
             "1",
             "Levee breaks at Pennmouth, four dead",
             FLOOD,
-            published=NOON,
         )
     )
     [report] = reading.rank_front_page(StoryFilter())
@@ -169,14 +166,12 @@ def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(
             "1",
             "Levee breaks at Pennmouth, four dead » World",
             FLOOD,
-            published=NOON,
         ),
         record(
             "Herald",
             "1",
             "Pennmouth under water after levee fails",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
     )
     reading = StoryReader(database)
@@ -193,11 +188,7 @@ def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_out
     database: Database,
 ) -> None:
     rig = Rig(database, Clock(days=1))
-    rig.take(
-        record(
-            "Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
-        )
-    )
+    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE))
     rig.take(flood())
     both = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
     merged = correct(database, "merge", *both).stories[0]
@@ -270,7 +261,6 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
                 "4",
                 "All about my garden",
                 "All about my garden of old roses.",
-                published=NOON,
             ),
         )
         assert len(numbers()) == 3

@@ -15,7 +15,6 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from aggregator.publish.excerpts.excerpt_words import count_words
 from aggregator.store.engine.database import Database
 from tests.support.articles import (
-    NOON,
     Rig,
     record,
     settled,
@@ -69,16 +68,14 @@ def test_an_assistant_reads_and_changes_nothing(
             "1",
             "Ferry sinks off Port Ellis",
             f"{INJECTED}\n{FERRY_A}",
-            published=NOON,
         ),
         record(
             "Herald",
             "2",
             "Ferry with 240 on board sinks near Port Ellis",
             FERRY_B,
-            published=NOON,
         ),
-        record("Mirror", "3", "Ferry sinks off Port Ellis", FERRY_A, published=NOON),
+        record("Mirror", "3", "Ferry sinks off Port Ellis", FERRY_A),
         strike(),
     )
     rig.pipeline.index_text()

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
 
 LEVEE = "Levee on the Arrel breaks in Pennmouth"
@@ -21,14 +21,13 @@ def with_picture(entry: Entry, url: str) -> Entry:
 
 def flood(url: str = "https://courier.example/levee.jpg") -> tuple[Entry, ...]:
     return (
-        with_picture(record("Arrel Courier", "1", LEVEE, FLOOD, published=NOON), url),
+        with_picture(record("Arrel Courier", "1", LEVEE, FLOOD), url),
         with_picture(
             record(
                 "Calmouth Post",
                 "2",
                 "Pennmouth under water",
                 FLOOD_ELSEWHERE,
-                published=NOON,
             ),
             "https://post.example/boat.jpg",
         ),
@@ -103,7 +102,7 @@ def test_a_picture_in_the_network_of_the_reader_or_with_scripts_is_not_asked_for
 ) -> None:
     path = take(
         room,
-        with_picture(record("Arrel Courier", "1", LEVEE, FLOOD, published=NOON), url),
+        with_picture(record("Arrel Courier", "1", LEVEE, FLOOD), url),
     )
     for address in ("/", path):
         assert "<img" not in room.get(address).text
@@ -123,7 +122,13 @@ POST = "<p>The harbour, seen from the crane.</p>{}<p>It is quiet.</p><pre><code>
 
 def post(html: str) -> Entry:
     return record(
-        "Blog", "1", "The harbour", "", html=html, url="https://blog.example/harbour"
+        "Blog",
+        "1",
+        "The harbour",
+        "",
+        html=html,
+        url="https://blog.example/harbour",
+        published=None,
     )
 
 
@@ -153,9 +158,7 @@ def test_a_post_without_a_picture_in_it_shows_that_of_its_feed(room: Newsroom) -
 def test_a_story_without_a_picture_has_no_place_for_one(room: Newsroom) -> None:
     path = take(
         room,
-        record(
-            "Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON
-        ),
+        record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE),
     )
     for address in ("/", path):
         assert "<img" not in room.get(address).text

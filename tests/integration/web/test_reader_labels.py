@@ -9,7 +9,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
 from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, story
-from tests.support.articles import NOON, STRIKE, record
+from tests.support.articles import STRIKE, record
 from tests.support.newsroom import Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, signed_in
@@ -125,9 +125,7 @@ def test_folders_and_saved_queries_come_before_labels(database: Database) -> Non
         assert phone.ids(PORTS) == [first]
         feed = feed_source("https://ports.example/feed", folder="Ports & ships")
         written_by(database, source_rows.add, feed)
-        opened.writer.take(
-            record(feed.id, "1", "Ferries late", STRIKE[::-1], published=NOON)
-        )
+        opened.writer.take(record(feed.id, "1", "Ferries late", STRIKE[::-1]))
         (late,) = {*phone.ids()} - {first, second}
         assert phone.ids(PORTS) == [late], "the folder, not the label of this name"
         assert PORTS not in phone.contents(first)[first]["categories"]

@@ -18,7 +18,7 @@ from aggregator.config.story_query import SavedQuery
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import source_rows
 from aggregator.store.tables import story
-from tests.support.articles import FLOOD, NOON, STRIKE, record
+from tests.support.articles import FLOOD, STRIKE, record
 from tests.support.loopback import http_client
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
@@ -51,8 +51,8 @@ def room(database: Database) -> Iterator[Newsroom]:
         )
         written_by(database, source_rows.add, ports, towns)
         opened.writer.take(
-            record(ports.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON),
-            record(towns.id, "1", "Levee breaks in Pennmouth", FLOOD, published=NOON),
+            record(ports.id, "1", "Dockers strike in Sennick", STRIKE),
+            record(towns.id, "1", "Levee breaks in Pennmouth", FLOOD),
         )
         yield opened
 
@@ -302,6 +302,6 @@ def test_a_text_has_the_direction_of_its_script(
     database: Database, title: str, text: str, direction: str
 ) -> None:
     with Newsroom(database) as room:
-        room.writer.take(record("Scripts Post", "1", title, text, published=NOON))
+        room.writer.take(record("Scripts Post", "1", title, text))
         (item,) = phone(room).get("stream/contents")["items"]
         assert item["summary"]["direction"] == direction

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.articles import NOON, record
+from tests.support.articles import record
 from tests.support.newsroom import STRANGER, Newsroom
 
 
@@ -42,7 +42,7 @@ def test_the_best_stories_are_followed_by_more(either: Newsroom) -> None:
             for end in ("ama", "olo", "iri", "usu", "ele", "ana", "oto", "idi")
         ]
         title, text = f"Buoy {words[0]} {words[1]}", " ".join(words * 4)
-        either.writer.take(record("Post", letter, title, f"{text}.", published=NOON))
+        either.writer.take(record("Post", letter, title, f"{text}."))
     either.writer.pipeline.index_text(lambda: False)
     either.writer.render()
     page = either.get("/search?q=buoy").text

@@ -139,7 +139,6 @@ def test_outlets_are_linked_to_their_source_on_lists_and_stories(
             "2",
             "Pennmouth under water",
             FLOOD_ELSEWHERE,
-            published=NOON,
         ),
         post(potter, 3),
     )
@@ -171,14 +170,12 @@ def test_folders_are_sections_of_the_front_page_and_lead_to_their_own(
             "1",
             "Loom number 1",
             "The loom was threaded with flax.",
-            published=NOON,
         ),
         record(
             "Nobody",
             "1",
             "Ships sail",
             "Four ships left the harbour of Sennick.",
-            published=NOON,
         ),
     )
     page = page_of(room, "/")
@@ -213,11 +210,11 @@ def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None
         )
     room.writer.take(
         *(
-            record(name, "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+            record(name, "1", "Levee breaks at Pennmouth", FLOOD)
             for name in ("Ada", "Bea", "Cid")
         ),
         *(
-            record(name, "2", "Dockers strike in Sennick", STRIKE, published=NOON)
+            record(name, "2", "Dockers strike in Sennick", STRIKE)
             for name in ("Bea", "Dan", "Eva")
         ),
         record(
@@ -225,7 +222,6 @@ def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None
             "3",
             "Loom number 1",
             "The loom was threaded with flax.",
-            published=NOON,
         ),
     )
     ids = {title: story["id"] for title, story in room.stories().items()}
@@ -241,7 +237,13 @@ def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
     folder = replace(folder_source(Path("/srv/mail")), folder_name="mail")
     written_by(room.database, add, folder)
     room.writer.take(
-        record("mail", "1", "Kiln number 7", "The kiln of the potter was fired.")
+        record(
+            "mail",
+            "1",
+            "Kiln number 7",
+            "The kiln of the potter was fired.",
+            published=None,
+        )
     )
     assert titles(page_of(room, f"/sources/{folder.id}")) == ["Kiln number 7"]
 
@@ -256,7 +258,13 @@ def test_the_articles_of_a_folder_that_was_moved_are_of_the_present_one(
     )
     written_by(room.database, add, replace(former, paused=True), present)
     room.writer.take(
-        record("mail", "1", "Kiln number 7", "The kiln of the potter was fired.")
+        record(
+            "mail",
+            "1",
+            "Kiln number 7",
+            "The kiln of the potter was fired.",
+            published=None,
+        )
     )
     (story,) = room.stories().values()
     sources = room.reading.story_sources((story["id"],))

@@ -34,7 +34,7 @@ def room(database: Database) -> Iterator[Newsroom]:
     with Newsroom(database) as newsroom:
         newsroom.clock.time = NOON + 6 * DAY
         newsroom.writer.take(
-            record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+            record("Herald", "1", "Levee breaks at Pennmouth", FLOOD),
             record(
                 "Echo",
                 "2",
@@ -197,10 +197,7 @@ def test_of_a_long_storyline_two_lines_and_the_rest_are_named(room: Newsroom) ->
         "Cheese protected": "Shepherds may alone sell their smoked goat cheese under its old name.",
     }
     room.writer.take(
-        *(
-            record(title, "1", title, said, published=NOON)
-            for title, said in others.items()
-        )
+        *(record(title, "1", title, said) for title, said in others.items())
     )
     told = by_title(room.database, *others)
     correct(room.database, "join", levee, *told)

@@ -48,7 +48,7 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:
     with Newsroom(database) as room:
         for n, word in enumerate(WORDS[:4]):
-            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+            room.writer.take(record("Bote", str(n), word, of(word)))
         now = [NOON + timedelta(hours=23, minutes=50)]
         with served(room, lambda: now[0]) as client:
             first = client.get("/api/v1/stories?since=24h&limit=2").json()
@@ -184,7 +184,7 @@ def test_a_cursor_of_another_list_is_refused(sqlite: Database, order: str) -> No
     )
     with Newsroom(sqlite, queries=queries) as room:
         for n, word in enumerate(WORDS[:4]):
-            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+            room.writer.take(record("Bote", str(n), word, of(word)))
         room.writer.pipeline.index_text(lambda: False)
         here = f"/api/v1/stories?order={order}&outlet=Bote"
         after = room.read_json(f"{here}&limit=2")["next"]
@@ -202,7 +202,7 @@ def test_a_cursor_of_another_list_is_refused(sqlite: Database, order: str) -> No
 def test_a_page_goes_on_in_its_own_list_only(sqlite: Database) -> None:
     with Newsroom(sqlite) as room:
         for n, word in enumerate(WORDS[:4]):
-            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+            room.writer.take(record("Bote", str(n), word, of(word)))
         page = room.client.get("/?view=newest&limit=2&outlet=Bote").text
         [following] = {
             address.replace("&amp;", "&")

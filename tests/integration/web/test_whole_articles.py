@@ -31,7 +31,6 @@ def episode(html: str = NOTES) -> Entry:
         "",
         html=html,
         url="https://pod.example/12",
-        published=NOON,
         enclosures=(
             Enclosure(url=AUDIO, type="audio/mpeg", length_bytes=24_300_000),
             Enclosure(url="https://pod.example/12.mp4", type="video", title="Filmed"),
@@ -138,7 +137,6 @@ def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(
                 "1",
                 "Fares",
                 "Fares rise by 4 % & more.\nFrom May on.",
-                published=NOON,
             )
         )
         (article,) = room.read_json(f"/api/v1{path_of(room)}")["articles"]

@@ -45,7 +45,11 @@ gc.set_threshold(100_000, 50, 1000)
 # A machine that is busy with other things makes no property false. `make test-all` takes "random".
 _ANY_MACHINE = hypothesis.settings(
     deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        # A database that the examples of one test share is what such tests want.
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
     print_blob=True,
 )
 hypothesis.settings.register_profile("random", _ANY_MACHINE)

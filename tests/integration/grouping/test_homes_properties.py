@@ -110,7 +110,6 @@ def in_memory(database: Database) -> Placer:
 
 SLOW = settings(
     max_examples=5,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -99,11 +99,10 @@ STREAMS = {
     "window": st.integers(3, 8),
     "data": st.data(),
 }
-FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.mark.later
-@settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)
+@settings(max_examples=15)
 @given(**STREAMS)
 def test_whatever_happens_to_keys_each_article_stays_itself(
     database: Database, **stream: Any

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
@@ -184,11 +184,10 @@ STREAM = {
     "has_guids": st.booleans(),
     "seed": st.integers(0, 1000),
 }
-SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.mark.later
-@settings(max_examples=10, suppress_health_check=SLOW)
+@settings(max_examples=10)
 @given(**STREAM)
 def test_known_items_change_nothing(
     of_module: Database,

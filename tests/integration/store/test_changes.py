@@ -143,7 +143,7 @@ def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> Non
     }
     times = some.none() | some.integers(-40, 40).map(lambda days: NOON + days * DAY)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(
         some.builds(
             StoryFilter,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.story_query import StoryFilter
@@ -154,8 +154,6 @@ _TYPED = st.lists(
 @pytest.mark.later
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(typed=_TYPED)
 def test_any_text_is_answered_alike_and_as_the_texts_say(

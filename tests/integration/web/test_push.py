@@ -544,7 +544,7 @@ JSON_VALUES = st.recursive(
     | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
     lines=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_comes_is_read_or_refused(body: bytes, *, lines: bool) -> None:
     try:
         read = read_push(body, lines=lines, source="token", seen=NOON, max_items=5)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
@@ -119,8 +119,6 @@ def moment(turn: int) -> datetime:
 
 @settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data(), count=st.integers(1, 12), limit=st.integers(1, 5))
 def test_a_walk_shows_what_does_not_move_once(
@@ -216,8 +214,6 @@ def test_a_page_goes_on_in_its_own_list_only(sqlite: Database) -> None:
 
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_every_cursor_that_the_description_allows_is_one(

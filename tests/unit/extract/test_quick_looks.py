@@ -33,7 +33,6 @@ def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
 
     @settings(
         max_examples=10,
-        deadline=None,
         suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
     )
     @given(st.from_regex(re.compile(entry["contains"], re.IGNORECASE)))

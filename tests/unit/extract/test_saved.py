@@ -160,7 +160,7 @@ BODY = (
 
 
 @pytest.mark.later
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(

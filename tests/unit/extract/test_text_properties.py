@@ -87,7 +87,6 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 @given(LINES | ANY_TEXT)
 # Told above a line that is taken as headline
 @example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")
-@settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
     saved = read_saved_text(clean(text), TUNING)
     find_wire(saved.paragraphs, TUNING, saved.lines, saved.author)
@@ -120,7 +119,6 @@ def test_saved_texts_keep_their_sentences(text: str) -> None:
         )
     ).map("".join)
 )
-@settings(deadline=None)
 def test_fragments_give_clean_lines(fragment: str) -> None:
     text = html_to_text(fragment)
     assert text == clean(text)
@@ -135,7 +133,7 @@ def test_fragments_give_clean_lines(fragment: str) -> None:
     st.booleans(),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_door_never_raises(
     title: str, text: str, html: str, page: bytes | None, is_page: bool, is_saved: bool
 ) -> None:

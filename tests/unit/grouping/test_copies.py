@@ -75,7 +75,7 @@ def kind(
 
 
 @given(st.integers(0, 10**6), st.integers(48, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(
     seed: int, count: int
 ) -> None:
@@ -183,7 +183,7 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
 
 @pytest.mark.later
 @given(st.integers(0, 10**6), st.floats(0.0, 0.35), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_which_text_came_first_changes_no_copy_of_like_length(
     seed: int, changed: float, shuffle: bool
 ) -> None:

@@ -425,7 +425,7 @@ _STORED = st.tuples(
 
 @pytest.mark.later
 @given(st.lists(_STORED, min_size=2, max_size=9), st.sampled_from([EMPTY, FLOODED]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_stored_pair_has_one_logit_whichever_is_compared_with_the_other(
     texts: list[tuple[str, str, str | None, int | None]], snapshot: StreamSnapshot
 ) -> None:

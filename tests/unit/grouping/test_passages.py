@@ -82,7 +82,7 @@ WORDS = numbered("w%n", 400)
 
 
 @given(st.integers(0, 10**6), st.integers(22, 120), st.integers(1, 25))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_shared_run_of_window_and_two_words_is_met(
     seed: int, length: int, window: int
 ) -> None:

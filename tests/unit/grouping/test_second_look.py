@@ -332,7 +332,7 @@ PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 
     st.lists(st.floats(-6, 6), min_size=len(PAIRS), max_size=len(PAIRS)),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_tables_are_looked_at_the_same_way_in_any_order_and_lose_nothing(
     places, dates, values, chance
 ):

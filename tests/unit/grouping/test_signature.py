@@ -92,7 +92,7 @@ def test_less_than_a_shingle_is_nothing(text: str) -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_can_be_read(left: str, right: str) -> None:
     hashes = shingle_hashes(left)
     assert hashes.dtype == np.uint64

@@ -56,7 +56,7 @@ def test_heaviest_terms_come_first_and_the_rest_is_cut():
     st.text(max_size=400),
     st.sampled_from(["en", "de", "fr", "ar", "zh", "xx", None, "", "en-GB"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_packing_is_the_same_with_a_fresh_memo_and_for_any_text(title, body, language):
     assert (
         PACKER.pack(title, body, language)[0]

@@ -124,7 +124,7 @@ def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(PACKERS)))
     plain = b"".join(record(number) + b"\n" for number in range(20))
@@ -225,7 +225,7 @@ VALUES = st.recursive(
 
 @pytest.mark.later
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_values_are_the_elements(
     elements: list[object], indent: int | None
 ) -> None:
@@ -237,7 +237,7 @@ def test_the_values_are_the_elements(
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_come_to_an_end(data: bytes) -> None:
     with suppress(ReadError):
         assert sum(1 for _ in values(b"[" + data)) <= len(data)

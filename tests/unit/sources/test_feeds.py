@@ -101,7 +101,7 @@ PIECES = st.sampled_from(
 
 
 @pytest.mark.later
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join))
 def test_any_bytes_give_a_feed_or_a_problem(data: bytes) -> None:
     feed = read(data)

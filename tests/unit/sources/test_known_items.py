@@ -232,7 +232,6 @@ def damaged(data: bytes, damage: str, place: int) -> bytes:
 )
 @settings(
     max_examples=120,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.data())

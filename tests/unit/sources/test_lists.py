@@ -44,7 +44,7 @@ NAMES = st.text(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=2)), max_size=5))
 def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> None:
     feeds = [
@@ -61,7 +61,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
     try:
@@ -108,7 +108,7 @@ def test_usual_places() -> None:
 
 
 @pytest.mark.later
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=100), st.text(max_size=30))
 def test_any_page_gives_addresses_of_pages(text: str, href: str) -> None:
     page = f"{text}<link rel=alternate type=application/rss+xml href='{href}'>"

@@ -257,7 +257,7 @@ FRAGMENTS = [part.encode("latin-1") for part in rows("mailbox", "fragments")]
 
 
 @pytest.mark.later
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(
     parts=st.lists(
         st.lists(st.sampled_from(FRAGMENTS), max_size=5), min_size=1, max_size=4

@@ -128,7 +128,7 @@ RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).e
 
 
 @pytest.mark.later
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))
 def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:
     labelled = read_labelled(line, file_name="batch.jsonl", line_number=1, chosen={})

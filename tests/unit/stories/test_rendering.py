@@ -388,7 +388,7 @@ TEXTS = st.lists(
 
 
 @pytest.mark.later
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(TEXTS, max_size=4), st.booleans())
 def test_of_any_articles_all_that_is_shown_stands_in_the_article_named(
     texts: list[str], dated: bool

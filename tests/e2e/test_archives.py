@@ -8,14 +8,14 @@ import gzip
 import json
 import os
 import pty
-import random
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -210,7 +210,7 @@ def test_progress_on_a_terminal_has_rate_and_time_left(
 @pytest.mark.timeout(1800)
 def test_memory_is_flat_over_a_long_web_archive(tmp_path: Path) -> None:
     """200 MB of pages: the process that reads them grows by no more than what a few of them take."""
-    rng = random.Random(7)
+    rng = Random(7)
     records = invented(1000)
     with (tmp_path / "long.warc.gz").open("wb") as file:
         for member in warc_of(
@@ -243,7 +243,7 @@ def test_memory_is_flat_over_a_long_web_archive(tmp_path: Path) -> None:
                 )
             time.sleep(0.5)
 
-    watching = threading.Thread(target=watch)
+    watching = Thread(target=watch)
     watching.start()
     said, _ = running.communicate()
     watching.join()

@@ -2,9 +2,9 @@
 
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -60,7 +60,7 @@ def wait_until_anew(daemon: DaemonProcess, times: int = 2) -> None:
 def test_it_answers_polls_nothing_again_and_loses_nothing(
     daemon: DaemonProcess, outlet: Outlet
 ) -> None:
-    pid, refused, is_over = daemon.process.pid, [], threading.Event()
+    pid, refused, is_over = daemon.process.pid, [], Event()
 
     def ask() -> None:
         while not is_over.wait(0.02):
@@ -72,7 +72,7 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(
                 # Accepted in the moment in which the server ended, as at every reload
                 pass
 
-    asking = threading.Thread(target=ask)
+    asking = Thread(target=ask)
     asking.start()
     try:
         story = daemon.wait_for(daemon.stories, "a story")[0]["id"]

@@ -1,9 +1,9 @@
 """The clock of the machine jumps under a running daemon, and back: libfaketime moves it, the rest is real."""
 
 import json
-import random
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -49,7 +49,7 @@ class Newsroom:
     """An outlet that publishes one more article when it is asked to, each of an event of its own."""
 
     def __init__(self) -> None:
-        self._chance = random.Random(1)
+        self._chance = Random(1)
         self.outlet = Outlet("Lowland Post", "rss", [self._report(0)])
 
     def publish(self) -> str:

@@ -5,9 +5,9 @@ and of what it does not take, nothing is in force.
 """
 
 import json
-import random
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ class Generator:
     one of the file, two that were added by command. LOUD 0 is the first one in capitals.
     """
 
-    def __init__(self, chance: random.Random, good: Settings, feeds: list[str]) -> None:
+    def __init__(self, chance: Random, good: Settings, feeds: list[str]) -> None:
         self._chance = chance
         self._good = good
         self._words: dict[str, str] = {

@@ -5,13 +5,13 @@ webhook, a mail.
 """
 
 import json
-import random
 import subprocess
-import threading
 import time
 from collections import Counter, defaultdict
 from datetime import timedelta
 from pathlib import Path
+from random import Random
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -53,7 +53,7 @@ def often_or_seldom(thin: tuple[int, ...], whole: tuple[int, ...]) -> list[Any]:
 class Moody:
     """Answers as its mood is: mostly well, now and then as receivers do on a bad day."""
 
-    def __init__(self, rng: random.Random, bad_share: float) -> None:
+    def __init__(self, rng: Random, bad_share: float) -> None:
         self._rng = rng
         self._bad_share = bad_share
         self.is_well = False
@@ -385,7 +385,7 @@ class Phone:
         )
 
 
-def follow(client: Copy | Phone, until: threading.Event) -> None:
+def follow(client: Copy | Phone, until: Event) -> None:
     while not until.is_set():
         try:
             if not client.follow():
@@ -398,10 +398,8 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
     rng = drawn("sync", articles)
     records = mixed(rng, articles)
     daemon.start()
-    copy, phone, is_over = Copy(address), Phone(address), threading.Event()
-    threads = [
-        threading.Thread(target=follow, args=(one, is_over)) for one in (copy, phone)
-    ]
+    copy, phone, is_over = Copy(address), Phone(address), Event()
+    threads = [Thread(target=follow, args=(one, is_over)) for one in (copy, phone)]
     for thread in threads:
         thread.start()
     heard = lambda: len(copy.numbers) + len(phone.marked)  # noqa: E731

@@ -1,11 +1,11 @@
 """A first reading that is killed at any moment: begun again, it ends with the stories of one that was not."""
 
-import random
 import threading
 import time
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -77,7 +77,7 @@ def read(
     folder: Path,
     url: str,
     articles: int,
-    rng: random.Random | None = None,
+    rng: Random | None = None,
 ) -> Settled:
     """Return what a first reading leaves. With `rng` it is killed while it reads, and while it places."""
     settings = {

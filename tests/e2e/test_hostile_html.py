@@ -1,8 +1,8 @@
 """Markup that tries to run, on pages of stories in a real browser, with their policy and without."""
 
-import random
 from collections.abc import Iterator
 from itertools import cycle
+from random import Random
 from urllib.parse import urlsplit
 
 import pytest
@@ -92,7 +92,7 @@ def entries() -> Iterator[Entry]:
 
 def words(number: int) -> str:
     """A text that is like no other."""
-    drawn = random.Random(number)
+    drawn = Random(number)
     return " ".join(
         "".join(drawn.choices("abcdefghiklmnoprstuv", k=7)) for _ in range(60)
     )

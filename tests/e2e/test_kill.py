@@ -6,9 +6,9 @@ included, whatever the number of workers and whichever the database.
 """
 
 import os
-import random
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ def assert_nothing_lost(
     place: Path,
     url: str,
     work: dict[str, Any],
-    rng: random.Random,
+    rng: Random,
     *,
     articles: int,
     kills: int,

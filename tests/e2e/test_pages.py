@@ -8,9 +8,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 import httpx
-import msgspec
 import pytest
 from lxml import html
+from msgspec.structs import replace
 from playwright.sync_api import (
     Browser,
     expect,
@@ -62,14 +62,14 @@ def address() -> Iterator[str]:
     )
     budget = reader.story("budget")
     assert isinstance(budget, StoryView)
-    reader.put(msgspec.structs.replace(budget, storyline=line))
-    ferry = msgspec.structs.replace(ferry, storyline=line)
+    reader.put(replace(budget, storyline=line))
+    ferry = replace(ferry, storyline=line)
     names = (StoryName(name="Marta Dahl", outlets=2),)
     pilots = an_article(
         title="The port looks for pilots", effective_at=MORNING - timedelta(days=4)
     )
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
-    reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
+    reader.put(replace(ferry, topics=("Shipping",), names=names), text)
     services = all_services(reader.database, lambda: MORNING)
     server = Server(reader, PublishSettings(port=0, title="Morning stories"), services)
     yield server.start()

@@ -1,9 +1,9 @@
 """A Postgres that goes away under a working daemon and comes back: nothing is lost, doubled or unsaid."""
 
-import threading
 import time
 from collections import Counter
 from pathlib import Path
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -27,14 +27,14 @@ PATHS = {"/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"}
 BACK_SECONDS = 10.0
 
 
-class Pushing(threading.Thread):
+class Pushing(Thread):
     """Pushes one article after the other, each until it is taken; `taken` are the ids of articles."""
 
     def __init__(self, address: str, secret: str) -> None:
         super().__init__(daemon=True)
         self.taken: list[str] = []
         self.refusals: list[httpx.Response] = []
-        self.done = threading.Event()
+        self.done = Event()
         self._address = f"{address}/api/v1/articles"
         self._secret = secret
         self._random = drawn("trouble")
@@ -65,13 +65,13 @@ class Pushing(threading.Thread):
             time.sleep(0.2)
 
 
-class Reading(threading.Thread):
+class Reading(Thread):
     """Reads pages and API all the while."""
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)
         self.answers: list[httpx.Response] = []
-        self.done = threading.Event()
+        self.done = Event()
         self._address = address
 
     def run(self) -> None:

@@ -2,18 +2,18 @@
 
 import json
 import os
-import random
 import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -208,14 +208,14 @@ class Load:
     """
 
     def __init__(self, daemon: DaemonProcess, token: str) -> None:
-        self.over = threading.Event()
+        self.over = Event()
         self.wrong: list[str] = []
         self.read = 0
         self.pushed: list[str] = []
         self._address = daemon.address
         self._token = token
         self._threads = [
-            threading.Thread(target=one, daemon=True)
+            Thread(target=one, daemon=True)
             for one in (self._reads, lambda: self._reads(kept=False), self._pushes)
         ]
 
@@ -351,9 +351,7 @@ def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> N
     assert "Traceback" not in daemon.log()
 
 
-def a_change(
-    settings: dict[str, Any], number: int, chance: random.Random
-) -> dict[str, Any]:
+def a_change(settings: dict[str, Any], number: int, chance: Random) -> dict[str, Any]:
     changes: list[dict[str, Any]] = [
         {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
         {"fetch": {"contact": f"desk{number % 5}@example.org"}},

@@ -5,8 +5,8 @@ import io
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from aggregator.store.intake.source_rows import Source, add
@@ -249,7 +249,7 @@ def test_a_source_is_removed_with_its_articles_unless_the_file_lists_it(
     mine = Source(id="mine", address=address, **values)  # type: ignore[arg-type]
     command = "sources", "remove", address, "--articles", "--yes"
     for origin, code in (("config", 2), ("user", 0)):
-        has(terminal, msgspec.structs.replace(mine, origin=origin))
+        has(terminal, replace(mine, origin=origin))
         assert terminal.type("ingest", address).code == 0
         assert terminal.type(*command).code == code
         assert len(terminal.stories()) == (code != 0)

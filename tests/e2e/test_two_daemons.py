@@ -2,12 +2,12 @@
 
 import json
 import os
-import random
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -252,7 +252,7 @@ def test_the_writer_is_killed_or_suspended_many_times(
     assert_same(left, pair.undisturbed(file))
 
 
-def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: random.Random) -> None:
+def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: Random) -> None:
     """Start what was killed, let what was suspended go on: both stand by from then on."""
     if by == signal.SIGKILL:
         daemon.process.wait()

@@ -1,7 +1,7 @@
 """Articles of outlets that end each text with the same line."""
 
-import random
 from datetime import timedelta
+from random import Random
 
 from sqlalchemy import select
 
@@ -60,7 +60,7 @@ PLACES = (
 )
 
 
-def mentions(rng: random.Random) -> tuple[str, list[str]]:
+def mentions(rng: Random) -> tuple[str, list[str]]:
     """An invented event: a headline and its sentences."""
     noun, deed, place = rng.choice(NOUNS), rng.choice(DEEDS), rng.choice(PLACES)
     words = [f"{rng.choice(NOUNS)} {rng.randint(100, 9999)}" for _ in range(6)]
@@ -76,7 +76,7 @@ def mentions(rng: random.Random) -> tuple[str, list[str]]:
 
 def articles_of(count: int, seed: int = 11) -> list[Entry]:
     """Articles of two outlets with a footer each, and of one without; some events have two reports."""
-    rng, found = random.Random(seed), []
+    rng, found = Random(seed), []
     for number in range(count):
         outlet = ("Lantern", "Beacon", "Courier")[number % 3]
         title, said = mentions(rng)

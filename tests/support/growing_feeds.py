@@ -1,8 +1,8 @@
 """Feeds that get a new item now and then, as long as a test runs."""
 
-import random
 import re
-import threading
+from random import Random
+from threading import Event, Thread
 
 from tests.support.loopback import Resource
 from tests.support.rss import item, rss
@@ -31,7 +31,7 @@ _SYLLABLES = [
 ]
 
 
-class Newsroom(threading.Thread):
+class Newsroom(Thread):
     """Writes a new item into one of the feeds every `seconds`; keeps the last `kept` of each."""
 
     def __init__(
@@ -41,10 +41,10 @@ class Newsroom(threading.Thread):
         self._seconds = seconds
         self._kept = kept
         self.written = 0
-        self.done = threading.Event()
+        self.done = Event()
         self._feeds = feeds
         self._items: list[list[str]] = [[] for _ in feeds]
-        self._random = random.Random(42)
+        self._random = Random(42)
         self._names = [
             "".join(self._random.choices(_SYLLABLES, k=3)) for _ in range(5_000)
         ]

@@ -6,9 +6,9 @@
 import gzip
 import html
 import json
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 
 from tests.support.tables import mapping, numbered, rows
 
@@ -38,7 +38,7 @@ def all_hostile(size: float, *, secret_file: str, canary: str) -> Iterator[Hosti
     yield from too_many(int(100_000 * size))
     yield from signs()
     yield from torn()
-    yield from noise(random.Random(20261120))
+    yield from noise(Random(20261120))
 
 
 def bombs(secret_file: str, canary: str) -> Iterator[Hostile]:
@@ -178,7 +178,7 @@ def torn() -> Iterator[Hostile]:
         yield Hostile(name, around.encode())
 
 
-def noise(rng: random.Random) -> Iterator[Hostile]:
+def noise(rng: Random) -> Iterator[Hostile]:
     """Chance bytes, alone and sown into a feed."""
     for number in range(10):
         yield Hostile(

@@ -4,8 +4,8 @@ Each has a name, its bytes, and a sentence that must be found in its text (None:
 come from a seed. The kinds follow faults of real extractors.
 """
 
-import random
 from collections.abc import Callable, Collection, Iterator
+from random import Random
 from typing import NamedTuple
 
 from tests.support.tables import mapping, numbered, rows
@@ -18,7 +18,7 @@ MORE = (
 )
 
 
-Make = Callable[[random.Random], str]
+Make = Callable[[Random], str]
 
 
 class HostilePage(NamedTuple):
@@ -33,10 +33,10 @@ def hostile_pages(
     """All kinds, or those of `names`; sizes and spellings are drawn from `seed`, for each page by itself."""
     for name, make, promised in _kinds():
         if names is None or name in names:
-            yield HostilePage(name, make(random.Random(f"{seed} {name}")), promised)
+            yield HostilePage(name, make(Random(f"{seed} {name}")), promised)
 
 
-def _kinds() -> Iterator[tuple[str, Callable[[random.Random], bytes], str | None]]:
+def _kinds() -> Iterator[tuple[str, Callable[[Random], bytes], str | None]]:
     for name, make in FLOODS.items():
         yield f"flood: {name}", _made(make), None
     for name, make in DEPTHS.items():
@@ -61,11 +61,11 @@ def _kinds() -> Iterator[tuple[str, Callable[[random.Random], bytes], str | None
         yield f"bytes: {name}", make_bytes, promised
 
 
-def _made(make: Make, after: str = "") -> Callable[[random.Random], bytes]:
+def _made(make: Make, after: str = "") -> Callable[[Random], bytes]:
     return lambda draw: _page(make(draw) + after)
 
 
-def _headed(make: Make) -> Callable[[random.Random], bytes]:
+def _headed(make: Make) -> Callable[[Random], bytes]:
     return lambda draw: _page(_article(), head=make(draw))
 
 
@@ -146,7 +146,7 @@ CHARACTERS = mapping("hostile_pages", "characters")
 CHARSETS = rows("hostile_pages", "charsets")
 
 
-def _shuffled(draw: random.Random) -> bytes:
+def _shuffled(draw: Random) -> bytes:
     page = bytearray(plain_page())
     for _ in range(200):
         page[draw.randrange(len(page))] = draw.randrange(256)
@@ -154,7 +154,7 @@ def _shuffled(draw: random.Random) -> bytes:
 
 
 _BROKEN = plain_page().replace(b" ", b"\xc3 ", 3).replace(b"</p>", b"\xff</p>")
-BYTES: dict[str, tuple[Callable[[random.Random], bytes], str | None]] = {
+BYTES: dict[str, tuple[Callable[[Random], bytes], str | None]] = {
     "at random": (lambda draw: draw.randbytes(draw.randint(500_000, 1_000_000)), None),
     "at random with tags": (
         lambda draw: b"<p>".join(draw.randbytes(50) for _ in range(10_000)),

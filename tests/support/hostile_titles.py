@@ -1,7 +1,7 @@
 """Texts that have broken feeds and their readers: markup, characters, directions, lengths."""
 
-import random
 from datetime import timedelta
+from random import Random
 
 from aggregator.model.entry import Enclosure
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
@@ -82,7 +82,7 @@ def hostile_stories(
     count: int, seed: int = 5
 ) -> list[tuple[StoryView, StoryText | None]]:
     """Stories with such texts in every place that a stranger can write to; the newest bump first."""
-    rolls = random.Random(seed)
+    rolls = Random(seed)
 
     def text() -> str:
         some = rolls.sample(TEXTS, 2)

@@ -5,8 +5,8 @@ import contextlib
 import re
 import socketserver
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Iterator
+from threading import Event, Thread
 
 import httpcore
 
@@ -41,16 +41,14 @@ class ImapServer(Closing):
         self.hostile: Answer = lambda _: None
         self.greeting = b"* OK ready\r\n"
         self.starttls = starttls
-        self.stopping = threading.Event()
-        self.silent = threading.Event()
+        self.stopping = Event()
+        self.silent = Event()
         self._server = _Server(("127.0.0.1", 0), _Session)
         self._server.owner = self
         self._server.tls = tls
         self.port: int = self._server.server_address[1]
         self._scheme = "imaps" if tls else "imap"
-        threading.Thread(
-            target=self._server.serve_forever, args=(0.005,), daemon=True
-        ).start()
+        Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
 
     def add(self, *mails: bytes) -> None:
         """Deliver messages."""

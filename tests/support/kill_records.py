@@ -3,10 +3,10 @@
 import gzip
 import json
 import os
-import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.conftest import REPOSITORY
@@ -99,7 +99,7 @@ SAID = (
 
 def invented(count: int) -> list[dict[str, Any]]:
     """Articles about invented events, two or three to an event."""
-    rng, records = random.Random(5), []
+    rng, records = Random(5), []
     while len(records) < count:
         word, opening = rng.choice(MATTERS)
         facts = {

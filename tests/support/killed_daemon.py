@@ -1,10 +1,10 @@
 """A real daemon that is killed again and again while articles come: what the tests of kills share."""
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from sqlalchemy import select
@@ -91,7 +91,7 @@ def wait_a_while(look: Callable[[], object], seconds: float) -> None:
         time.sleep(0.01)
 
 
-def unlike_any_other(rng: random.Random, number: int) -> dict[str, Any]:
+def unlike_any_other(rng: Random, number: int) -> dict[str, Any]:
     """A story of its own: of words that no other one has."""
     words = [
         "".join(rng.choices("abdefgiklmnoprstuvz", k=rng.randint(4, 9)))
@@ -109,7 +109,7 @@ def unlike_any_other(rng: random.Random, number: int) -> dict[str, Any]:
     }
 
 
-def mixed(rng: random.Random, count: int) -> list[dict[str, Any]]:
+def mixed(rng: Random, count: int) -> list[dict[str, Any]]:
     """So many undated records, half of them about invented events, the others each its own story."""
     records = [one | {"published": None} for one in invented(count // 2)]
     records += [unlike_any_other(rng, number) for number in range(count - len(records))]

@@ -8,7 +8,6 @@ at, memory is built, or what is known is read again. Every fourth hits a worker.
 import gzip
 import json
 import os
-import random
 import re
 import signal
 import sqlite3
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
@@ -97,9 +97,9 @@ class LongIngest:
 
     def undisturbed(self) -> Outcome:
         """Read all of it, disturbed by nobody."""
-        return self.killed(random.Random(0), 0, end=0)
+        return self.killed(Random(0), 0, end=0)
 
-    def killed(self, rng: random.Random, kills: int, *, end: int) -> Outcome:
+    def killed(self, rng: Random, kills: int, *, end: int) -> Outcome:
         """Read all of it and be killed so often, on the way to article number `end`."""
         of_archive = max(min(self._material.size, end) * 19 // 20, 2)
         of_folder = max(end * 19 // 20, of_archive + 1)
@@ -118,7 +118,7 @@ class LongIngest:
 
     # --- the two halves -----------------------------------------------------------------------------------
 
-    def _ingested(self, rng: random.Random, due: Sequence[int]) -> list[int]:
+    def _ingested(self, rng: Random, due: Sequence[int]) -> list[int]:
         """Returns the kills that it was too quick for."""
         left = list(due)
         while True:
@@ -135,7 +135,7 @@ class LongIngest:
                 )
                 return left
 
-    def _watched(self, rng: random.Random, due: Sequence[int]) -> None:
+    def _watched(self, rng: Random, due: Sequence[int]) -> None:
         left = list(due)
         while True:
             self._daemon.launch()
@@ -168,7 +168,7 @@ class LongIngest:
 
     def _disturb(
         self,
-        rng: random.Random,
+        rng: Random,
         left: list[int],
         running: subprocess.Popen[bytes],
         what: str,

@@ -13,7 +13,6 @@ import random
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 from typing import Any, ClassVar, Self
 
 import httpx
@@ -157,7 +157,7 @@ class LoopbackServer(Closing):
         self.routes: dict[str, Route] = dict(routes or {})
         self.requests: list[Request] = []
         self.connections = 0
-        self.stopping = threading.Event()
+        self.stopping = Event()
         self._scheme = "https" if tls else "http"
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.owner = self
@@ -166,7 +166,7 @@ class LoopbackServer(Closing):
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
@@ -180,7 +180,7 @@ class LoopbackServer(Closing):
     def close(self) -> None:
         """Stop, and end answers that never would."""
         self.stopping.set()
-        ending = threading.Thread(target=self._server.shutdown, daemon=True)
+        ending = Thread(target=self._server.shutdown, daemon=True)
         ending.start()
         while ending.is_alive():  # it looks twice a second, or when a client comes
             with (

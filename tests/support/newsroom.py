@@ -1,6 +1,6 @@
 """A whole newsroom for tests of what goes over HTTP: a database with articles, a server, the one writer."""
 
-import threading
+from threading import Event, Thread
 from typing import Any, Self
 
 import httpx
@@ -45,8 +45,8 @@ class Newsroom(Closing):
         self.clock = Clock()
         self.all_tuning = Tuning(tuning or {})
         self.writer = Rig(database, self.clock, self.all_tuning)
-        self._left = threading.Event()
-        self._ended = threading.Event()
+        self._left = Event()
+        self._ended = Event()
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self.asked)
         config = Config(
             fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s")
@@ -68,7 +68,7 @@ class Newsroom(Closing):
         self.client = httpx.Client(
             base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
         )
-        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread = Thread(target=self._write, daemon=True)
 
     def start_writing(self) -> Self:
         """From now on corrections are carried out."""

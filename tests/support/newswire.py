@@ -6,9 +6,9 @@
 Times are by the monotonic clock of the simulation; it alone never jumps.
 """
 
-import random
 from collections.abc import Mapping
 from datetime import timedelta
+from random import Random
 from typing import NamedTuple
 
 from tests.support.articles import NOON
@@ -84,7 +84,7 @@ class Wire:
     def __init__(
         self, *, feeds: int, days: float, articles_a_day: float, seed: int, start: float
     ) -> None:
-        chance = random.Random(seed)
+        chance = Random(seed)
         self.feeds = [Feed(number, start) for number in range(feeds)]
         reported = 0
         for event in range(int(days * articles_a_day)):
@@ -102,7 +102,7 @@ class Wire:
             feed.items.sort()
 
 
-def _facts(chance: random.Random) -> Mapping[str, object]:
+def _facts(chance: Random) -> Mapping[str, object]:
     def name() -> str:
         return "".join(chance.sample(_SYLLABLES, 3)).capitalize()
 
@@ -115,9 +115,7 @@ def _facts(chance: random.Random) -> Mapping[str, object]:
     )
 
 
-def _xml(
-    chance: random.Random, event: str, facts: Mapping[str, object], since: float
-) -> str:
+def _xml(chance: Random, event: str, facts: Mapping[str, object], since: float) -> str:
     text = " ".join(chance.sample(_SENTENCES, 8)).format(**facts)
     title = f"{facts['n']} hurt at {facts['a']} in {facts['p']}"
     when = NOON + timedelta(seconds=since)

@@ -1,10 +1,10 @@
 """Sources and pollers as most tests of polling need them."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import select
@@ -98,7 +98,7 @@ class Office:
         self, database: Database, client: Client, source: Source, **more: Any
     ) -> None:
         self.clock = Clock()
-        self.stopped = threading.Event()
+        self.stopped = Event()
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.database = database
         more = {"pages": "auto"} | more

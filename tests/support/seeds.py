@@ -5,6 +5,7 @@ The number is printed, so that a run can be repeated.
 
 import os
 import random
+from random import Random
 
 _GIVEN = os.environ.get("AGGREGATOR_SEED", "20261122")
 SEED = random.SystemRandom().randrange(2**32) if _GIVEN == "random" else int(_GIVEN)
@@ -16,6 +17,6 @@ def printed_seed() -> int:
     return SEED
 
 
-def drawn(*names: object) -> random.Random:
+def drawn(*names: object) -> Random:
     """A stream of random numbers; another one for other names."""
-    return random.Random(f"{printed_seed()} {' '.join(map(str, names))}")
+    return Random(f"{printed_seed()} {' '.join(map(str, names))}")

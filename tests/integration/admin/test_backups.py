@@ -9,11 +9,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from sqlalchemy import func, select, text
@@ -601,7 +601,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(
         )
         made.append(describe_backup(file))
 
-    threads = [threading.Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
+    threads = [Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -625,7 +625,7 @@ def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> N
             with backup.scratch_in(tmp_path) as scratch:
                 kept.append((scratch / "lock").exists())
 
-    threads = [threading.Thread(target=make) for _ in range(4)]
+    threads = [Thread(target=make) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,12 +3,12 @@
 All dev data is laid around them. The runs take minutes each; `make test` runs a slice.
 """
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.admin.evaluate import evaluate
 from aggregator.admin.labelled_data import read_dataset
@@ -33,12 +33,7 @@ def of_syria(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
         for one in records
         if "syria" in f"{one.entry.title} {one.entry.text}".casefold()
     ]
-    return [
-        msgspec.structs.replace(
-            one, entry=msgspec.structs.replace(one.entry, published=None)
-        )
-        for one in naming
-    ]
+    return [replace(one, entry=replace(one.entry, published=None)) for one in naming]
 
 
 def mixed(
@@ -49,7 +44,7 @@ def mixed(
     if order == "last":
         return [*others, *four]
     # The others stay in their order (time), the four come anywhere among them, in any order.
-    chance = random.Random(order)
+    chance = Random(order)
     found = list(others)
     for seed in chance.sample(list(four), len(four)):
         found.insert(chance.randint(0, len(found)), seed)

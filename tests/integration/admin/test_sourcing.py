@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from aggregator.cli.output import fill_template
 from aggregator.config.loader import load
@@ -328,11 +328,7 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
         ("Two", (), None),
     }
     known = either.stored()[0]
-    either.follow(
-        msgspec.structs.replace(
-            known, id="other", address=one, origin="config", name=None
-        )
-    )
+    either.follow(replace(known, id="other", address=one, origin="config", name=None))
     assert {item.id for item in either.stored()} == {
         source_id("feed", None, url) for url in (one, two)
     }
@@ -365,7 +361,7 @@ def test_a_list_of_private_addresses_says_that_they_are_not_asked(desk: Desk) ->
     for private, is_polled in ((3, True), (4, False)):
         told = fill_template(
             "imported_feeds.txt",
-            result=msgspec.structs.replace(done, private=private),
+            result=replace(done, private=private),
             minutes=1,
         )
         assert ("a running daemon polls" in told) == is_polled, "none if none is asked"
@@ -380,10 +376,10 @@ def test_an_old_list_names_a_feed_by_the_address_that_it_had(desk: Desk) -> None
     (before,) = desk.stored()
     new = "https://gazette.example/feed"
     with desk.database.write() as connection:
-        save(connection, msgspec.structs.replace(before, redirected_url=new))
+        save(connection, replace(before, redirected_url=new))
         sync_config(
             connection,
-            [msgspec.structs.replace(before, id="other", address=new, origin="config")],
+            [replace(before, id="other", address=new, origin="config")],
         )
     assert [(one.id, one.address) for one in desk.stored()] == [(before.id, new)]
     done = desk.import_list()
@@ -429,7 +425,7 @@ def test_two_feeds_that_were_one_are_two(either: Desk) -> None:
     old, new = "https://a.example/old", "https://a.example/new"
     either.follow(of_file(old, "x"))
     (row,) = either.stored()
-    written_by(either.database, save, msgspec.structs.replace(row, redirected_url=new))
+    written_by(either.database, save, replace(row, redirected_url=new))
     either.follow(of_file(old), of_file(new))
     assert either.asked() == {(old, None), (new, None)}
 

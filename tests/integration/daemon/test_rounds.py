@@ -2,13 +2,13 @@
 
 import itertools
 import os
-import random
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -492,7 +492,7 @@ class Feed:
         number: int,
         host: str,
         way: str | None,
-        chance: random.Random,
+        chance: Random,
         start: float,
         days: float,
     ) -> None:
@@ -558,7 +558,7 @@ class Many:
         """One in `each` feeds is broken; all are to be asked every so many `hours`."""
         self.hours = hours
         self.world, self.database, self.days = world, database, days
-        chance = random.Random(seed)
+        chance = Random(seed)
         self.start = self.offline_since = self.online_again = world.time.monotonic()
         self.feeds = []
         for number in range(feeds):

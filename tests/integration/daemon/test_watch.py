@@ -2,10 +2,10 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -428,7 +428,7 @@ def test_a_backup_folder_that_hangs_is_no_database(
     database = with_tables(sqlite_file(tmp_path / "a.db"))
     folder = tmp_path / "far"
     watched = Watched(tmp_path, database, backup={"every": "1d", "folder": str(folder)})
-    answers = threading.Event()
+    answers = Event()
     listed = Path.iterdir
 
     def hangs(self: Path) -> Iterator[Path]:  # as a share whose server is gone

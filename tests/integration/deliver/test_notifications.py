@@ -2,16 +2,16 @@
 
 import json
 import os
-import random
 import resource
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
 from aggregator.config.delivery_settings import signing_key
@@ -192,7 +192,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
     database: Database, ntfy: Ntfy
 ) -> None:
     post = Post(database, phone(ntfy, limit=2))
-    rng = random.Random(1)
+    rng = Random(1)
 
     def take(*numbers: int) -> None:
         news = [unlike_any_other(rng, number) for number in numbers]
@@ -225,7 +225,7 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(
 def test_a_result_that_the_database_did_not_store_is_stored_later(
     database: Database, ntfy: Ntfy
 ) -> None:
-    impatient = msgspec.structs.replace(database.tuning, lock_seconds=0.3)
+    impatient = replace(database.tuning, lock_seconds=0.3)
     post = Post(Database(database.url, impatient), phone(ntfy))
     post.run()
     post.rig.take(flood())

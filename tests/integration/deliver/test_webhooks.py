@@ -2,14 +2,15 @@
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from aggregator.admin.export_file import export_lines
@@ -555,10 +556,10 @@ def test_ids_differ_by_hook_and_change_and_stay() -> None:
         title="t",
         report_count=2,
     )
-    other = msgspec.structs.replace(change, n=8)
+    other = replace(change, n=8)
     made = [delivery_id("a", change), delivery_id("b", change), delivery_id("a", other)]
     assert len(set(made)) == 3
-    assert delivery_id("a", msgspec.structs.replace(change, story="today")) == made[0]
+    assert delivery_id("a", replace(change, story="today")) == made[0]
 
 
 # --- threads -----------------------------------------------------------------------------------------------
@@ -567,7 +568,7 @@ def test_ids_differ_by_hook_and_change_and_stay() -> None:
 def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(
     database: Database, receiver: Receiver
 ) -> None:
-    hanging = threading.Event()
+    hanging = Event()
 
     def answer(request: Request) -> Response:
         if request.path == "/hangs":
@@ -614,7 +615,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(
 def test_who_is_not_the_writer_sends_nothing(
     post: Post, database: Database, receiver: Receiver
 ) -> None:
-    is_writer = threading.Event()
+    is_writer = Event()
     beats: list[None] = []
     webhooks = WebhookThreads(
         post.filling,

@@ -1,9 +1,9 @@
 """Fourteen ways to advertise in a story of others, by each way in: nothing is shown, and nothing counted."""
 
-import random
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def attack(way: str, story: BigStory) -> list[Item]:
     mixed = [
         " ".join(
             (
-                *random.Random(n).sample(all_sentences, 5),
+                *Random(n).sample(all_sentences, 5),
                 ADVERTISEMENTS[n % len(ADVERTISEMENTS)],
             )
         )

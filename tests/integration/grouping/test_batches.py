@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Table, insert, select, update
 
 from aggregator.config.tuning import Tuning
@@ -146,9 +146,7 @@ def rows_of_grouping(database: Database) -> dict[str, object]:
     ).all()
     packed = column(database, article.c.evidence)
     reasons = [codecs.unpack(blob, Evidence) for blob in packed]
-    rows["reasons"] = [
-        msgspec.structs.replace(one, rules_version="") for one in reasons
-    ]
+    rows["reasons"] = [replace(one, rules_version="") for one in reasons]
     rows["whole stories"] = rows_of(database, story)
     for table in (sketch, source_history, story_log):
         rows[table.name] = rows_of(database, table, "at")

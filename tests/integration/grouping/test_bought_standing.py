@@ -1,8 +1,8 @@
 """Feeds that print nonsense for three days: whatever they print on the fourth, nobody sees it beside others."""
 
-import random
 import re
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -69,7 +69,7 @@ def sentences(told: str) -> list[str]:
 
 def scrambled(text: str, seed: int) -> str:
     """Each sentence with its words in another order."""
-    chance = random.Random(seed)
+    chance = Random(seed)
     lines = []
     for sentence in sentences(text):
         words = sentence.rstrip(".").split()
@@ -88,7 +88,7 @@ def with_ads(text: str, seed: int) -> str:
 
 def with_filler(text: str, seed: int) -> str:
     """Every fourth word replaced by a word of an invented vocabulary."""
-    chance = random.Random(seed)
+    chance = Random(seed)
     words = text.split()
     for place in range(3, len(words), 4):
         words[place] = "".join(chance.choices("bdfgklmnprstvaeiou", k=7))
@@ -98,7 +98,7 @@ def with_filler(text: str, seed: int) -> str:
 def mixed(texts: tuple[str, ...], seed: int) -> str:
     """Sentences of all reports in turn, scrambled."""
     told = [sentence for text in texts for sentence in sentences(text)]
-    random.Random(seed).shuffle(told)
+    Random(seed).shuffle(told)
     return scrambled(" ".join(told), seed)
 
 
@@ -106,7 +106,7 @@ def stuffed(text: str, seed: int) -> str:
     """The scrambled text with many words of news of any day."""
     common = "police minister hospital court election budget storm union market school harbour tax vote rail"
     words = f"{common} protest talks bank factory forest river museum trial bridge airport crops".split()
-    random.Random(seed).shuffle(words)
+    Random(seed).shuffle(words)
     return f"{scrambled(text, seed)} {' '.join(words).capitalize()}."
 
 

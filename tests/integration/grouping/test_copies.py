@@ -1,14 +1,14 @@
 """Copies and excerpts through the real pipeline: found from rows or from memory alike, and bounded."""
 
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
@@ -58,14 +58,14 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], Rig]]:
 
 def prose(seed: str, words: int) -> str:
     """Invented sentences of real words; two seeds share no run of words to speak of."""
-    rng = random.Random(seed)
+    rng = Random(seed)
     text = [word.strip(".,").lower() for word in rng.choices(WORDS, k=words)]
     sentences = [text[at : at + 14] for at in range(0, words, 14)]
     return " ".join(" ".join(sentence).capitalize() + "." for sentence in sentences)
 
 
 def piece(outlet: str, name: str, text: str, title: str = "", **more: Any) -> Entry:
-    words = random.Random(name).sample(WORDS, 6)
+    words = Random(name).sample(WORDS, 6)
     return record(
         outlet,
         name,
@@ -125,7 +125,7 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> Non
 
 def mixture(seed: int, count: int) -> list[Entry]:
     """Articles, their copies, cuts, excerpts before and after, and revisions."""
-    rng = random.Random(seed)
+    rng = Random(seed)
     texts = [prose(f"{seed} {at}", rng.randint(60, 500)) for at in range(count // 4)]
     entries = []
     for at in range(count):
@@ -198,7 +198,7 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(
     form = prose("form", 120).split()
     days = []
     for at in range(120):
-        rng = random.Random(at)
+        rng = Random(at)
         filled = [
             str(rng.randrange(100, 999)) if place % 9 == 4 else word
             for place, word in enumerate(form)
@@ -224,7 +224,7 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(
 
 def changed(text: str, words: int, seed: str) -> str:
     """The text with so many words changed, anywhere."""
-    rng, given = random.Random(seed), text.split()
+    rng, given = Random(seed), text.split()
     for at in rng.sample(range(len(given)), words):
         given[at] = f"other{at}"
     return " ".join(given)
@@ -247,7 +247,7 @@ def test_an_old_text_that_is_printed_again_is_as_old_as_it_was(
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=old))
     (first,) = queried(rig.database, select(story)).all()
     again = record(outlet, "2", "Levee breaks", text)
-    rig.take(msgspec.structs.replace(again, authority="own"))
+    rig.take(replace(again, authority="own"))
     (present,) = queried(rig.database, select(story).where(story.c.id == first.id))
     is_as_old = (
         present.article_count == 2
@@ -360,7 +360,7 @@ def test_the_same_page_again_is_found_by_its_address_after_copies(rig: Rig) -> N
         given = piece(
             source, "1", text + " Read on.", f"Bridge, {source}", url=url, **more
         )
-        return msgspec.structs.replace(given, outlet=None)
+        return replace(given, outlet=None)
 
     placed = rig.take(
         listed("bridge", authority="foreign"), listed("planet", authority="foreign")

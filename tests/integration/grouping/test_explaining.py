@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.explain_command import explanation_text
@@ -59,9 +59,7 @@ def _rival_adds_up(evidence: Evidence) -> bool:
 def placed(rig: Rig, path: Path, most: int | None) -> None:
     records = read_dataset(path)[:most]
     entries = [
-        msgspec.structs.replace(
-            one.entry, source="set", guid=str(number), authority="handed"
-        )
+        replace(one.entry, source="set", guid=str(number), authority="handed")
         for number, one in enumerate(records)
     ]
     for start in range(0, len(entries), 400):

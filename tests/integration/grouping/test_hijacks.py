@@ -1,7 +1,7 @@
 """A text that has nothing to do with a story does not join it under the headline of one of its reports."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
@@ -171,9 +171,7 @@ def test_an_advertisement_under_a_headline_does_not_count_whoever_prints_it(
     rig: Rig, authority: Authority, is_trusted: bool
 ) -> None:
     assert reports(rig.database) == [2]
-    entry = msgspec.structs.replace(
-        of_feed("x", HEADLINE, ADVERTISEMENT), authority=authority
-    )
+    entry = replace(of_feed("x", HEADLINE, ADVERTISEMENT), authority=authority)
     trust(
         rig.database,
         [SPAM if authority == "foreign" else f"{SPAM} {SPAM}"] if is_trusted else [],

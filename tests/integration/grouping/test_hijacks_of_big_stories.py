@@ -3,8 +3,8 @@
 Advertisements in such stories are in test_attack_matrix.py.
 """
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, text
 
 from aggregator.store.engine.database import Database
@@ -38,7 +38,7 @@ def test_an_unknown_outlet_makes_no_agency_the_origin_of_what_it_copies_and_no_t
     before = story.shown()
     after = story.takes(
         *(
-            msgspec.structs.replace(
+            replace(
                 of_feed("spam.example", f"{row.title}", dateline + row.text, LATER),
                 guid=str(n),
                 outlet=outlet,
@@ -67,14 +67,14 @@ def test_who_lists_the_address_of_a_known_outlet_before_it_keeps_no_report_of_it
     stolen = " ".join((*sentences[:3], ADVERTISED))
     before = story.shown()
     story.takes(
-        msgspec.structs.replace(
+        replace(
             of_feed("spam.example", report["title"], stolen, LATER),
             url=address,
             outlet=named,
         )
     )
     own = of_feed("valley.example", report["title"], report["text"], LATER)
-    after = story.takes(msgspec.structs.replace(own, url=address, authority="own"))
+    after = story.takes(replace(own, url=address, authority="own"))
     assert (after.articles, after.outlets) == (before.articles + 1, before.outlets + 1)
     assert "Slimona" not in after.text
     a = article.c

@@ -1,12 +1,12 @@
 """Placing: events, copies, containers, revisions; the same rows from the same input, on both databases."""
 
 import itertools
-import random
 from datetime import date
 from pathlib import Path
+from random import Random
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from aggregator.config.story_query import StoryFilter
@@ -87,9 +87,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
 
 def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     (first,) = rig.take(flood())
-    changed = msgspec.structs.replace(
-        flood(), text=FLOOD.replace("Four people", "Five people")
-    )
+    changed = replace(flood(), text=FLOOD.replace("Four people", "Five people"))
     (second,) = rig.take(changed)
     assert (second.outcome, second.article, second.story) == (
         "revised",
@@ -199,7 +197,7 @@ def shuffled_records(data: Path, count: int) -> list:
         ReadOptions(tuning=source_tuning(Tuning()), seen=NOON),
     )
     entries = [item.entry for item in found if isinstance(item, InputEntry)]
-    return random.Random(11).sample(entries, count)
+    return Random(11).sample(entries, count)
 
 
 def seeds(data: Path) -> list:

@@ -1,10 +1,10 @@
 """Who writes to be grouped: floods, stuffed texts, chains. What an article costs is counted, never timed."""
 
-import random
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -264,9 +264,9 @@ def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
 def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     cap = 12
     rig = _rig(database, events={"story_cap": cap})
-    random_ = random.Random(11)
+    random_ = Random(11)
     words = [_word(random_) for _ in range(60)]
-    title = _sentence(random.Random(1), words[:20], 7)
+    title = _sentence(Random(1), words[:20], 7)
     reports = [
         record(
             f"o{at}.example",
@@ -304,7 +304,7 @@ def test_a_drift_does_not_take_a_story_along_for_ever(
     length = 600
     clock = Clock()
     rig = Rig(database, clock)
-    random_ = random.Random(5)
+    random_ = Random(5)
     vocabulary = [_word(random_) for _ in range(4 * length + 100)]
     for at in range(length):
         words = vocabulary[4 * at : 4 * at + 100]
@@ -324,14 +324,14 @@ def test_a_drift_does_not_take_a_story_along_for_ever(
     assert len(stories) > 2
 
 
-def _word(random_: random.Random) -> str:
+def _word(random_: Random) -> str:
     return "".join(
         random_.choice("bdfgklmnprstv") + random_.choice("aeiou")
         for _ in range(random_.randint(2, 4))
     )
 
 
-def _sentence(random_: random.Random, words: Sequence[str], count: int) -> str:
+def _sentence(random_: Random, words: Sequence[str], count: int) -> str:
     said: list[str] = []
     for _ in range(count):
         said.append(random_.choice(words))
@@ -340,7 +340,7 @@ def _sentence(random_: random.Random, words: Sequence[str], count: int) -> str:
     return " ".join(said).capitalize() + "."
 
 
-def _text(random_: random.Random, words: Sequence[str], sentences: int) -> str:
+def _text(random_: Random, words: Sequence[str], sentences: int) -> str:
     return "\n".join(_sentence(random_, words, 14) for _ in range(sentences))
 
 
@@ -351,7 +351,7 @@ def test_a_round_up_of_two_events_is_no_bridge_between_their_stories(
     sentences = [
         line for text in (FLOOD, STRIKE) for line in text.replace("\n", " ").split(". ")
     ]
-    random.Random(3).shuffle(sentences)
+    Random(3).shuffle(sentences)
     title = "Pennmouth levee breaks, Sennick dock workers strike"
     rig.take(
         record(

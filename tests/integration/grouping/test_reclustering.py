@@ -1,13 +1,13 @@
 """Deciding again: the same input and rules give the same stories; what changes is shown first."""
 
-import random
 import tempfile
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete, select, update
 
 from aggregator.config.tuning import Tuning
@@ -124,7 +124,7 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
 ) -> None:
     database = with_tables(sqlite_file(tmp_path / "real.db"))
     entries = of_files(data / name)[:260]
-    random.Random(19).shuffle(entries)
+    Random(19).shuffle(entries)
     Rig(database).take(*entries)
     before = everything(database)
     assert is_the_same(recluster(database))
@@ -503,7 +503,7 @@ def test_a_stopped_run_leaves_nothing_and_gives_the_same_when_it_is_repeated(
         )
     assert scratch_files(grouped.file.parent) == []
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
-    assert done == msgspec.structs.replace(expected, written=True)
+    assert done == replace(expected, written=True)
     assert what_is_wrong(grouped) == []
 
 

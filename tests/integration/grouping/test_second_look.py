@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -238,9 +238,7 @@ def test_a_revision_does_not_put_a_look_off(grouped: Database) -> None:
     )[1]
     old = next(one for one in small_set() if one.text and "Norvale" in one.title)
     rig = Rig(grouped, Clock(days=9))
-    placed = rig.take(
-        msgspec.structs.replace(old, text=f"{old.text} The bank had no more to say.")
-    )
+    placed = rig.take(replace(old, text=f"{old.text} The bank had no more to say."))
     assert [one.outcome for one in placed] == ["revised"]
     assert redirects(grouped)[new] == bridge
     assert what_is_wrong(grouped, rig.pipeline.placer) == []

@@ -4,8 +4,8 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.model.entry import Entry
@@ -285,9 +285,7 @@ def test_what_a_person_put_together_stays_together(database: Database) -> None:
 
 def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) -> None:
     series = _series("road works")
-    again = msgspec.structs.replace(
-        series[1], guid="again", url="https://office.example/again"
-    )
+    again = replace(series[1], guid="again", url="https://office.example/again")
     reprint = record(
         "Lantern",
         "reprint",

@@ -1,7 +1,7 @@
 """A feed is believed when others confirmed its news on three days, and not for what it published alone."""
 
-import random
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 from sqlalchemy import select
@@ -152,7 +152,7 @@ def write_mails(world: PolledWorld, title: str, *senders: str) -> None:
     head = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
     for number, sender in enumerate(senders):
         words = next(said for known, said, _ in EVENTS if known == title).split()
-        told = " ".join(random.Random(number).sample(words, min(70, len(words))))
+        told = " ".join(Random(number).sample(words, min(70, len(words))))
         mail = f"From: {sender}\nSubject: {title}\n{head}\n{told}.\n".encode()
         world.rig.take(entry_of_mail(mail, source="letters", seen=world.time.now))
 

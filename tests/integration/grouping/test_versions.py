@@ -1,7 +1,7 @@
 """The later version of a text is what a story shows, if it comes from who may replace the earlier one."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
@@ -199,7 +199,7 @@ def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(
     claimed = piece(
         "Kite Daily", f"{other} {REST}", -1, "Police arrest Pill over fire at mill"
     )
-    rig.take(msgspec.structs.replace(claimed, source="Fresh Feed", authority="foreign"))
+    rig.take(replace(claimed, source="Fresh Feed", authority="foreign"))
     stories = column(rig.database, article.c.story)
     assert stories[0] == stories[1]
 
@@ -213,7 +213,7 @@ def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
         url="https://harbour.example/quarry",
     )
     rig.take(first, copied)
-    rig.take(msgspec.structs.replace(copied, text=f"LINDMAR (NPA) - {AFTER}"))
+    rig.take(replace(copied, text=f"LINDMAR (NPA) - {AFTER}"))
     assert "killed nine" in only_story(rig.database).summary
     placed = queried(
         rig.database, select(article.c.version_of).order_by(article.c.inbox_no)
@@ -226,9 +226,7 @@ def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
         == placed
     )
     rig.restart()
-    rig.take(
-        msgspec.structs.replace(copied, text=f"By Ada Quill\nLINDMAR (NPA) - {BEFORE}")
-    )
+    rig.take(replace(copied, text=f"By Ada Quill\nLINDMAR (NPA) - {BEFORE}"))
     assert states(only_story(rig.database)) == [None, None]
 
 

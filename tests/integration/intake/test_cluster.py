@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(
             while True:
                 handed_out.append(executor.submit(fault_jobs.sleep, b"5"))
 
-    feeder = threading.Thread(target=feed)
+    feeder = Thread(target=feed)
     feeder.start()
     wait_until(lambda: len(handed_out) == 4, "two to run and two to wait")
     feeder.join(timeout=0.5)
@@ -205,7 +206,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})
     )
     pipeline = Pipeline(database, executor, Tuning(), Clock())
-    killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
+    killer = Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
     try:
         list(pipeline.place_waiting())

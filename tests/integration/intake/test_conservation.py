@@ -1,11 +1,11 @@
 """Nothing is lost on the way, at any moment: a random life of an inbox, counted after each step."""
 
-import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete, update
 
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
@@ -30,7 +30,7 @@ STEPS = 40
 class Life:
     """What may happen to an inbox, in any order."""
 
-    def __init__(self, database: Database, rng: random.Random) -> None:
+    def __init__(self, database: Database, rng: Random) -> None:
         self.database = database
         self.rng = rng
         self.clock = Clock()
@@ -67,7 +67,7 @@ class Life:
         """Entries, some of them known, some with other words."""
         chosen = self.rng.choices(self.reported, k=self.rng.randint(1, 8))
         return [
-            msgspec.structs.replace(one, text=f"{one.text} Later more was said.")
+            replace(one, text=f"{one.text} Later more was said.")
             if self.rng.random() < 0.2
             else one
             for one in chosen
@@ -77,10 +77,7 @@ class Life:
         self.rig.accept(*self.some())
 
     def be_polled(self) -> None:
-        entries = [
-            msgspec.structs.replace(one, source="feed", authority="own")
-            for one in self.some()
-        ]
+        entries = [replace(one, source="feed", authority="own") for one in self.some()]
         poll = PollContext(outlet=None)
         written_by(
             self.database,

@@ -1,11 +1,11 @@
 """What first polls bring waits until every source was asked, is placed in order of time, and is no news."""
 
-import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -74,7 +74,7 @@ def by_outlet() -> list[list[Entry]]:
     feeds: dict[str, list[Entry]] = defaultdict(list)
     for item in small_set():
         feeds[item.outlet or ""].append(item)
-    return [feeds[name] for name in random.Random(4).sample(sorted(feeds), len(feeds))]
+    return [feeds[name] for name in Random(4).sample(sorted(feeds), len(feeds))]
 
 
 @pytest.fixture

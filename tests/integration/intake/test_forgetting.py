@@ -1,14 +1,15 @@
 """Forgetting: no word of an article is left anywhere, and it does not come back by any door."""
 
 import json
-import random
 import shutil
 import string
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from aggregator.admin.export_file import export_lines
@@ -207,10 +208,10 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
     again = rig.accept(
         marked("1", FLOOD),
         marked("1", f"{STRIKE} All is {MARK} now."),
-        msgspec.structs.replace(marked("1", FLOOD), guid="another"),
-        msgspec.structs.replace(marked("1", FLOOD), url=None),
-        msgspec.structs.replace(marked("1", FLOOD), url="https://herald.example/moved"),
-        msgspec.structs.replace(
+        replace(marked("1", FLOOD), guid="another"),
+        replace(marked("1", FLOOD), url=None),
+        replace(marked("1", FLOOD), url="https://herald.example/moved"),
+        replace(
             marked("1", FLOOD),
             guid="tracked",
             url=f"https://www.herald.example/{MARK}-1?utm_source=rss&at_medium=feed",
@@ -220,8 +221,7 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
         ("forgotten", id_, None)
     ] * 6
     assert [
-        one.outcome
-        for one in rig.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
+        one.outcome for one in rig.accept(replace(marked("1", ""), guid="another"))
     ] == ["forgotten"], "it is known by the keys that it came under since"
 
     _, secret = written_by(
@@ -436,7 +436,7 @@ def test_a_name_that_means_nothing_is_refused_and_not_kept(rig: Rig) -> None:
 
 
 def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:
-    seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
+    seldom = Random(1).choices(string.ascii_letters + string.digits, k=3_900)
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
     (placed,) = rig.take(
         record("Herald", "1", "Dockers walk out", STRIKE, url=long, published=None)
@@ -471,7 +471,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(
 ) -> None:
     """Rows agree with each other, and what is in memory with them, on both databases."""
     fill(database)
-    chance = random.Random(seed)
+    chance = Random(seed)
     placer = placing_of(database)
     read_by(database, placer.parts.window.current)
     everything = sorted(assigned(database))

@@ -1,6 +1,6 @@
 """What strangers put into feeds goes into both databases and comes out as well-formed as anything else."""
 
-import random
+from random import Random
 
 import msgspec
 import pytest
@@ -43,7 +43,7 @@ def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:
     return feed.entries
 
 
-def chance_text(rng: random.Random, length: int) -> str:
+def chance_text(rng: Random, length: int) -> str:
     parts = []
     for _ in range(length):
         low, high = rng.choice(_RANGES)
@@ -55,7 +55,7 @@ def chance_text(rng: random.Random, length: int) -> str:
     return "".join(parts)
 
 
-def chance_feed(rng: random.Random, count: int) -> bytes:
+def chance_feed(rng: Random, count: int) -> bytes:
     """`count` entries whose every field is chance, between a guid and a closing tag that are ours."""
     items = (
         f"<item><guid>{number}-{chance_text(rng, 4)}</guid><title>Word {chance_text(rng, 12)}</title>"

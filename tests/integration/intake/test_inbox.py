@@ -1,7 +1,7 @@
 """The inbox: what is known changes nothing, what is new cannot be lost, and order is kept."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
@@ -29,10 +29,8 @@ def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
 
 def test_entries_without_guid_and_address_are_known_by_their_words(rig: Rig) -> None:
     plain = Entry(source="x.jsonl", title="Levee breaks", text=FLOOD, outlet="Gazette")
-    spaced = msgspec.structs.replace(
-        plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks"
-    )
-    elsewhere = msgspec.structs.replace(plain, outlet="Herald")
+    spaced = replace(plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks")
+    elsewhere = replace(plain, outlet="Herald")
     assert [one.outcome for one in rig.accept(plain, spaced, elsewhere)] == [
         "new",
         "known",

@@ -1,7 +1,6 @@
 """Polls that leave out known items leave the same rows as polls that read whole feeds."""
 
 import itertools
-import random
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -212,7 +212,7 @@ def follow(
 ) -> None:
     path = f"/{next(NUMBERS)}"
     papers = [Newspaper(database, client, server, path) for database in (cut, whole)]
-    draw = random.Random(seed)
+    draw = Random(seed)
     shown = [report(number, has_guid=has_guids, time=time) for number in range(6)]
     former: list[Report] = []
     title = "Gazette"
@@ -421,7 +421,7 @@ def test_after_kills_between_and_in_polls_nothing_is_lost(
     )
     reports = [report(number, has_guid=True, time="noon") for number in range(40)]
     items = [replace(one, outlet=path).item() for one in reports]
-    draw = random.Random(7)
+    draw = Random(7)
     for count in range(4, 41, 4):
         server.routes[path] = Resource(rss(*items[max(0, count - 12) : count]))
         command = [sys.executable, "-c", _POLL, database_url, killed.id]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Table, select
 
 from aggregator.admin.evaluate import leads_of, place_records
@@ -346,9 +346,7 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
     assert all(
         "pump station" in one.text.lower() for one in rows(rig.database, article)
     )
-    assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], (
-        "no authority"
-    )
+    assert rig.take(replace(link, text="Buy this now.")) == [], "no authority"
     assert faults(rig.database) == []
     is_sound(rig)
 

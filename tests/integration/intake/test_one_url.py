@@ -1,7 +1,7 @@
 """One URL is one article, whichever feed delivers it: feeds on loopback, and entries that are handed in."""
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.config.story_query import StoryFilter
@@ -34,14 +34,14 @@ def own(text: str = FLOOD, **more: object) -> Entry:
         authority="own",
         outlet=None,
     )
-    return msgspec.structs.replace(given, **more)
+    return replace(given, **more)
 
 
 def linked(text: str = FLOOD, source: str = "bridge", **more: object) -> Entry:
     given = record(
         source, f"{source}/1", "Levee breaks", text, url=TRACKED.format(n=1), authority="foreign",
         outlet=None, )  # fmt: skip
-    return msgspec.structs.replace(given, **more)
+    return replace(given, **more)
 
 
 ENDING = " The post Levee breaks appeared first on Gazette."

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text, update
 
 from aggregator.config.loader import load
@@ -59,7 +59,7 @@ def test_articles_without_a_source_are_counted_apart(world: PolledWorld) -> None
     world.add(HOST)
     world.report(HOST, *LEVEE)
     pushed = record("x", "1", *AGAIN)
-    world.rig.take(msgspec.structs.replace(pushed, outlet=None))
+    world.rig.take(replace(pushed, outlet=None))
     (shown,) = stories(world)
     counts = b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2'
     assert counts in encode_json(story_in_list(shown))

@@ -2,13 +2,13 @@
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.model.entry import Entry
 from aggregator.model.errors import DatabaseBusyError
@@ -52,10 +52,8 @@ class CopyKeys:
     """Somebody who keeps the database from all other writers of this process, until `release`."""
 
     def __init__(self, database: Database) -> None:
-        self._has, self._ends = threading.Event(), threading.Event()
-        self._thread = threading.Thread(
-            target=self._hold, args=(database,), daemon=True
-        )
+        self._has, self._ends = Event(), Event()
+        self._thread = Thread(target=self._hold, args=(database,), daemon=True)
         self._thread.start()
         assert self._has.wait(timeout=PATIENCE_SECONDS)
 
@@ -80,7 +78,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
 ) -> None:
     """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
     caplog.set_level("INFO", "aggregator.intake")
-    rules = msgspec.structs.replace(database.tuning, lock_seconds=0.2)
+    rules = replace(database.tuning, lock_seconds=0.2)
     impatient = Database(database.url, rules)
     wants = "always" if what == "a page" else "never"
     feed = feed_of(server.url("/feed"), pages=wants)
@@ -111,9 +109,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
 def test_an_answer_that_waits_does_not_hold_up_a_stop(
     database: Database, client: Client, server: LoopbackServer
 ) -> None:
-    impatient = Database(
-        database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2)
-    )
+    impatient = Database(database.url, replace(database.tuning, lock_seconds=0.2))
     feed = feed_of(server.url("/feed"))
     office = Office(
         impatient, client, feed, pause=lambda _seconds: office.stopped.set()
@@ -172,7 +168,7 @@ def test_a_stop_is_nobodys_failure(
 ) -> None:
     server.routes["/feed"] = Response(200, delay_seconds=10 * PATIENCE_SECONDS)
     before = office.source
-    thread = threading.Thread(target=office.polling.poll, args=(before,))
+    thread = Thread(target=office.polling.poll, args=(before,))
     thread.start()
     wait_until(lambda: server.requests, "the feed to be asked")
     office.stopped.set()
@@ -215,10 +211,8 @@ def test_an_entry_gets_its_number_with_its_page(
     assert rows == [(None, True, 1), (1, False, 0), (2, True, 0)], (
         "and its page is asked for later again"
     )
-    assert not office.polling.fetch_page(msgspec.structs.replace(slow, attempts=1))
-    assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), (
-        "now without"
-    )
+    assert not office.polling.fetch_page(replace(slow, attempts=1))
+    assert office.polling.fetch_page(replace(slow, attempts=2)), "now without"
     written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [3, 1, 2]
 
@@ -236,7 +230,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.poll()
     (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
-    office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
+    office.polling.fetch_page(replace(due_pages, attempts=2))
     Rig(database, office.clock).place()
     (row,) = office.entries()
     assert (row.verdict, row.page_verdict) == ("stub", verdict)

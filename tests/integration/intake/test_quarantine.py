@@ -2,8 +2,8 @@
 
 import gc
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
@@ -66,12 +66,7 @@ def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
     Rig(database).take(LEVEE)
     damage(database)
     rig, of_others = Rig(database), read_windows()
-    rig.accept(
-        *(
-            msgspec.structs.replace(REPRINT, source=str(n), guid=str(n))
-            for n in range(4)
-        )
-    )
+    rig.accept(*(replace(REPRINT, source=str(n), guid=str(n)) for n in range(4)))
     with pytest.raises(DamagedError) as failed:
         rig.place()
     assert failed.value.__cause__ is not None

@@ -4,13 +4,14 @@ Whatever the number of workers, the moments of a restart, the size of the portio
 texts and stories.
 """
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
@@ -111,7 +112,7 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
     clock = Clock()
     rig = Rig(database, clock)
     entries = articles_of(ARTICLES)
-    rng = random.Random(3)
+    rng = Random(3)
     start = 0
     while start < len(entries):
         portion = rng.choice((1, 7, 40, 90))
@@ -155,10 +156,7 @@ def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(
     placed = select(article.c.id, article.c.story).order_by(article.c.id)
     before = queried(database, shown).all(), queried(database, placed).all()
     rig.take(
-        *(
-            msgspec.structs.replace(first, text=f"{first.text}\n{footer}")
-            for first, footer in days
-        )
+        *(replace(first, text=f"{first.text}\n{footer}") for first, footer in days)
     )
     assert (queried(database, shown).all(), queried(database, placed).all()) == before
     assert all(
@@ -233,7 +231,7 @@ HEADLINES = rows("repeating", "headlines")
 
 def pages() -> list[tuple[Entry, str]]:
     """Entries of one feed with the page that each of them got."""
-    rng, found = random.Random(23), []
+    rng, found = Random(23), []
     for number, title in enumerate(HEADLINES):
         one = Entry(
             source="feed",
@@ -296,7 +294,7 @@ def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_
     database: Database, outlet: str, headline: str
 ) -> None:
     rig = Rig(database)
-    title, said = mentions(random.Random(5))
+    title, said = mentions(Random(5))
     text = "\n".join(said)
     rig.take(
         record("Lantern", "1", title, text, published=None),
@@ -344,7 +342,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
 
 
 def events(count: int) -> list[tuple[str, list[str]]]:
-    rng = random.Random(99)
+    rng = Random(99)
     return [mentions(rng) for _ in range(count)]
 
 
@@ -398,7 +396,7 @@ def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(
 
 def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> None:
     rig = Rig(database)
-    _, said = mentions(random.Random(5))
+    _, said = mentions(Random(5))
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))
     (placed,) = rig.take(own(2, HEADLINES[7], text))

@@ -4,13 +4,13 @@ A bad sector, a broken controller or a program that writes into the file leave s
 """
 
 import os
-import random
 import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 import zstandard
@@ -188,7 +188,7 @@ def test_whatever_a_sector_holds_the_check_ends(file: Path, number: int) -> None
         assert is_left_alone or not any(one.is_damage for one in found)
 
 
-def spoil(file: Path, draw: random.Random) -> None:
+def spoil(file: Path, draw: Random) -> None:
     """A sector of zeros or noise, or some turned bits, in a page of a table or an index of ours."""
     with closing(sqlite3.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]

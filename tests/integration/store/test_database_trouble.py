@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
@@ -35,9 +35,7 @@ from tests.support.rows import executed, queried, read_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 SHIPPED = Tuning().section("database", DatabaseTuning)
-IMPATIENT = msgspec.structs.replace(
-    SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3
-)
+IMPATIENT = replace(SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3)
 
 
 def retries(database: Database, cause: str) -> float:
@@ -193,7 +191,7 @@ def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(
     tmp_path: Path,
 ) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
-    tuning = msgspec.structs.replace(
+    tuning = replace(
         SHIPPED, lock_seconds=1000.0, read_seconds=0.2, short_wait_seconds=0.05
     )
     with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
@@ -451,7 +449,7 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
 
 
 def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
-    tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, short_wait_seconds=0.1)
+    tuning = replace(SHIPPED, wal_mib=1, short_wait_seconds=0.1)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
         executed(
@@ -480,7 +478,7 @@ def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> Non
 
 
 def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:
-    wants_more = msgspec.structs.replace(SHIPPED, free_mib=2**40)
+    wants_more = replace(SHIPPED, free_mib=2**40)
     with (
         closing(Database(f"sqlite:///{tmp_path / 'a.db'}", wants_more)) as database,
         pytest.raises(NotWritableError, match="MiB are free") as refused,

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from threading import Thread
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning
@@ -238,7 +239,7 @@ def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(
     other = Database(shared.url)
     first, second = WriterLease(shared), WriterLease(other)
     assert first.become_writer()
-    waiting = threading.Thread(target=lambda: taken_over(second))
+    waiting = Thread(target=lambda: taken_over(second))
     try:
         with first.fenced.write() as connection:
             connection.execute(_ONE_MORE)
@@ -307,9 +308,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(
 def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
     own_postgres: OwnPostgres,
 ) -> None:
-    tuning = msgspec.structs.replace(
-        Tuning().section("database", DatabaseTuning), read_seconds=0.2
-    )
+    tuning = replace(Tuning().section("database", DatabaseTuning), read_seconds=0.2)
     with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
         lock = open_process_lock(busy)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -395,7 +396,7 @@ def kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) 
 
 @pytest.mark.usefixtures("later")
 def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
-    chance = random.Random(printed_seed())
+    chance = Random(printed_seed())
     assert (
         kill_on_the_way(
             old, lambda total: sorted(chance.sample(range(1, total + 1), 3))

@@ -6,12 +6,12 @@ never arrived. Everything before that is there, and nothing of a transaction who
 
 import hashlib
 import os
-import random
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -68,9 +68,9 @@ def all_rows(database: Database) -> str:
 
 def hand_in(rig: Rig, seed: int) -> None:
     """Some articles in batches, copies and revisions among them: the same for the same seed."""
-    chance = random.Random(seed)
+    chance = Random(seed)
     for number in range(ARTICLES):
-        said = random.Random(f"{seed} {chance.randrange(number + 1)}")
+        said = Random(f"{seed} {chance.randrange(number + 1)}")
         length = chance.choice((90, 120))
         words = [
             f"{said.choice('bdfglmnprst')}{said.randrange(5000)}" for _ in range(length)
@@ -114,11 +114,11 @@ def committed_by(written: Written, place: int) -> str:
     return written.states[bisect_right(lengths, place) - 1][1]
 
 
-def cut_short(log: bytes, place: int, _chance: random.Random) -> bytes:
+def cut_short(log: bytes, place: int, _chance: Random) -> bytes:
     return log[:place]
 
 
-def garbled(log: bytes, place: int, chance: random.Random) -> bytes:
+def garbled(log: bytes, place: int, chance: Random) -> bytes:
     """A sector that never arrived or holds something else; what follows it did arrive."""
     length = min(_SECTOR, len(log) - place)
     other = bytes(length) if chance.random() < 0.5 else chance.randbytes(length)
@@ -135,7 +135,7 @@ def cut(written: Written, tmp_path: Path, times: int) -> None:
     assert len({state for _, state in written.states}) > ARTICLES, (
         "there is little to tell apart"
     )
-    chance = random.Random(SEED)
+    chance = Random(SEED)
     for number in range(times):
         place = chance.randrange(len(written.log))
         spoil = cut_short if number % 2 else garbled

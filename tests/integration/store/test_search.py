@@ -1,9 +1,9 @@
 """Full text: the same words find the same articles on both databases, each in its own order."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from aggregator.config.story_query import StoryFilter
@@ -418,7 +418,7 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
 def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None:
     outlet = Outlet(key="faz.net", name="Frankfurter Allgemeine")
     entry = record("feed", "1", "Dock workers strike", STRIKE)
-    (placed,) = rig.take(msgspec.structs.replace(entry, resolved_outlet=outlet))
+    (placed,) = rig.take(replace(entry, resolved_outlet=outlet))
     rig.pipeline.index_text()
     reading = StoryReader(rig.database)
     assert [

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from aggregator.config.delivery_settings import DigestConfig
@@ -284,7 +284,7 @@ def test_page_and_feeds_have_the_stories() -> None:
 def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
     settings = SETTINGS.model_copy(update={"digest_timezone": zone})
     hours = 8 if day == 13 else -4 if day == 11 else 0
-    digest = msgspec.structs.replace(ferry(), until=NOON + hours * HOUR)
+    digest = replace(ferry(), until=NOON + hours * HOUR)
     assert digest_title(digest, settings) == f"Digest of {day} Oct 2026"
 
 

@@ -1,10 +1,10 @@
 """Sources over HTTP: added, changed, removed, imported, and who may do it; on both databases."""
 
 import re
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import httpx
@@ -425,7 +425,7 @@ def test_slow_sites_hold_up_no_other_change(
     room: Newsroom, server: LoopbackServer
 ) -> None:
     """Few are searched at once; what needs no search is done meanwhile."""
-    is_ready = threading.Event()
+    is_ready = Event()
 
     def slow(_request: Request) -> Response:
         is_ready.wait(PATIENCE_SECONDS)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
@@ -79,7 +80,7 @@ def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -
 def test_an_override_replaces_a_shipped_constant() -> None:
     before = Tuning().section("events", EventTuning)
     after = Tuning({"events": {"window_days": 3}}).section("events", EventTuning)
-    assert after == msgspec.structs.replace(before, window_days=3.0)
+    assert after == replace(before, window_days=3.0)
 
 
 @each_row(

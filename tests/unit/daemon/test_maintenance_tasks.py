@@ -1,7 +1,7 @@
 """Maintenance tasks: one that fails backs off and is logged, the others go on, the daemon lives on."""
 
-import threading
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 
@@ -114,7 +114,7 @@ def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -
 
 def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
     done: list[str] = []
-    ran, is_writer = threading.Event(), threading.Event()
+    ran, is_writer = Event(), Event()
 
     def task(name: str) -> MaintenanceTask:
         def work(stops: Stop) -> bool:
@@ -150,7 +150,7 @@ def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
 
 def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None:
     """A digest is due while the backup of a big database runs."""
-    backing_up, sent, ended = threading.Event(), threading.Event(), threading.Event()
+    backing_up, sent, ended = Event(), Event(), Event()
 
     def back_up(stops: Stop) -> bool:
         backing_up.set()
@@ -182,7 +182,7 @@ def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None
 
 def test_tasks_run_when_the_clock_jumped() -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
-    ran = threading.Event()
+    ran = Event()
 
     def run(_stops: Stop) -> bool:
         ran.set()

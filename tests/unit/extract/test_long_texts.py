@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
@@ -91,8 +91,7 @@ def a_story(words: str) -> object:
         for n, text in enumerate(texts)
     ]
     return [
-        story_text([msgspec.structs.replace(one, language=tag) for one in views])
-        for tag in LANGUAGES
+        story_text([replace(one, language=tag) for one in views]) for tag in LANGUAGES
     ]
 
 

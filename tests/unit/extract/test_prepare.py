@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
@@ -136,9 +136,7 @@ def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) 
 
 def test_the_language_that_the_user_set_for_a_source_holds() -> None:
     english = Entry(source="s", title="Harbour bridge closed", text=BODY, language="en")
-    assert (
-        clean(msgspec.structs.replace(english, source_language="de")).language == "de"
-    )
+    assert clean(replace(english, source_language="de")).language == "de"
 
 
 def test_no_space_stands_before_a_comma_where_a_link_ended() -> None:

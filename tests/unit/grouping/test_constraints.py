@@ -1,6 +1,6 @@
 """Constraints: what corrections state about two articles, and that the later one counts."""
 
-import random
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ def test_partners_are_mutual_and_no_order_of_rows_matters(corrections, seed):
         else:
             constraints += apart(number, "".join(left), "".join(right))
             said |= {frozenset((a, b)): "apart" for a in left for b in right}
-    random.Random(seed).shuffle(constraints)
+    Random(seed).shuffle(constraints)
     table = ConstraintTable(constraints)
     for name in "abcdef":
         with_, never = table.linked_articles(name)

@@ -1,12 +1,12 @@
 """The exact check: what is a copy, what is an excerpt, what only looks like one. All texts are invented."""
 
-import random
 from collections.abc import Iterator
+from random import Random
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import (
@@ -28,7 +28,7 @@ OTHER_TITLE = "Parliament votes to lower the tax on school meals"
 
 
 def sentences(seed: int, count: int, words: int = 18) -> list[str]:
-    rng = random.Random(seed)
+    rng = Random(seed)
     vocabulary = [
         "".join(rng.choices("abdeiklmnoprstu", k=rng.randint(3, 8)))
         for _ in range(1500)
@@ -98,7 +98,7 @@ def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(
 def test_sentences_written_anew(share: int) -> None:
     original = sentences(1, 40)
     edited = original[:]
-    for at in random.Random(share).sample(range(40), 40 * share // 100):
+    for at in Random(share).sample(range(40), 40 * share // 100):
         edited[at] = sentences(100 + at, 1)[0]
     assert kind(" ".join(edited), " ".join(original)) == "copy"
     assert kind(" ".join(edited), " ".join(original), OTHER_TITLE) == "copy"
@@ -126,7 +126,7 @@ def test_extended_framed_and_reordered() -> None:
     original = sentences(3, 25)
     text = " ".join(original)
     shuffled = original[:]
-    random.Random(1).shuffle(shuffled)
+    Random(1).shuffle(shuffled)
     assert kind(text + " " + prose(4, 200), text) == "copy"
     assert (
         kind(prose(5, 45) + "\n" + text + "\n" + prose(6, 60), text, OTHER_TITLE)
@@ -152,7 +152,7 @@ ALPHABETS = {
 def written(script: str, seed: int, count: int) -> list[str]:
     """Words, or characters where no spaces are written."""
     letters, space = ALPHABETS[script]
-    rng = random.Random(f"{script} {seed}")
+    rng = Random(f"{script} {seed}")
     return [
         "".join(rng.choices(letters, k=rng.randint(3, 8) if space else 1))
         for _ in range(count)
@@ -189,13 +189,13 @@ def test_which_text_came_first_changes_no_copy_of_like_length(
 ) -> None:
     first = sentences(seed, 24)
     second = [
-        new if random.Random(at).random() < changed else old
+        new if Random(at).random() < changed else old
         for at, (old, new) in enumerate(
             zip(first, sentences(seed + 1, 24), strict=True)
         )
     ]
     if shuffle:
-        random.Random(seed).shuffle(second)
+        Random(seed).shuffle(second)
     one, two = " ".join(first), " ".join(second)
     assert kind(one, two, TITLE, OTHER_TITLE) == kind(two, one, OTHER_TITLE, TITLE)
 
@@ -271,7 +271,7 @@ def test_headlines_agree_by_most_of_their_words() -> None:
 
 def test_a_form_of_one_outlet_filled_in_with_other_words() -> None:
     """No numbers, no names in the headline: only that nothing shared is longer than a line gives it away."""
-    rng = random.Random(40)
+    rng = Random(40)
     form = " ".join(sentences(41, 25)).split()
     first, second = form[:], form[:]
     for at in range(5, len(form), 14):
@@ -318,7 +318,7 @@ def test_new_sentences_with_new_numbers_are_no_template() -> None:
     assert kind(second, first) == "copy"
 
 
-def weather(day: str, rng: random.Random, towns: list[str]) -> str:
+def weather(day: str, rng: Random, towns: list[str]) -> str:
     lines = [
         f"{town} will be mostly dry with some cloud by evening and a high of {rng.randrange(5, 30)} degrees "
         f"with winds from the west of up to {rng.randrange(10, 60)} kilometres an hour."
@@ -341,7 +341,7 @@ def test_a_weather_template_filled_in_again(
         "Elm Grove",
     ]
     monday, tuesday = (
-        weather(day, random.Random(day), towns) for day in ("Monday", "Tuesday")
+        weather(day, Random(day), towns) for day in ("Monday", "Tuesday")
     )
     title = "Weather for the coast"
     assert kind(tuesday, monday, title, title, outlets) is None
@@ -521,9 +521,7 @@ def test_the_number_of_texts_read_is_bounded() -> None:
 def test_a_forged_signature_merges_nothing() -> None:
     """The estimate is 1.0 and the texts differ: a signature can be forged."""
     victim = piece(prose(30, 300), id_="victim")
-    forged = msgspec.structs.replace(
-        piece(prose(31, 300), id_="forger"), signature=victim.signature
-    )
+    forged = replace(piece(prose(31, 300), id_="forger"), signature=victim.signature)
     assert estimate(forged.signature, victim.signature) == 1.0
     assert best_copy(forged, [victim], TUNING) is None
 

@@ -4,8 +4,8 @@ The full count, by kind and over all articles, is that program's.
 """
 
 import os
-import random
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ def test_derived_copies_are_found_and_nothing_else(
     articles: list[Any], library: bench.Library
 ) -> None:
     """By the way that the daemon goes. Margins: goal .995; one miss in 20 kinds of 25 articles is .002."""
-    chosen = random.Random(SEED).sample(articles, ARTICLES)
+    chosen = Random(SEED).sample(articles, ARTICLES)
     missed, false, total = 0, 0, 0
     for name, make in bench.MUST_BE_COPIES.items():
         counts = bench.measure(library, chosen, make, articles, f"{SEED} {name}")

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.terms import TermPacker
@@ -51,9 +51,7 @@ def live_story(number: int, *members: Article, copies: Sequence[int] = ()) -> Li
 
 
 def model_with(**tuning: float) -> EventModel:
-    return dataclasses.replace(
-        MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning)
-    )
+    return dataclasses.replace(MODEL, tuning=replace(MODEL.tuning, **tuning))
 
 
 NEED = MODEL.tuning.threshold

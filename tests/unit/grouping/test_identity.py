@@ -2,9 +2,9 @@
 
 import re
 
-import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import (
     identify,
@@ -34,7 +34,7 @@ URLS = (
 @given(ENTRIES, URLS)
 def test_an_identity_is_stable_and_whole(entry: Entry, url: str | None) -> None:
     found = identify(entry, url)
-    assert found == identify(msgspec.structs.replace(entry), url)
+    assert found == identify(replace(entry), url)
     assert found.keys
     assert len(set(found.keys)) == len(found.keys)
     assert all(len(key) == 16 for key in found.keys)
@@ -46,9 +46,7 @@ def test_an_identity_is_stable_and_whole(entry: Entry, url: str | None) -> None:
 def test_words_are_no_part_of_the_id_where_there_is_an_address_or_a_guid(
     entry: Entry, url: str | None, words: str
 ) -> None:
-    other = msgspec.structs.replace(
-        entry, title=words, text=words, author=words, outlet=words
-    )
+    other = replace(entry, title=words, text=words, author=words, outlet=words)
     assume(entry.guid or url is not None)
     assert identify(other, url).keys == identify(entry, url).keys
 
@@ -64,7 +62,7 @@ def test_parts_cannot_run_into_each_other(one: str, two: str) -> None:
 
 def test_another_declared_time_or_address_is_another_look() -> None:
     plain = Entry(source="s", guid="1", title="t")
-    moved = msgspec.structs.replace(plain, url="https://news.example/b")
+    moved = replace(plain, url="https://news.example/b")
     assert identify(plain, None).content_hash != identify(moved, None).content_hash
 
 

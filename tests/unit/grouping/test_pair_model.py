@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.neighbours import NEAR_DAYS, add_neighbours, nearest_of
@@ -389,7 +390,7 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
 
 
 def test_trees_of_other_features_are_refused() -> None:
-    others = msgspec.structs.replace(TREES, features=FEATURES[::-1])
+    others = replace(TREES, features=FEATURES[::-1])
     with pytest.raises(ValueError, match="other features"):
         PairModel(msgspec.json.encode(others))
     with pytest.raises(msgspec.ValidationError):

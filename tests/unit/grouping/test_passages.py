@@ -1,12 +1,12 @@
 """The index of sampled shingles equals its rows, whatever was added, removed, undone or loaded."""
 
-import random
+from random import Random
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
@@ -86,12 +86,12 @@ WORDS = numbered("w%n", 400)
 def test_a_shared_run_of_window_and_two_words_is_met(
     seed: int, length: int, window: int
 ) -> None:
-    rng = random.Random(seed)
+    rng = Random(seed)
     shared = rng.choices(WORDS, k=max(length, window + 2))
     one, two = (
         rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2)
     )
-    tuning = msgspec.structs.replace(TUNING, window=window)
+    tuning = replace(TUNING, window=window)
     left, right = (
         set(
             hashes_of_sketch(sketch(shingle_sequence(" ".join(words)), tuning)).tolist()
@@ -110,7 +110,7 @@ def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
     assert hashes_of_sketch(part).tolist() == hashes[::2].tolist()
     assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
     assert filter_sketch(blob, np.zeros(len(hashes), np.bool_)) == b""
-    seven = msgspec.structs.replace(TUNING, sketch_hashes=7)
+    seven = replace(TUNING, sketch_hashes=7)
     assert len(hashes_of_sketch(sketch(shingle_sequence(" ".join(WORDS)), seven))) == 7
     assert (
         hashes_of_sketch(sketch(shingle_sequence("two words"), TUNING)).tolist() == []

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
@@ -146,7 +146,7 @@ def test_two_stories_merge_from_the_threshold_on_with_the_stream(score, stream, 
 def test_a_low_share_of_partners_keeps_the_articles_of_one_source_apart_most():
     low = PAIR_TUNING.stream_least - 1.0
     for other_source, found in (("feed", []), ("other feed", [(1, 2)])):
-        other = msgspec.structs.replace(report("a2"), source=other_source)
+        other = replace(report("a2"), source=other_source)
         tables = Tables(
             [report("a1")], [other], logits={"a1 a2": MERGE - PAIR_TUNING.stream_least}
         )
@@ -221,9 +221,7 @@ def test_the_nearest_dates_of_two_stories_decide(order):
 
 @pytest.mark.parametrize(("cap", "found"), [(1, 0), (2, 1)])
 def test_a_full_story_takes_nothing_in(cap, found):
-    assert (
-        len(pair().look(tuning=msgspec.structs.replace(TUNING, story_cap=cap))) == found
-    )
+    assert len(pair().look(tuning=replace(TUNING, story_cap=cap))) == found
 
 
 def test_a_correction_keeps_stories_apart():

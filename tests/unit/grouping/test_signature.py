@@ -1,8 +1,8 @@
 """Shingles and MinHash signatures; datasketch's own class is the oracle."""
 
-import random
 import subprocess
 import sys
+from random import Random
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
 
 
 def prose(seed: int, count: int) -> str:
-    rng = random.Random(seed)
+    rng = Random(seed)
     return " ".join(
         "".join(rng.choices("abdeiklmnoprstu", k=rng.randint(2, 8)))
         for _ in range(count)

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.terms import TermPacker
@@ -47,9 +47,7 @@ def live_story(number: int, *members: Article) -> LiveStory:
 
 
 def model_with(**tuning: float) -> EventModel:
-    return dataclasses.replace(
-        MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning)
-    )
+    return dataclasses.replace(MODEL, tuning=replace(MODEL.tuning, **tuning))
 
 
 # --- a story -----------------------------------------------------------------------------------------------
@@ -59,7 +57,7 @@ def test_reports_come_before_opinions_known_sources_before_others_then_the_newes
     None
 ):
     opinion = article(GRAIN[0], inbox=4, kind="opinion")
-    unknown = msgspec.structs.replace(article(GRAIN[1], inbox=3), is_little_known=True)
+    unknown = replace(article(GRAIN[1], inbox=3), is_little_known=True)
     older, newer = article(GRAIN[2], inbox=1), article(GRAIN[0], inbox=2)
     story = live_story(1, opinion, unknown, older, newer)
     assert [report.inbox_no for report in story.reports] == [2, 1, 3, 4]

@@ -5,12 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from pkgutil import resolve_name
+from threading import Thread
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -265,7 +265,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
                     executor.submit(fault_jobs.sleep, b"600")
                     queued.append(number)
 
-        feeder = threading.Thread(target=feed)
+        feeder = Thread(target=feed)
         feeder.start()
         wait_until(lambda: len(queued) == 3, "one to run and two to wait")
         feeder.join(timeout=0.2)

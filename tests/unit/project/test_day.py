@@ -1,12 +1,12 @@
 """The parts of `python -m benchmarks day`: feeds poll by poll, and scores by labels."""
 
-import random
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -55,7 +55,7 @@ def feed_of(count: int, hours_between: float = 1.0) -> Feed:
 def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
     count: int, rounds: int, seed: int
 ) -> None:
-    plan = plan_of(feed_of(count), rounds, random.Random(seed))
+    plan = plan_of(feed_of(count), rounds, Random(seed))
     held = [place for place, number in plan.appears.items() if number > 0]
     assert sorted(plan.appears) == list(range(count))
     assert len(held) == min(MOST_HELD, int(count * HELD_SHARE), rounds * ITEMS_A_POLL)
@@ -73,7 +73,7 @@ def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
 
 def test_a_feed_without_news_of_late_stays_as_it_is() -> None:
     shifted = feed_of(20, hours_between=24.0).moved(-NEWS_AGE - timedelta(days=1))
-    assert set(plan_of(shifted, ROUNDS, random.Random(1)).appears.values()) == {0}
+    assert set(plan_of(shifted, ROUNDS, Random(1)).appears.values()) == {0}
 
 
 def test_items_are_left_out_and_edited_and_the_rest_stays_byte_by_byte() -> None:
@@ -111,7 +111,7 @@ def test_dates_move_in_their_format_and_days_by_days(before: str, after: str) ->
 
 def test_a_feed_that_did_not_change_is_answered_with_304() -> None:
     feed = feed_of(4)
-    plan = plan_of(feed, 2, random.Random(1))
+    plan = plan_of(feed, 2, Random(1))
     (appears,) = {number for number in plan.appears.values() if number > 0}
     server = FeedServer([feed], {feed.file: plan})
     with httpx.Client(proxy=server.server.url("/"), trust_env=False) as client:
@@ -215,7 +215,7 @@ def test_a_peer_reads_the_feeds_of_each_round_with_its_own_server(
     tmp_path: Path,
 ) -> None:
     feed = feed_of(8)
-    peer = Peer([feed], {feed.file: plan_of(feed, 1, random.Random(1))}, tmp_path)
+    peer = Peer([feed], {feed.file: plan_of(feed, 1, Random(1))}, tmp_path)
     try:
         for number in range(2):
             used = peer.update(number, "<!-- made in 0.2 s -->" * number)

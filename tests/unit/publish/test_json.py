@@ -4,8 +4,8 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import get_args
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.model.evidence import CopyEvidence, Evidence, Reason, RunnerUp, Stage
 from aggregator.publish.sanitise import encode_json
@@ -159,7 +159,7 @@ def test_reasons_are_sentences_for_people() -> None:
         stage="event", score=2.5, need=1.0, reasons=reasons, runner_up=runner_up
     )
     copy = CopyEvidence(other="art9", resemblance=0.912, containment=0.99, estimate=0.9)
-    excerpt = msgspec.structs.replace(copy, kind="excerpt")
+    excerpt = replace(copy, kind="excerpt")
     assert reason_in_words(an_article()) is None
     assert reason_in_words(an_article(evidence=event)) == (
         "reports the same event, score 2.50, threshold 1.00; most similar in own names, lead"

@@ -3,19 +3,19 @@
 import gzip
 import io
 import json
-import random
 import sys
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
-import msgspec
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.files.input_items import (
@@ -55,7 +55,7 @@ def record(number: int, padding: str = "") -> bytes:
     return json.dumps(values).encode()
 
 
-def noise(rng: random.Random, length: int) -> str:
+def noise(rng: Random, length: int) -> str:
     return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=length))
 
 
@@ -71,7 +71,7 @@ def test_members_follow_each_other(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) -> None:
-    rng = random.Random(1)
+    rng = Random(1)
     lines = [record(number, noise(rng, 2000)) for number in range(400)]
     packed = PACKERS[kind](b"\n".join(lines))
     cut = packed[: len(packed) * 3 // 4]
@@ -94,7 +94,7 @@ def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) 
 def test_all_before_a_damaged_member_is_taken(
     tmp_path: Path, kind: str, byte: float
 ) -> None:
-    rng = random.Random(2)
+    rng = Random(2)
     members = [
         bytearray(PACKERS[kind](record(number, noise(rng, 500)) + b"\n"))
         for number in range(30)
@@ -182,9 +182,7 @@ def test_every_encoding_in_every_shape(
 def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     tmp_path: Path, name: str, shape: str
 ) -> None:
-    small = msgspec.structs.replace(
-        TUNING, max_article_bytes=200_000, max_feed_bytes=300_000
-    )
+    small = replace(TUNING, max_article_bytes=200_000, max_feed_bytes=300_000)
     many = [{"title": "A", "text": "x" * 100_000}] * 4
     data = (
         json.dumps(many) if shape == "list" else json.dumps({"items": many}, indent=1)
@@ -203,7 +201,7 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(
     tmp_path: Path, element: bytes
 ) -> None:
     """Held are the text and one element: a list of empty lists would take twenty times as much."""
-    small = msgspec.structs.replace(TUNING, max_feed_bytes=100_000)
+    small = replace(TUNING, max_feed_bytes=100_000)
     many = 90_000 // (len(element) + 1)
     (tmp_path / "a.json").write_bytes(b"[" + b",".join([element] * many) + b"]")
     tracemalloc.start()

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import repeat as endless
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import zstandard
@@ -361,7 +362,7 @@ def test_close_ends_a_fetch_under_way() -> None:
                 client.fetch(server.url())
             causes.append(caught.value.cause)
 
-        thread = threading.Thread(target=run)
+        thread = Thread(target=run)
         thread.start()
         wait_until(lambda: server.requests, "the server to be asked")
         client.close()

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
@@ -32,7 +32,7 @@ ROWS = named_rows("read_feeds")
 def test_a_feed_gives_what_stands_in_it(name: str) -> None:
     row: dict[str, Any] = ROWS[name]
     data = row.get("feed") or rss(row["items"], row.get("in channel", ""))
-    tuning = msgspec.structs.replace(TUNING, **row.get("limits", {}))
+    tuning = replace(TUNING, **row.get("limits", {}))
     feed = read(data, tuning=tuning, **row.get("as", {}))
     assert named_parts(feed, row["gives"]) == row["gives"]
 

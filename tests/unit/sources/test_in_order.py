@@ -3,11 +3,11 @@
 import base64
 import gzip
 import json
-import random
 import resource
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -160,7 +160,7 @@ def test_memory_does_not_hold_a_long_archive() -> None:
 
 def long_archive() -> Iterator[InputItem]:
     """The newest first; none of the texts can be compressed much."""
-    rng = random.Random(3)
+    rng = Random(3)
     for number in range(4000):
         text = base64.b64encode(rng.randbytes(7_500)).decode()
         published = Published(time=DAY - timedelta(hours=number))

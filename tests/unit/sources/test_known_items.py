@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.entry import Entry, ParsedFeed
@@ -43,7 +44,7 @@ def read_again(data: bytes, before: ParsedFeed, known: frozenset[bytes]) -> Pars
         "frame": before.frame,
         "states_days": before.states_days,
     }
-    return read_feed(data, msgspec.structs.replace(CONTEXT, **seen))
+    return read_feed(data, replace(CONTEXT, **seen))
 
 
 def entries_of(feed: ParsedFeed, before: ParsedFeed) -> Counter[bytes]:
@@ -59,10 +60,8 @@ def entries_of(feed: ParsedFeed, before: ParsedFeed) -> Counter[bytes]:
 
 
 def _without_precision(entry: Entry) -> bytes:
-    published = entry.published and msgspec.structs.replace(
-        entry.published, precision="minute"
-    )
-    return msgspec.msgpack.encode(msgspec.structs.replace(entry, published=published))
+    published = entry.published and replace(entry.published, precision="minute")
+    return msgspec.msgpack.encode(replace(entry, published=published))
 
 
 def check(data: bytes, before: ParsedFeed, known: frozenset[bytes]) -> ParsedFeed:
@@ -110,7 +109,7 @@ def test_all_is_read_again_if_the_feed_is_another_one_or_damaged(
 def test_all_is_read_again_if_the_source_is_read_otherwise() -> None:
     data = rss(*FEW).encode()
     before = read_feed(data, CONTEXT)
-    elsewhere = msgspec.structs.replace(
+    elsewhere = replace(
         CONTEXT,
         zone="Asia/Tokyo",
         known_items=frozenset(before.items),

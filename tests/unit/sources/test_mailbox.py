@@ -1,15 +1,15 @@
 """Reading a mailbox over IMAP from a server on loopback, good and hostile."""
 
 import re
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
@@ -22,9 +22,7 @@ from tests.support.tables import each_row, mapping, repeated, rows
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.world import Time
 
-TUNING = msgspec.structs.replace(
-    source_tuning(Tuning()), max_entries=5, max_article_bytes=20_000
-)
+TUNING = replace(source_tuning(Tuning()), max_entries=5, max_article_bytes=20_000)
 DEADLINE_SECONDS = 5.0
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -345,7 +343,7 @@ def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(
     imap.add(mail(1, "x"), mail(2, "x"))
     imap.hostile = lambda said: b"" if "BODY" in said else None
     assert "message 2 (attempt 1 of 3)" in fails(imap, state="7/1/1/2")
-    one_message = msgspec.structs.replace(TUNING, max_entries=1)
+    one_message = replace(TUNING, max_entries=1)
     assert "message 2 (attempt 1 of 3)" in fails(
         imap, state="6/1/2/2", tuning=one_message
     )
@@ -408,7 +406,7 @@ def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
         except FetchError as error:
             ended.append(error.cause)
 
-    thread = threading.Thread(target=ask)
+    thread = Thread(target=ask)
     thread.start()
     wait_until(lambda: imap.commands, "a command")
     client.close()

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.sources.parse.files.input_items import (
@@ -27,7 +27,7 @@ def test_a_file_gives_what_stands_in_it(tmp_path: Path, name: str) -> None:
     text = row.get("text", repeated(row.get("parts", {})))
     text += "\n".join(map(json.dumps, row.get("records", ())))
     (tmp_path / row["file"]).write_bytes(text.encode(row.get("encoding", "utf-8")))
-    tuning = msgspec.structs.replace(source_tuning(Tuning()), **row.get("limits", {}))
+    tuning = replace(source_tuning(Tuning()), **row.get("limits", {}))
     chosen = mapping_of(row.get("map", []))
     reading = ReadOptions(tuning=tuning, chosen=chosen)
     problems, entries, notes = [], [], RecordNotes(chosen)

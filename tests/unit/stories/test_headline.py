@@ -5,10 +5,10 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
@@ -252,6 +252,6 @@ def test_one_more_copy_changes_no_title(
         "published": time,
         "effective_at": time,
     }
-    copy = msgspec.structs.replace(original, role="copy", copy_of=original.id, **own)
+    copy = replace(original, role="copy", copy_of=original.id, **own)
     assume(all(article.title for article in articles))
     assert headline([*articles, copy], shown.title).title == shown.title

@@ -1,6 +1,6 @@
 """Words are read once, and what is known of them does not depend on what was read before."""
 
-import threading
+from threading import Thread
 
 from aggregator.text.reading import LONGEST_WORD, Column, lexicon_of, read
 from aggregator.text.tokens import parts
@@ -55,7 +55,7 @@ def test_threads_number_words_alike() -> None:
     def number(place: int) -> None:
         found[place] = lexicon.numbers(texts[place]).tolist()
 
-    threads = [threading.Thread(target=number, args=(place,)) for place in range(8)]
+    threads = [Thread(target=number, args=(place,)) for place in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import feedparser
 import httpx
-import msgspec
 import pytest
 from lxml import html
+from msgspec.structs import replace
 
 from aggregator.config.story_query import StoryFilter
 from aggregator.model.errors import NotWritableError
@@ -101,9 +101,7 @@ def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None
             tag,
         )
         story, text = the_ferry()
-        serving.reader.put(
-            msgspec.structs.replace(story, title="Another headline"), text
-        )
+        serving.reader.put(replace(story, title="Another headline"), text)
         assert serving.get(path, If_None_Match=tag).status_code == 200
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from aggregator.config.story_query import SavedQuery, StoryFilter
@@ -189,7 +189,7 @@ def test_a_change_is_sent_whatever_the_reader_has(settled_site: Site) -> None:
     story, text = the_ferry()
     updated = settled_site.clock.now + timedelta(minutes=1)
     settled_site.reader.put(
-        msgspec.structs.replace(story, title="Another headline", updated=updated), text
+        replace(story, title="Another headline", updated=updated), text
     )
     settled_site.clock.now += timedelta(days=1)
     for name, header in (

@@ -7,11 +7,11 @@ from typing import Any
 
 import fastfeedparser
 import feedparser
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html
+from msgspec.structs import replace
 
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.entry import Enclosure
@@ -341,7 +341,7 @@ def test_guids_hold_no_address() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_bytes_change_only_with_the_stories(form: Format) -> None:
     story, _ = the_ferry()
-    later = msgspec.structs.replace(story, updated=story.updated + timedelta(minutes=1))
+    later = replace(story, updated=story.updated + timedelta(minutes=1))
     assert _feed(form, story) == _feed(form, story)
     assert _feed(form, story) != _feed(form, later)
 

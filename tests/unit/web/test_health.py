@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-import threading
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ def test_a_call_that_fails_after_its_timeout_is_no_error_of_its_own() -> None:
         asyncio.get_running_loop().set_exception_handler(
             lambda _, context: logged.append(context)
         )
-        released = threading.Event()
+        released = Event()
 
         def late() -> None:
             released.wait()

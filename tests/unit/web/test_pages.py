@@ -4,9 +4,9 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-import msgspec
 import pytest
 from lxml import html
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from aggregator.config.story_query import SavedQuery
@@ -49,8 +49,8 @@ def _ferry_page(story: dict[str, Any] | None = None, **shown: Any) -> html.HtmlE
     whole, text = the_ferry()
     reader = WrittenStories()
     reader.put(
-        msgspec.structs.replace(whole, **story or {}),
-        msgspec.structs.replace(text, **shown),
+        replace(whole, **story or {}),
+        replace(text, **shown),
     )
     return _pages(reader, "/stories/lindferry")[0]
 
@@ -218,9 +218,7 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
 ):
     story, _ = the_ferry()
     unknown = {"outlet": None, "outlet_key": None, "url": None}
-    nameless = tuple(
-        msgspec.structs.replace(article, **unknown) for article in story.articles
-    )
+    nameless = tuple(replace(article, **unknown) for article in story.articles)
     who = _ferry_page({"articles": nameless}).xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == (
         "#a-ferrypost",
@@ -263,10 +261,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
 def test_every_sentence_says_its_language() -> None:
     story, _ = the_ferry()
     of = {"ferrypost": "de", "ferrywire": "fr", "ferryisle": "nl"}
-    articles = (
-        msgspec.structs.replace(one, language=of.get(one.id, "en"))
-        for one in story.articles
-    )
+    articles = (replace(one, language=of.get(one.id, "en")) for one in story.articles)
     page = _ferry_page({"articles": tuple(articles)})
     sentences = page.xpath(
         "//div[@class='lead']/p | //p[@class='opening'] | //blockquote"
@@ -342,11 +337,8 @@ def test_a_source_without_standing_is_folded_beside_others_as_outlet_and_title()
         an_article(id=f"s{n}", outlet=f"Stranger {n}", title=f"Siren {n}")
         for n in range(3)
     ]
-    told = [
-        msgspec.structs.replace(stranger, is_little_known=True)
-        for stranger in strangers
-    ]
-    told[0] = msgspec.structs.replace(told[0], counts_as_report=False)
+    told = [replace(stranger, is_little_known=True) for stranger in strangers]
+    told[0] = replace(told[0], counts_as_report=False)
     text = StoryText(title="Dam siren")
     (reports, folded) = report_groups([known, *told], text, None)
     assert [line.article.id for line in reports.lines] == ["known"]

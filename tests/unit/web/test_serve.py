@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -325,7 +326,7 @@ def test_probes_are_answered_in_a_flood_from_loopback(
 ) -> None:
     """Requests take all that there is, and connections without one come as fast as they can."""
     monkeypatch.setattr(connection_limits, "REQUESTS", 256)
-    server, over = serving(opened), threading.Event()
+    server, over = serving(opened), Event()
     connect(opened, server, 300, SIGN_IN, "127.0.0.1")
 
     def flood() -> None:
@@ -341,7 +342,7 @@ def test_probes_are_answered_in_a_flood_from_loopback(
         for one in kept:
             one.close()
 
-    flooding = threading.Thread(target=flood)
+    flooding = Thread(target=flood)
     flooding.start()
     try:
         lost, probes = 0, 100

@@ -97,6 +97,9 @@ class WriterLoop:
         `indexed` is called when placed articles are in the search index.
         """
         self._services = services
+        self._database = services.database
+        self._lock = services.lock
+        self._arrived = services.arrived
         self._pipeline = pipeline
         self._heartbeat = heartbeat
         self._took_over = took_over
@@ -129,7 +132,7 @@ class WriterLoop:
 
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
-        if self._services.lock.is_held:
+        if self._lock.is_held:
             # The thread tries again
             with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
@@ -148,12 +151,12 @@ class WriterLoop:
     @property
     def is_writing(self) -> bool:
         """Whether this process is the writer and `took_over` was called."""
-        return self._has_taken_over and self._services.lock.is_held
+        return self._has_taken_over and self._lock.is_held
 
     def stop(self) -> None:
         """Have the thread end soon; `join` waits for it."""
         self._stopping.set()
-        self._services.arrived.set()
+        self._arrived.set()
 
     def _run(self) -> None:
         errors_in_a_row = 0
@@ -187,8 +190,8 @@ class WriterLoop:
         """Forget the memory of the writer. Raises AnotherDaemonError if another process took the lock of SQLite."""
         self._has_taken_over = False
         self._pipeline.forget()
-        if self._services.database.is_sqlite:
-            shown = shown_url(self._services.database.url)
+        if self._database.is_sqlite:
+            shown = shown_url(self._database.url)
             raise AnotherDaemonError(
                 f"another process became the writer of {shown} while this one had "
                 "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
@@ -198,7 +201,7 @@ class WriterLoop:
             error,
             extra={"event": "writer_lease_lost"},
         )
-        self._services.lock.release()
+        self._lock.release()
 
     def _pause_placing(self, error: AggregatorError) -> None:
         """Log the cause of a pause, and forget all in memory that may not have been written."""
@@ -218,12 +221,12 @@ class WriterLoop:
     def _run_once(self) -> None:
         """Write pending work, or try to become the writer."""
         self._heartbeat()
-        self._services.database.check_file()
-        if self._has_taken_over and not self._services.lock.is_held:
+        self._database.check_file()
+        if self._has_taken_over and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
         if not self._has_taken_over:
             began = time.monotonic()
-            if not self._services.lock.become_writer():
+            if not self._lock.become_writer():
                 self._stopping.wait(IDLE_SECONDS)
                 return
             self._take_up()
@@ -236,7 +239,7 @@ class WriterLoop:
 
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
-        migrate.check(self._services.database)
+        migrate.check(self._database)
         self._took_over()
         self._has_taken_over = True
 
@@ -252,26 +255,27 @@ class WriterLoop:
         if trouble is not None:
             raise trouble
         if self._is_log_full and not self._is_needed():
-            self._services.database.checkpoint_log(0.0)
+            self._database.checkpoint_log(0.0)
             self._is_log_full = False
         if time.monotonic() >= self._rest_due_at and not self._is_needed():
             self._pipeline.rest()
             self._rest_due_at = math.inf
             self._services.rested()
-        until_gathered = self._gathered_due_at - time.monotonic()
-        self._services.arrived.wait(max(0.0, min(IDLE_SECONDS, until_gathered)))
+        self._arrived.wait(
+            max(0.0, min(IDLE_SECONDS, self._gathered_due_at - time.monotonic()))
+        )
 
     def _write_pending(self) -> AggregatorError | None:
         """Write pending work, unless the database is as it was when there was none.
 
         Return an error that stops placing but not other work.
         """
-        is_woken = self._services.arrived.is_set()
-        self._services.arrived.clear()
-        version = self._services.database.data_version()
-        if self._services.database.trouble is not None:
+        is_woken = self._arrived.is_set()
+        self._arrived.clear()
+        version = self._database.data_version()
+        if self._database.trouble is not None:
             # A write of another thread failed. If an empty one succeeds, the trouble is over.
-            with self._services.lock.fenced.write():
+            with self._lock.fenced.write():
                 pass
         elif (
             version == self._written_version
@@ -280,7 +284,7 @@ class WriterLoop:
         ):
             return None
         self._written_version = None
-        self._services.lock.check()
+        self._lock.check()
         trouble = self._write()
         if trouble is None:
             self._written_version = version
@@ -337,7 +341,7 @@ class WriterLoop:
         """Index and render placed articles, until something more urgent waits."""
         self._index()
         while not self._is_needed() and render_next(
-            self._services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+            self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning
         ):
             pass
         self._pipeline.index_older(self._is_needed)
@@ -348,7 +352,8 @@ class WriterLoop:
             "placed %s", pluralise(count, "article"), extra={"event": "articles_placed"}
         )
         self._rest_due_at = time.monotonic() + self._tuning.rest_seconds
-        self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
+        if count >= MANY_ARTICLES:
+            self._is_log_full = True
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""
@@ -368,12 +373,12 @@ class WriterLoop:
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
         self._heartbeat()
-        return self._stopping.is_set() or not self._services.lock.is_held
+        return self._stopping.is_set() or not self._lock.is_held
 
     def _is_needed(self) -> bool:
         """Return whether the thread has something more urgent to do than maintenance and rendering."""
         return (
             self._stops()
-            or self._services.arrived.is_set()
+            or self._arrived.is_set()
             or time.monotonic() >= self._gathered_due_at
         )

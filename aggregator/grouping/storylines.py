@@ -147,8 +147,12 @@ def _unite_lines(
     stories = sorted(
         (*line.stories, *other.stories), key=lambda recent: recent.founded, reverse=True
     )
-    newest = stories[: storyline_rows.NEWEST]
-    return RecentStoryline(older.id, older.number, False, newest)
+    return RecentStoryline(
+        older.id,
+        older.number,
+        is_single_story=False,
+        stories=stories[: storyline_rows.NEWEST],
+    )
 
 
 def join_near(

@@ -199,8 +199,8 @@ def _is_heading(line: str) -> bool:
     """Return whether a line between two paragraphs is a heading: it has no whole sentence, and is not a caption."""
     if split_sentences(line):
         return False
-    fault = front_matter(line)
-    return fault is None or fault in HEADING_FAULTS
+    # None: it has no fault.
+    return front_matter(line) in (None, *HEADING_FAULTS)
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:
@@ -221,8 +221,7 @@ def _passage(
 
     It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
     """
-    read_to = 0
-    shown_to = 0
+    read_to = shown_to = 0
     is_quoting = False
     for sentence in sentences:
         is_first = sentence == first

@@ -77,8 +77,9 @@ MANY_ARTICLES = 100
 class WriterLoop:
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread.
 
-    The process is a standby until `_has_taken_over`, and again after the lease is lost. While it is the writer,
-    `trouble` says why placing is paused. The other fields note work that is left for a quieter time.
+    The process is a standby until `_has_taken_over`, and again after the lease is lost. While it is the writer, each
+    round (`_work_once`) executes commands and places entries, shows them, runs maintenance steps, and sleeps. After an
+    error the rounds pause, and `trouble` says why. The other fields note work that is left for a quieter time.
     """
 
     def __init__(
@@ -117,13 +118,14 @@ class WriterLoop:
         # Why placing is paused
         self.trouble: str | None = None
 
-        # Times of time.monotonic(): the last step between two batches, and when gathered entries are to be placed
-        # and memory is to be given back (inf: nothing is due)
+        # The last maintenance step between two batches (time.monotonic(), as the next two)
         self._last_step_at = 0.0
+        # When gathered entries are to be placed; inf if none have gathered
         self._gathered_due_at = math.inf
+        # When memory is to be given back, if nothing is placed before; inf after that
         self._rest_due_at = math.inf
 
-        # The version of the database when all pending work was written: while it stays, nothing waits
+        # The version of the database when all pending work was written. While it stays, nothing waits.
         self._written_version: int | str | None = None
         # Whether all that is placed was indexed and rendered
         self._is_all_shown = False
@@ -133,7 +135,7 @@ class WriterLoop:
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
         if self._lock.is_held:
-            # The thread tries again
+            # If the database does not answer, the thread tries again.
             with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
         else:

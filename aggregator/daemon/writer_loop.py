@@ -44,18 +44,29 @@ from aggregator.stories.story_tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-# After the first, second and later errors of the database
+# These end the daemon: the tables are of another version, the file was replaced, or another daemon writes it. A lost
+# lease (LeaseLostError), which is of the last kind, is caught before them.
+_ENDS_DAEMON = (
+    DatabaseTooNewError,
+    DatabaseOutdatedError,
+    DatabaseReplacedError,
+    AnotherDaemonError,
+)
+
+# The waits after the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-# Sleep when nothing waits, unless it is woken. Then one cheap query tells whether another process has changed
-# the database: an entry or a command may wait.
+# The thread sleeps so long when nothing waits, unless it is woken. Then one cheap query tells whether another process
+# has changed the database: an entry or a command may wait.
 IDLE_SECONDS = 1.0
 
-RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
+# Stories that are rendered between two reads of the inbox
+RENDERED_AT_ONCE = 20
 
-STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
+# The time between two maintenance steps while articles wait
+STEP_SECONDS = 1.0
 
-# While articles wait, until those that are placed are found by a search (chosen)
+# While articles wait, a search finds those that are placed after this time at the latest (chosen)
 INDEX_SECONDS = 5.0
 
 # After so many articles in one batch SQLite's log is emptied when nothing waits any more. Otherwise a later poll
@@ -64,7 +75,12 @@ MANY_ARTICLES = 100
 
 
 class WriterLoop:
-    """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
+    """Placing, commands, indexing, rendering and short maintenance tasks, in one thread.
+
+    The process is a standby until `_has_taken_over`, and again after the lease is lost. While it is the writer, each
+    round (`_work_once`) executes commands and places entries, shows them, runs maintenance steps, and sleeps. After an
+    error the rounds pause, and `trouble` says why. The other fields note work that is left for a quieter time.
+    """
 
     def __init__(
         self,
@@ -82,6 +98,9 @@ class WriterLoop:
         `indexed` is called when placed articles are in the search index.
         """
         self._services = services
+        self._database = services.database
+        self._lock = services.lock
+        self._arrived = services.arrived
         self._pipeline = pipeline
         self._heartbeat = heartbeat
         self._took_over = took_over
@@ -90,24 +109,33 @@ class WriterLoop:
         self._story_tuning = all_tuning.section("stories", StoryTuning)
         self._tuning = all_tuning.section("watchdog", ServiceTuning)
         self._stopping = threading.Event()
-        self._stepped_at = 0.0
-        # The version of the database when all pending work was written
+        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
+
+        # Whether the thread has read the inbox
+        self.has_begun = False
+        # Whether this process became the writer and `took_over` was called
+        self._has_taken_over = False
+        # Why placing is paused
+        self.trouble: str | None = None
+
+        # The last maintenance step between two batches (time.monotonic(), as the next two)
+        self._last_step_at = 0.0
+        # When gathered entries are to be placed; inf if none have gathered
+        self._gathered_due_at = math.inf
+        # When memory is to be given back, if nothing is placed before; inf after that
+        self._rest_due_at = math.inf
+
+        # The version of the database when all pending work was written. While it stays, nothing waits.
         self._written_version: int | str | None = None
-        # Monotonic: when gathered entries are to be placed
-        self._gathered_at = math.inf
-        self._rests_at = math.inf  # monotonic
-        self._is_log_full = False  # of many articles
         # Whether all that is placed was indexed and rendered
         self._is_all_shown = False
-        self.has_begun = False  # whether it has read the inbox
-        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
-        self._is_ready = False  # the writer, and `took_over` was called
-        self.trouble: str | None = None  # why placing is paused
+        # Whether SQLite's log is to be emptied, because many articles filled it
+        self._is_log_full = False
 
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
-        if self._services.lock.is_held:
-            # The thread tries again
+        if self._lock.is_held:
+            # If the database does not answer, the thread tries again.
             with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
         else:
@@ -125,41 +153,22 @@ class WriterLoop:
     @property
     def is_writing(self) -> bool:
         """Whether this process is the writer and `took_over` was called."""
-        return self._is_ready and self._services.lock.is_held
+        return self._has_taken_over and self._lock.is_held
 
     def stop(self) -> None:
         """Have the thread end soon; `join` waits for it."""
         self._stopping.set()
-        self._services.arrived.set()
+        self._arrived.set()
 
     def _run(self) -> None:
-        in_a_row = 0
+        errors_in_a_row = 0
         try:
             while not self._stopping.is_set():
                 try:
                     self._run_once()
                 except LeaseLostError as error:
-                    self._is_ready = False
-                    self._pipeline.forget()
-                    if self._services.database.is_sqlite:
-                        shown = shown_url(self._services.database.url)
-                        raise AnotherDaemonError(
-                            f"another process became the writer of {shown} while this one had "
-                            "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
-                        ) from error
-                    log.warning(
-                        "lost the writer lease (%s); now a standby",
-                        error,
-                        extra={"event": "writer_lease_lost"},
-                    )
-                    self._services.lock.release()
-                except (
-                    DatabaseTooNewError,
-                    DatabaseOutdatedError,
-                    DatabaseReplacedError,
-                    AnotherDaemonError,
-                ):
-                    # The tables are of another version, the file was replaced, or another daemon writes it.
+                    self._become_standby(error)
+                except _ENDS_DAEMON:
                     raise
                 except (AggregatorError, OSError) as error:
                     # The file that is one too many to open may belong to the program: a table of words, a module.
@@ -167,38 +176,59 @@ class WriterLoop:
                         error = TooManyFilesError()
                     if not isinstance(error, AggregatorError):
                         raise  # the database is not the cause
-                    is_new = str(error) != self.trouble  # log an outage of hours once
-                    self.trouble = str(error)
-                    log.log(
-                        logging.ERROR if is_new else logging.DEBUG,
-                        "placing is paused and tried again: %s",
-                        error,
-                        extra={"event": "placing_paused"},
-                    )
-                    # The last commit may or may not have happened; after these it was not begun, or rolled back.
-                    if not isinstance(error, DamagedError | NoWorkersError):
-                        self._pipeline.forget()
-                    self._stopping.wait(
-                        BACKOFF_SECONDS[min(in_a_row, len(BACKOFF_SECONDS) - 1)]
-                    )
-                    in_a_row += 1
+                    self._pause_placing(error)
+                    last = len(BACKOFF_SECONDS) - 1
+                    self._stopping.wait(BACKOFF_SECONDS[min(errors_in_a_row, last)])
+                    errors_in_a_row += 1
                 else:
                     if self.trouble is not None:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
                     self.trouble = None
-                    in_a_row = 0
+                    errors_in_a_row = 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._services.failed(error)
+
+    def _become_standby(self, error: LeaseLostError) -> None:
+        """Forget the memory of the writer. Raises AnotherDaemonError if another process took the lock of SQLite."""
+        self._has_taken_over = False
+        self._pipeline.forget()
+        if self._database.is_sqlite:
+            shown = shown_url(self._database.url)
+            raise AnotherDaemonError(
+                f"another process became the writer of {shown} while this one had "
+                "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
+            ) from error
+        log.warning(
+            "lost the writer lease (%s); now a standby",
+            error,
+            extra={"event": "writer_lease_lost"},
+        )
+        self._lock.release()
+
+    def _pause_placing(self, error: AggregatorError) -> None:
+        """Log the cause of a pause, and forget all in memory that may not have been written."""
+        # An outage of hours is logged once.
+        is_new = str(error) != self.trouble
+        self.trouble = str(error)
+        log.log(
+            logging.ERROR if is_new else logging.DEBUG,
+            "placing is paused and tried again: %s",
+            error,
+            extra={"event": "placing_paused"},
+        )
+        # The last commit may or may not have happened; after these errors it was not begun, or rolled back.
+        if not isinstance(error, DamagedError | NoWorkersError):
+            self._pipeline.forget()
 
     def _run_once(self) -> None:
         """Write pending work, or try to become the writer."""
         self._heartbeat()
-        self._services.database.check_file()
-        if self._is_ready and not self._services.lock.is_held:
+        self._database.check_file()
+        if self._has_taken_over and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
-        if not self._is_ready:
+        if not self._has_taken_over:
             began = time.monotonic()
-            if not self._services.lock.become_writer():
+            if not self._lock.become_writer():
                 self._stopping.wait(IDLE_SECONDS)
                 return
             self._take_up()
@@ -211,9 +241,9 @@ class WriterLoop:
 
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
-        migrate.check(self._services.database)
+        migrate.check(self._database)
         self._took_over()
-        self._is_ready = True
+        self._has_taken_over = True
 
     def _work_once(self) -> None:
         """Write pending work, run maintenance steps that are due, and sleep until there may be more.
@@ -227,14 +257,14 @@ class WriterLoop:
         if trouble is not None:
             raise trouble
         if self._is_log_full and not self._is_needed():
-            self._services.database.checkpoint_log(0.0)
+            self._database.checkpoint_log(0.0)
             self._is_log_full = False
-        if time.monotonic() >= self._rests_at and not self._is_needed():
+        if time.monotonic() >= self._rest_due_at and not self._is_needed():
             self._pipeline.rest()
-            self._rests_at = math.inf
+            self._rest_due_at = math.inf
             self._services.rested()
-        self._services.arrived.wait(
-            max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
+        self._arrived.wait(
+            max(0.0, min(IDLE_SECONDS, self._gathered_due_at - time.monotonic()))
         )
 
     def _write_pending(self) -> AggregatorError | None:
@@ -242,80 +272,90 @@ class WriterLoop:
 
         Return an error that stops placing but not other work.
         """
-        is_woken = self._services.arrived.is_set()
-        self._services.arrived.clear()
-        version = self._services.database.data_version()
-        if self._services.database.trouble is not None:
-            # A write of another thread failed.
-            with self._services.lock.fenced.write():
-                pass  # the trouble is over
+        is_woken = self._arrived.is_set()
+        self._arrived.clear()
+        version = self._database.data_version()
+        if self._database.trouble is not None:
+            # A write of another thread failed. If an empty one succeeds, the trouble is over.
+            with self._lock.fenced.write():
+                pass
         elif (
             version == self._written_version
             and not is_woken
-            and time.monotonic() < self._gathered_at
+            and time.monotonic() < self._gathered_due_at
         ):
             return None
         self._written_version = None
-        self._services.lock.check()
+        self._lock.check()
         trouble = self._write()
         if trouble is None:
             self._written_version = version
         return trouble
 
     def _write(self) -> AggregatorError | None:
-        # Also if nothing can be placed: a correction may wait
+        """Execute commands, place entries and show both, again after the end of a first reading."""
+        while True:
+            changed, trouble = self._place()
+            gathers = time.monotonic() < self._gathered_due_at < math.inf
+            if self._is_all_shown and not changed and gathers:
+                return trouble  # the rest is looked at when these entries are placed
+            self._show()
+            if trouble is not None or self._is_needed():
+                return trouble
+            if not self._pipeline.end_first_reading():
+                return None
+            # The end of a first reading may have queued a command. Memory is given back at once.
+            self._rest_due_at = time.monotonic()
+
+    def _place(self) -> tuple[int, AggregatorError | None]:
+        """Execute commands and place entries; return how many, and an error that stopped placing."""
+        # Commands are executed also if nothing can be placed: a correction may wait.
         changed = self._run_commands()
-        count = 0
-        shown_at = indexed_at = time.monotonic()
+        unreported = 0
+        reported_at = indexed_at = time.monotonic()
         trouble: AggregatorError | None = None
         try:
             for batch in self._pipeline.place_waiting(self._stops, gathers=True):
-                count += len(batch)
+                unreported += len(batch)
                 changed += len(batch) + self._run_commands()
-                if time.monotonic() - self._stepped_at >= STEP_SECONDS:
+                if time.monotonic() - self._last_step_at >= STEP_SECONDS:
                     self._maintenance.run_step(self._stops)
                     give_back_memory()
-                    self._stepped_at = time.monotonic()
-                if time.monotonic() - shown_at >= self._tuning.progress_seconds:
-                    self._report(count)
-                    count = 0
-                    shown_at = time.monotonic()
+                    self._last_step_at = time.monotonic()
+                if time.monotonic() - reported_at >= self._tuning.progress_seconds:
+                    self._report(unreported)
+                    unreported = 0
+                    reported_at = time.monotonic()
                 if time.monotonic() - indexed_at >= INDEX_SECONDS:
                     self._index()
                     indexed_at = time.monotonic()
         except (DamagedError, NoWorkersError) as error:
             trouble = error
-        if count:
-            self._report(count)
-        # While placing is stopped, gathered entries must not keep other work from being done.
-        self._gathered_at = (
-            math.inf if trouble is not None else self._pipeline.gathered_at
-        )
-        gathers = time.monotonic() < self._gathered_at < math.inf
-        if self._is_all_shown and not changed and gathers:
-            return trouble  # the rest is looked at when these entries are placed
+        if unreported:
+            self._report(unreported)
+        self._gathered_due_at = self._pipeline.gathered_at
+        if trouble is not None:
+            # While placing is stopped, gathered entries must not keep other work from being done.
+            self._gathered_due_at = math.inf
+        return changed, trouble
+
+    def _show(self) -> None:
+        """Index and render placed articles, until something more urgent waits."""
         self._index()
         while not self._is_needed() and render_next(
-            self._services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+            self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning
         ):
             pass
         self._pipeline.index_older(self._is_needed)
         self._is_all_shown = not self._is_needed()
-        if (
-            trouble is None
-            and not self._is_needed()
-            and self._pipeline.end_first_reading()
-        ):
-            self._rests_at = time.monotonic()  # memory is given back at once
-            return self._write()
-        return trouble
 
     def _report(self, count: int) -> None:
         log.info(
             "placed %s", pluralise(count, "article"), extra={"event": "articles_placed"}
         )
-        self._rests_at = time.monotonic() + self._tuning.rest_seconds
-        self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
+        self._rest_due_at = time.monotonic() + self._tuning.rest_seconds
+        if count >= MANY_ARTICLES:
+            self._is_log_full = True
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""
@@ -335,11 +375,12 @@ class WriterLoop:
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
         self._heartbeat()
-        return self._stopping.is_set() or not self._services.lock.is_held
+        return self._stopping.is_set() or not self._lock.is_held
 
     def _is_needed(self) -> bool:
+        """Return whether the thread has something more urgent to do than maintenance and rendering."""
         return (
             self._stops()
-            or self._services.arrived.is_set()
-            or time.monotonic() >= self._gathered_at
+            or self._arrived.is_set()
+            or time.monotonic() >= self._gathered_due_at
         )

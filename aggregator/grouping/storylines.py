@@ -20,12 +20,18 @@ from aggregator.model.prepared import AFFAIRLESS_KINDS
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
-from aggregator.store.stories.storyline_rows import Affinity, RecentStory
+from aggregator.store.stories.storyline_rows import (
+    Affinity,
+    RecentStory,
+    RecentStoryline,
+)
 
-# An article with at least this affinity may join two storylines; so may their nearness if one is a single story.
-# All values are thousandths of a logit.
+# If an article has at least this affinity to a story, their storylines are compared; a single story joins a storyline
+# if they are at least so near. In thousandths of a logit, as affinities are stored. With -1,750 more stories find
+# their affair, but unlike affairs of one day are joined, too (docs/decisions/0054-storylines.md).
 NEAR = -1_700
-# The least nearness that joins two storylines of several stories
+# Two storylines of several stories become one if they are at least so near, in thousandths of a logit. This is higher
+# than NEAR, because a wrong union mixes two whole affairs.
 _NEAR_LINES = -1_000
 # So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
 # most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
@@ -37,11 +43,12 @@ _LEAST_SHARED = 9.0
 # A short text whose whole words are less like those of the other shares little of itself (a cosine; .14 to .18 are
 # nearly equal).
 _LEAST_COSINE = 0.15
-# Bodies with fewer words are short. Those of one feed are alike by their form, and this much less near.
+# Bodies with fewer words are short. Those of one feed are alike by their form, so their affinity is reduced.
 _SHORT_WORDS = 100
+# The reduction, in logits
 _FORM_LOGIT = 1.0
 # Steps of an affair at full length share a background and tell different events, so the pair model is below -2 for
-# most of them. If no body has fewer words, texts with this cosine are as near as this at least.
+# most of them. If no body has fewer words, texts with this cosine have an affinity of at least this logit.
 _LONG_WORDS = 300
 _LONG_COSINE = 0.3
 _LONG_LOGIT = -1.2
@@ -58,11 +65,13 @@ def affinity(
     members = [article, *reports]
     shortest = min(member.body_words for member in members)
     is_short = shortest < _SHORT_WORDS
+    # No name is shared, though each names somebody or something.
+    names_differ = candidate.named_shared <= 0 and candidate.named_apart > 0
     if (
         article.kind in AFFAIRLESS_KINDS
         or all(report.kind in AFFAIRLESS_KINDS for report in reports)
         or candidate.text_rarest < _LEAST_SHARED
-        or (candidate.named_shared <= 0 and candidate.named_apart > 0)
+        or names_differ
         or (is_short and candidate.stream_cosine < _LEAST_COSINE)
     ):
         return UNLIKE
@@ -103,34 +112,47 @@ def join_nearest(
     lines = storyline_rows.lines_of_numbers(connection, numbers)
     if line is None or not lines - {line}:
         return
-    recent = storyline_rows.recent_stories(connection, lines | {line}, at)
-    own = recent.pop(line, None)
+    compared = storyline_rows.recent_storylines(connection, lines | {line}, at)
+    ids = [recent.id for other in compared.values() for recent in other.stories]
+    own = compared.pop(line, None)
     if own is None:
         return
-    ids = [other.id for others in (own, *recent.values()) for other in others]
     near = storyline_rows.affinities(connection, ids)
+    # If two are equally near, the older one is joined first.
+    others = sorted(compared.values(), key=lambda other: other.number)
     while True:
-        barred = constraints.barred_storylines(connection, own[0].line)
-        ranked = []
-        for others in recent.values():
-            is_alone = own[0].is_alone or others[0].is_alone
-            value = nearness(own, others, near)
-            if (
-                value >= (NEAR if is_alone else _NEAR_LINES)
-                and others[0].line not in barred
-            ):
-                ranked.append((-value, others[0].line_no, others))
-        if not ranked:
+        # The constraints are read again, because the union is bound by those of both parts.
+        barred = constraints.barred_storylines(connection, own.id)
+        nearest = None
+        greatest = -math.inf
+        for other in others:
+            has_single_story = own.is_single_story or other.is_single_story
+            least = NEAR if has_single_story else _NEAR_LINES
+            value = nearness(own.stories, other.stories, near)
+            if value >= least and value > greatest and other.id not in barred:
+                nearest = other
+                greatest = value
+        if nearest is None:
             return
-        _, _, others = min(ranked)
-        del recent[others[0].line]
-        kept, gone = sorted((own[0], others[0]), key=lambda side: side.line_no)
-        storyline_rows.unite(connection, kept.line, gone.line)
-        of_both = sorted((*own, *others), key=lambda one: one.founded, reverse=True)
-        own = [
-            recent_story._replace(is_alone=False, line=kept.line, line_no=kept.line_no)
-            for recent_story in of_both[: storyline_rows.NEWEST]
-        ]
+        others.remove(nearest)
+        own = _unite_lines(connection, own, nearest)
+
+
+def _unite_lines(
+    connection: Connection, line: RecentStoryline, other: RecentStoryline
+) -> RecentStoryline:
+    """Make two storylines one in the database, under the older id; return it with its newest stories."""
+    older, younger = sorted((line, other), key=lambda side: side.number)
+    storyline_rows.unite(connection, older.id, younger.id)
+    stories = sorted(
+        (*line.stories, *other.stories), key=lambda recent: recent.founded, reverse=True
+    )
+    return RecentStoryline(
+        older.id,
+        older.number,
+        is_single_story=False,
+        stories=stories[: storyline_rows.NEWEST],
+    )
 
 
 def join_near(

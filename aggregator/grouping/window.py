@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 
 from aggregator.grouping.pairs.term_codec import (
-    Words,
+    Terms,
     hashes_of,
     heaviest,
     ids_of,
@@ -32,7 +32,7 @@ from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
 
 
-def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Words:
+def mean_terms(story: LiveStory, model: EventModel, limit: int) -> Terms:
     """Return the heaviest terms of the mean of a story's compared reports, packed, the heaviest first."""
     count = len(story.reports)
     if count == 1:
@@ -182,7 +182,7 @@ class Window:
         return list(islice(wanted, tuning.candidates))
 
 
-def _keys(terms: Words) -> list[int]:
+def _keys(terms: Terms) -> list[int]:
     """Return the sorted hashes of terms, whatever their fields."""
     keys: list[int] = np.unique(hashes_of(ids_of(terms)) >> np.uint32(1)).tolist()
     return keys

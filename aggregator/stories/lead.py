@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import NamedTuple
 
 from aggregator.extract.front_matter import without_dateline
 from aggregator.model.article import ArticleView
@@ -35,31 +36,51 @@ from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
 from aggregator.text.tokens import PART
 
+# The choice of the report.
+
 # Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
+# The cost of each unit of style in a lead (stories/titles/title.py)
+STYLE_COST = 0.3
+# Kinds that open with something else than the news; beside a report their openings are not the lead
+OTHER_OPENINGS = {"list", "preview"}
 # A person at the beginning of a sentence; only in English are other nouns small
 PERSON = re.compile(
     r"(?!The )[A-Z][\w.-]+ (?:[A-Z]\. )?(?:[A-Z]\w*-)?(?P<surname>[A-Z]\w+)(?! [A-Z])"
 )
-# Kinds that open with something else than the news; beside a report their openings are not the lead
-OTHER_OPENINGS = {"list", "preview"}
 # With fewer openings, a person that no other opening names may be the news itself
 EXAMPLE_OPENINGS = 3
-# The cost of each unit of style in a lead (stories/titles/title.py)
-STYLE_COST = 0.3
+
+# The paragraphs that a story shows.
+
 LEAD_PARAGRAPHS = 3
 # The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
 LEAD_WORDS = 130
-# A paragraph of the lead that has so many words running of a quotation above it is left out
-REPEATED_WORDS = 5
-# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
-CHARS_READ = 6_000
 # The lines that are read for a lead; some of them are headings between its paragraphs
 LINES_READ = 8
-# The faults of a feed's text that was cut
+# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
+CHARS_READ = 6_000
+# A paragraph of the lead that has so many words running of a quotation above it is left out
+REPEATED_WORDS = 5
+# The faults (`front_matter`) of a feed's text that was cut
 CUT_SHORT = {"no beginning", "no end"}
-# The answers of `front_matter` for a line that is a heading between two paragraphs
-HEADING = {None, "question", "no end"}
+# The faults that a heading between two paragraphs may have: a question, or no full stop. Lines with other faults,
+# such as a caption, end the lead.
+HEADING_FAULTS = {"question", "no end"}
+
+
+class _Rank(NamedTuple):
+    """The reasons to prefer an opening, compared from first to last; the greatest rank is the lead."""
+
+    # If an outlet took its article back, the story says so first.
+    is_withdrawal: bool
+    # It opens neither a list or preview beside a report, nor with an example.
+    tells_news: bool
+    # Words of the title, likeness to other openings, style and age in one sum
+    score: float
+    # If the scores are equal, the newest article is preferred; the id makes the choice certain.
+    effective_at: datetime
+    article: str
 
 
 def summary(
@@ -72,7 +93,8 @@ def summary(
     lead = lead_of(articles, tuning or shipped_tuning(), shown_title, max_words)
     if lead is None:
         return ""
-    text = " ".join(" ".join(lead[1]).split())
+    _, sentences = lead
+    text = " ".join(" ".join(sentences).split())
     if count_words(text) <= max_words:
         return text
     cut = " ".join(text.split()[:max_words])
@@ -101,30 +123,35 @@ def lead_of(
     is_reported = any(opening.article.kind == "report" for opening in openings)
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
-    def rank(opening: Opening) -> tuple[bool, bool, float, datetime, str]:
+    def rank(opening: Opening) -> _Rank:
         article = opening.article
         begin = _begin(opening, tuning.summary_words)
-        titled = heads(shown_title or clean_title(article), article.language).keys()
-        first = heads(begin[0].text, article.language).keys()
-        begun = _words_of(begin)
+        in_title = heads(shown_title or clean_title(article), article.language).keys()
+        in_first = heads(begin[0].text, article.language).keys()
+        title_share = len(in_title & in_first) / max(1, len(in_title))
+        begin_words = _words_of(begin)
         # The mean F1 of words, as ROUGE-1 counts them, with all openings
-        likeness = sum(dice(begun, other) for other in words.values())
-        likeness -= OWN_LESS * dice(begun, words[article.id])
+        likeness = sum(dice(begin_words, other) for other in words.values())
+        likeness -= OWN_LESS * dice(begin_words, words[article.id])
         likeness /= len(words) - OWN_LESS
         score = (
-            len(titled & first) / max(1, len(titled))
+            title_share
             + tuning.summary_likeness_weight * likeness
             - STYLE_COST * style_cost(article)
         )
         if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
-        # If an outlet took its article back, the story says so first.
-        is_withdrawal = article.kind == "withdrawal"
-        is_other = is_reported and article.kind in OTHER_OPENINGS
+        opens_otherwise = is_reported and article.kind in OTHER_OPENINGS
         tells_news = not (
-            is_other or _begins_with_example(opening, openings, shown_title)
+            opens_otherwise or _begins_with_example(opening, openings, shown_title)
         )
-        return is_withdrawal, tells_news, score, article.effective_at, article.id
+        return _Rank(
+            is_withdrawal=article.kind == "withdrawal",
+            tells_news=tells_news,
+            score=score,
+            effective_at=article.effective_at,
+            article=article.id,
+        )
 
     best = openings[0]
     if len(openings) > 1:
@@ -152,7 +179,7 @@ def lead_paragraphs(
     for whole in paragraphs(begin + rest)[:LINES_READ]:
         line = without_dateline(whole)
         read = line[:CHARS_READ]
-        if passages and not split_sentences(read) and front_matter(read) in HEADING:
+        if passages and _is_heading(read):
             continue
         passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
         # A tweet below its report, for example, repeats a quotation in it.
@@ -166,6 +193,14 @@ def lead_paragraphs(
         if passage != line or len(passages) == LEAD_PARAGRAPHS:
             break
     return passages
+
+
+def _is_heading(line: str) -> bool:
+    """Return whether a line between two paragraphs is a heading: it has no whole sentence, and is not a caption."""
+    if split_sentences(line):
+        return False
+    # None: it has no fault.
+    return front_matter(line) in (None, *HEADING_FAULTS)
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:
@@ -189,28 +224,27 @@ def _passage(
     read_to = shown_to = 0
     is_quoting = False
     for sentence in sentences:
+        is_first = sentence == first
         place = line.find(sentence, read_to)
         read_to = place + len(sentence)
-        unfit = BOILERPLATE - CUT_SHORT if sentence == first else BOILERPLATE
+        unfit = BOILERPLATE - CUT_SHORT if is_first else BOILERPLATE
         if (
             place < 0
             or count_words(line[:read_to]) > words
             or front_matter(sentence) in unfit
-            or (sentence != first and not is_supported(sentence))
+            or not (is_first or is_supported(sentence))
         ):
-            break
+            # The sentence and all after it are left out.
+            return line[:shown_to].strip()
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
+        # The passage may not end in a quotation.
         if not is_quoting:
             shown_to = read_to
-    else:
-        # The rest of the line is too short to count as a sentence: "Not so fast."
-        if (
-            0 < shown_to == read_to
-            and ends_sentence(line)
-            and count_words(line) <= words
-        ):
-            return line
+    # The rest of the line may be too short to count as a sentence: "Not so fast."
+    are_all_shown = shown_to > 0 and not is_quoting
+    if are_all_shown and ends_sentence(line) and count_words(line) <= words:
+        return line
     return line[:shown_to].strip()
 
 

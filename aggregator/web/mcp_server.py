@@ -17,7 +17,7 @@ from pydantic import Field
 
 from aggregator import __version__
 from aggregator.config.settings import Config
-from aggregator.config.story_query import SearchQuery, StoryQuery
+from aggregator.config.story_query import QueryModel, SearchQuery, StoryQuery
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explanation import explanation
 from aggregator.model.clock import utc_now
@@ -57,15 +57,16 @@ def serve(reader: StoryReader, config: Config) -> None:
     access: Access = "excerpt" if settings.full_text == "never" else "owner"
     tools = _Tools(reader, config.effective_tuning, (access, settings.excerpt_words))
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
-    for tool in (
-        tools.search,
-        tools.stories,
-        tools.story,
-        tools.explain,
-        tools.sources,
+    # A tool and the fields of its `**filters`; QueryModel has none.
+    for tool, query in (
+        (tools.search, SearchQuery),
+        (tools.stories, StoryQuery),
+        (tools.story, QueryModel),
+        (tools.explain, QueryModel),
+        (tools.sources, QueryModel),
     ):
         server.add_tool(
-            _answering(tool),
+            _answering(tool, query),
             description=f"{tool.__doc__} {NOTICE}",
             annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
             structured_output=False,
@@ -73,10 +74,13 @@ def serve(reader: StoryReader, config: Config) -> None:
     server.run("stdio")
 
 
-def _answering(tool: Callable[..., object]) -> Callable[..., str]:
+def _answering(
+    tool: Callable[..., object], query: type[QueryModel]
+) -> Callable[..., str]:
     """Return `tool` with its result as JSON, and our errors as errors that the client may read.
 
-    Its parameter `**filters` becomes one for each field of the query that it is annotated with.
+    The server shows a client the signature of the result. There each field of `query` is a parameter, in the place
+    of `**filters`, so that the fields are written once, in `config/story_query.py`.
     """
 
     @wraps(tool)
@@ -86,23 +90,19 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
         except AggregatorError as error:
             raise ToolError(str(error)) from error
 
-    parameters = []
-    for parameter in signature(tool, eval_str=True).parameters.values():
-        if parameter.kind is not Parameter.VAR_KEYWORD:
-            parameters.append(parameter)
-            continue
-        for name, field in parameter.annotation.model_fields.items():
-            kind: Any = Annotated[
-                field.annotation, Field(description=field.description)
-            ]
-            default = Parameter.empty
-            if not field.is_required():
-                default = field.get_default(call_default_factory=True)
-            parameters.append(
-                Parameter(
-                    name, Parameter.KEYWORD_ONLY, default=default, annotation=kind
-                )
-            )
+    parameters = [
+        parameter
+        for parameter in signature(tool, eval_str=True).parameters.values()
+        if parameter.kind is not Parameter.VAR_KEYWORD
+    ]
+    for name, field in query.model_fields.items():
+        kind: Any = Annotated[field.annotation, Field(description=field.description)]
+        default = Parameter.empty
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True)
+        parameters.append(
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        )
     answer.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return answer
 
@@ -110,6 +110,7 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 class _Tools(NamedTuple):
     """The tools. A client sees their parameters and the first sentences of their docstrings.
 
+    `**filters`: the fields of the query that `serve` names for the tool, by name.
     `limits`: how much of the texts may be read, and the most words of an excerpt.
     """
 
@@ -117,7 +118,7 @@ class _Tools(NamedTuple):
     all_tuning: Tuning
     limits: tuple[Access, int]
 
-    def search(self, *, limit: _Limit = 20, **filters: SearchQuery) -> SearchResults:
+    def search(self, *, limit: _Limit = 20, **filters: object) -> SearchResults:
         """Find articles with all words of `query`, and their stories, the best match first.
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
@@ -135,7 +136,7 @@ class _Tools(NamedTuple):
         after: Annotated[
             _Text, Field(description="the `next` of the previous result")
         ] = "",
-        **filters: StoryQuery,
+        **filters: object,
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
         selected = select_stories(

@@ -11,8 +11,8 @@ from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot
 from aggregator.grouping.pairs.term_codec import (
     FIELD_COUNT,
     HASH_BITS,
+    Hashes,
     Ints,
-    Words,
     hashes_of,
     ids_of,
     read,
@@ -90,13 +90,13 @@ def pack_nearest(nearest: Ints) -> bytes:
     return nearest.astype("<u2").tobytes()
 
 
-def beside_title(article: PairArticle) -> Words:
+def beside_title(article: PairArticle) -> Hashes:
     """Return the words of an article that are not in its title."""
     return _without(article.parts[TEXT], article.parts[TITLE])
 
 
 def shared_beside_title(
-    words: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+    words: Hashes, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
     """Return the similarity of the words beside a title to those of reports: a cosine, 0 to 1.
 
@@ -114,12 +114,12 @@ def shared_beside_title(
     )
 
 
-def _sum_above(words: Words, snapshot: StreamSnapshot) -> float:
+def _sum_above(words: Hashes, snapshot: StreamSnapshot) -> float:
     """Return the sum of the idf of the words above TITLE_IDF."""
     return float(np.maximum(snapshot.idf[words] - TITLE_IDF, 0).sum())
 
 
-def words_of_body(article: PairArticle) -> Words:
+def words_of_body(article: PairArticle) -> Hashes:
     """Return the first words of a body, including the words of its title that it repeats.
 
     If a body repeats the whole title, those words are left out: it may be any text below a borrowed headline.
@@ -135,7 +135,7 @@ def words_of_body(article: PairArticle) -> Words:
     return np.union1d(beside, both[growth > _REPEATED * growth.min()])
 
 
-def _without(words: Words, others: Words) -> Words:
+def _without(words: Hashes, others: Hashes) -> Hashes:
     """Return the words that are not among the others; both are sorted, as the words of each field are.
 
     numpy's set difference takes several times as long for arrays of this size.
@@ -143,12 +143,12 @@ def _without(words: Words, others: Words) -> Words:
     if not len(others):
         return words
     nearest = others.take(others.searchsorted(words), mode="clip")
-    kept: Words = words[nearest != words]
+    kept: Hashes = words[nearest != words]
     return kept
 
 
 def shares_weighty_word(
-    words: Words,
+    words: Hashes,
     reports: Sequence[PairArticle],
     snapshot: StreamSnapshot,
     least_idf: float,

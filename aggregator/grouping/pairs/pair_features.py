@@ -30,8 +30,8 @@ from aggregator.grouping.pairs.term_codec import (
     FIELDS,
     HASH_BITS,
     HASHES,
+    Hashes,
     Ints,
-    Words,
     hashes_of,
 )
 from aggregator.grouping.pairs.title_frames import compare_titles
@@ -79,7 +79,7 @@ class Pairs(NamedTuple):
 
     articles: Sequence[PairArticle]  # the article, then the reports
     # The hashes of the different words of the article
-    words: Words
+    words: Hashes
     # The weight by field, article and word; 0 where the article lacks the term
     weights: Floats
     # By field and word: 1 where the article has the term
@@ -87,7 +87,7 @@ class Pairs(NamedTuple):
     # By field, report and word: 1 where the report has the term
     theirs: Floats
 
-    def parts(self, field: int) -> list[Words]:
+    def parts(self, field: int) -> list[Hashes]:
         """Return the hashes of a field of each article."""
         return [article.parts[field] for article in self.articles]
 
@@ -111,17 +111,17 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
     return Pairs(articles, words, weights, has[:, 0], has[:, 1:])
 
 
-def sum_parts(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
+def sum_parts(values: npt.NDArray[Any], parts: Sequence[Hashes]) -> Floats:
     """Return the sum of the values of each part; `values` has those of the terms of all parts in order."""
     return np.bincount(_owners(parts), values, len(parts)).astype(np.float64)
 
 
-def _owners(parts: Sequence[Words]) -> Ints:
+def _owners(parts: Sequence[Hashes]) -> Ints:
     """Return for the terms of all parts, in order, the place of their part."""
     return np.arange(len(parts)).repeat([len(part) for part in parts])
 
 
-def multiply_lengths(values: npt.NDArray[Any], parts: Sequence[Words]) -> Floats:
+def multiply_lengths(values: npt.NDArray[Any], parts: Sequence[Hashes]) -> Floats:
     """Return the products of the Euclidean lengths of the article's part and of each report's, at least 1."""
     lengths = np.sqrt(sum_parts(np.square(values, dtype=np.float64), parts))
     products: Floats = np.maximum(lengths[0] * lengths[1:], 1.0)

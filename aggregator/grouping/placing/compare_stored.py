@@ -6,7 +6,8 @@ from aggregator.grouping.transactions import Transactions
 from aggregator.store.stories import stored_articles, storyline_rows
 from aggregator.store.stories.article_rows import article_writes
 
-_AT_ONCE = 8  # articles in one transaction, some milliseconds each
+# Articles in one transaction; each takes some milliseconds
+_AT_ONCE = 8
 
 
 def compare_stored(transactions: Transactions) -> bool:
@@ -18,6 +19,8 @@ def compare_stored(transactions: Transactions) -> bool:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):
             return False
+    # Without numbers nothing is left to compare, or only articles that are too old. The transaction goes on in order to
+    # note that, so the next call ends above.
     # Imported here, because a start needs neither.
     from aggregator.grouping.placing.decide import Decider
     from aggregator.grouping.storylines import join_near
@@ -25,12 +28,15 @@ def compare_stored(transactions: Transactions) -> bool:
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
         parts = transactions.parts
+        # An affinity depends on the stream, so its present state is read before the first comparison.
         parts.stream.read_last(unit_of_work)
         decider = Decider(parts, unit_of_work)
         for article in stored_articles.stored_with(connection, "inbox_no", numbers):
             near = decider.affinities(article)
+            # Storylines are joined by the stored affinities, so those of this article are written first.
             article_writes.insert_affinities(connection, article.inbox_no, near)
             join_near(connection, parts.constraints, article, near)
+        # None notes that all are compared.
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
     parts.forget_rows()

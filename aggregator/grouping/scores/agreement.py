@@ -23,7 +23,7 @@ from aggregator.grouping.pairs.pair_article import (
     shared_beside_title,
     shares_weighty_word,
 )
-from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
+from aggregator.grouping.pairs.term_codec import Hashes, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
@@ -58,7 +58,7 @@ class AgreementCheck:
     def _packer(self) -> TermPacker:
         return TermPacker(self._model)
 
-    def _hashes(self, text: str, language: str | None) -> Words:
+    def _hashes(self, text: str, language: str | None) -> Hashes:
         """Return the hashes of the words of a text."""
         terms, _ = self._packer.pack("", text, language)
         return hashes_of(ids_of(read(terms)))

@@ -41,16 +41,21 @@ if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
-_SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
-# Stories compared at a time
+# If the words of a search match at most so many articles, their stories are listed in the statement. This is higher
+# than FEW, because only the stories of these articles are read.
+FEW_WITH_WORDS = 5_000
+# Stories compared with common words for one page
+_SCANNED_AT_ONCE = 5_000
+# Stories compared with words at a time
 _STEP = 500
-# Stories whose articles are read for muted words at a time, as most of them stay
+# Stories whose articles are read for muted words, or for other stories of a storyline, at a time; most of them stay
 _STEP_OF_MUTES = 100
 
-LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
+# SQL text for the columns of a list, which lack the texts
+LIST_COLUMNS = shown_columns(StoryView)
 # SQL text for stories in the order of a list
 NEWEST_FIRST = "ORDER BY story.bumped_at DESC, story.story_no DESC"
+_STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 
 
 def page(
@@ -71,34 +76,20 @@ def places(
     Raises UsageError for an invalid cursor or a query without words.
     """
     query = query_of(wanted)
-    chosen = of_stories(wanted)
-    chosen.take_in(of_its_articles(connection, wanted))
-    few = _few(connection, wanted, query)
+    conditions = of_stories(wanted)
+    conditions.take_in(of_its_articles(connection, wanted))
+    few = _list_few_stories(connection, wanted, query)
     if few is not None:
-        chosen.add("story.id IN :few", few=sorted(few))
-    place: Values = {}
-    if wanted.after is not None:
-        place = dict(zip(("bump", "number"), read_cursor(wanted.after), strict=True))
+        conditions.add("story.id IN :few", few=sorted(few))
+    # If most stories fit, one step suffices: the next story tells whether there is another page.
     step = limit + 1
     if query is not None:
         step = max(_STEP, step)
     if wanted.fold or muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
     matches = []
-    for _ in range(0, _SCANNED_AT_ONCE, step):
-        after = ""
-        if place:
-            after = """
-                AND story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)
-                """
-        rows = chosen.read_rows(
-            connection,
-            f"""
-            SELECT bumped_at, story_no, id FROM story WHERE {chosen} {after} {NEWEST_FIRST} LIMIT :step
-            """,  # noqa: S608
-            step=step,
-            **place,
-        )
+    for rows in _read_in_steps(connection, conditions, wanted.after, step):
+        # These conditions cannot be written in the statement.
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         if wanted.fold:
@@ -109,15 +100,50 @@ def places(
             return matches[:limit], cursor_at(last.bumped_at, last.story_no)
         if len(rows) < step:
             return matches, None
+    # The page is short, because enough stories were compared for it. The next page goes on after them.
+    last = rows[-1]
+    return matches, cursor_at(last.bumped_at, last.story_no)
+
+
+def _read_in_steps(
+    connection: Connection, conditions: Where, after: str | None, step: int
+) -> Iterator[list[Row]]:
+    """Yield the next `step` stories after a cursor, again and again, until `_SCANNED_AT_ONCE` were read.
+
+    Fewer than `step` are the last ones.
+    """
+    place: Values = {}
+    if after is not None:
+        place["bump"], place["number"] = read_cursor(after)
+    for _ in range(0, _SCANNED_AT_ONCE, step):
+        below = ""
+        if place:
+            # The first comparison alone finds the place in the index.
+            below = """
+                AND story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)
+                """
+        rows = conditions.read_rows(
+            connection,
+            f"""
+            SELECT bumped_at, story_no, id FROM story WHERE {conditions} {below} {NEWEST_FIRST} LIMIT :step
+            """,  # noqa: S608
+            step=step,
+            **place,
+        )
+        yield rows
+        if len(rows) < step:
+            return
         place = {"bump": rows[-1].bumped_at, "number": rows[-1].story_no}
-    return matches, cursor_at(place["bump"], place["number"])
 
 
-def _few(
+def _list_few_stories(
     connection: Connection, wanted: StoryFilter, query: "Query | None"
 ) -> set[str] | None:
-    """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
-    for selective, statement in _probes(connection, wanted):
+    """Return a few stories that include all matches of `wanted`; None if no condition is selective.
+
+    The database starts from them: by itself it would not know which condition is selective.
+    """
+    for selective, statement in _selective_conditions(connection, wanted):
         few = selective.read_values(connection, f"{statement} LIMIT {FEW + 1}")
         if len(few) <= FEW:
             return set(few)
@@ -131,7 +157,9 @@ def _few(
     return read_set(connection, _STORIES_OF, numbers=numbers)
 
 
-def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where, str]]:
+def _selective_conditions(
+    connection: Connection, wanted: StoryFilter
+) -> Iterator[tuple[Where, str]]:
     """Yield each condition that may be selective, with the statement for its stories.
 
     They do without DISTINCT, which would read all articles that meet a common condition.
@@ -139,23 +167,21 @@ def _probes(connection: Connection, wanted: StoryFilter) -> Iterator[tuple[Where
     articles = of_articles(connection, wanted)
     for condition in articles.conditions:
         yield articles, f"SELECT story FROM article WHERE {condition}"  # noqa: S608
-    parts = []
+    # Filters with one condition each on the row of a story that an index finds
+    filters = []
     if wanted.since is not None or wanted.until is not None:
-        parts.append(StoryFilter(since=wanted.since, until=wanted.until))
+        filters.append(StoryFilter(since=wanted.since, until=wanted.until))
     if wanted.min_outlets > 1:
-        parts.append(StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold))
+        filters.append(StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold))
     if wanted.min_reports >= REPORT_CLASSES[0]:
-        parts.append(StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold))
-    for stories in map(of_stories, parts):
+        filters.append(StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold))
+    for stories in map(of_stories, filters):
         yield stories, f"SELECT id FROM story WHERE {stories}"  # noqa: S608
     for subject in of_subjects(wanted):
         yield (
             subject,
             f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY} WHERE {subject}",  # noqa: S608
         )
-
-
-_STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Where:
@@ -166,19 +192,20 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
     common, only the newest `_SCANNED_AT_ONCE` stories are examined.
     """
     of_articles_too = of_its_articles(connection, wanted)
-    chosen = of_stories(wanted)
-    chosen.take_in(of_articles_too)
+    conditions = of_stories(wanted)
+    conditions.take_in(of_articles_too)
     query = query_of(wanted)
-    few = _few(connection, wanted, query)
+    few = _list_few_stories(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
         from aggregator.store.search.match import newest
 
         numbers = newest(connection, query, FEW, reach=FEW)
         few = read_set(connection, _STORIES_OF, numbers=numbers)
     if few is not None:
+        # Words cannot be conditions of a statement, so the few stories are compared with them here.
         if query is not None:
             few = matching_stories(connection, wanted, few)
-        chosen.add("story.id IN :few", few=sorted(few))
+        conditions.add("story.id IN :few", few=sorted(few))
     elif of_articles_too.conditions:
         oldest = read_value(
             connection,
@@ -189,5 +216,5 @@ def selection(connection: Connection, wanted: StoryFilter) -> Where:
             examined=_SCANNED_AT_ONCE - 1,
         )
         if oldest is not None:
-            chosen.add("story.bumped_at >= :oldest", oldest=oldest)
-    return chosen
+            conditions.add("story.bumped_at >= :oldest", oldest=oldest)
+    return conditions

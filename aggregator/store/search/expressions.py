@@ -18,17 +18,22 @@ class MatchExpression(FrozenStruct):
 
     strict: str
     loose: str
-    is_phrasal: bool  # they differ
+    # Whether the query has a phrase, so that `strict` and `loose` differ
+    is_phrasal: bool
 
 
 class _Language(NamedTuple):
     """The query language of a database."""
 
+    # A format for one word of the index
     token: str
+    # Follows a word that matches as a prefix
     prefix: str
+    # Stand between two expressions: one right after the other, both anywhere, at least one of them
     adjacent: str
     both: str
     either: str
+    # A format for an expression that must match, and an expression that must not
     but_not: str
 
 
@@ -39,25 +44,29 @@ _TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "({}) & !({})")
 def expression_of(connection: Connection, query: Query) -> MatchExpression | None:
     """Return a search in the language of the database; None if no article can match."""
     language = _FTS5 if is_sqlite(connection) else _TSQUERY
-    within = []
+    filters = []
     if query.since is not None or query.before is not None:
-        days = map(language.token.format, _days(connection, query))
-        within = [language.either.join(days)]
-        if not within[0]:
+        days = [language.token.format(day) for day in _days(connection, query)]
+        if not days:
             return None
+        filters = [language.either.join(days)]
     elif not query.terms:
-        within = [language.token.format(EVERY)]
+        # A query that only excludes words needs an expression that every article matches.
+        filters = [language.token.format(EVERY)]
     # `loose` excludes no phrase: it would exclude its words wherever they stand.
     words = [term for term in query.without if not _is_phrasal(term)]
     expressions = []
-    for joint, without in ((language.adjacent, query.without), (language.both, words)):
-        asked = [_any_of(language, term, joint) for term in query.terms]
-        expression = language.both.join(f"({each})" for each in (*asked, *within))
-        barred = [_any_of(language, term, joint) for term in without]
+    for between_words, without in (
+        (language.adjacent, query.without),
+        (language.both, words),
+    ):
+        terms = [_write_term(language, term, between_words) for term in query.terms]
+        required = [f"({part})" for part in (*terms, *filters)]
+        expression = language.both.join(required)
+        barred = [_write_term(language, term, between_words) for term in without]
         if barred:
-            expression = language.but_not.format(
-                expression, language.either.join(barred)
-            )
+            any_barred = language.either.join(barred)
+            expression = language.but_not.format(expression, any_barred)
         expressions.append(expression)
     strict, loose = expressions
     is_phrasal = any(map(_is_phrasal, query.terms + query.without))
@@ -68,35 +77,39 @@ def _is_phrasal(term: Term) -> bool:
     return any(len(phrase.tokens) > 1 for phrase in term.phrases)
 
 
-def _any_of(language: _Language, term: Term, joint: str) -> str:
-    ways = []
-    for way in term.any_of:
-        phrases = []
-        for phrase in way:
-            *before, last = map(language.token.format, phrase.tokens)
+def _write_term(language: _Language, term: Term, between_words: str) -> str:
+    """Write the alternatives of a term, each with all its phrases."""
+    alternatives = []
+    for phrases in term.any_of:
+        written = []
+        for phrase in phrases:
+            words = [language.token.format(token) for token in phrase.tokens]
             if phrase.ends_in_prefix:
-                last += language.prefix
-            phrases.append(f"({joint.join([*before, last])})")
-        ways.append(f"({language.both.join(phrases)})")
-    return language.either.join(ways)
+                words[-1] += language.prefix
+            written.append(f"({between_words.join(words)})")
+        alternatives.append(f"({language.both.join(written)})")
+    return language.either.join(alternatives)
 
 
 def _days(connection: Connection, query: Query) -> Iterator[str]:
     """Yield tokens of the stored days from `since` to `before`, whole months and years as one."""
+    # The aliases are names of columns that hold times, so that both are read as times (`read_rows`).
     ((first, last),) = read_rows(
         connection,
         """
-        SELECT (SELECT min(effective_at) FROM article) AS published,
-          (SELECT max(effective_at) FROM article) AS effective_at
+        SELECT (SELECT min(effective_at) FROM article) AS first_published,
+          (SELECT max(effective_at) FROM article) AS last_published
         """,
     )
     if first is None or (query.before is not None and query.before <= first):
         return
+    # An open end is extended to the whole year, which is one token.
     day = first.date().replace(month=1, day=1)
     if query.since is not None:
         day = max(first, query.since).date()
     end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
+        # The bound itself is excluded: at midnight the day before is the last one.
         end = (query.before - timedelta(microseconds=1)).date()
     while day <= end:
         month_end = day.replace(day=monthrange(day.year, day.month)[1])

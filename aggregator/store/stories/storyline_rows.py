@@ -1,6 +1,5 @@
 """Storylines in the database: the stories of each storyline, and how near the articles of stories are."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -53,10 +52,16 @@ class RecentStory(NamedTuple):
     """A story of a storyline that is compared."""
 
     id: str
-    is_alone: bool
-    line: str  # the id of its storyline
-    line_no: int  # the number of the story that founded it: the lower one is older
     founded: tuple[datetime, int]  # the time of its first report, and its number
+
+
+class RecentStoryline(NamedTuple):
+    """A storyline that is compared, with its newest stories, the newest first."""
+
+    id: str
+    number: int  # the number of the story that founded it: the lower one is older
+    is_single_story: bool
+    stories: list[RecentStory]
 
 
 class Affinity(NamedTuple):
@@ -142,27 +147,29 @@ def stories_of(connection: Connection, line: str) -> list[str]:
     )
 
 
-def recent_stories(
+def recent_storylines(
     connection: Connection, lines: Iterable[str], at: datetime
-) -> dict[str, list[RecentStory]]:
-    """Return the newest stories of these storylines, the newest first, by storyline."""
+) -> dict[str, RecentStoryline]:
+    """Return these storylines with their newest stories, by id; storylines without recent stories are left out."""
     newest = """
-        SELECT story.id, story.storyline IS NULL AS is_alone, founder.id AS line, founder.story_no AS line_no,
+        SELECT story.id, story.storyline IS NULL AS is_single, founder.id AS line, founder.story_no AS line_no,
           story.first_published, story.story_no
         FROM story JOIN story AS founder ON founder.id = coalesce(story.storyline, story.id)
         WHERE story.redirect_to IS NULL AND story.last_published BETWEEN :since AND :until
         AND (story.storyline IN :lines OR story.id IN :lines)
         ORDER BY story.first_published DESC, story.story_no DESC
         """
-    recent: dict[str, list[RecentStory]] = defaultdict(list)
+    recent: dict[str, RecentStoryline] = {}
     for row in read_rows(
         connection, newest, lines=lines, since=at - REACH, until=at + REACH
     ):
-        if len(recent[row.line]) < NEWEST:
-            founded = row.first_published, row.story_no
-            recent[row.line].append(
-                RecentStory(row.id, row.is_alone, row.line, row.line_no, founded)
+        if row.line not in recent:
+            recent[row.line] = RecentStoryline(
+                row.line, row.line_no, row.is_single, stories=[]
             )
+        stories = recent[row.line].stories
+        if len(stories) < NEWEST:
+            stories.append(RecentStory(row.id, (row.first_published, row.story_no)))
     return recent
 
 

@@ -60,7 +60,9 @@ class Newsroom(Closing):
         self.services = SourceServices(config, database, reader)
         self.server = Server(
             self.reading,
-            PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
+            PublishSettings.model_validate(
+                {"port": 0, "excerpt_words": 40} | chosen, strict=False
+            ),
             all_services(
                 database, self.clock, self.all_tuning, editor=rig, sources=self.services
             ),

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import yaml
+from msgspec import convert
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 
 from aggregator.admin.backup_folder import backup_state
@@ -59,7 +60,7 @@ class Watched:
     def says(self, **more: Any) -> None:
         """What the daemon says of itself from now on: that it is well, but for `more`."""
         given = {"role": "writer", "started_at": self.clock(), "placing_started": True}
-        self.process = ProcessState(**(given | more))
+        self.process = convert(given | more, ProcessState)
 
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name and labels."""

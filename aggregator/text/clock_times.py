@@ -85,5 +85,6 @@ def _opening(head: str) -> EntryOpening | None:
         end = match.end()
     else:
         return None
-    minutes = int(match["h"]) * 60 + int(match["m"] or match["m2"] or 0)
+    half = 30 if match["m3"] else 0
+    minutes = int(match["h"]) * 60 + int(match["m"] or match["m2"] or half)
     return EntryOpening(minutes, end)

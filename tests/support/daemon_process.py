@@ -302,8 +302,7 @@ class DaemonProcess(Closing):
 
     def token(self, name: str, scope: str) -> str:
         """Make a token by the command, and return its secret."""
-        made = self.command("token", "create", name, "--scope", scope)
-        return made.stdout.strip()
+        return self.command("token", "create", name, "--scope", scope).stdout.strip()
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """`aggregator sources list --format jsonl`, by the sources' names."""

@@ -29,10 +29,12 @@ def known_folder(
     if at in names:
         return names[at]
     base = own_name(path)
-    namesakes = []
-    for known_path, name in names.items():
-        if name == base or name.startswith(f"{base}#"):
-            namesakes.append((len(name), name, known_path))
+    namesakes = [
+        (len(name), name, known_path)
+        for known_path, name in names.items()
+        if own_name(Path(known_path)) == base
+    ]
+    # By length, so that `articles#10` comes after `articles#9`
     for _, name, known_path in sorted(namesakes):
         if not is_there(known_path):
             write_sql(
@@ -42,9 +44,10 @@ def known_folder(
                 name=name,
             )
             return name
-    name = base
-    if base in names.values():
-        name = f"{base}#{len(namesakes) + 1}"
+    name, number = base, 1
+    while name in names.values():  # perhaps a folder that is really called so
+        number += 1
+        name = f"{base}#{number}"
     write_sql(
         connection,
         "INSERT INTO folder (name, path) VALUES (:name, :at)",

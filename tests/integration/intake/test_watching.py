@@ -327,11 +327,7 @@ def test_ingest_without_the_libraries_for_addresses_names_no_password(
 def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     database: Database, tmp_path: Path
 ) -> None:
-    first, second, moved = (
-        tmp_path / "a" / "news",
-        tmp_path / "b" / "news",
-        tmp_path / "c" / "news",
-    )
+    first, second, moved = (tmp_path / place / "news" for place in "abc")
     first.mkdir(parents=True)
     second.mkdir(parents=True)
     with database.write() as connection:
@@ -341,6 +337,9 @@ def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
         first.rename(moved)
         assert known_folder(connection, moved, os.path.isdir) == "news"
         assert known_folder(connection, second, os.path.isdir) == "news#2"
+        # One that is really called so is none of them.
+        assert known_folder(connection, tmp_path / "x/news#3", bool) == "news#3"
+        assert known_folder(connection, tmp_path / "y/news", bool) == "news#4"
     entry = Entry(source="news", guid="x.txt", text=FLOOD)
     assert known_as(entry, second, "news#2").source == "news#2"
     spoken = record("Gazette", "1", "Levee", FLOOD, published=None)

@@ -453,8 +453,7 @@ class Year:
             ),
         )
         new: dict[str, int] = {source: int(count) for source, count in rows}
-        revised = value(self.at.database, func.count(), entry.c.is_revision)
-        assert revised == 0
+        assert value(self.at.database, func.count(), entry.c.is_revision) == 0
         listed = {one: self.at.asked[one.host] for one in self.wire.feeds}
         should = {
             source_id("feed", None, one.address): one.published(last)

@@ -152,8 +152,7 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
         feed = room.get(f"/feeds/stories.{ending}", room.token("me", "read")).text
         assert ("graph.webp" in feed) == (images == "direct")
         assert "talk.mp3" in feed
-        phone = signed_in(room)
-        items = str(phone.get("stream/contents"))
+        items = str(signed_in(room).get("stream/contents"))
         assert ("graph.png" in items, "graph.webp" in items) == (
             images == "direct",
             images == "direct",
@@ -166,8 +165,7 @@ def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
         room.writer.take(post("".join(numbered(f"<h2>%n</h2><p>{STRIKE}</p>", 500))))
         notice = "The rest of this article is too long to be kept."
         assert notice in page_of(room)
-        phone = signed_in(room)
-        (item,) = phone.get("stream/contents")["items"]
+        (item,) = signed_in(room).get("stream/contents")["items"]
         assert notice in item["summary"]["content"]
 
 

@@ -201,10 +201,11 @@ def test_of_a_long_storyline_two_lines_and_the_rest_are_named(room: Newsroom) ->
     )
     told = by_title(room.database, *others)
     correct(room.database, "join", levee, *told)
-    site = create_app(
-        room.reading, PublishSettings(), all_services(room.database), room.clock
+    services = all_services(room.database)
+    owner = TestClient(
+        create_app(room.reading, PublishSettings(), services, room.clock),
+        base_url="http://127.0.0.1",
     )
-    owner = TestClient(site, base_url="http://127.0.0.1")
     page = owner.get("/").text
     place = page[page.index(f'id="s-{vote}"') :]
     place = place[: place.index("</article>")]

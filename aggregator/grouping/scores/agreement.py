@@ -84,53 +84,68 @@ class AgreementCheck:
         reports = list(map(self._comparison.article, counted))
         if not any(map(len, map(beside_title, reports))):
             return None  # bare headlines can neither confirm nor deny a text
-        beside = beside_title(compared)
-        copied = None
-        # The texts of others in the story may be the source of copied words
+        own, copied = self._own_words(connection, compared, text, story, reuse)
+        if not compared.is_little_known:
+            has_no_own_words = copied is None and not len(own)
+            if (
+                has_no_own_words
+                or self._is_short_news(compared, reports)
+                or shares_weighty_word(
+                    own, reports, snapshot, self._tuning.short_body_idf
+                )
+            ):
+                return None
+        return Agreement(
+            shared=shared_beside_title(own, reports, snapshot),
+            need=self._tuning.agreement,
+            copied=copied,
+        )
+
+    def _own_words(
+        self,
+        connection: Connection,
+        compared: PairArticle,
+        text: ComparedText,
+        story: LiveStory,
+        reuse: TextReuse | None,
+    ) -> tuple[Hashes, str | None]:
+        """Return the words beside its title that an article did not copy, and the id of the text that it copied."""
+        own = beside_title(compared)
+        # The texts of others in the story may be the source of copied words.
         others = [
             other
             for other in story.reports
             if sender_of(other) != compared.sender
             and (compared.is_little_known or (reuse and other.id == reuse.other))
         ][: _TEXTS_READ * self._tuning.compared_reports]
-        if others:
-            texts = compared_articles.compared_texts(
-                connection, [other.id for other in others]
-            )
-            # If texts are copied equally, the first is named, so the order must not depend on the database.
-            in_order = [texts[other.id] for other in others if other.id in texts]
+        if not others:
+            return own, None
+        texts = compared_articles.compared_texts(
+            connection, [other.id for other in others]
+        )
+        # If texts are copied equally, the first is named, so the order must not depend on the database.
+        in_order = [texts[other.id] for other in others if other.id in texts]
+        words, copied = own_words(text, in_order)
+        if copied is not None:
             # An article that is mostly copied has no words of its own.
-            words, copied = own_words(text, in_order)
-            if copied is not None and 2 * len(words) <= len(text.text):
-                beside = beside[:0]
-            elif copied is not None:
-                beside = np.intersect1d(beside, self._hashes(words, text.language))
+            if 2 * len(words) <= len(text.text):
+                return own[:0], copied
+            return np.intersect1d(own, self._hashes(words, text.language)), copied
         if compared.is_little_known:
-            if others and copied is None:
-                copied = self._find_rearranged(compared, text, others, texts)
-                beside = beside if copied is None else beside[:0]
-        elif (
-            (copied is None and not len(beside))
-            or (
-                compared.body_words < self._tuning.short_body_words
-                and not any(
-                    are_alike(
-                        compared.title_pieces,
-                        report.title_pieces,
-                        self._tuning.headline_share,
-                    )
-                    for report in reports
-                )
+            copied = self._find_rearranged(compared, text, others, texts)
+            if copied is not None:
+                return own[:0], copied
+        return own, None
+
+    def _is_short_news(
+        self, compared: PairArticle, reports: Sequence[PairArticle]
+    ) -> bool:
+        """Return whether an article tells its news in a line or two under a headline unlike those of the reports."""
+        return compared.body_words < self._tuning.short_body_words and not any(
+            are_alike(
+                compared.title_pieces, report.title_pieces, self._tuning.headline_share
             )
-            or shares_weighty_word(
-                beside, reports, snapshot, self._tuning.short_body_idf
-            )
-        ):
-            return None
-        return Agreement(
-            shared=shared_beside_title(beside, reports, snapshot),
-            need=self._tuning.agreement,
-            copied=copied,
+            for report in reports
         )
 
     def _find_rearranged(

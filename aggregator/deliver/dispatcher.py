@@ -198,5 +198,6 @@ class WebhookDispatcher:
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}
         sent = outbox.already_sent(connection, hook.name, merged)
-        recent += [merge for merge in merges if sent.intersection(merge.others)]
-        return [change for change in changes if change in recent]
+        chosen = {change.n for change in recent}
+        chosen |= {merge.n for merge in merges if sent.intersection(merge.others)}
+        return [change for change in changes if change.n in chosen]

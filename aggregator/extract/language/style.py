@@ -47,9 +47,9 @@ _LISTED = {
 
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
-_LISTED_BITS: dict[str, int] = {}
-for _name, _words in _LISTED.items():
-    _LISTED_BITS |= dict.fromkeys(_words.split(), _BITS[_name])
+_LISTED_BITS = {
+    word: _BITS[name] for name, words in _LISTED.items() for word in words.split()
+}
 # Every word has this bit, so that 0 means a word not looked at yet
 _READ = 1 << len(_COUNTED)
 

@@ -233,18 +233,15 @@ def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None
     }
 
 
+def mailed() -> Entry:
+    said = "The kiln of the potter was fired."
+    return record("mail", "1", "Kiln number 7", said, published=None)
+
+
 def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
     folder = replace(folder_source(Path("/srv/mail")), folder_name="mail")
     written_by(room.database, add, folder)
-    room.writer.take(
-        record(
-            "mail",
-            "1",
-            "Kiln number 7",
-            "The kiln of the potter was fired.",
-            published=None,
-        )
-    )
+    room.writer.take(mailed())
     assert titles(page_of(room, f"/sources/{folder.id}")) == ["Kiln number 7"]
 
 
@@ -257,15 +254,7 @@ def test_the_articles_of_a_folder_that_was_moved_are_of_the_present_one(
         for path, folder in (("/srv/mail", "Before"), ("/srv/letters", "Now"))
     )
     written_by(room.database, add, replace(former, paused=True), present)
-    room.writer.take(
-        record(
-            "mail",
-            "1",
-            "Kiln number 7",
-            "The kiln of the potter was fired.",
-            published=None,
-        )
-    )
+    room.writer.take(mailed())
     (story,) = room.stories().values()
     sources = room.reading.story_sources((story["id"],))
     assert set(sources.by_outlet[story["id"]].values()) == {present.id}

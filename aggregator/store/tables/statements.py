@@ -288,7 +288,7 @@ def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
     has_all_columns = _ALL_COLUMNS.search(sql) is not None
     for table in metadata.tables.values() if has_rows else ():
         for shown in table.columns:
-            is_read = shown.name in sql or has_all_columns
+            is_read = shown.name in sql or (has_all_columns and table.name in sql)
             if is_read and isinstance(shown.type, UtcTime | Boolean):
                 typed[shown.name] = shown.type
     return _Statement(statement, typed if has_rows else {})

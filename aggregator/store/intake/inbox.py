@@ -50,7 +50,7 @@ class InboxEntry(EntryInput):
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
-# Names, since SQLAlchemy takes three times as long for `*`, also where nothing waits
+# SQLAlchemy takes three times as long for `*`, also where nothing waits
 _WAITING = """
     SELECT entry_no, inbox_no, article, is_revision, bump_by_clock, accepted_at, payload, page, page_url, page_charset,
       page_robots, page_attempts, reason FROM entry
@@ -81,7 +81,7 @@ def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]
         f"""
         {_WAITING} WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
         ORDER BY entry_no LIMIT :limit
-        """,  # noqa: S608
+        """,
         after=after,
         limit=limit,
     )

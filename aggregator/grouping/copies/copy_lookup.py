@@ -99,8 +99,11 @@ class CopyFinder:
 
     def replace(self, connection: Connection, number: int, new: bytes) -> None:
         """Replace the sketch of article `number` in its row and in memory; with b"" it is not found any more."""
+        before = compared_articles.sketch_of(connection, number)
+        if new == before:  # most revisions change a title
+            return
         if self._index is not None:
-            self._index.remove(number, compared_articles.sketch_of(connection, number))
+            self._index.remove(number, before)
             self._index.add(number, new)
         compared_articles.replace_sketch(connection, number, new)
 

@@ -50,6 +50,13 @@ class InboxEntry(EntryInput):
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
+# SQLAlchemy takes three times as long for `*`, also where nothing waits
+_WAITING = """
+    SELECT entry_no, inbox_no, article, is_revision, bump_by_clock, accepted_at, payload, page, page_url, page_charset,
+      page_robots, page_attempts, reason FROM entry
+    """
+
+
 def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry]:
     """Return the next entries to place, in the order of their inbox numbers.
 
@@ -57,9 +64,7 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     """
     rows = read_rows(
         connection,
-        """
-        SELECT * FROM entry WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit
-        """,
+        f"{_WAITING} WHERE state = 'ready' AND inbox_no > :after ORDER BY inbox_no LIMIT :limit",
         after=after,
         limit=limit,
     )
@@ -74,9 +79,9 @@ def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]
     rows = read_rows(
         connection,
         f"""
-        SELECT * FROM entry WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
+        {_WAITING} WHERE {_IS_GATHERED} AND page IS NULL AND entry_no > :after
         ORDER BY entry_no LIMIT :limit
-        """,  # noqa: S608
+        """,
         after=after,
         limit=limit,
     )

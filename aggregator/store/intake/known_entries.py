@@ -91,7 +91,9 @@ class KnownEntries:
             """,  # noqa: S608
             articles=self._articles,
         )
-        shown_before = "SELECT * FROM observation WHERE article IN :articles"
+        shown_before = """
+            SELECT article, source, contents, is_authoritative, changed_at FROM observation WHERE article IN :articles
+            """
         self._observations = {
             (shown.article, shown.source): shown
             for shown in read_structs(

@@ -15,7 +15,7 @@ def typed_access(connection: Connection, source_id: str) -> Access:
     """Return the access typed for a source, which is empty if nothing was typed."""
     row = read_row(
         connection,
-        "SELECT * FROM source_access WHERE source = :source",
+        "SELECT address, headers, selectors, proxy FROM source_access WHERE source = :source",
         source=source_id,
     )
     if row is None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from aggregator.extract.entry_identity import short_id
 from aggregator.model.errors import AggregatorError
-from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access_rows import forget_access
 from aggregator.store.tables import (
     Row,
@@ -227,7 +226,7 @@ def source_at(connection: Connection, address: str) -> Source | None:
     )
 
 
-class DueSource(FrozenStruct):
+class DueSource(NamedTuple):
     """When a source is due by its row."""
 
     id: str
@@ -237,11 +236,8 @@ class DueSource(FrozenStruct):
 
 def schedule(connection: Connection) -> list[DueSource]:
     """Return the sources that are polled, the longest waiting first."""
-    return read_structs(
-        connection,
-        DueSource,
-        f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id",  # noqa: S608
-    )
+    sql = f"SELECT id, host, next_due_at FROM source WHERE {IS_ASKED} ORDER BY next_due_at, id"  # noqa: S608
+    return [DueSource(*row) for row in read_rows(connection, sql)]
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:

@@ -61,7 +61,8 @@ def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     A column has the type of the columns of tables with its name, so times keep their names. One of
     the values may be a set or list, as in `id IN :ids`: it is read in parts of ascending values.
     """
-    return [row for result in _results(connection, sql, values) for row in result]
+    # `all` takes rows from the driver together; to iterate takes a third longer, and three times for short rows.
+    return [row for result in _results(connection, sql, values) for row in result.all()]
 
 
 def read_row(connection: Connection, sql: str, /, **values: Any) -> Any:
@@ -112,7 +113,7 @@ def read_structs(
     for result in _results(connection, sql, values):
         # A struct is made ten times faster from a dictionary than from a row
         names = list(result.keys())
-        structs += [shape(**dict(zip(names, row, strict=True))) for row in result]
+        structs += [shape(**dict(zip(names, row, strict=True))) for row in result.all()]
     return structs
 
 
@@ -203,7 +204,7 @@ class Where:
     ) -> list[Any]:
         """Return the rows of a statement that contains these conditions."""
         results = _results(connection, sql, values, whole=self.values)
-        return [row for result in results for row in result]
+        return [row for result in results for row in result.all()]
 
     def read_values(
         self, connection: Connection, sql: str, /, **values: Any
@@ -287,7 +288,7 @@ def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
     has_all_columns = _ALL_COLUMNS.search(sql) is not None
     for table in metadata.tables.values() if has_rows else ():
         for shown in table.columns:
-            is_read = shown.name in sql or has_all_columns
+            is_read = shown.name in sql or (has_all_columns and table.name in sql)
             if is_read and isinstance(shown.type, UtcTime | Boolean):
                 typed[shown.name] = shown.type
     return _Statement(statement, typed if has_rows else {})

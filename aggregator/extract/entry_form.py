@@ -6,19 +6,27 @@ belongs to a form: in brackets, to the entry's own page, or named by its address
 the form of an unknown list is recognised, in any language.
 """
 
-import html
 import re
+from copy import deepcopy
 from functools import lru_cache
+from string import whitespace
+from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.html.dom import (
+    BLOCK_END,
+    Fragment,
+    lines_of,
+    marked_lines,
+    plain_lines,
+    read_fragment,
+)
 from aggregator.extract.phrases import are_phrases, label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
-    one_line,
     same_line,
     word_list,
 )
@@ -32,15 +40,8 @@ _OTHER_WORDS = 4
 # The longest value after a known label: "Category: Science and nature" (chosen)
 _VALUE_WORDS = 4
 
-_LINK = re.compile(
-    r"""<a\s[^<>]{0,1000}?\bhref\s*=\s*["']?([^\s"'<>]{1,4000})[^<>]{0,1000}>((?:(?!</?a\b)[\s\S]){0,2000})</a\s*>""",
-    re.IGNORECASE,
-)
 # These signs take the place of a link
 _SURE, _OTHER = "‖", "¦"
-_CELL = re.compile(
-    r"</(?:td|th|dt)\s*>\s*<(?:td|dd)\b[^<>]{0,1000}>", re.IGNORECASE
-)  # a value after its label
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
 _NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
 _SEGMENT = re.compile(
@@ -52,10 +53,14 @@ _KNOWN = word_list("entry_form entry_links whole_line ambiguous published update
 
 
 class OwnText(FrozenStruct):
-    """The text of an entry without its form; `article_url` is the article's address if the form links to it."""
+    """The text of an entry without its form; `article_url` is the article's address if the form links to it.
+
+    `fragment` is the markup that was read, whole; None for plain text.
+    """
 
     text: str
     article_url: str | None = None
+    fragment: Fragment | None = None
 
 
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
@@ -63,27 +68,20 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
     Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
-    text = html_to_text(markup)
-    if not (title and text):
-        return OwnText(text=text)
-    links = []  # words and address
-
-    def mark(link: re.Match[str]) -> str:
-        label = one_line(html_to_text(link[2]))
-        href = html.unescape(link[1])
-        links.append((label, href))
-        if not label:
-            sign = ""
-        elif not _unknown_parts(label):
-            sign = _SURE
-        elif count_words(label) > _LINK_WORDS and not same_line(label, title):
-            sign = None
-        else:
-            sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
-        return link[0] if sign is None else sign
-
-    marked = _CELL.sub(": ", _LINK.sub(mark, markup))
-    lines = (text if marked == markup else html_to_text(marked)).split("\n")
+    fragment = root = None
+    text_lines = plain_lines(markup)
+    if text_lines is None:
+        fragment = read_fragment(markup)
+        root = deepcopy(fragment.root)
+        text_lines = marked_lines(root)
+    lines = text_lines
+    links: list[tuple[str, str]] = []  # words and address
+    if not (title and text_lines):
+        return OwnText(text="\n".join(text_lines), fragment=fragment)
+    if root is not None:
+        links = _sign_links(root, title, url)
+        _join_cells(root)
+        lines = lines_of(root)
     has_sure = any(_SURE in line for line in lines)
     if all(
         same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
@@ -96,13 +94,45 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
                     if urlsplit(href).hostname != urlsplit(url).hostname:
                         article_url = href
                     break
-        return OwnText(text="", article_url=article_url)
-    text_lines = text.split("\n")
+        return OwnText(text="", article_url=article_url, fragment=fragment)
     if len(text_lines) == len(lines):
-        while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
-            lines.pop()
-        text_lines = text_lines[: len(lines)]
-    return OwnText(text="\n".join(text_lines))
+        count = len(lines)
+        while count > 1 and _ends_text(lines[count - 1], has_sure=has_sure):
+            count -= 1
+        text_lines = text_lines[:count]
+    return OwnText(text="\n".join(text_lines), fragment=fragment)
+
+
+def _sign_links(root: Any, title: str, url: str | None) -> list[tuple[str, str]]:
+    """Put signs in the place of links that are not text; return the words and addresses of all links."""
+    links = []
+    for link in root.iter("a"):
+        href = (link.get("href") or "").strip()
+        if not href:
+            continue
+        label = " ".join(lines_of(link))
+        links.append((label, href))
+        if not label:
+            sign = ""
+        elif not _unknown_parts(label):
+            sign = _SURE
+        elif count_words(label) > _LINK_WORDS and not same_line(label, title):
+            continue
+        else:
+            sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
+        del link[:]
+        link.text = sign
+    return links
+
+
+def _join_cells(root: Any) -> None:
+    """Put a colon between a cell and the next, which has its value."""
+    for cell in root.iter("td", "th", "dt"):
+        value = cell.getnext()
+        between = (cell.tail or "").strip(f"{BLOCK_END}{whitespace}")
+        if value is not None and value.tag in ("td", "dd") and not between:
+            cell.tail = ": "
+            value.text = (value.text or "").removeprefix(BLOCK_END)
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:

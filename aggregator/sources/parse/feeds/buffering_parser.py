@@ -12,9 +12,9 @@ _C1 = re.compile("[\x80-\x9f]")
 
 
 class _Text(str):
-    """Text in which feedparser looks up characters of Windows-1252 only if there are any.
+    """Text whose characters feedparser only looks up if some are of Windows-1252.
 
-    It looks up each character of each text that is not ASCII, which took a quarter of the time of a feed.
+    Looking up each character of each text that is not ASCII took a quarter of the time of a feed.
     """
 
     __slots__ = ()

@@ -78,6 +78,11 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     links: list[tuple[str, str]] = []  # words and address
     if not (title and text_lines):
         return OwnText(text="\n".join(text_lines), fragment=fragment)
+    last = text_lines[-1]
+    is_apart = root is None or _ends_below_links(root)
+    if is_apart and not same_line(last, title) and _unknown_parts(last):
+        # Most texts: the last line belongs to no form, so nothing does
+        return OwnText(text="\n".join(text_lines), fragment=fragment)
     if root is not None:
         links = _sign_links(root, title, url)
         _join_cells(root)
@@ -101,6 +106,15 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
             count -= 1
         text_lines = text_lines[:count]
     return OwnText(text="\n".join(text_lines), fragment=fragment)
+
+
+def _ends_below_links(root: Any) -> bool:
+    """Return whether the last line stands below all links and cells."""
+    marks = list(root.iter("a", "td", "dd"))
+    if not marks:
+        return True
+    below = "".join(marks[-1].xpath("following::text()"))
+    return below.partition(BLOCK_END)[2].strip(f"{BLOCK_END}{whitespace}") != ""
 
 
 def _sign_links(root: Any, title: str, url: str | None) -> list[tuple[str, str]]:

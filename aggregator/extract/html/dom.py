@@ -194,5 +194,6 @@ def marked_lines(root: Any) -> list[str]:
 
 def lines_of(element: Any) -> list[str]:
     """Return the lines of an element between the marks of its blocks."""
-    lines = filter(None, map(one_line, element.text_content().split(BLOCK_END)))
-    return list(map(clean, lines))
+    pieces = map(one_line, element.text_content().split(BLOCK_END))
+    text = "\n".join(filter(None, pieces))
+    return clean(text).split("\n") if text else []

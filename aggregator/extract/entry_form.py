@@ -7,6 +7,7 @@ the form of an unknown list is recognised, in any language.
 """
 
 import re
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import lru_cache
 from string import whitespace
@@ -42,6 +43,7 @@ _VALUE_WORDS = 4
 
 # These signs take the place of a link
 _SURE, _OTHER = "‖", "¦"
+_BLANK = BLOCK_END + whitespace
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
 _NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
 _SEGMENT = re.compile(
@@ -68,85 +70,82 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
     Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
-    fragment = root = None
-    text_lines = plain_lines(markup)
-    if text_lines is None:
+    fragment = root = article_url = None
+    lines = plain_lines(markup)
+    if lines is None:
         fragment = read_fragment(markup)
         root = deepcopy(fragment.root)
-        text_lines = marked_lines(root)
-    lines = text_lines
+        lines = marked_lines(root)
+    if title and lines:
+        lines, article_url = _without_form(lines, root, title, url)
+    return OwnText(text="\n".join(lines), article_url=article_url, fragment=fragment)
+
+
+def _without_form(
+    lines: list[str], root: Any, title: str, url: str | None
+) -> tuple[list[str], str | None]:
+    """Return the lines of the tree `root` that are text, and the address of the article, if a form links to it."""
+    marks = [] if root is None else list(root.iter("a", "td", "dd"))
+    last = below = lines[-1]
+    if marks:
+        below = "".join(marks[-1].xpath("following::text()")).partition(BLOCK_END)[2]
+    # Most texts end below all links, with a line that cannot be of a form
+    if below.strip(_BLANK) and not same_line(last, title) and _unknown_parts(last):
+        return lines, None
+    signed = lines
     links: list[tuple[str, str]] = []  # words and address
-    if not (title and text_lines):
-        return OwnText(text="\n".join(text_lines), fragment=fragment)
-    last = text_lines[-1]
-    is_apart = root is None or _ends_below_links(root)
-    if is_apart and not same_line(last, title) and _unknown_parts(last):
-        # Most texts: the last line belongs to no form, so nothing does
-        return OwnText(text="\n".join(text_lines), fragment=fragment)
-    if root is not None:
-        links = _sign_links(root, title, url)
-        _join_cells(root)
-        lines = lines_of(root)
-    has_sure = any(_SURE in line for line in lines)
+    if marks:
+        links = _sign_links(marks, title, url)
+        signed = lines_of(root)
+    has_sure = any(_SURE in line for line in signed)
     if all(
-        same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
+        same_line(line, title) or _is_of_form(line, has_sure=has_sure)
+        for line in signed
     ):
         # The link to the article leads to another host, beside one to the entry's own page.
-        article_url = None
         if url is not None and any(href == url for _, href in links):
             for label, href in links:
                 if phrases("entry_links").has(words(label)) and href.startswith("http"):
-                    if urlsplit(href).hostname != urlsplit(url).hostname:
-                        article_url = href
-                    break
-        return OwnText(text="", article_url=article_url, fragment=fragment)
-    if len(text_lines) == len(lines):
-        count = len(lines)
-        while count > 1 and _ends_text(lines[count - 1], has_sure=has_sure):
-            count -= 1
-        text_lines = text_lines[:count]
-    return OwnText(text="\n".join(text_lines), fragment=fragment)
+                    is_other = urlsplit(href).hostname != urlsplit(url).hostname
+                    return [], href if is_other else None
+        return [], None
+    if len(lines) == len(signed):
+        while len(signed) > 1 and _ends_text(signed[-1], has_sure=has_sure):
+            signed.pop()
+        return lines[: len(signed)], None
+    return lines, None
 
 
-def _ends_below_links(root: Any) -> bool:
-    """Return whether the last line stands below all links and cells."""
-    marks = list(root.iter("a", "td", "dd"))
-    if not marks:
-        return True
-    below = "".join(marks[-1].xpath("following::text()"))
-    return below.partition(BLOCK_END)[2].strip(f"{BLOCK_END}{whitespace}") != ""
-
-
-def _sign_links(root: Any, title: str, url: str | None) -> list[tuple[str, str]]:
-    """Put signs in the place of links that are not text; return the words and addresses of all links."""
+def _sign_links(
+    marks: Iterable[Any], title: str, url: str | None
+) -> list[tuple[str, str]]:
+    """Put signs in the place of links that are not text, and colons between cells; return all links."""
     links = []
-    for link in root.iter("a"):
-        href = (link.get("href") or "").strip()
-        if not href:
-            continue
-        label = " ".join(lines_of(link))
-        links.append((label, href))
-        if not label:
-            sign = ""
-        elif not _unknown_parts(label):
-            sign = _SURE
-        elif count_words(label) > _LINK_WORDS and not same_line(label, title):
-            continue
-        else:
-            sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
-        del link[:]
-        link.text = sign
+    for mark in marks:
+        if mark.tag != "a":
+            label_cell = mark.getprevious()
+            if (
+                label_cell is not None
+                and label_cell.tag in ("td", "th", "dt")
+                and not (label_cell.tail or "").strip(_BLANK)
+            ):
+                label_cell.tail = ": "
+                mark.text = (mark.text or "").removeprefix(BLOCK_END)
+        elif href := (mark.get("href") or "").strip():
+            label = " ".join(lines_of(mark))
+            links.append((label, href))
+            sign = _OTHER
+            if not label:
+                sign = ""
+            elif not _unknown_parts(label):
+                sign = _SURE
+            elif count_words(label) > _LINK_WORDS and not same_line(label, title):
+                continue
+            elif href == url or label[0] in _AROUND:
+                sign = _SURE
+            del mark[:]
+            mark.text = sign
     return links
-
-
-def _join_cells(root: Any) -> None:
-    """Put a colon between a cell and the next, which has its value."""
-    for cell in root.iter("td", "th", "dt"):
-        value = cell.getnext()
-        between = (cell.tail or "").strip(f"{BLOCK_END}{whitespace}")
-        if value is not None and value.tag in ("td", "dd") and not between:
-            cell.tail = ": "
-            value.text = (value.text or "").removeprefix(BLOCK_END)
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:

@@ -82,9 +82,9 @@ def article_html(
 ) -> ArticleHtml | None:
     """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
-    `markup` is a fragment from anywhere, whose tree is used up if it is given, `base` the address of the article. `with_pictures` is false if the
-    publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article `is_of_internet`,
-    its links into private networks are text.
+    `markup` is a fragment from anywhere, whose tree is used up, `base` the address of the article. `with_pictures`
+    is false if the publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article
+    `is_of_internet`, its links into private networks are text.
     """
     import lxml.html
 

@@ -162,12 +162,10 @@ def read_fragment(markup: str) -> Fragment:
     import lxml.html
 
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_FRAGMENT_CHARS)
-    parser = _parser(keeps_comments=True)
     root = None
     with suppress(lxml.etree.LxmlError, ValueError, AssertionError):
-        parts: list[Any] = list(
-            lxml.html.fragments_fromstring(bounded.html, parser=parser)
-        )
+        parser = _parser(keeps_comments=True)
+        parts: Any = lxml.html.fragments_fromstring(bounded.html, parser=parser)
         root = parser.makeelement("div")
         if parts and isinstance(parts[0], str):
             root.text = parts.pop(0)
@@ -177,7 +175,7 @@ def read_fragment(markup: str) -> Fragment:
 
 
 def marked_lines(root: Any) -> list[str]:
-    """Return the lines of a fragment's text; what has no text goes, and blocks get marks of their ends."""
+    """Return the lines of a fragment's text; scripts, forms and captions go, and the ends of blocks get marks."""
     if root is None:
         return []
     import lxml.etree

@@ -120,7 +120,7 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
         own = clean(own)
     else:
         of_html = own_text(html, title, entry.url)
-        own, markup = of_html.text, of_html.fragment or html
+        own, markup = of_html.text, of_html.fragment
     own = own[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from functools import lru_cache
 from string import whitespace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from aggregator.extract.html.dom import (
@@ -19,12 +19,10 @@ from aggregator.extract.html.dom import (
     Fragment,
     lines_of,
     marked_lines,
-    plain_lines,
     read_fragment,
 )
 from aggregator.extract.phrases import are_phrases, label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
-from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
@@ -54,15 +52,15 @@ _LABELS = word_list("label published updated entry_form")
 _KNOWN = word_list("entry_form entry_links whole_line ambiguous published updated")
 
 
-class OwnText(FrozenStruct):
-    """The text of an entry without its form; `article_url` is the article's address if the form links to it.
+class OwnText(NamedTuple):
+    """The text of an entry without its form, and its markup, whole.
 
-    `fragment` is the markup that was read, whole; None for plain text.
+    `article_url` is the article's address if the form links to it.
     """
 
     text: str
-    article_url: str | None = None
-    fragment: Fragment | None = None
+    fragment: Fragment
+    article_url: str | None
 
 
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
@@ -70,26 +68,24 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
     Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
-    fragment = root = article_url = None
-    lines = plain_lines(markup)
-    if lines is None:
-        fragment = read_fragment(markup)
-        root = deepcopy(fragment.root)
-        lines = marked_lines(root)
+    fragment = read_fragment(markup)
+    root = deepcopy(fragment.root)
+    lines = marked_lines(root)
+    article_url = None
     if title and lines:
         lines, article_url = _without_form(lines, root, title, url)
-    return OwnText(text="\n".join(lines), article_url=article_url, fragment=fragment)
+    return OwnText("\n".join(lines), fragment, article_url)
 
 
 def _without_form(
     lines: list[str], root: Any, title: str, url: str | None
 ) -> tuple[list[str], str | None]:
     """Return the lines of the tree `root` that are text, and the address of the article, if a form links to it."""
-    marks = [] if root is None else list(root.iter("a", "td", "dd"))
+    marks = list(root.iter("a", "td", "dd"))
     last = below = lines[-1]
     if marks:
         below = "".join(marks[-1].xpath("following::text()")).partition(BLOCK_END)[2]
-    # Most texts end below all links, with a line that cannot be of a form
+    # Most texts end below all links, with a line that cannot belong to a form
     if below.strip(_BLANK) and not same_line(last, title) and _unknown_parts(last):
         return lines, None
     signed = lines
@@ -112,7 +108,7 @@ def _without_form(
     if len(lines) == len(signed):
         while len(signed) > 1 and _ends_text(signed[-1], has_sure=has_sure):
             signed.pop()
-        return lines[: len(signed)], None
+        lines = lines[: len(signed)]
     return lines, None
 
 
@@ -131,7 +127,7 @@ def _sign_links(
             ):
                 label_cell.tail = ": "
                 mark.text = (mark.text or "").removeprefix(BLOCK_END)
-        elif href := (mark.get("href") or "").strip():
+        elif href := mark.get("href"):
             label = " ".join(lines_of(mark))
             links.append((label, href))
             sign = _OTHER

@@ -7,6 +7,7 @@ elements, size. So the limits are applied before any parser runs; in addition th
 import re
 from contextlib import suppress
 from functools import cache
+from html import escape
 from typing import Any
 
 import msgspec
@@ -132,17 +133,7 @@ def html_to_text(markup: str) -> str:
 
     Also decodes text with entities only. Empty when nothing remains; never raises.
     """
-    plain = plain_lines(markup)
-    if plain is None:
-        plain = marked_lines(read_fragment(markup).root)
-    return "\n".join(plain)
-
-
-def plain_lines(markup: str) -> list[str] | None:
-    """Return the lines of a text without tags and entities; None if it has any."""
-    if "<" in markup or _ENTITIES.search(text := clean(markup)):
-        return None
-    return list(filter(None, map(one_line, text.split("\n"))))
+    return "\n".join(marked_lines(read_fragment(markup).root))
 
 
 class Fragment(msgspec.Struct, frozen=True):
@@ -157,10 +148,16 @@ class Fragment(msgspec.Struct, frozen=True):
 
 
 def read_fragment(markup: str) -> Fragment:
-    """Parse an HTML fragment up to the limits; pictures written into it do not count."""
+    """Parse an HTML fragment up to the limits; pictures written into it do not count.
+
+    The lines of a text without tags and entities are its paragraphs.
+    """
     import lxml.etree
     import lxml.html
 
+    if "<" not in markup and not _ENTITIES.search(markup):
+        lines = escape(clean(markup), quote=False).split("\n")
+        markup = f"<p>{'</p><p>'.join(lines)}</p>"
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_FRAGMENT_CHARS)
     root = None
     with suppress(lxml.etree.LxmlError, ValueError, AssertionError):
@@ -176,10 +173,10 @@ def read_fragment(markup: str) -> Fragment:
 
 def marked_lines(root: Any) -> list[str]:
     """Return the lines of a fragment's text; scripts, forms and captions go, and the ends of blocks get marks."""
-    if root is None:
-        return []
     import lxml.etree
 
+    if root is None:
+        return []
     without_readings(root)
     lxml.etree.strip_elements(
         root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False

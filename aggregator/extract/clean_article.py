@@ -62,7 +62,7 @@ class CleanedEntry(msgspec.Struct, frozen=True):
     own: "CleanedEntry | None" = None
 
 
-# They begin with the space itself, which is found four times as fast as what is before it
+# They begin with the space, which is found four times as fast as the character before it
 _SPACED_MARK = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.;:](?:\s|$))")
 _SPACED_COMMA = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.](?:\s|$))")
 

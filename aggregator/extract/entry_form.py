@@ -88,11 +88,8 @@ def _without_form(
     # Most texts end below all links, with a line that cannot belong to a form
     if below.strip(_BLANK) and not same_line(last, title) and _unknown_parts(last):
         return lines, None
-    signed = lines
-    links: list[tuple[str, str]] = []  # words and address
-    if marks:
-        links = _sign_links(marks, title, url)
-        signed = lines_of(root)
+    links = _sign_links(marks, title, url)
+    signed = lines_of(root)
     has_sure = any(_SURE in line for line in signed)
     if all(
         same_line(line, title) or _is_of_form(line, has_sure=has_sure)
@@ -116,16 +113,13 @@ def _sign_links(
     marks: Iterable[Any], title: str, url: str | None
 ) -> list[tuple[str, str]]:
     """Put signs in the place of links that are not text, and colons between cells; return all links."""
-    links = []
+    links = []  # words and address
     for mark in marks:
+        cell = mark.getprevious()
         if mark.tag != "a":
-            label_cell = mark.getprevious()
-            if (
-                label_cell is not None
-                and label_cell.tag in ("td", "th", "dt")
-                and not (label_cell.tail or "").strip(_BLANK)
-            ):
-                label_cell.tail = ": "
+            is_beside = cell is not None and cell.tag in ("td", "th", "dt")
+            if is_beside and not (cell.tail or "").strip(_BLANK):
+                cell.tail = ": "
                 mark.text = (mark.text or "").removeprefix(BLOCK_END)
         elif href := mark.get("href"):
             label = " ".join(lines_of(mark))

@@ -53,8 +53,6 @@ _PLAYERS = word_list("iframe embed object video audio")
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
 # libxml2 drops elements at a depth of more than 255
 _IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
-# So few tags are not nested as deeply, whatever elements libxml2 adds
-_FEW_TAGS = 200
 _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
@@ -92,7 +90,7 @@ def article_html(
     root = fragment.root
     if root is None:
         return None
-    is_deep = fragment.tags > _FEW_TAGS and root.xpath(_IS_DEEP)
+    is_deep = root.xpath(_IS_DEEP)
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)
     _show_pictures(root, base)

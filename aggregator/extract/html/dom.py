@@ -139,12 +139,11 @@ def html_to_text(markup: str) -> str:
 class Fragment(msgspec.Struct, frozen=True):
     """The tree of an HTML fragment within the limits, without the elements that readers do not see.
 
-    `root` is an element of its own, None if there is no tree. `tags` counts tags, also those of ends.
+    `root` is an element of its own, None without a tree.
     """
 
     root: Any
     is_cut: bool
-    tags: int
 
 
 def read_fragment(markup: str) -> Fragment:
@@ -156,7 +155,7 @@ def read_fragment(markup: str) -> Fragment:
     import lxml.html
 
     if "<" not in markup and not _ENTITIES.search(markup):
-        lines = escape(clean(markup), quote=False).split("\n")
+        lines = escape(clean(markup)).split("\n")
         markup = f"<p>{'</p><p>'.join(lines)}</p>"
     bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_FRAGMENT_CHARS)
     root = None
@@ -168,7 +167,7 @@ def read_fragment(markup: str) -> Fragment:
             root.text = parts.pop(0)
         root.extend(parts)
         without_invisible(root)
-    return Fragment(root, bounded.truncated, bounded.html.count("<"))
+    return Fragment(root, bounded.truncated)
 
 
 def marked_lines(root: Any) -> list[str]:
@@ -190,5 +189,4 @@ def marked_lines(root: Any) -> list[str]:
 def lines_of(element: Any) -> list[str]:
     """Return the lines of an element between the marks of its blocks."""
     pieces = map(one_line, element.text_content().split(BLOCK_END))
-    text = "\n".join(filter(None, pieces))
-    return clean(text).split("\n") if text else []
+    return list(filter(None, clean("\n".join(pieces)).split("\n")))

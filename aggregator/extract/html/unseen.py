@@ -6,7 +6,6 @@ is only hidden until a script has run; it stays.
 
 import re
 from collections import Counter
-from functools import lru_cache
 from typing import Any
 
 from aggregator.extract.html.boxes import hyphenated, take_out
@@ -46,7 +45,7 @@ _STYLE = re.compile(
     r"transform:(?:scale\(0\)|translate[xy]?\(-(?:999|\d{5}))|"
     r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0))"
 )
-# Only the beginning of a style, or of a list of classes, is looked at
+# Only the beginning of a style is looked at
 _STYLE_CHARS = 500
 # Hidden elements may have at most this share of the letters in long texts together (chosen)
 _LARGE_SHARE = 1 / 3
@@ -123,22 +122,15 @@ def _may_be_hidden(element: Any) -> bool:
 
 
 def _is_hidden(element: Any) -> bool:
-    return (
+    if (
         element.tag == "template"
         or element.get("hidden", "until-found").lower() != "until-found"
-        or _hides_by_style(element.get("style", "")[:_STYLE_CHARS])
-        or _hides_by_class(element.get("class", "")[:_STYLE_CHARS])
-    )
-
-
-@lru_cache(maxsize=1024)  # styles and classes recur within a feed
-def _hides_by_style(style: str) -> bool:
-    return _STYLE.search("".join(style.lower().split())) is not None
-
-
-@lru_cache(maxsize=1024)
-def _hides_by_class(names: str) -> bool:
-    plain = hyphenated(names).replace("_", "-").split()
-    return any(map(_HIDDEN.fullmatch, plain)) and not any(
-        map(_ONE_SIZE.fullmatch, plain)
+    ):
+        return True
+    style = "".join(element.get("style", "")[:_STYLE_CHARS].lower().split())
+    if style and _STYLE.search(style):
+        return True
+    names = hyphenated(element.get("class", "")).replace("_", "-").split()
+    return any(map(_HIDDEN.fullmatch, names)) and not any(
+        map(_ONE_SIZE.fullmatch, names)
     )

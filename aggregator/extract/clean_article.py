@@ -62,8 +62,9 @@ class CleanedEntry(msgspec.Struct, frozen=True):
     own: "CleanedEntry | None" = None
 
 
-_SPACED_MARK = re.compile(r"(?<=[\w”’)\]]) +(?=[,.;:](?:\s|$))")
-_SPACED_COMMA = re.compile(r"(?<=[\w”’)\]]) +(?=[,.](?:\s|$))")
+# They begin with the space, which is found four times as fast as the character before it
+_SPACED_MARK = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.;:](?:\s|$))")
+_SPACED_COMMA = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.](?:\s|$))")
 
 
 def clean_entry(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.entry_form import own_text
 from aggregator.extract.extract_limits import ExtractTuning
+from aggregator.extract.html.dom import Fragment
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
@@ -34,8 +35,8 @@ class Draft(FrozenStruct):
     facts: PageFacts = PageFacts()
     # The base of relative URLs of the page's image
     image_base: str | None = None
-    # The HTML that the text was taken from
-    markup: str = ""
+    # The HTML that the text was taken from, or its tree
+    markup: str | Fragment = ""
 
 
 def draft_from_page(
@@ -113,11 +114,13 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
     title = title_line(entry.title)
     zone = entry.zone
     own = entry.text or ""
+    markup: str | Fragment = html
     is_saved = entry.is_saved_text and entry.text is not None
     if is_saved or own.strip():
         own = clean(own)
     else:
-        own = own_text(html, title, entry.url).text
+        of_html = own_text(html, title, entry.url)
+        own, markup = of_html.text, of_html.fragment
     own = own[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None
@@ -141,7 +144,7 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
             published=saved.published,
         ),
         lines=saved.lines,
-        markup=html if text else "",
+        markup=markup if text else "",
     )
 
 

@@ -6,19 +6,26 @@ belongs to a form: in brackets, to the entry's own page, or named by its address
 the form of an unknown list is recognised, in any language.
 """
 
-import html
 import re
+from collections.abc import Iterable
+from copy import deepcopy
 from functools import lru_cache
+from string import whitespace
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.html.dom import (
+    BLOCK_END,
+    Fragment,
+    lines_of,
+    marked_lines,
+    read_fragment,
+)
 from aggregator.extract.phrases import are_phrases, label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
-from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
-    one_line,
     same_line,
     word_list,
 )
@@ -32,15 +39,9 @@ _OTHER_WORDS = 4
 # The longest value after a known label: "Category: Science and nature" (chosen)
 _VALUE_WORDS = 4
 
-_LINK = re.compile(
-    r"""<a\s[^<>]{0,1000}?\bhref\s*=\s*["']?([^\s"'<>]{1,4000})[^<>]{0,1000}>((?:(?!</?a\b)[\s\S]){0,2000})</a\s*>""",
-    re.IGNORECASE,
-)
 # These signs take the place of a link
 _SURE, _OTHER = "‖", "¦"
-_CELL = re.compile(
-    r"</(?:td|th|dt)\s*>\s*<(?:td|dd)\b[^<>]{0,1000}>", re.IGNORECASE
-)  # a value after its label
+_BLANK = BLOCK_END + whitespace
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
 _NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
 _SEGMENT = re.compile(
@@ -51,11 +52,15 @@ _LABELS = word_list("label published updated entry_form")
 _KNOWN = word_list("entry_form entry_links whole_line ambiguous published updated")
 
 
-class OwnText(FrozenStruct):
-    """The text of an entry without its form; `article_url` is the article's address if the form links to it."""
+class OwnText(NamedTuple):
+    """The text of an entry without its form, and its markup, whole.
+
+    `article_url` is the article's address if the form links to it.
+    """
 
     text: str
-    article_url: str | None = None
+    fragment: Fragment
+    article_url: str | None
 
 
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
@@ -63,46 +68,74 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 
     Without a title everything is text. Below a text only lines that surely belong to a form are left out.
     """
-    text = html_to_text(markup)
-    if not (title and text):
-        return OwnText(text=text)
-    links = []  # words and address
+    fragment = read_fragment(markup)
+    root = deepcopy(fragment.root)
+    lines = marked_lines(root)
+    article_url = None
+    if title and lines:
+        lines, article_url = _without_form(lines, root, title, url)
+    return OwnText("\n".join(lines), fragment, article_url)
 
-    def mark(link: re.Match[str]) -> str:
-        label = one_line(html_to_text(link[2]))
-        href = html.unescape(link[1])
-        links.append((label, href))
-        if not label:
-            sign = ""
-        elif not _unknown_parts(label):
-            sign = _SURE
-        elif count_words(label) > _LINK_WORDS and not same_line(label, title):
-            sign = None
-        else:
-            sign = _SURE if (href == url) or label[0] in _AROUND else _OTHER
-        return link[0] if sign is None else sign
 
-    marked = _CELL.sub(": ", _LINK.sub(mark, markup))
-    lines = (text if marked == markup else html_to_text(marked)).split("\n")
-    has_sure = any(_SURE in line for line in lines)
+def _without_form(
+    lines: list[str], root: Any, title: str, url: str | None
+) -> tuple[list[str], str | None]:
+    """Return the lines of the tree `root` that are text, and the address of the article, if a form links to it."""
+    marks = list(root.iter("a", "td", "dd"))
+    last = below = lines[-1]
+    if marks:
+        below = "".join(marks[-1].xpath("following::text()")).partition(BLOCK_END)[2]
+    # Most texts end below all links, with a line that cannot belong to a form
+    if below.strip(_BLANK) and not same_line(last, title) and _unknown_parts(last):
+        return lines, None
+    links = _sign_links(marks, title, url)
+    signed = lines_of(root)
+    has_sure = any(_SURE in line for line in signed)
     if all(
-        same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
+        same_line(line, title) or _is_of_form(line, has_sure=has_sure)
+        for line in signed
     ):
         # The link to the article leads to another host, beside one to the entry's own page.
-        article_url = None
         if url is not None and any(href == url for _, href in links):
             for label, href in links:
                 if phrases("entry_links").has(words(label)) and href.startswith("http"):
-                    if urlsplit(href).hostname != urlsplit(url).hostname:
-                        article_url = href
-                    break
-        return OwnText(text="", article_url=article_url)
-    text_lines = text.split("\n")
-    if len(text_lines) == len(lines):
-        while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
-            lines.pop()
-        text_lines = text_lines[: len(lines)]
-    return OwnText(text="\n".join(text_lines))
+                    is_other = urlsplit(href).hostname != urlsplit(url).hostname
+                    return [], href if is_other else None
+        return [], None
+    if len(lines) == len(signed):
+        while len(signed) > 1 and _ends_text(signed[-1], has_sure=has_sure):
+            signed.pop()
+        lines = lines[: len(signed)]
+    return lines, None
+
+
+def _sign_links(
+    marks: Iterable[Any], title: str, url: str | None
+) -> list[tuple[str, str]]:
+    """Put signs in the place of links that are not text, and colons between cells; return all links."""
+    links = []  # words and address
+    for mark in marks:
+        cell = mark.getprevious()
+        if mark.tag != "a":
+            is_beside = cell is not None and cell.tag in ("td", "th", "dt")
+            if is_beside and not (cell.tail or "").strip(_BLANK):
+                cell.tail = ": "
+                mark.text = (mark.text or "").removeprefix(BLOCK_END)
+        elif href := mark.get("href"):
+            label = " ".join(lines_of(mark))
+            links.append((label, href))
+            sign = _OTHER
+            if not label:
+                sign = ""
+            elif not _unknown_parts(label):
+                sign = _SURE
+            elif count_words(label) > _LINK_WORDS and not same_line(label, title):
+                continue
+            elif href == url or label[0] in _AROUND:
+                sign = _SURE
+            del mark[:]
+            mark.text = sign
+    return links
 
 
 def _is_of_form(line: str, *, has_sure: bool) -> bool:

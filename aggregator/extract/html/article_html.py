@@ -16,8 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import nh3
 
-from aggregator.extract.html.dom import bound_html, fragment_of
-from aggregator.extract.html.unseen import without_invisible
+from aggregator.extract.html.dom import Fragment, read_fragment
 from aggregator.extract.sites import is_private_link, leads_to_internet
 from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_list, word_set
@@ -26,7 +25,7 @@ from aggregator.text.lines import word_list, word_set
 RULES = 2
 # The longest HTML of one article; the rest is cut (design: 256 KB)
 MAX_CHARS = 256 * 1024
-# Longer markup is cut before it is read. Pictures written into it do not count
+# Longer markup between the two passes of nh3 is cut
 _MAX_MARKUP_CHARS = 1_048_576
 
 _TAGS = word_set("""
@@ -54,8 +53,6 @@ _PLAYERS = word_list("iframe embed object video audio")
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
 # libxml2 drops elements at a depth of more than 255
 _IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
-# So few tags are not nested as deeply, whatever elements libxml2 adds
-_FEW_TAGS = 200
 _OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
@@ -64,8 +61,6 @@ _CUT_REFERENCE = re.compile(r"&[a-z]*$")
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 # The sizes of a picture that counts readers
 _TRACKING_SIZES = word_set("0 1 0px 1px")
-# A picture inside the markup is larger than all words around it.
-_INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 # A picture as nh3 writes it.
 _SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
@@ -76,7 +71,7 @@ _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 
 
 def article_html(
-    markup: str,
+    markup: str | Fragment,
     base: str | None,
     *,
     with_pictures: bool = True,
@@ -85,18 +80,17 @@ def article_html(
 ) -> ArticleHtml | None:
     """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
-    `markup` is a fragment from anywhere, `base` the address of the article. `with_pictures` is false if the
-    publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article `is_of_internet`,
-    its links into private networks are text.
+    `markup` is a fragment from anywhere, whose tree is used up, `base` the address of the article. `with_pictures`
+    is false if the publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article
+    `is_of_internet`, its links into private networks are text.
     """
     import lxml.html
 
-    bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_MAX_MARKUP_CHARS)
-    root = fragment_of(bounded.html)
+    fragment = read_fragment(markup) if isinstance(markup, str) else markup
+    root = fragment.root
     if root is None:
         return None
-    without_invisible(root)
-    is_deep = bounded.html.count("<") > _FEW_TAGS and root.xpath(_IS_DEEP)
+    is_deep = root.xpath(_IS_DEEP)
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)
     _show_pictures(root, base)
@@ -120,7 +114,7 @@ def article_html(
     while len(html) > MAX_CHARS:
         html = sanitiser.clean(_CUT_REFERENCE.sub("", html[:limit]))
         limit -= len(html) - MAX_CHARS
-    is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
+    is_cut = is_cut or fragment.is_cut or is_deep or len(whole) > MAX_CHARS
     if not (is_cut or _STRUCTURE.search(html)):
         return None
     return ArticleHtml(html=html, rules=RULES, is_cut=is_cut)

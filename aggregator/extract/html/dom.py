@@ -5,7 +5,9 @@ elements, size. So the limits are applied before any parser runs; in addition th
 """
 
 import re
+from contextlib import suppress
 from functools import cache
+from html import escape
 from typing import Any
 
 import msgspec
@@ -120,47 +122,71 @@ _BLOCKS = word_set("""
     figure pre hr main nav address
 """) | {"aside"}
 _FRAGMENT_CHARS = 1_048_576
+# A picture inside the markup is larger than all words around it
+_INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 # Marks the end of a block. `clean` drops it from the input, since it is not a character
-_END = "\ufdd0"
+BLOCK_END = "\ufdd0"
 
 
-def html_to_text(fragment: str) -> str:
+def html_to_text(markup: str) -> str:
     """Return the text of an HTML fragment, one paragraph per line, without scripts, forms and captions.
 
     Also decodes text with entities only. Empty when nothing remains; never raises.
     """
-    fragment = clean(fragment)
-    if "<" not in fragment and not _ENTITIES.search(fragment):
-        return "\n".join(filter(None, map(one_line, fragment.split("\n"))))
-    root = fragment_of(bound_html(fragment, max_chars=_FRAGMENT_CHARS).html)
-    if root is None:
-        return ""
+    return "\n".join(marked_lines(read_fragment(markup).root))
+
+
+class Fragment(msgspec.Struct, frozen=True):
+    """The tree of an HTML fragment within the limits, without the elements that readers do not see.
+
+    `root` is an element of its own, None without a tree.
+    """
+
+    root: Any
+    is_cut: bool
+
+
+def read_fragment(markup: str) -> Fragment:
+    """Parse an HTML fragment up to the limits; pictures written into it do not count.
+
+    The lines of a text without tags and entities are its paragraphs.
+    """
+    import lxml.etree
+    import lxml.html
+
+    if "<" not in markup and not _ENTITIES.search(markup):
+        lines = escape(clean(markup)).split("\n")
+        markup = f"<p>{'</p><p>'.join(lines)}</p>"
+    bounded = bound_html(_INLINE_DATA.sub("", markup), max_chars=_FRAGMENT_CHARS)
+    root = None
+    with suppress(lxml.etree.LxmlError, ValueError, AssertionError):
+        parser = _parser(keeps_comments=True)
+        parts: Any = lxml.html.fragments_fromstring(bounded.html, parser=parser)
+        root = parser.makeelement("div")
+        if parts and isinstance(parts[0], str):
+            root.text = parts.pop(0)
+        root.extend(parts)
+        without_invisible(root)
+    return Fragment(root, bounded.truncated)
+
+
+def marked_lines(root: Any) -> list[str]:
+    """Return the lines of a fragment's text; scripts, forms and captions go, and the ends of blocks get marks."""
     import lxml.etree
 
+    if root is None:
+        return []
     without_readings(root)
-    without_invisible(root)
     lxml.etree.strip_elements(
         root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
     )
     for block in root.iter(*_BLOCKS):
-        block.text = f"{_END}{block.text or ''}"
-        block.tail = f"{_END}{block.tail or ''}"
-    lines = filter(None, map(one_line, root.text_content().split(_END)))
-    return "\n".join(map(clean, lines))
+        block.text = f"{BLOCK_END}{block.text or ''}"
+        block.tail = f"{BLOCK_END}{block.tail or ''}"
+    return lines_of(root)
 
 
-def fragment_of(html: str) -> Any:
-    """Parse a fragment that is within the limits, in an element of its own; None if it has no tree."""
-    import lxml.etree
-    import lxml.html
-
-    parser = _parser(keeps_comments=True)
-    try:
-        parts: list[Any] = list(lxml.html.fragments_fromstring(html, parser=parser))
-    except (lxml.etree.LxmlError, ValueError, AssertionError):
-        return None
-    root = parser.makeelement("div")
-    if parts and isinstance(parts[0], str):
-        root.text = parts.pop(0)
-    root.extend(parts)
-    return root
+def lines_of(element: Any) -> list[str]:
+    """Return the lines of an element between the marks of its blocks."""
+    pieces = map(one_line, element.text_content().split(BLOCK_END))
+    return list(filter(None, clean("\n".join(pieces)).split("\n")))

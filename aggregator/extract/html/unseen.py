@@ -76,6 +76,8 @@ def without_invisible(root: Any) -> None:
 
     The other elements lose the attributes that would make the library take them for hidden.
     """
+    import lxml.etree
+
     marked = list(filter(_may_be_hidden, root.iterdescendants()))
     hidden = list(filter(_is_hidden, marked))
     if hidden:
@@ -101,14 +103,13 @@ def without_invisible(root: Any) -> None:
         # If together they have much of the text, as paragraphs that fade in one by one, they stay.
         if lost <= limit:
             take_out(root, removed)
+    if marked:
+        lxml.etree.strip_attributes(root, *_HIDING)
     for element in marked:
-        attributes = element.attrib
-        for name in _HIDING.intersection(attributes):
-            del attributes[name]
-        names = attributes.get("class") or ""
+        names = element.get("class") or ""
         if "hid" in names:
-            attributes["class"] = " ".join(
-                name for name in names.split() if "hid" not in name
+            element.set(
+                "class", " ".join(name for name in names.split() if "hid" not in name)
             )
 
 

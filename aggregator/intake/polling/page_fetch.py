@@ -157,7 +157,7 @@ class PageFetcher:
         )
         if is_own:
             store = partial(store, page=fetched.body, robots=fetched.robots)
-        self.stored(wanted.url, store)
+        self.store_response(wanted.url, store)
         return True
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
@@ -168,7 +168,7 @@ class PageFetcher:
         tries = wanted.attempts + is_sent
         if error.cause in _FINAL or tries >= self._tuning.page_attempts:
             outcome = "the text of the feed is used"
-            self.stored(
+            self.store_response(
                 wanted.url,
                 partial(
                     pending_pages.give_up,
@@ -192,7 +192,7 @@ class PageFetcher:
                 pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
                 return is_placed
 
-            is_ready = self.stored(wanted.url, postpone)
+            is_ready = self.store_response(wanted.url, postpone)
         log.debug(
             "page %s: %s; %s",
             wanted.url,
@@ -202,8 +202,10 @@ class PageFetcher:
         )
         return is_ready
 
-    def stored(self, name: str, unit: Callable[[Connection], Stored]) -> Stored:
-        """Return the result of a transaction, which is repeated while the database cannot be written.
+    def store_response(
+        self, name: str, transaction: Callable[[Connection], Stored]
+    ) -> Stored:
+        """Store a response in a transaction, which is repeated while the database cannot be written.
 
         So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
         have been committed, the error is raised, and the source is polled again.
@@ -212,7 +214,7 @@ class PageFetcher:
         pause = _STORE_PAUSE_SECONDS
         while True:
             try:
-                return self.services.database.transact(unit)
+                return self.services.database.transact(transaction)
             except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 if unknown or self.services.stops() or time.monotonic() >= ends:

@@ -19,7 +19,7 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.story_query import QueryModel, SearchQuery, StoryQuery
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, SourcePage
@@ -171,7 +171,7 @@ class _Tools(NamedTuple):
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
-        whole = explanation(self.reader, article, other or None, self.all_tuning)
+        whole = explain_article(self.reader, article, other or None, self.all_tuning)
         return bounded_explanation(whole, *self.limits)
 
     def sources(

@@ -20,7 +20,7 @@ from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, FetchPages
 from aggregator.model.errors import (
     DatabaseAwayError,
     DatabaseBusyError,
@@ -82,20 +82,22 @@ class PollServices(NamedTuple):
 class PageFetcher:
     """Fetches pages. Safe to use from many threads."""
 
-    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+    def __init__(
+        self, services: PollServices, *, robots: bool, pages: FetchPages
+    ) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self.services = services
         self._tuning = services.all_tuning.section("polling", PollTuning)
         self._robots = Robots(services.client) if robots else None
         self._pages = pages
 
-    def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
+    def wants_page(self, entry: Entry, pages: FetchPages = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
-        wanted = self._pages if pages == "auto" else pages
-        if wanted == "never" or not entry.url:
+        setting = self._pages if pages == "auto" else pages
+        if setting == "never" or not entry.url:
             return False
         words = len((entry.text or entry.html or "").split())
-        return wanted == "always" or words < self._tuning.full_text_words
+        return setting == "always" or words < self._tuning.full_text_words
 
     def place_without_pages(self, now: datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""

@@ -29,7 +29,7 @@ from aggregator.intake.polling.poll_decision import (
 )
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.model.entry import Entry, ParsedFeed
+from aggregator.model.entry import Entry, FetchPages, ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
@@ -64,7 +64,7 @@ class Poller(PageFetcher):
         services: PollServices,
         *,
         robots: bool,
-        pages: str,
+        pages: FetchPages,
         mutes: Mutes | None = None,
     ) -> None:
         """`robots` and `pages` are explained in PageFetcher; entries that `mutes` hides get no page."""

@@ -12,10 +12,10 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.read_model import (
+    DatabaseHealth,
     Digest,
     DigestStory,
     FrontPageStory,
-    Health,
     SearchResults,
     SourcePage,
     SourceView,
@@ -258,8 +258,8 @@ class StoryReader:
                 return None
             return view_sources(connection, self._now(), [known])[0]
 
-    def state(self) -> Health:
-        """Return the present health of the daemon."""
+    def state(self) -> DatabaseHealth:
+        """Return the present health of the daemon as far as the database tells it."""
         from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
@@ -267,7 +267,7 @@ class StoryReader:
                 connection, self._now(), self._all_tuning
             )
             why = self.database.why_not_writable(connection)
-        return Health(
+        return DatabaseHealth(
             writable=why is None,
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,

@@ -89,7 +89,7 @@ def list_stories(
     mutes = site.mutes(request) if asked.order == "front" else ()
     selected = selected.without(mutes)
     tag = None
-    if selected.wanted.changes_with_stories:
+    if selected.query.changes_with_stories:
         tag = site.tag(request, f"{asked.query_string}\n{mutes}")
 
     def render() -> Response:

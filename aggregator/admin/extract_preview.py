@@ -63,7 +63,7 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     outlet: str | None = None
     # The news agency behind the text
     wire: str | None = None
-    # Why it is not an article, or what is missing of it
+    # Why it is not an article, or not a whole one
     reason: str | None = None
 
 

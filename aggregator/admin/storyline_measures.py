@@ -1,6 +1,6 @@
 """Measures how well storylines agree with affairs that people have labelled.
 
-A storyline is a group of stories that the program found; an affair is what a person says belongs together.
+A storyline is a group of stories that the program found; an affair is a group that a person named.
 """
 
 from collections import Counter, defaultdict
@@ -82,7 +82,7 @@ def measure_storylines(
     for id_, story in stories.items():
         records[story].append(id_)
     line_of = {story: lines[ids[0]] for story, ids in records.items()}
-    # The affair of a story is the one that most of its records have.
+    # The affair of a story is that of most of its records.
     affair_of = {}
     for story, ids in records.items():
         count = Counter(affairs[id_] for id_ in ids if id_ in affairs)
@@ -118,7 +118,8 @@ def measure_storylines(
     # Each storyline has one place on the front page, that of its first story.
     placed_lines = set()
     affairs_above: set[str] = set()
-    is_repeat: list[bool] = []  # for each place, whether its affair has a place above
+    # Whether the affair of each place has a place above
+    is_repeat: list[bool] = []
     for story in ranked:
         line = line_of.get(story, story)
         if line not in placed_lines:

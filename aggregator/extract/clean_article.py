@@ -58,7 +58,7 @@ class CleanedEntry(msgspec.Struct, frozen=True):
 
     article: CleanArticle
     reading: Reading
-    # Hashes of the lines, from which the boilerplate of the outlet is learned; None: nothing is learned
+    # Hashes of the lines, to learn the boilerplate of the outlet; None: nothing is learned
     lines: LineHashes | None = None
     html: ArticleHtml | None = None
     # The article without the text of its page, in case placing finds that the page only shows a notice: made if the
@@ -126,7 +126,7 @@ def clean_entry(
 def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> CleanedEntry:
     """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
-    # What the publisher forbids in robots tags, such as showing images
+    # The publisher forbids some uses in robots tags, such as showing images.
     forbids = permissions(*draft.facts.robots, entry.robots)
     base = draft.image_base or entry.url
     html = None
@@ -142,7 +142,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    # What the entry itself states counts more than what its page states.
+    # Statements of the entry itself count more than those of its page.
     author = one_line(clean(entry.author)) if entry.author else article.author
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(

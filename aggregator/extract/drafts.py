@@ -34,7 +34,7 @@ class Draft(FrozenStruct):
     lines: tuple[str, ...] = ()
     # The metadata that the page declares
     facts: PageFacts = PageFacts()
-    # The address to which a relative address of the page's image is resolved
+    # The base of a relative address of the page's image
     image_base: str | None = None
     # The HTML that the text was taken from
     markup: str = ""
@@ -49,7 +49,7 @@ def draft_from_page(
     seen: datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
-    """Return the draft of a fetched page; `charset` is the one in its HTTP headers."""
+    """Return the draft of a fetched page; `charset` is that of its HTTP headers."""
     if not page.strip():
         return _refused_draft("empty", "the page is empty")
     html = "" if looks_binary(page) else decode(page, charset)
@@ -167,8 +167,8 @@ def with_own_text(
     reason = own.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # Placing may have found that the page only shows a notice, the same for many headlines. Then the page counts
-    # as a dialogue that asks for consent.
+    # Placing may have found that the page only shows a notice, the same for many headlines. Then it counts like a
+    # question for consent.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict

@@ -1,4 +1,4 @@
-"""The identity of an entry: the keys by which it is recognised when it comes again (ADR 20).
+"""The identity of an entry: its keys, which recognise it when it comes again (ADR 20).
 
 An entry is known when one of its keys is known. A key is made of
 

@@ -101,7 +101,7 @@ def _outlet(
 ) -> tuple[Outlet | None, str | None]:
     """Return the outlet of an entry, and the key of the outlet that it only claims to be from.
 
-    If the feed of one outlet says that an entry is from another one, this is a claim until a page of the other
+    If the feed of one outlet says that an entry is from another outlet, this is a claim until a page of the other
     outlet was read.
     """
     entry = waiting.entry

@@ -1,7 +1,7 @@
 """A queue of entries that workers prepare, in advance of the writer that places them.
 
 Entries wait in the inbox, in the order of their inbox numbers. The queue takes them out in that order, in jobs of
-several entries, so that workers extract texts while the writer places what they prepared before. The writer gets
+several entries, so that workers extract texts while the writer places those prepared before. The writer gets
 batches of prepared entries and stores each in one transaction.
 """
 

@@ -37,7 +37,7 @@ REPEATED_SHARE = 1 / 3
 SHARED_SHARE = 0.6
 # This share is needed if less than REPEATED_SHARE of the longer text is repeated, because that text has grown.
 GROWN_SHARE = 0.9
-# In a correction, one of so many first sentences must be shared: an explanation may stand above the text.
+# One of so many first sentences must be shared in a correction: an explanation may stand above its text.
 CORRECTION_SENTENCES = 4
 
 

@@ -21,7 +21,7 @@ _PLAIN_DIGITS = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
 
-# What stands above or before the time: "+++ ", "Updated at ", "Ore "
+# Marks and words before the time: "+++ ", "Updated at ", "Ore "
 _LEADING = re.compile(
     r"[^\w\s]{0,6}\s*(?:(?:update|updated(?: at)?|(?:posted|published) at|aktualisiert(?: um)?|mise à jour|"
     r"publié à|actualización|actualizado a las|aggiornamento|aggiornato alle|atualização|обновлено(?: в)?|"

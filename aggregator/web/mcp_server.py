@@ -1,4 +1,4 @@
-"""The MCP server: tools by which AI assistants read stories (docs/mcp.md). They change nothing.
+"""The MCP server: AI assistants read stories with its tools (docs/mcp.md). They change nothing.
 
 Each result is JSON as in the API (`story_json`), with a notice that the texts in it are quoted. The client counts
 as the owner of the database, because it starts this process (docs/access.md).

@@ -21,7 +21,7 @@ _LEAST_TITLE_WORDS = 3
 _LEAST_PARAGRAPHS = 2
 
 # Page numbers. The words "Page" and "3" may stand in elements of their own, so the line of a pager is searched in
-# this many elements, from the one with the word outwards; it has at most this many characters (chosen).
+# this many elements, from that of the word outwards; it has at most this many characters (chosen).
 _PAGER_LEVELS = 4
 _PAGER_CHARS = 90
 # A page may mention pages any number of times; only this many mentions are checked, to bound the time.
@@ -32,7 +32,7 @@ _PAGE_NUMBER = re.compile("|".join(PATTERNS["page_numbers"]), re.IGNORECASE)
 # Leads. A longer text is a body, and a line with a larger share of digits is a list of dates (chosen).
 _MOST_LEAD_WORDS = 120
 _MOST_LEAD_DIGITS = 0.15
-# What outlets call the lead in their HTML, in many languages: class="article__standfirst", itemprop="description".
+# Names of the lead in the HTML of outlets, in many languages: class="article__standfirst", itemprop="description".
 _LEAD_NAME = re.compile(
     r"(?:^|[-_ ])(?:lead|lede|stand-?first|teaser|intro(?:duction)?|dec?k|summary|excerpt|abstract|sub-?titles?|"
     r"sub-?head(?:line|ing)?|description|headnote|precede|"
@@ -48,8 +48,8 @@ _LEAD_TAGS = word_list("p div section h2 h3 strong blockquote span")
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     """Return the elements with further articles, below the article whose title the page declares.
 
-    From the page's own headline and from another one, the ancestors are compared, outermost first, until two
-    have the same tag and both hold paragraphs: these are the two articles.
+    The ancestors of the page's own headline and of a further headline are compared, outermost first, until two have
+    the same tag and both hold paragraphs: these are the two articles.
     """
     # `headings` begins with two visible headlines; the page declares only the title and the heading after them.
     declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]

@@ -1,4 +1,4 @@
-"""Decides whether an article is a copy of another one, by an exact comparison of the two texts.
+"""Decides whether an article is a copy of another article, by an exact comparison of the two texts.
 
 Only this check decides it. Sampled shingles (runs of words) and MinHash signatures only propose candidates,
 because they can be forged. The check compares all shingles of both texts: `resemblance` is the shared part of

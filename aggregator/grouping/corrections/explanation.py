@@ -40,10 +40,10 @@ from aggregator.store.stories.storyline_rows import UNCOMPARED
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import changed_sentences
 
-# At most this many names, numbers and words are shown, of each kind
+# The most names, numbers or words that are shown, of each kind
 _SHOWN_TERMS = 12
 _SHOWN_PASSAGES = 3
-# At most this many words of names that only one of two articles has are shown, for each of the two
+# Words of names that only one of two articles has: the most that are shown for each article
 _SHOWN_DIFFERING = 2
 # Events of the log that the evidence already tells
 _FIRST_EVENTS = ("created", "joined")
@@ -183,7 +183,7 @@ def _compare_articles(
             for reason in reasons
         )
 
-    # What joins or separates them regardless of the score
+    # Corrections and a foreign text join or separate them regardless of the score.
     constraint: Relation | None = None
     linked = ConstraintTable(explained.constraints).linked_articles(first.id)
     if second.id in linked.together:

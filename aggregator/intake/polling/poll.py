@@ -1,8 +1,8 @@
 """Poll a source: request its feed, put the new entries into the inbox, and store the outcome.
 
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
-fails, the source is polled again with the same result. poll_decision.py decides what a response means for
-the source.
+fails, the source is polled again with the same result. poll_decision.py decides the consequences of a response
+for the source.
 """
 
 import logging

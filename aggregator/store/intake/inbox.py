@@ -43,7 +43,7 @@ _PAGES_A_TURN = 10
 # The same for a source whose last pages were slow: more would hold the others for half a minute.
 _SLOW_PAGES_A_TURN = 1
 # A first reading brings many entries that are older than any window: 72 % of those of 117 feeds. Entries older than
-# this are numbered last (chosen: four windows, so that forms of series and frequencies of words have what they need).
+# this are numbered last (chosen: four windows, so that forms of series and frequencies of words have enough data).
 RECENT = timedelta(days=60)
 # A first reading is decided again over this time at most
 _LONGEST_TOUCHED = timedelta(hours=72)

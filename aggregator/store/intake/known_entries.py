@@ -1,4 +1,4 @@
-"""Decides whether the entries of a batch are new, known or revisions, and writes what they add to that knowledge.
+"""Decides whether the entries of a batch are new, known or revisions, and writes their keys and contents.
 
 An entry is known by its keys (entry_identity.py). Whether a known entry is a revision, a new text for its article,
 depends on the contents that its source showed before: its observations.
@@ -56,7 +56,7 @@ class AcceptResult(FrozenStruct):
 
 
 class Observation(msgspec.Struct, kw_only=True):
-    """What a source showed of an article."""
+    """The contents that a source showed of an article."""
 
     article: str
     source: str
@@ -118,7 +118,7 @@ class KnownEntries:
             )
         # Contents of this batch: a feed that lists both texts of an article has not changed it
         self._batch_contents = {_content_hash(entry) for entry in batch.entries}
-        # What `write` stores: the articles of new keys, observations by article and source, new URLs of articles
+        # Rows for `write`: the articles of new keys, observations by article and source, new URLs of articles
         self._new_keys: dict[bytes, str] = {}
         self._changed: set[tuple[str, str]] = set()
         self._moved_to: dict[str, str] = {}

@@ -79,7 +79,7 @@ _AS_NEW: Values = {
 }
 # The values that make a source forget its failures
 NO_FAILURES = {name: _AS_NEW[name] for name in _HEALTH}
-# The values that a source gets with a new address: it also forgets what it knew of the former one
+# The values that a source gets with a new address: it also forgets all about the former address
 NEW_ADDRESS = NO_FAILURES | {name: _AS_NEW[name] for name in _ADDRESS_STATE}
 
 

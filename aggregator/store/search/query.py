@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-# In the index, a word in one of these parts of an article begins with the mark of the part.
+# A word of the index begins with the mark of the part of the article where it stands.
 _MARKS = {
     None: "",
     "title": TITLE,
@@ -222,7 +222,7 @@ def _parse_term(value: str, *, mark: str = "", is_exact: bool = True) -> Term | 
     )
     spellings = [
         words,
-        # With umlauts in place of "ae", "oe" and "ue", and with umlauts written out; the index has no dots on them.
+        # "Mueller" is searched for as "Muller", too, which is "Müller" in the index, and "Müller" as "Mueller".
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
         tuple(search_words(value.translate(_UMLAUTS))),
     ]

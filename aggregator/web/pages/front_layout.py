@@ -25,7 +25,7 @@ class FrontGroup(msgspec.Struct, frozen=True):
     heading: str
     # Stories that several outlets tell, shown with their leads
     blocks: tuple[StoryListItem, ...]
-    # Stories that one outlet tells, shown in a line each, below the blocks
+    # Stories of a single outlet, shown in a line each, below the blocks
     lines: tuple[StoryListItem, ...]
 
 

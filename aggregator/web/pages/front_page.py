@@ -131,7 +131,7 @@ def _ranked_list(
 
 
 def _first_run(site: Pages, request: Request) -> Response:
-    """Return the page of a new database: what is read, or how to add sources."""
+    """Return the page of a new database: the progress of its first reading, or how to add sources."""
     reading = site.reader.first_reading(READ_ENTRIES)
     if reading is not None and site.access(request) != "owner":
         words = site.settings.excerpt_words

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from aggregator.sources.parse.feeds.xml_repair import DECLARATION
 
-# The start of an entry, or of a section or comment, in which "<item" is text
+# The start of an entry, or of a section or comment, where "<item" is only text
 _ENTRY = re.compile(
     r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE
 )

@@ -1,4 +1,4 @@
-"""`aggregator extract`: what would be stored of each input; every input has a result."""
+"""Shows, for `aggregator extract`, the article that would be stored of each input, or why there is none."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -30,6 +30,7 @@ from aggregator.sources.parse.feeds.feed_format import reason_against_markup
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
+    InputItem,
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
@@ -46,83 +47,78 @@ _PARTIAL = "it is a part: the page is too long, or the article has further pages
 
 
 class ExtractPreview(FrozenStruct, omit_defaults=False):
-    """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict.
+    """A line of `extract --format jsonl`."""
 
-    `what` is the input as it was typed. `verdict` is "ok" or "stub" for an article; else `reason` says why it
-    is none, or what is missing of it. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
-    """
-
+    # The input as it was typed
     what: str
+    # "ok" or "stub" for an article
     verdict: Verdict
     title: str = ""
+    # The extracted text, whatever the verdict
     text: str = ""
+    # RFC 3339 in UTC
     published: str | None = None
     language: str | None = None
     author: str | None = None
     outlet: str | None = None
+    # The news agency behind the text
     wire: str | None = None
+    # Why it is not an article, or not a whole one
     reason: str | None = None
 
 
 def extract(
     config: Config, what: Sequence[str], chosen: Chosen, notes: RecordNotes
 ) -> Iterator[tuple[ExtractPreview, bool]]:
-    """Read `what` (files, folders, addresses) and yield for each input what would be stored, and whether it was read.
+    """Read `what` (files, folders, addresses); yield a preview of each input, and whether the input was read.
 
-    The preview of an input that was not read has only the reason.
-    `chosen`: keys of records that `--map` names, by field; `notes` counts those that were read.
+    The preview of an input that was not read has only the reason. `chosen` are the keys of records that `--map`
+    names, by field; `notes` counts the keys that were read.
     """
-    all_tuning = config.effective_tuning
-    tuning = source_tuning(all_tuning)
     with workers(config) as executor:
         for path in what:
             if is_address(path) and not is_remote(path):
                 yield _page(config, executor, path)
                 continue
+            options = ReadOptions(
+                tuning=source_tuning(config.effective_tuning),
+                seen=utc_now(),
+                parse_mail=partial(parse_mail, executor),
+                chosen=chosen,
+            )
             problem = "there is no file in it that can be read"
             try:
-                for item in open_source(
-                    path,
-                    ReadOptions(
-                        tuning=tuning,
-                        seen=utc_now(),
-                        parse_mail=partial(parse_mail, executor),
-                        chosen=chosen,
-                    ),
-                ):
+                for item in open_source(path, options):
                     problem = ""
-                    name = _name(path, item.where)
                     if isinstance(item, InputEntry):
                         notes.add(item.keys)
-                        prepared = EntryInput(entry=item.entry, accepted_at=utc_now())
-                        yield (
-                            prepared_preview(executor, all_tuning, name, prepared),
-                            True,
-                        )
-                    elif isinstance(item, InputFeed):
-                        reason = reason_against_markup(unicode.decode(item.data)) or (
-                            "this is a feed; read it with `aggregator sources check`"
-                        )
-                        yield (
-                            ExtractPreview(
-                                what=name, verdict="not_article", reason=reason
-                            ),
-                            True,
-                        )
-                    else:
-                        yield (
-                            ExtractPreview(
-                                what=name,
-                                verdict=item.verdict or "not_article",
-                                reason=item.reason,
-                            ),
-                            item.verdict is not None,
-                        )
+                    yield _preview_item(config, executor, path, item)
             except AggregatorError as error:
                 problem = str(error)
             if problem:
                 name = _as_utf8(show_address(path))
                 yield ExtractPreview(what=name, verdict="empty", reason=problem), False
+
+
+def _preview_item(
+    config: Config, executor: Executor, path: str, item: InputItem
+) -> tuple[ExtractPreview, bool]:
+    """Return what would be stored of an item of a file or folder, and whether it was read."""
+    name = _name(path, item.where)
+    if isinstance(item, InputEntry):
+        entry_input = EntryInput(entry=item.entry, accepted_at=utc_now())
+        tuning = config.effective_tuning
+        return prepared_preview(executor, tuning, name, entry_input), True
+    if isinstance(item, InputFeed):
+        reason = reason_against_markup(unicode.decode(item.data)) or (
+            "this is a feed; read it with `aggregator sources check`"
+        )
+        return ExtractPreview(what=name, verdict="not_article", reason=reason), True
+    verdict = item.verdict or "not_article"
+    return (
+        ExtractPreview(what=name, verdict=verdict, reason=item.reason),
+        item.verdict is not None,
+    )
 
 
 def _name(typed: str, where: str) -> str:
@@ -164,22 +160,13 @@ def prepared_preview(
     executor: Executor, all_tuning: Tuning, what: str, item: EntryInput
 ) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
+    job = PrepareJob(items=(item,), tuning=all_tuning.to_json(), extract_only=True)
     try:
-        article = (
-            answer_of(
-                executor,
-                prepare,
-                PrepareJob(
-                    items=(item,), tuning=all_tuning.to_json(), extract_only=True
-                ),
-                PrepareResult,
-            )
-            .prepared[0]
-            .article
-        )
+        result = answer_of(executor, prepare, job, PrepareResult)
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)
+    article = result.prepared[0].article
     outlet = outlet_of(item.entry)
     published = None
     if article.published is not None:

@@ -1,4 +1,7 @@
-"""Measures of storylines: stories as they stand together, compared with labelled affairs."""
+"""Measures how well storylines agree with affairs that people have labelled.
+
+A storyline is a group of stories that the program found; an affair is a group that a person named.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,10 +15,10 @@ from aggregator.admin.bcubed import Groups, Score
 from aggregator.admin.labelled_data import LoosePairs, loose_pairs, usage_errors
 from aggregator.model.structs import FrozenStruct
 
-# Pairs of stories that are further apart do not count.
-_WITHIN = timedelta(days=3)
-# Repeats are counted among so many places of the front page.
-_PLACES = (30, 60)
+# A pair of stories that began further apart does not count
+_MOST_APART = timedelta(days=3)
+# Repeats are counted among so many first places of the front page
+_FIRST_PLACES = (30, 60)
 
 
 class StorylineMetrics(FrozenStruct, omit_defaults=False):
@@ -23,9 +26,9 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
 
     # Storylines of two or more stories
     several: int
-    # Events of several outlets, ...
+    # Events that several outlets reported
     events: int
-    # ... and how many of them have all articles in one storyline
+    # Events among these with all articles in one storyline
     in_one_place: int
     # The score of pairs of stories within three days; None if no affair is labelled
     pairs: Score | None
@@ -34,11 +37,13 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
 
 
 class Affairs(FrozenStruct):
-    """Labelled affairs: the ids of the records of each, and of groups whose pairs count neither way."""
+    """The labels of affairs, by the ids of records (the labelled articles)."""
 
+    # The records of each affair
     strict: dict[str, list[str]]
-    # Stories known to belong to one of the affairs or to none
+    # The records of each labelled story, also of those in no affair
     universe: list[list[str]]
+    # Groups of records that may or may not be one affair: their pairs count neither way
     loose: tuple[list[str], ...] = ()
 
 
@@ -68,56 +73,64 @@ def measure_storylines(
     ranked: Sequence[str],
     loose: LoosePairs,
 ) -> StorylineMetrics:
-    """Measure storylines. Everything is by the ids of records, but `ranked`, the stories of the front page.
+    """Measure storylines.
 
-    `wanted`: the events of several outlets; `times`: of publication.
+    `lines`, `stories`, `affairs` and `times` (of publication) are by the ids of records. `wanted` has the records of
+    each event that several outlets reported. `ranked` are the ids of the stories of the front page, in order.
     """
     records = defaultdict(list)
     for id_, story in stories.items():
         records[story].append(id_)
     line_of = {story: lines[ids[0]] for story, ids in records.items()}
+    # The affair of a story is that of most of its records.
     affair_of = {}
     for story, ids in records.items():
-        named = Counter(affairs[id_] for id_ in ids if id_ in affairs)
-        if named:
-            affair_of[story] = named.most_common(1)[0][0]
+        count = Counter(affairs[id_] for id_ in ids if id_ in affairs)
+        if count:
+            affair_of[story] = count.most_common(1)[0][0]
     began = {
         story: min((times[id_] for id_ in ids if id_ in times), default=None)
         for story, ids in records.items()
     }
-    hits, found, labelled = 0, 0, 0
+
+    # Pairs of stories that belong together by the storylines, by the labels, and by both
+    together, labelled, correct = 0, 0, 0
     for one, other in combinations(affair_of, 2):
-        is_one = affair_of[one] == affair_of[other]
-        is_found = line_of[one] == line_of[other]
+        is_together = line_of[one] == line_of[other]
+        is_labelled = affair_of[one] == affair_of[other]
         first, last = began[one], began[other]
-        if not (is_one or is_found) or (first and last and abs(last - first) > _WITHIN):
+        is_far = first and last and abs(last - first) > _MOST_APART
+        if is_far or not (is_together or is_labelled):
             continue
-        if not is_one and any(
+        if not is_labelled and any(
             frozenset((left, right)) in loose
             for left in records[one]
             for right in records[other]
         ):
             continue
-        hits += is_one and is_found
-        found += is_found
-        labelled += is_one
-    sizes = Counter(line_of.values())
-    above: set[str] = set()
-    places: list[bool] = []  # whether the affair of each is above already
-    passed = set()
+        together += is_together
+        labelled += is_labelled
+        correct += is_together and is_labelled
+    pairs = None
+    if labelled:
+        pairs = Score(correct / max(together, 1), correct / labelled)
+
+    # Each storyline has one place on the front page, that of its first story.
+    placed_lines = set()
+    affairs_above: set[str] = set()
+    # Whether the affair of each place has a place above
+    is_repeat: list[bool] = []
     for story in ranked:
         line = line_of.get(story, story)
-        if line not in passed:
-            passed.add(line)
+        if line not in placed_lines:
+            placed_lines.add(line)
             affair = affair_of.get(story, story)
-            places.append(affair in above)
-            above.add(affair)
+            is_repeat.append(affair in affairs_above)
+            affairs_above.add(affair)
     return StorylineMetrics(
-        several=sum(size > 1 for size in sizes.values()),
+        several=sum(size > 1 for size in Counter(line_of.values()).values()),
         events=len(wanted),
         in_one_place=sum(len({lines[id_] for id_ in ids}) == 1 for ids in wanted),
-        pairs=Score(hits / max(found, 1), hits / max(labelled, 1))
-        if labelled
-        else None,
-        repeats=tuple(sum(places[:first]) for first in _PLACES),
+        pairs=pairs,
+        repeats=tuple(sum(is_repeat[:places]) for places in _FIRST_PLACES),
     )

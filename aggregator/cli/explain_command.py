@@ -38,15 +38,15 @@ def explain(
       aggregator explain STORY
     """
     from aggregator.grouping.corrections.explanation import (
-        explanation,
-        storyline_explanation,
+        explain_article,
+        explain_storyline,
     )
     from aggregator.store.read.reader import StoryReader
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database)
         if not other and reader.explained_article(article) is None:
-            of_story = storyline_explanation(reader, article)
+            of_story = explain_storyline(reader, article)
             if of_story is not None:
                 if format_ == "json":
                     show.json_line(of_story)
@@ -61,7 +61,9 @@ def explain(
                 raise UsageError(
                     f"there is no article {id_}; {hint(reader, id_, 'article')}"
                 )
-        explained = explanation(reader, article, other or None, config.effective_tuning)
+        explained = explain_article(
+            reader, article, other or None, config.effective_tuning
+        )
     if format_ == "json":
         show.json_line(explained)
     else:

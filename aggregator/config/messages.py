@@ -1,8 +1,4 @@
-"""What people read and type: redaction of secrets, counts with units, names probably meant, times of filters.
-
-Secrets are recognized by their form: the name and password in a URL, the values of query parameters with the
-names of keys, our own tokens and signing keys, and the credentials of an Authorization header.
-"""
+"""Texts for people: secrets are hidden, counts get units, mistyped names get suggestions, typed times are parsed."""
 
 import re
 from collections.abc import Iterable
@@ -21,22 +17,28 @@ NO_SOURCES = (
 )
 
 _HIDDEN = "***"
-_ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
+# Secrets are recognised by their form. https://anna:secret@example.org
+_USERINFO = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
+# ?api_key=secret
 _PARAMETER = re.compile(
     r"(?i)((?:^|[?&;\s\"'({])[\w.\[\]-]{0,40}"
     r"(?:key|token|secret|password|passwd|pass|pwd|auth|signature|sig|credentials?)\]?=)[^&;\s\"'<>)}#]{1,4000}"
 )
-_OURS = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
-_HEADER = re.compile(
+# The program's own tokens and the keys that sign webhooks: agg_..., whsec_...
+_OWN_TOKEN = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
+# Authorization: Basic c2VjcmV0
+_AUTHORIZATION = re.compile(
     r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+"
 )
+# Bearer c2VjcmV0...
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
+# A word of letters and digits, or a UUID; but the id of a channel of videos is public
 _KEY_LIKE = re.compile(
     r"(?P<channel>(?:channel|playlist)_id=[\w-]+)"
     r"|(?<![^\W_])(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
     r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![^\W_])"
 )
-# Every secret has one of these
+# Every secret has one of these, so a text without them is not searched further.
 _HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")
 
 
@@ -44,18 +46,18 @@ def redact(text: str) -> str:
     """Return `text` with each secret replaced by `***`."""
     if not _HINTS.search(text):
         return text
-    for pattern in (_ADDRESS, _HEADER, _BEARER, _PARAMETER, _OURS):
+    for pattern in (_USERINFO, _AUTHORIZATION, _BEARER, _PARAMETER, _OWN_TOKEN):
         text = pattern.sub(rf"\1{_HIDDEN}", text)
     return text
 
 
 def redact_address(text: str) -> str:
-    """As `redact`, and each UUID and long word of letters and digits: it may be a key, but of a channel."""
+    """Redact as `redact` does, and each UUID and long word of letters and digits, because it may be a key."""
     return _KEY_LIKE.sub(lambda found: found["channel"] or _HIDDEN, redact(text))
 
 
 def pluralise(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 article`, `4 articles`, `1,204 articles`."""
+    """Return the number with its noun: `1 article`, `4 articles`, `1,204 articles`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -89,7 +91,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def is_relative(text: str) -> bool:
-    """Whether a time is relative to now, like "24h"."""
+    """Return whether a time is relative to now, like "24h"."""
     return bool(_AGO.fullmatch(text.strip()))
 
 

@@ -52,6 +52,7 @@ from aggregator.config.values import (
     size,
     text_of,
 )
+from aggregator.model.entry import FetchPages
 from aggregator.model.errors import ConfigError, UsageError
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
@@ -77,7 +78,7 @@ class FetchConfig(Part):
     contact: str = ""
     interval: Interval = 3600
     host_gap: Annotated[int, duration_up_to(1), TYPED] = 1
-    pages: Literal["auto", "always", "never"] = "auto"
+    pages: FetchPages = "auto"
     robots: bool = True
     proxy: SecretStr | None = None
     proxy_file: str | None = None

@@ -1,7 +1,7 @@
 """The settings of one source, and the mutes."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -18,6 +18,7 @@ from aggregator.config.values import (
     Part,
     matching,
 )
+from aggregator.model.entry import FetchPages
 from aggregator.model.prepared import Kind
 
 MailboxAddress = Annotated[
@@ -178,7 +179,7 @@ class SourceConfig(SourceAddress):
     language: str | None = None
     timezone: TimeZone | None = None
     interval: Interval | None = None
-    pages: Literal["auto", "always", "never"] | None = None
+    pages: FetchPages | None = None
     mute: MuteConfig = MuteConfig()
     headers: HeaderLines = Field(default={})
     cookie: SecretStr | None = None

@@ -1,6 +1,7 @@
-"""Every second, pass the sources and pages that are due to the fetch threads.
+"""Start the polls of sources and the requests of pages that are due, each in a thread.
 
-The due time of a source is a column, so a restart needs no state. Only the writer polls.
+The daemon calls `PollScheduler.tick` every second. The due time of a source is a column, so nothing is lost by
+a restart. Only the daemon that holds the writer lease polls.
 """
 
 import logging
@@ -28,11 +29,12 @@ _THREADS = 64
 
 log = logging.getLogger(__name__)
 
-# jobs: after a short one, a thread need not wait for the next tick
+# Three jobs a thread: a thread whose job was short takes the next one, and need not wait for the next tick.
 MOST_UNDER_WAY = 192
-# After this a job is repeated that failed for a reason other than its source, such as a full disk.
+# A job that failed for a reason other than its source, such as a full disk, is repeated after this time.
 BACKOFF_SECONDS = 10.0
-FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`
+# Pause between two log records that say that the process has too many open files
+FILES_LOGGED_SECONDS = 60.0
 
 
 class PollScheduler:
@@ -45,9 +47,9 @@ class PollScheduler:
         arrived: Callable[[], None],
         threads: int = _THREADS,
     ) -> None:
-        """`arrived` is called when entries were accepted.
+        """`arrived` is called when there are entries to place.
 
-        `threads` is for tests; with 0 of them `tick` runs the jobs itself, to simulate weeks.
+        `threads` is for tests: with 0, `tick` runs the jobs itself, which simulates weeks in seconds.
         """
         self._services = poller.services
         self._poller = poller
@@ -57,54 +59,22 @@ class PollScheduler:
         self._arrived = arrived
         self._threads = ThreadPoolExecutor(threads, "fetch") if threads else None
         self._under_way: set[Future[None]] = set()
-        self._busy: dict[str, str] = {}  # jobs under way → their hosts
-        # Failed jobs → next attempt, monotonic
+        # The hosts of the jobs under way, by the name of the job
+        self._busy: dict[str, str] = {}
+        # When failed jobs may start again (monotonic), by the name of the job
         self._backing_off: dict[str, float] = {}
         self._files_logged_until = 0.0  # monotonic
         self._last_tick: datetime | None = None
         self._due_jobs = DueJobs(poller.services)
 
-    def stop(self) -> None:
-        """Start no more jobs."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def join(self, seconds: float) -> int:
-        """After `stop`: wait for jobs under way, and write the times of quiet polls; return how many run."""
-        running = len(wait(self._under_way.copy(), seconds).not_done)
-        # A stop does not wait for long
-        self._services.quiet_polls.write(self._services.database.with_read_timeout())
-        return running
-
-    def cap_due_times(self, now: datetime) -> None:
-        """Limit due times to the longest wait: the clock may have been set back."""
-        self._services.quiet_polls.forget()
-        latest = now + timedelta(
-            seconds=self._services.client.tuning.interval_cap_seconds
-        )
-        with self._services.database.write() as connection:
-            moved = {}
-            for row in all_due(connection):
-                longest = longest_wait(
-                    failures=row.failures + row.gone_count,
-                    interval_seconds=row.interval_seconds,
-                    tuning=self._services.client.tuning,
-                )
-                sooner = correct_due(
-                    row.id, row.next_due_at, now, longest_seconds=longest
-                )
-                if sooner != row.next_due_at:
-                    moved[row.id] = sooner
-            set_due(connection, moved)
-            pending_pages.cap_due_times(connection, latest)
-
     def tick(self) -> None:
-        """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
+        """Pass due jobs to the fetch threads; jobs beyond `MOST_UNDER_WAY` stay due for a later tick."""
         now = self._services.now()
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
         self._last_tick = now
-        # Before rows are read: other jobs have stored their next due time
+        # Copied first: a job that ends while the rows are read counts as under way, because they may have its old
+        # due time.
         under_way = dict(self._busy)
         self._due_jobs.read(now)
         if self._due_jobs.has_pages(now) and self._poller.place_without_pages(now):
@@ -120,60 +90,17 @@ class PollScheduler:
             try:
                 future = self._threads.submit(self._run, job)
             except RuntimeError:
-                if not self._services.stops():
-                    # No thread can be started, and systemd starts the daemon again
-                    raise
-                return
+                if self._services.stops():
+                    return
+                raise  # no thread can be started: the daemon ends, and systemd starts it again
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
 
     def _run(self, job: FetchJob) -> None:
+        """Do a job in a fetch thread; if it raises an error, it is repeated after a pause."""
         try:
             if isinstance(job.work, Source):
-                source = job.work
-                started = time.monotonic()
-                polled = self._pollers[source.kind](source)
-                seconds = time.monotonic() - started
-                name = polled.name or source.shown_name
-                if polled.accepted:
-                    self._arrived()
-                if polled.problem is not None:
-                    is_repeat = polled.problem == source.health_cause or (
-                        source.health == "failing" and not polled.succeeded
-                    )
-                    level = logging.DEBUG if is_repeat else logging.WARNING
-                    line = level, "%s: %s", name, polled.problem
-                    if polled.succeeded:
-                        log.log(
-                            *line,
-                            extra={"event": "input_rejected", "source": source.id},
-                        )
-                    else:
-                        log.log(
-                            *line, extra={"event": "poll_failed", "source": source.id}
-                        )
-                if polled.succeeded:
-                    if source.health == "failing":
-                        log.info(
-                            "%s works again",
-                            name,
-                            extra={"event": "source_recovered", "source": source.id},
-                        )
-                    level = logging.DEBUG
-                    words = "nothing new"
-                    if polled.accepted:
-                        level = logging.INFO
-                        words = f"{len(polled.accepted) - polled.revised:,} new"
-                    if polled.revised:
-                        words += f", {polled.revised:,} revised"
-                    log.log(
-                        level,
-                        "%s: %s (%.1f s)",
-                        name,
-                        words,
-                        seconds,
-                        extra={"event": "source_polled", "source": source.id},
-                    )
+                self._poll(job.work)
             elif self._poller.fetch_page(job.work):
                 self._arrived()
         except BaseException as error:  # noqa: BLE001 - reported; nobody asks the future for it
@@ -183,14 +110,56 @@ class PollScheduler:
             self._busy.pop(job.name, None)
             self._backing_off.pop(job.name, None)
 
+    def _poll(self, source: Source) -> None:
+        """Poll a source and log the result."""
+        started = time.monotonic()
+        result = self._pollers[source.kind](source)
+        seconds = time.monotonic() - started
+        if result.accepted:
+            self._arrived()
+        name = result.name or source.shown_name
+        if result.problem is not None:
+            is_known = result.problem == source.health_cause or (
+                source.health == "failing" and not result.succeeded
+            )
+            level = logging.DEBUG if is_known else logging.WARNING
+            problem = level, "%s: %s", name, result.problem
+            if result.succeeded:
+                log.log(
+                    *problem, extra={"event": "input_rejected", "source": source.id}
+                )
+            else:
+                log.log(*problem, extra={"event": "poll_failed", "source": source.id})
+        if not result.succeeded:
+            return
+        if source.health == "failing":
+            log.info(
+                "%s works again",
+                name,
+                extra={"event": "source_recovered", "source": source.id},
+            )
+        news = "nothing new"
+        if result.accepted:
+            news = f"{len(result.accepted) - result.revised:,} new"
+        if result.revised:
+            news += f", {result.revised:,} revised"
+        log.log(
+            logging.INFO if result.accepted else logging.DEBUG,
+            "%s: %s (%.1f s)",
+            name,
+            news,
+            seconds,
+            extra={"event": "source_polled", "source": source.id},
+        )
+
     def _back_off(self, name: str, error: BaseException) -> None:
-        """Have a job that raised an error wait, and log the error."""
+        """Let a failed job wait for `BACKOFF_SECONDS`, and log its error."""
         if self._services.stops():
             return
         self._backing_off[name] = time.monotonic() + BACKOFF_SECONDS
         if isinstance(error, TooManyFilesError):
             now = time.monotonic()
-            if now >= self._files_logged_until:  # the cause affects all sources
+            if now >= self._files_logged_until:  # all sources fail: log this once
                 self._files_logged_until = now + FILES_LOGGED_SECONDS
                 log.error(
                     "sources are polled again in %.0f s: %s",
@@ -206,3 +175,34 @@ class PollScheduler:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "fetch_job_failed"},
         )
+
+    def cap_due_times(self, now: datetime) -> None:
+        """Move due times that are too far ahead to the longest wait from now: the clock may have been set back."""
+        self._services.quiet_polls.forget()
+        latest = now + timedelta(
+            seconds=self._services.client.tuning.interval_cap_seconds
+        )
+        with self._services.database.write() as connection:
+            corrected = {}
+            for row in all_due(connection):
+                longest = longest_wait(
+                    failures=row.failures + row.gone_count,
+                    interval_seconds=row.interval_seconds,
+                    tuning=self._services.client.tuning,
+                )
+                due = correct_due(row.id, row.next_due_at, now, longest_seconds=longest)
+                if due != row.next_due_at:
+                    corrected[row.id] = due
+            set_due(connection, corrected)
+            pending_pages.cap_due_times(connection, latest)
+
+    def stop(self) -> None:
+        """Start no more jobs."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def join(self, seconds: float) -> int:
+        """After `stop`, wait for jobs under way, and write the times of quiet polls; return how many jobs still run."""
+        running = len(wait(self._under_way.copy(), seconds).not_done)
+        self._services.quiet_polls.write(self._services.database.with_read_timeout())
+        return running

@@ -1,9 +1,10 @@
-"""Fill the outbox from the change stream.
+"""Turns changes of stories into deliveries for webhooks, notifications and readers of the digest.
 
-A change becomes a delivery if its story matches the query of the recipient at that time. A notification is
-about a story that was not announced yet, or about each report. Changes with a time
-far in the past (an archive, a flood) are skipped. When a story is merged into another story, every webhook
-that received a delivery about it is notified, whatever its query.
+Changes are read from the change stream, and deliveries are put into the outbox, which sender.py sends. A
+change becomes a delivery if its story matches the query of the recipient at that time. A notification is about a
+story that was not announced yet, or about each report. Changes with a time far in the past (an archive, a flood)
+are skipped. When a story is merged into another story, every webhook that received a delivery about it is
+notified, whatever its query.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,9 @@ from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.story_filter import matching_stories
 from aggregator.store.search import progress
 
-_BATCH_CHANGES = 100  # changes handled in one step
+# Changes handled in one step
+_BATCH_CHANGES = 100
+# Above every change: no change waits for the full-text index
 _ALL_INDEXED = 2**62
 
 
@@ -129,20 +132,23 @@ class WebhookDispatcher:
         """
         with self._database.write() as connection:
             digests.lock_digests(connection)
-            whole = digests.next_span(connection, webhook_settings.DIGEST, until)
-            if whole is None:
+            list_span = digests.next_span(connection, webhook_settings.DIGEST, until)
+            if list_span is None:
                 return []
-            if self._uses_index and not digests.is_span_indexed(connection, whole):
+            if self._uses_index and not digests.is_span_indexed(connection, list_span):
                 return None
             readers = []
             for reader in self._recipients:
                 if not isinstance(reader, webhook_settings.DigestReader):
                     continue
-                wanted = reader.story_filter(until) or StoryFilter()
-                if reader.address:  # the list of digests is for everybody
-                    wanted = wanted.model_copy(update={"mutes": in_force(connection)})
+                filters = reader.story_filter(until) or StoryFilter()
+                if (
+                    reader.address
+                ):  # the owner's mutes; the list of digests is for everybody
+                    mutes = in_force(connection)
+                    filters = filters.model_copy(update={"mutes": mutes})
                 span = digests.next_span(connection, reader.name, until)
-                if not span or not digests.ranked_for_digest(connection, span, wanted):
+                if not span or not digests.ranked_for_digest(connection, span, filters):
                     continue
                 delivery = NewDelivery(
                     webhook=reader.name,
@@ -187,13 +193,13 @@ class WebhookDispatcher:
             stories = {change.story for change in recent}
             announced = outbox.announced_stories(connection, hook.name, stories)
             # Stories that were not announced yet, and each report if the recipient wants these
-            notified = []
-            reports = ("created", "report") if hook.each == "report" else ()
+            news = []
+            kinds_of_report = ("created", "report") if hook.each == "report" else ()
             for change in recent:
-                if change.story not in announced or change.kind in reports:
+                if change.story not in announced or change.kind in kinds_of_report:
                     announced.add(change.story)
-                    notified.append(change)
-            return notified
+                    news.append(change)
+            return news
         # A webhook that was sent a story is also sent the merge that ends it.
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}

@@ -1,5 +1,6 @@
-"""Entry point of the package: turns an entry, with its fetched page if there is one, into a clean article.
+"""The entry point of the package: turns an entry, with its page if one was fetched, into a clean article.
 
+drafts.py finds the text; here it is cut to the limits, and language, kind, agency and media are derived from it.
 If a page turns out to be a bot wall, a list or empty, the entry's own text is used instead.
 """
 
@@ -43,28 +44,27 @@ from aggregator.text.lines import has_words, one_line
 from aggregator.text.reading import Reading, read
 
 # Further categories of an article are dropped
-_CATEGORIES = 20
+_MOST_CATEGORIES = 20
 # The longest name of an author or an outlet; the rest is cut
 _NAME_CHARS = 200
+# A link or a name in italics may leave a space before a mark: "Anna Berg , who said". The pattern begins with the
+# space, which is found four times as fast as the character before it.
+_SPACE_BEFORE_MARK = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.;:](?:\s|$))")
+# French writes a space before ";" and ":"
+_SPACE_BEFORE_MARK_FRENCH = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.](?:\s|$))")
 
 
 class CleanedEntry(msgspec.Struct, frozen=True):
-    """A clean article, its words, and the hashes of its lines (None: no boilerplate is learned from it).
-
-    `own` is the article without the text of its page. It is there on request, and if the page's text is short
-    enough for a notice.
-    """
+    """A clean article and the words of its title and text."""
 
     article: CleanArticle
     reading: Reading
+    # Hashes of the lines, to learn the boilerplate of the outlet; None: nothing is learned
     lines: LineHashes | None = None
     html: ArticleHtml | None = None
+    # The article without the text of its page, in case placing finds that the page only shows a notice: made if the
+    # page's text is short enough for one, or on request
     own: "CleanedEntry | None" = None
-
-
-# They begin with the space, which is found four times as fast as the character before it
-_SPACED_MARK = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.;:](?:\s|$))")
-_SPACED_COMMA = re.compile(r" (?<=[\w”’)\]] ) *(?=[,.](?:\s|$))")
 
 
 def clean_entry(
@@ -80,18 +80,18 @@ def clean_entry(
     """Return the article of `entry`. An entry that cannot be read gets a verdict with a reason.
 
     `page` has the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or is None. `seen`
-    is the time when the entry was accepted; dates more than a day later are ignored. `has_own` asks for the
-    article without the text of its page in any case.
+    is the time when the entry was accepted; dates more than a day later are ignored. With `has_own`, the result
+    has the article without the text of its page (`CleanedEntry.own`) in any case.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     if page is None:
         return _finish(entry, draft_from_entry(entry, seen, text_tuning), seen, tuning)
-    of_site = entry
-    # A page is judged by the words of its own site, not by those of a feed that links to it
+    # A feed may link to the page of another outlet. That page is judged by its own words, not by the feed's.
+    page_entry = entry
     if entry.feed_outlet is not None:
-        of_site = replace(entry, title="", categories=(), author=None)
+        page_entry = replace(entry, title="", categories=(), author=None)
     draft = draft_from_page(
-        of_site,
+        page_entry,
         page,
         charset=page_charset,
         url=page_url,
@@ -99,34 +99,35 @@ def clean_entry(
         text_tuning=text_tuning,
     )
     outlet = entry.resolved_outlet
-    # Many pages have the name of their site in the place of a headline.
-    is_nameless = draft.article.verdict in ACCEPTED_VERDICTS and (
-        outlet is None or not is_headline(draft.article.title, outlet)
-    )
-    if of_site is not entry and title_line(entry.title) and is_nameless:
-        draft = replace(
-            draft,
-            article=replace(
-                draft.article, verdict="empty", reason="the page has no headline"
-            ),
+    if (
+        page_entry is not entry
+        and title_line(entry.title)
+        and draft.article.verdict in ACCEPTED_VERDICTS
+        # Many pages have the name of their site in the place of a headline.
+        and (outlet is None or not is_headline(draft.article.title, outlet))
+    ):
+        refused = replace(
+            draft.article, verdict="empty", reason="the page has no headline"
         )
+        draft = replace(draft, article=refused)
     if draft.article.verdict != "ok":
-        instead = with_own_text(entry, draft, seen, text_tuning)
-        if instead is not draft:
-            return _finish(entry, instead, seen, tuning)
-    cleaned = _finish(of_site, draft, seen, tuning)
+        own_draft = with_own_text(entry, draft, seen, text_tuning)
+        if own_draft is not draft:
+            return _finish(entry, own_draft, seen, tuning)
+    cleaned = _finish(page_entry, draft, seen, tuning)
     if has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1):
         notice = replace(
             draft, article=without_text(draft.article), lines=(), markup=""
         )
-        without_page = with_own_text(entry, notice, seen, text_tuning)
-        cleaned = replace(cleaned, own=_finish(entry, without_page, seen, tuning))
+        own_draft = with_own_text(entry, notice, seen, text_tuning)
+        cleaned = replace(cleaned, own=_finish(entry, own_draft, seen, tuning))
     return cleaned
 
 
 def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> CleanedEntry:
     """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
+    # The publisher forbids some uses in robots tags, such as showing images.
     forbids = permissions(*draft.facts.robots, entry.robots)
     base = draft.image_base or entry.url
     html = None
@@ -142,7 +143,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    # The entry's own declarations come before those of its page.
+    # Statements of the entry itself count more than those of its page.
     author = one_line(clean(entry.author)) if entry.author else article.author
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
@@ -151,7 +152,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
         outlet=_cut_name(article.outlet),
         site_name=_cut_name(article.site_name),
         published=declared_time(entry, seen) or article.published,
-        categories=tuple(categories)[:_CATEGORIES],
+        categories=tuple(categories)[:_MOST_CATEGORIES],
         noarchive=forbids.noarchive,
         nosnippet=forbids.nosnippet,
         tdm_reserved=forbids.tdm_reserved,
@@ -166,7 +167,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
     reading = read(article.title, article.text, article.language)
     article = _with_kind(article, entry, draft, reading, text_tuning)
     hashes = None
-    # The lines of a live blog are its content.
+    # The lines of a container (a live blog, a roundup) repeat in its versions, but are its content.
     if (
         article.text
         and not article.is_container
@@ -185,21 +186,20 @@ def _with_text(
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
     """Return the article with title and text within the limits, its lead and its language."""
-    resolved = entry.resolved_outlet.name if entry.resolved_outlet else None
-    site = site_of(entry.url).key.partition(".")[0]
-    names = filter(None, (entry.outlet, article.outlet, resolved, site))
+    # Headlines often end with the name of the outlet or its site.
+    resolved_name = entry.resolved_outlet.name if entry.resolved_outlet else None
+    site_name = site_of(entry.url).key.partition(".")[0]
+    names = filter(None, (entry.outlet, article.outlet, resolved_name, site_name))
     title = plain_headline(article.title, names)
-    title = named_title(title, entry.outlet or resolved, entry.url)
+    title = named_title(title, entry.outlet or resolved_name, entry.url)
     title = _cut(title, text_tuning.max_title_chars)
     lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
     text = "\n".join(filter(None, lines))
     language = entry.source_language or find_language(
         title, text, entry.language or page_language, text_tuning
     )
-    # A link or a name in italics may leave a space before a mark: "Anna Berg , who said". French writes one
-    # before ";" and ":".
-    spaced = _SPACED_COMMA if language == "fr" else _SPACED_MARK
-    text = spaced.sub("", text)
+    spaces = _SPACE_BEFORE_MARK_FRENCH if language == "fr" else _SPACE_BEFORE_MARK
+    text = spaces.sub("", text)
     return replace(
         article,
         title=title,
@@ -217,7 +217,7 @@ def _with_kind(
     reading: Reading,
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
-    """Return the article with its kind, and the agency behind it."""
+    """Return the article with its kind (report, opinion, live blog, ...) and the news agency behind it."""
     facts = draft.facts
     paragraphs = list(filter(None, article.text.split("\n")))
     is_live = (

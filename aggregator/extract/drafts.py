@@ -1,7 +1,8 @@
-"""Drafts of an article: its text and what its source states, from a page, a saved text or the entry's own text.
+"""Drafts of an article: the text and the statements of its source, before the steps common to all sources.
 
-The text is taken from the first of these that exists: the fetched page, a page inside the entry, a saved text,
-the entry's own text, its HTML fragment, its title alone.
+An entry is an item as its source delivers it. The text of its article is taken from the first of these that
+exists: the fetched page (`draft_from_page`); and, in `draft_from_entry`, a whole page inside the entry, a text
+that a person saved from a page, the entry's own text, its fragment of HTML, its title alone.
 """
 
 from datetime import datetime
@@ -27,13 +28,14 @@ from aggregator.text.lines import has_words, one_line
 
 
 class Draft(FrozenStruct):
-    """An article before the steps common to all sources; `lines` include boilerplate, for the wire."""
+    """An article whose text is not yet within its limits, and what clean_article.py needs to complete it."""
 
     article: CleanArticle
+    # The lines of the text with its boilerplate, which may name the news agency
     lines: tuple[str, ...] = ()
-    # The declarations of the page
+    # The metadata that the page declares
     facts: PageFacts = PageFacts()
-    # The base of relative URLs of the page's image
+    # The base of a relative address of the page's image
     image_base: str | None = None
     # The HTML that the text was taken from, or its tree
     markup: str | Fragment = ""
@@ -48,16 +50,16 @@ def draft_from_page(
     seen: datetime,
     text_tuning: ExtractTuning,
 ) -> Draft:
-    """Return the draft of the bytes of a page; its headers name the charset `charset`."""
+    """Return the draft of a fetched page; `charset` is that of its HTTP headers."""
     if not page.strip():
-        return _refuse("empty", "the page is empty")
+        return _refused_draft("empty", "the page is empty")
     html = "" if looks_binary(page) else decode(page, charset)
     if not html.strip():
-        return _refuse("binary", "the page is not text")
+        return _refused_draft("binary", "the page is not text")
     return _draft_from_html(entry, html, url, seen, text_tuning)
 
 
-def _refuse(verdict: Verdict, reason: str) -> Draft:
+def _refused_draft(verdict: Verdict, reason: str) -> Draft:
     return Draft(article=CleanArticle(verdict=verdict, reason=reason))
 
 
@@ -70,7 +72,7 @@ def _draft_from_html(
 ) -> Draft:
     page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if page is None:
-        return _refuse("empty", "the page has no markup")
+        return _refused_draft("empty", "the page has no markup")
     facts = page.facts
     title = title_line(entry.title) or facts.title
     body = read_titled_text(
@@ -82,6 +84,7 @@ def _draft_from_html(
         seen=seen,
     )
     text = "\n".join(body.paragraphs)
+    # Signals of a paywall or a bot wall decide only about short texts.
     if not has_words(text, text_tuning.paywall_max_words):
         page = replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
@@ -107,31 +110,32 @@ def _draft_from_html(
 
 
 def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -> Draft:
-    """Return the draft of an entry without its page."""
+    """Return the draft of an entry without its fetched page; `seen` is when it was accepted."""
     html = entry.html or ""
     if entry.is_page and entry.html is not None:
         return _draft_from_html(entry, html, entry.url, seen, text_tuning)
     title = title_line(entry.title)
     zone = entry.zone
-    own = entry.text or ""
+    text = entry.text or ""
     markup: str | Fragment = html
     is_saved = entry.is_saved_text and entry.text is not None
-    if is_saved or own.strip():
-        own = clean(own)
+    if is_saved or text.strip():
+        text = clean(text)
     else:
         of_html = own_text(html, title, entry.url)
-        own, markup = of_html.text, of_html.fragment
-    own = own[: text_tuning.max_text_chars * 2]
+        text, markup = of_html.text, of_html.fragment
+    # A limit for the time of reading; the text may still lose half of it as boilerplate.
+    text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None
-        saved = read_titled_text(own, title, is_dated=is_dated, zone=zone, seen=seen)
+        body = read_titled_text(text, title, is_dated=is_dated, zone=zone, seen=seen)
     else:
         # The headline may be inside the text, as in a saved text.
-        saved = read_saved_text(
-            own, text_tuning, outlet=entry.outlet, zone=zone, seen=seen
+        body = read_saved_text(
+            text, text_tuning, outlet=entry.outlet, zone=zone, seen=seen
         )
-        title = title or title_line(saved.title)
-    text = "\n".join(saved.paragraphs)
+        title = title or title_line(body.title)
+    text = "\n".join(body.paragraphs)
     judgement = judge(title, text, text_tuning)
     return Draft(
         article=CleanArticle(
@@ -139,52 +143,58 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
             reason=judgement.reason,
             title=title,
             text=text,
-            author=saved.author,
-            outlet=saved.outlet,
-            published=saved.published,
+            author=body.author,
+            outlet=body.outlet,
+            published=body.published,
         ),
-        lines=saved.lines,
+        lines=body.lines,
         markup=markup if text else "",
     )
 
 
 def with_own_text(
-    entry: Entry, of_page: Draft, seen: datetime, text_tuning: ExtractTuning
+    entry: Entry, page_draft: Draft, seen: datetime, text_tuning: ExtractTuning
 ) -> Draft:
-    """Return a draft with the entry's own text, if the page has hardly any text and the entry has more."""
-    draft = draft_from_entry(entry, seen, text_tuning)
-    page = of_page.article
-    if draft.article.verdict not in ACCEPTED_VERDICTS or (
-        page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text)
-    ):
-        return of_page
-    reason = draft.article.reason
+    """Return a draft with the entry's own text, or `page_draft` if that text is not better than the page's.
+
+    It is better if the page is not an article, or is one with a shorter text.
+    """
+    own_draft = draft_from_entry(entry, seen, text_tuning)
+    own = own_draft.article
+    page = page_draft.article
+    if own.verdict not in ACCEPTED_VERDICTS:
+        return page_draft
+    if page.verdict in ACCEPTED_VERDICTS and len(own.text) <= len(page.text):
+        return page_draft
+    reason = own.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # The page was not used. If placing recognised a notice later, the page counts as a question for consent.
+    # Placing may have found that the page only shows a notice, the same for many headlines. Then it counts like a
+    # question for consent.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict
     return replace(
-        draft,
+        own_draft,
         article=replace(
-            draft.article,
+            own,
             reason=reason,
             page_verdict=page_verdict,
-            author=draft.article.author or page.author,
-            published=draft.article.published or page.published,
+            author=own.author or page.author,
+            published=own.published or page.published,
             site_name=page.site_name,
         ),
-        facts=PageFacts(image=of_page.facts.image, robots=of_page.facts.robots),
-        image_base=of_page.image_base,
+        facts=PageFacts(image=page_draft.facts.image, robots=page_draft.facts.robots),
+        image_base=page_draft.image_base,
     )
 
 
 def declared_time(entry: Entry, seen: datetime) -> Published | None:
+    """Return the time of publication that an entry states, unless it is in the future or implausibly old."""
     declared = entry.published
     return declared if declared is not None and plausible(declared.time, seen) else None
 
 
 def title_line(plain: str) -> str:
-    """Return a title in one line. Its source has already taken markup away, so a "<" in it is text."""
+    """Return a title in one line. Its markup was removed when the source was read, so a "<" in it is text."""
     return one_line(clean(plain))

@@ -1,13 +1,15 @@
-"""Identity of entries: their keys and ids, and the keys of a poll that identify nothing.
+"""The identity of an entry: its keys, which recognise it when it comes again (ADR 20).
 
-An entry is known when one of its keys is known:
+An entry is known when one of its keys is known. A key is made of
 
 1. its source and GUID;
 2. its canonical URL, across sources;
-3. if it has neither: its title and text within its outlet (or its file's name), together with the id of its
-   record, so that rows of one file are different articles, and two files may number their rows alike;
-4. its content (`content_keys`): title, text and time within the outlet of its feed, under whatever GUID and
-   address; and the same at its address, which another source may have delivered, see ADR 20.
+3. if it has neither, its title and text within its outlet (or its file's name), and the id of its record if it
+   has one, so that rows of one file are different articles, and two files may number their rows alike;
+4. its title, text and time within the outlet of its feed, under whatever GUID and URL (`content_keys`);
+5. the same at its URL, which another source may have delivered.
+
+A key that different entries of one poll share identifies nothing (`shared_keys`).
 
 Keys are 16-byte hashes. The id of an article is derived from its strongest key (URL, GUID, text in this
 order), so the same input gives the same ids on every installation. No key contains a local host name or an
@@ -52,10 +54,8 @@ def identify(
 ) -> Identity:
     """Return the identity of `entry`, whose URL has the canonical form `canonical_url`.
 
-    An entry of a foreign source (an aggregator that links to another site) does not get the key of the URL:
-    it has its own GUID until the site itself is read. Keys in `void` are ignored. An entry that is left
-    without keys is identified by its text and its declared time. `content` is given for an entry of a poll:
-    another date or another address is then not a change.
+    Keys in `void` identify nothing and are ignored; without any other key, an entry is identified by its text and
+    its declared time. `content` is given for an entry of a poll: another date or another URL is then not a change.
     """
     guid, url = raw_keys(entry, canonical_url)
     declared = _declared_time(entry)
@@ -85,13 +85,15 @@ def raw_keys(
 ) -> tuple[bytes | None, bytes | None]:
     """Return the keys of the GUID and of the URL; None for one that the entry lacks or may not use.
 
-    The URL of a site's home page does not identify an article if there is a GUID, or the id of a record.
+    The URL of a site's home page does not identify an article if there is a GUID, or the id of a record. An entry
+    of a foreign source (an aggregator that links to another site) does not get the key of the URL: it has its own
+    GUID until the site itself is read.
     """
     guid = hashed_key("guid", entry.source, entry.guid) if entry.guid else None
-    if canonical_url is None or (
-        (entry.guid or entry.record_id)
-        and not canonical_url.removeprefix("https://").partition("/")[2]
-    ):
+    if canonical_url is None:
+        return guid, None
+    is_home_page = not canonical_url.removeprefix("https://").partition("/")[2]
+    if is_home_page and (entry.guid or entry.record_id):
         return guid, None
     if entry.authority != "foreign":
         return guid, url_key(canonical_url)
@@ -122,6 +124,7 @@ def next_generation_id(article: str, generation: int) -> str:
 
 
 def hashed_key(kind: str, *parts: str) -> bytes:
+    """Return the key of these parts; `kind` keeps keys of different kinds apart."""
     joined = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(joined, digest_size=16).digest()
 
@@ -173,7 +176,7 @@ def content_keys(
     canonical_url: str | None,
     linked_from: str | None,
 ) -> tuple[set[bytes], tuple[bytes, ...], bytes]:
-    """Return the identity keys of an entry's content: within its feed, at its URL, and at any time (b"": none).
+    """Return the keys of an entry's content: within its feed, at its URL, and regardless of its time (b"": none).
 
     `outlet` is the outlet of its feed. `linked_from` is the foreign source that links to the URL; for it, URL and
     time are a key. The keys at the URL recognise an article that another source delivered if that source may not
@@ -182,21 +185,21 @@ def content_keys(
     """
     title = content.title
     text = content.text
-    moment = content.minute.isoformat() if content.minute else ""
-    said = set()
-    there = []
+    minute = content.minute.isoformat() if content.minute else ""
+    in_feed = set()
+    at_url = []
     undated = b""
     if outlet is not None and len(title) + len(text) >= _MIN_CHARS:
-        said.add(hashed_key("words", outlet, title, text, moment))
+        in_feed.add(hashed_key("words", outlet, title, text, minute))
         undated = hashed_key("words", outlet, title, text, "")
     if canonical_url is not None:
-        if linked_from is not None and moment:
-            said.add(hashed_key("link at", linked_from, canonical_url, moment))
-        if title and moment:
-            there.append(hashed_key("there at", canonical_url, title, moment))
+        if linked_from is not None and minute:
+            in_feed.add(hashed_key("link at", linked_from, canonical_url, minute))
+        if title and minute:
+            at_url.append(hashed_key("there at", canonical_url, title, minute))
         if title or text:
-            there.append(hashed_key("there", canonical_url, title, text))
-    return said, tuple(there), undated
+            at_url.append(hashed_key("there", canonical_url, title, text))
+    return in_feed, tuple(at_url), undated
 
 
 class EntryKeys(FrozenStruct):
@@ -209,18 +212,21 @@ class EntryKeys(FrozenStruct):
 
 
 def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
-    """Return the keys that entries of one poll share although they have different titles or times.
+    """Return the keys that different entries of one poll share, so that they identify nothing.
 
-    They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
-    all GUIDs are "0". Content shared by entries with different GUIDs or addresses identifies nothing either.
+    A shared URL (all entries link to the home page) or GUID (all are "0") identifies nothing if the entries differ
+    in title or time, and in the other of the two keys. Shared content identifies nothing if the entries have
+    different GUIDs or URLs.
     """
-    names = defaultdict(set)
+    holders_by_content = defaultdict(set)
     for entry in entries:
         for key in entry.content:
-            names[key].add((entry.guid, entry.url))
-    said_twice = {key for key, holders in names.items() if len(holders) > 1}
+            holders_by_content[key].add((entry.guid, entry.url))
+    shared_content = {
+        key for key, holders in holders_by_content.items() if len(holders) > 1
+    }
     return (
-        said_twice
+        shared_content
         | _find_shared(entries, "url", "guid")
         | _find_shared(entries, "guid", "url")
     )
@@ -235,23 +241,23 @@ def _find_shared(
     for entry in entries:
         if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
-    different = set()
+    shared_by_different = set()
     for key, holders in holders_by_key.items():
         others = {getattr(holder, other) for holder in holders}
         # The holders differ in the headline and in the other key, or have no such key.
         if len({holder.headline for holder in holders}) > 1 and (
             len(others) > 1 or None in others
         ):
-            different.add(key)
-    return different
+            shared_by_different.add(key)
+    return shared_by_different
 
 
 def shared_pages(
     entries: Sequence[Entry], canonical_urls: Sequence[str | None]
 ) -> set[int]:
-    """Return the places of the entries that are parts of one page.
+    """Return the positions of entries that are parts of one page, which is not the text of any of them.
 
-    Their URLs differ only in the fragment, and they have different titles. The page is not the text of any of them.
+    Their URLs differ only in the fragment ("#10"), and they have different titles.
     """
     by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):
@@ -273,12 +279,14 @@ def _fragment(entry: Entry) -> str:
 
 
 def _declared_time(entry: Entry) -> datetime | None:
+    """Return the time that the entry declares; None if only the poll gave it a time."""
     if entry.published is None or entry.published.origin == "poll":
         return None
     return entry.published.time
 
 
 def folded_text(text: str) -> str:
+    """Return a text without addresses, which change with the site, and without case and extra spaces."""
     return _case_folded(_ADDRESS.sub(" ", text))
 
 

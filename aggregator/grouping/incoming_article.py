@@ -1,4 +1,4 @@
-"""The article that is being placed: an entry with its clean text and fingerprint, before any decision."""
+"""Makes the article that is to be placed, from an entry and its prepared text, before any decision."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from aggregator.store.stories.stored_articles import (
     fingerprint_checksum,
 )
 
-# Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
+# The longest key or name of an outlet; an index row of PostgreSQL has at most 2,700 bytes
 _OUTLET_CHARS = 300
 
 
@@ -26,10 +26,8 @@ def incoming_article(
 ) -> StoredArticle:
     """Return the article of an entry that was prepared and not rejected; its story is "".
 
-    Its effective time is when it was published; if that is unknown, the time that its entry assumes, or when
-    it was seen. The time when it was seen also replaces a date before the last poll of its feed, because that
-    poll would have shown it. An agency is stored as the origin of the text if the confidence is at least
-    `wire_confidence`: "Reuters contributed" is less sure.
+    An agency is stored as the origin of the text if the confidence is at least `wire_confidence`: "Reuters
+    contributed" is less sure.
     """
     entry = waiting.entry
     clean = prepared.article
@@ -38,20 +36,20 @@ def incoming_article(
     outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
-    name = outlet.name if outlet else None  # None: only its key is known
+    name = outlet.name if outlet else None
     if name and site_name and is_address(name):
         name = site_name
     if not name or name == key:
-        name = None
+        name = None  # only the key of the outlet is known
     published = clean.published
     wire = clean.wire
-    of_clean: dict[str, Any] = {
-        name: getattr(clean, name)
-        for name in ArticleDetails.__struct_fields__
-        if name != "fingerprint_checksum"
+    details: dict[str, Any] = {
+        field: getattr(clean, field)
+        for field in ArticleDetails.__struct_fields__
+        if field != "fingerprint_checksum"
     }
-    of_clean["site_name"] = site_name
-    of_clean["fingerprint_checksum"] = fingerprint_checksum(
+    details["site_name"] = site_name
+    details["fingerprint_checksum"] = fingerprint_checksum(
         fingerprint.signature, fingerprint.terms
     )
     return StoredArticle(
@@ -93,7 +91,7 @@ def incoming_article(
         signature=fingerprint.signature,
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
-        details=codecs.pack(ArticleDetails(**of_clean)),
+        details=codecs.pack(ArticleDetails(**details)),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
 
@@ -101,9 +99,10 @@ def incoming_article(
 def _outlet(
     waiting: InboxEntry, clean: CleanArticle
 ) -> tuple[Outlet | None, str | None]:
-    """Return the outlet of an entry, and the key of the outlet that it claims to be of.
+    """Return the outlet of an entry, and the key of the outlet that it only claims to be from.
 
-    Until a page of the outlet was read, its description by a feed is the feed's own claim.
+    If the feed of one outlet says that an entry is from another outlet, this is a claim until a page of the other
+    outlet was read.
     """
     entry = waiting.entry
     outlet = outlet_of(entry)
@@ -116,7 +115,12 @@ def _outlet(
 
 
 def _effective_time(waiting: InboxEntry, published: Published | None) -> datetime:
-    if waiting.effective_at:
+    """Return when an article was published; if that is unknown, the time that its entry assumes, or when it was seen.
+
+    The time when it was seen also replaces a date before the last poll of its feed, because that poll would have
+    shown it.
+    """
+    if waiting.effective_at:  # it is placed again
         return waiting.effective_at
     time = waiting.entry.assumed_at or waiting.accepted_at
     if published:
@@ -145,17 +149,17 @@ def _site_name(
 
 
 def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
-    """Keep date and effective time of the placed article if the new date is only the time of a poll.
+    """Return a revision with the date of the placed article, `old`, if its own is only the time of a poll.
 
-    No source makes its own article earlier by a revision.
+    A source cannot make its own article earlier by a revision.
     """
     if incoming.published_origin != "poll":
         published = incoming.published
-        is_credited = published is None or published >= incoming.effective_at
+        is_date_used = published is None or published >= incoming.effective_at
         is_earlier = (
             incoming.source == old.source and incoming.effective_at < old.effective_at
         )
-        if is_credited and not is_earlier:
+        if is_date_used and not is_earlier:
             return incoming
         return replace(incoming, effective_at=old.effective_at)
     return replace(

@@ -141,7 +141,7 @@ class Pipeline:
         for batch in PrepareQueue(
             self.writer.database,
             self._dispatcher,
-            self._quarantine.unreadable,
+            self._quarantine.reject_unreadable,
             put_in_order,
             batch_articles=self._tuning.batch_articles,
         ).batches(stop, more):

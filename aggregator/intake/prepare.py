@@ -177,7 +177,7 @@ class PrepareDispatcher:
             )
         )
 
-    def answered(
+    def result_of(
         self,
         waiting: Sequence[InboxEntry],
         future: Future[bytes],
@@ -217,7 +217,7 @@ class PrepareDispatcher:
             # One after another, because each may show that its source is slow.
             for entry in waiting:
                 if not stop():
-                    prepared += self.answered([entry], self._submitted([entry]), stop)
+                    prepared += self.result_of([entry], self._submitted([entry]), stop)
             return prepared
         (entry,) = waiting
         if entry.page is not None and error.verdict == "timeout":

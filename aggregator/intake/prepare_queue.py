@@ -1,4 +1,9 @@
-"""The entries between the inbox and placing, which workers prepare while others are placed."""
+"""A queue of entries that workers prepare, in advance of the writer that places them.
+
+Entries wait in the inbox, in the order of their inbox numbers. The queue takes them out in that order, in jobs of
+several entries, so that workers extract texts while the writer places those prepared before. The writer gets
+batches of prepared entries and stores each in one transaction.
+"""
 
 import sys
 from collections import deque
@@ -14,103 +19,106 @@ from aggregator.store.intake.inbox import InboxEntry
 More = Callable[[], int | None]
 """Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
 
-
 PreparedEntry = tuple[InboxEntry, Prepared]
 NO_ENTRY = sys.maxsize  # beyond every inbox number
 ALL_ENTRIES = NO_ENTRY - 1
 
 
 class PrepareQueue:
-    """Jobs under way, and prepared entries that are not placed yet. For one pass over the inbox."""
+    """The jobs of the workers, and the prepared entries of jobs that ended. For one pass over the inbox."""
 
     def __init__(
         self,
         database: Database,
         dispatcher: PrepareDispatcher,
-        unreadable: Callable[[UnreadableEntryError], None],
+        reject_unreadable: Callable[[UnreadableEntryError], None],
         put_in_order: Callable[[], bool],
         *,
         batch_articles: int,
     ) -> None:
-        """`unreadable` takes an entry out of the inbox.
+        """`reject_unreadable` takes an entry that cannot be decoded out of the inbox.
 
-        `put_in_order` numbers entries that wait for it; it returns whether there are any.
+        `put_in_order` gives inbox numbers to entries that have none yet, and returns whether it did.
+        `batch_articles` is the size of a batch, which a single job may exceed.
         """
         self._database = database
         self._dispatcher = dispatcher
-        self._unreadable = unreadable
+        self._reject_unreadable = reject_unreadable
         self._put_in_order = put_in_order
         self._batch_articles = batch_articles
         self._jobs: deque[Job] = deque()
         self._prepared: deque[PreparedEntry] = deque()
-        self._last = 0  # last inbox number that was submitted
+        self._submitted_until = 0  # an inbox number
 
     def batches(self, stop: Stop, more: More | None) -> Iterator[list[PreparedEntry]]:
-        """Yield batches in order; while one is placed, workers prepare the next ones."""
-        bound = ALL_ENTRIES if more is None else 0
+        """Yield batches in inbox order until the inbox is empty or `stop()`.
+
+        With `more`, an entry is yielded only after `more` has returned its inbox number or a higher one.
+        """
+        placeable_until = ALL_ENTRIES if more is None else 0
         try:
             while not stop():
                 self._submit_jobs()
-                if more is not None and self._first > bound:
-                    reached = more()
-                    if reached is None:
+                if more is not None and self._next_inbox_no > placeable_until:
+                    highest = more()
+                    if highest is None:
                         more = None
-                        bound = ALL_ENTRIES
-                    else:
-                        bound = reached
-                    continue
-                if self._first == NO_ENTRY:
+                        highest = ALL_ENTRIES
+                    placeable_until = highest
+                elif self._next_inbox_no == NO_ENTRY:
                     if not self._put_in_order():
                         return
-                    continue
-                batch = self._next_batch(stop, bound)
-                if batch:
+                elif batch := self._next_batch(stop, placeable_until):
                     yield batch
         finally:
             for _, future in self._jobs:
                 future.cancel()
 
-    def _next_batch(self, stop: Stop, bound: int) -> list[PreparedEntry]:
-        """Wait for an entry up to inbox number `bound`; return it and further prepared entries."""
-        batch: list[PreparedEntry] = []
-        while self._first <= bound:
-            if batch:  # take what is prepared and fits into the batch, since a commit costs 8 ms
-                count, is_ready = len(self._prepared), True
-                if not self._prepared:
-                    entries, future = self._jobs[0]
-                    count, is_ready = len(entries), future.done()
-                if not is_ready or count > self._batch_articles - len(batch):
-                    break
-            if not self._prepared:
-                entries, future = self._jobs.popleft()
-                answer = self._dispatcher.answered(entries, future, stop)
-                if stop():
-                    # The workers may have been ended: the answer is incomplete
-                    return []
-                self._prepared.extend(zip(entries, answer, strict=True))
-            while self._prepared and self._first <= bound:
-                batch.append(self._prepared.popleft())
-        return batch
-
     def _submit_jobs(self) -> None:
-        """Submit jobs until all workers are busy."""
+        """Read entries from the inbox and submit them, until all workers are busy."""
         depth = self._dispatcher.depth
         while len(self._jobs) < depth:
             limit = TEXTS_A_JOB * (depth - len(self._jobs))
             try:
                 with self._database.read() as connection:
-                    chunk = inbox.ready(connection, limit, after=self._last)
+                    entries = inbox.ready(
+                        connection, limit, after=self._submitted_until
+                    )
             except UnreadableEntryError as error:
-                self._unreadable(error)
+                self._reject_unreadable(error)
                 continue
-            if not chunk:
+            if not entries:
                 return
-            self._last = chunk[-1].inbox_no
-            self._jobs += self._dispatcher.submit(chunk)
+            self._submitted_until = entries[-1].inbox_no
+            self._jobs += self._dispatcher.submit(entries)
 
     @property
-    def _first(self) -> int:
-        """The next inbox number; NO_ENTRY if the queue is empty."""
+    def _next_inbox_no(self) -> int:
+        """The inbox number of the first entry in the queue; NO_ENTRY if the queue is empty."""
         if self._prepared:
             return self._prepared[0][0].inbox_no
-        return self._jobs[0][0][0].inbox_no if self._jobs else NO_ENTRY
+        if self._jobs:
+            entries, _ = self._jobs[0]
+            return entries[0].inbox_no
+        return NO_ENTRY
+
+    def _next_batch(self, stop: Stop, placeable_until: int) -> list[PreparedEntry]:
+        """Wait for the first job, and return its entries up to an inbox number.
+
+        Since a commit costs 8 ms, the jobs after it are added while they have ended and fit into the batch.
+        """
+        batch: list[PreparedEntry] = []
+        while self._next_inbox_no <= placeable_until:
+            if not self._prepared:
+                entries, future = self._jobs[0]
+                has_room = len(batch) + len(entries) <= self._batch_articles
+                if batch and not (future.done() and has_room):
+                    break
+                self._jobs.popleft()
+                prepared = self._dispatcher.result_of(entries, future, stop)
+                if stop():
+                    return []  # the result may be incomplete
+                self._prepared.extend(zip(entries, prepared, strict=True))
+            while self._prepared and self._next_inbox_no <= placeable_until:
+                batch.append(self._prepared.popleft())
+        return batch

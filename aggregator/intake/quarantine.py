@@ -73,7 +73,7 @@ class QuarantiningPlacer:
             ) from cause
         return done
 
-    def unreadable(self, error: UnreadableEntryError) -> None:
+    def reject_unreadable(self, error: UnreadableEntryError) -> None:
         """Put an entry into quarantine whose row cannot be decoded."""
         log.error(
             "entry %d is in quarantine: %s",

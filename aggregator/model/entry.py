@@ -8,6 +8,8 @@ from aggregator.model.structs import FrozenStruct
 Precision = Literal["minute", "day"]
 PublishedOrigin = Literal["feed", "page", "text", "poll"]
 Authority = Literal["own", "page", "handed", "foreign"]
+# Whether the pages of a source's entries are fetched; "auto": those of entries with a short text
+FetchPages = Literal["auto", "always", "never"]
 
 
 class Published(FrozenStruct):

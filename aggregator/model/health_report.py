@@ -174,7 +174,10 @@ class HealthSnapshot(FrozenStruct):
 
 
 class HealthReport(FrozenStruct, omit_defaults=False):
-    """The health of the daemon. `problems` may name local files, so only the owner may see them."""
+    """The health of the daemon, from the database and from its process.
+
+    `problems` may name local files, so only the owner may see them.
+    """
 
     status: HealthStatus
     role: DaemonRole

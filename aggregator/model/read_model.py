@@ -262,8 +262,11 @@ class Digest(FrozenStruct):
     stories: tuple[DigestStory, ...]
 
 
-class Health(FrozenStruct):
-    """The health of the daemon. `waiting` counts accepted entries that are not placed yet; None: not known."""
+class DatabaseHealth(FrozenStruct):
+    """The health of the daemon as far as the database tells it; HealthReport adds what only the process knows.
+
+    `waiting` counts accepted entries that are not placed yet; None: not known.
+    """
 
     writable: bool = True
     waiting: int | None = 0

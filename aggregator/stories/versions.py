@@ -1,4 +1,4 @@
-"""Versions of a text, and the sentences that two texts tell differently.
+"""Finds the sentences that two texts tell differently, and whether one text is an update of the other.
 
 A *version* is a text that has a sentence of the other text with another number, name or negation, or with a word
 that only this headline and this text have ("are missing", "are alive"). Left out or added sentences, spellings of
@@ -29,6 +29,16 @@ CHANGES_SHOWN = 3
 # The least likeness (see LEAST_ALIKE) of sentences that differ only in a negation: "did not answer", "declined to
 # comment"
 LEAST_NEGATED = 0.6
+# An update repeats at least so many sentences word for word, ...
+LEAST_REPEATED = 2
+# ... and this share of the sentences of the shorter text. An outlet repeats less as background.
+REPEATED_SHARE = 1 / 3
+# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes).
+SHARED_SHARE = 0.6
+# This share is needed if less than REPEATED_SHARE of the longer text is repeated, because that text has grown.
+GROWN_SHARE = 0.9
+# One of so many first sentences must be shared in a correction: an explanation may stand above its text.
+CORRECTION_SENTENCES = 4
 
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:
@@ -36,24 +46,28 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
     changed: list[ChangedSentence] = []
     if own.language != other.language:
         return changed
-    left = read_sentences(own)
-    right = read_sentences(other)
+    own_text = read_sentences(own)
+    other_text = read_sentences(other)
     language = own.language or "en"
     negations = word_list(language, "negations")
-    new_left = _new_in_title(left, right, language)
-    new_right = _new_in_title(right, left, language)
-    for sentence, alike, likeness in alike_sentences(left, right):
-        gone = _differing(sentence.words, alike.words)
-        came = _differing(alike.words, sentence.words)
+    own_news = _new_in_title(own_text, other_text, language)
+    other_news = _new_in_title(other_text, own_text, language)
+    for sentence, alike, likeness in alike_sentences(own_text, other_text):
+        only_here = _missing_words(sentence.words, alike.words)
+        only_there = _missing_words(alike.words, sentence.words)
         is_changed = (
-            (has_numbers(language) and _has_number(gone) and _has_number(came))
+            (
+                has_numbers(language)
+                and _has_number(only_here)
+                and _has_number(only_there)
+            )
             or (
                 likeness >= LEAST_NEGATED
-                and sum(gone[word] - came[word] for word in negations) != 0
+                and sum(only_here[word] - only_there[word] for word in negations) != 0
             )
-            or _has_other_names(sentence, alike, left, right)
-            or not new_left.isdisjoint(gone)
-            or not new_right.isdisjoint(came)
+            or _has_other_names(sentence, alike, own_text, other_text)
+            or not own_news.isdisjoint(only_here)
+            or not other_news.isdisjoint(only_there)
         )
         if is_changed and front_matter(sentence.text, own.language) not in BOILERPLATE:
             changed.append(ChangedSentence(sentence.text, alike.text))
@@ -62,7 +76,8 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
     return changed
 
 
-def _differing(words: Sequence[str], others: Sequence[str]) -> Counter[str]:
+def _missing_words(words: Sequence[str], others: Sequence[str]) -> Counter[str]:
+    """Return the words that are missing in the other sentence, with how often they are."""
     return Counter(words) - Counter(others)
 
 
@@ -71,17 +86,20 @@ def _has_number(words: Iterable[str]) -> bool:
 
 
 def _has_other_names(
-    sentence: Sentence, alike: Sentence, left: ReadText, right: ReadText
+    sentence: Sentence, alike: Sentence, own: ReadText, other: ReadText
 ) -> bool:
-    """Return whether a sentence has other names, or its names in another order."""
+    """Return whether a sentence has other names than the sentence of the other text, or in another order."""
     if sorted(sentence.words) == sorted(alike.words):
-        known = left.names | right.names
-        return [word for word in sentence.words if word in known] != [
-            word for word in alike.words if word in known
+        names = own.names | other.names
+        return [word for word in sentence.words if word in names] != [
+            word for word in alike.words if word in names
         ]
-    gone = _differing(sentence.names, alike.names).keys()
-    came = _differing(alike.names, sentence.names).keys()
-    return bool(gone and came and (gone - right.words or came - left.words))
+    only_here = _missing_words(sentence.names, alike.names).keys()
+    only_there = _missing_words(alike.names, sentence.names).keys()
+    if not only_here or not only_there:
+        return False
+    # A name that the other sentence lacks may stand elsewhere in its text.
+    return bool(only_here - other.words or only_there - own.words)
 
 
 def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
@@ -93,16 +111,6 @@ def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
     }
 
 
-LEAST_KEPT = 2  # sentences that an update repeats word for word
-# The least share of the sentences that are repeated word for word. An outlet repeats less as background.
-KEPT_SHARE = 1 / 3
-# The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes).
-SHARED_SHARE = 0.6
-# This share is needed if less than KEPT_SHARE of the longer text is repeated, because that text has grown.
-GROWN_SHARE = 0.9
-CORRECTION_SENTENCES = 4
-
-
 def is_update(own: TextVersion, other: TextVersion) -> bool:
     """Return whether two texts that are not copies are states of one text, and not merely of one form.
 
@@ -111,39 +119,40 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     headlines differ only in their numbers. A script without capitals does not show names, so its texts are never
     updates.
     """
-    left = read_sentences(own)
-    right = read_sentences(other)
-    if not left.names or not right.names:
+    own_text = read_sentences(own)
+    other_text = read_sentences(other)
+    if not own_text.names or not other_text.names:
         return False
-    shared = _shared_sentences(left, right)
+    shared = _shared_sentences(own_text, other_text)
     # Without a shared first sentence, the text tells the next step of an event and repeats old background.
-    for version, text in ((own, left), (other, right)):
+    for version, text in ((own, own_text), (other, other_text)):
         is_explained = is_correction(version.text, version.language)
         if shared.isdisjoint(
             list(text.sentences)[: CORRECTION_SENTENCES if is_explained else 1]
         ):
             return False
     # "Warning 12", "Warning 13"
-    if _without_numbers(left.title) == _without_numbers(right.title):
+    if _without_numbers(own_text.title) == _without_numbers(other_text.title):
         return False
-    if _lacks_name(right, left, own.language) and _lacks_name(
-        left, right, own.language
+    if _lacks_name(other_text, own_text, own.language) and _lacks_name(
+        own_text, other_text, own.language
     ):
         return False
     return bool(changed_sentences(own, other))
 
 
-def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
+def _shared_sentences(own: ReadText, other: ReadText) -> set[tuple[str, ...]]:
     """Return the sentences that two texts have alike; an empty set if they are too few for states of one text."""
-    kept = left.sentences.keys() & right.sentences.keys()
-    shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
-    if len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):
+    repeated = own.sentences.keys() & other.sentences.keys()
+    shorter, longer = sorted((own.sentences.keys(), other.sentences.keys()), key=len)
+    if len(repeated) < max(LEAST_REPEATED, REPEATED_SHARE * len(shorter)):
         return set()
-    shared = set(kept)
-    for texts in ((left, right), (right, left)):
+    shared = set(repeated)
+    for texts in ((own, other), (other, own)):
         shared.update(sentence.words for sentence, *_ in alike_sentences(*texts))
-    least = SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
-    return shared if len(shared & shorter) >= least * len(shorter) else set()
+    has_grown = len(repeated) < REPEATED_SHARE * len(longer)
+    need = GROWN_SHARE if has_grown else SHARED_SHARE
+    return shared if len(shared & shorter) >= need * len(shorter) else set()
 
 
 def _without_numbers(words: Sequence[str]) -> list[str]:
@@ -152,9 +161,9 @@ def _without_numbers(words: Sequence[str]) -> list[str]:
 
 def _lacks_name(text: ReadText, titled: ReadText, language: str | None) -> bool:
     """Return whether a headline has a name that the other text lacks."""
-    known = {head_of(word, language or "en") for word in text.words}
+    heads = {head_of(word, language or "en") for word in text.words}
     return any(
-        head_of(word, language or "en") not in known
+        head_of(word, language or "en") not in heads
         for word in titled.title
         if word in titled.names
     )

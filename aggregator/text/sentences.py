@@ -1,7 +1,6 @@
-"""Sentence splitting, without any change of the text.
+"""Splits paragraphs into sentences, each an unchanged part of its paragraph.
 
-Every sentence is a substring of its paragraph. In doubt no split is made: two sentences left together do less
-harm than a sentence cut in two.
+In doubt no split is made: two sentences left together do less harm than a sentence cut in two.
 """
 
 import re
@@ -12,6 +11,7 @@ from aggregator.text.calendar import forms, number_of
 from aggregator.text.clock_times import opening
 from aggregator.text.lines import ends_sentence, has_words, word_set
 
+# A full stop after these does not end a sentence
 _ABBREVIATIONS = word_set("""
     govs sens reps mr mrs ms dr prof gen col lt sgt capt maj adm gov sen rep rev hon st sr jr vs etc inc ltd
     corp co no nos dept est fig vol approx pres sec supt messrs bzw ca usw ggf evtl vgl nr str tel abs art
@@ -26,30 +26,44 @@ STATES = word_set("""
     Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
     Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo
 """)
+# A sentence ends after "U.S." or "Fla." if one of these words follows
 _AFTER_DOTTED = word_set("""
     the a in but it he she they on at this that and however according police officials mr as after we i
 """)
-# All three begin with one class of signs, which `re` skips to: seven times as fast as three alternatives.
+# The possible end of a sentence: a mark of Western scripts with closing quotation marks, before a space and a
+# capital; a mark of Chinese or Japanese; a mark of Indian scripts, Arabic or Urdu before a space. All three begin with
+# one class of signs, which `re` skips to: seven times as fast as three alternatives.
 _BOUNDARY = re.compile(
     r"[.!?…。！？｡।۔؟](?:"
     r"(?<=[.!?…])(?<![.!?…]{2})[.!?…]*+[\"”“’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])"
     r"|(?<=[。！？｡])[。！？｡]*[」』”）]*"
     r"|(?<=[।۔؟])(?<![।۔؟]{2})[।۔؟]*+(?=\s))"
 )
-_DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-# A line without a full stop and with fewer words is a heading, caption or label
+# "U.S.", "p.m.", or an initial, at the end of a text
+_DOTTED_END = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
+# A line without a full stop and with fewer words is a heading, caption or label ...
 LINE_WORDS = 25
-# The same limit for a text of one line: many feeds leave the full stop out
+# ... and so is the only line of a text; this limit is lower, because many feeds leave the full stop out.
 _TEXT_WORDS = 10
 # An abbreviation is searched in this many characters before a full stop
 _WORD_CHARS = 80
-_MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
+# A quotation with more characters is treated as unclosed
+_MAX_QUOTE = 600
 _QUOTATION = re.compile(
     "|".join(
         rf"{opener}[^{closer}]{{0,{_MAX_QUOTE}}}{closer}"
         for opener, closer in ("“”", "«»", "„“", "「」", '""')
     )
 )
+
+
+_NEXT_WORD = re.compile(r"\W*(\w+)")
+# The number of "6. Dezember"
+_ORDINAL = re.compile(r"\d{1,2}")
+# Words after an ordinal, besides months: "2. Bundesliga"
+_ORDINAL_NOUNS = word_set("""
+    jahrhundert weltkrieg stock platz spieltag runde klasse bundesliga jahrestag minute geburtstag
+""")
 
 
 def paragraphs(text: str) -> list[str]:
@@ -86,38 +100,28 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
         while quoted and quoted[0][1] <= end:
             quoted.popleft()
         is_quoted = bool(quoted) and quoted[0][0] < end
-        if not is_quoted and _is_end(text, start, match):
+        if not is_quoted and _ends_here(text, start, match):
             pieces.append(text[start:end].strip())
             start = end
     pieces.append(text[start:].strip())
     return [piece for piece in pieces if has_words(piece, 4)]
 
 
-def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
+def _ends_here(text: str, start: int, marks: re.Match[str]) -> bool:
     """Return whether the sentence that begins at `start` ends with these marks."""
-    if not match.group().startswith(".") or match.group().startswith(".."):
+    if not marks.group().startswith(".") or marks.group().startswith(".."):
         return True
-    before = text[max(start, match.start() - _WORD_CHARS) : match.start()]
+    before = text[max(start, marks.start() - _WORD_CHARS) : marks.start()]
     word = before.rsplit(None, 1)[-1].lstrip('"“‘«„([') if before.split() else ""
-    following = _NEXT_WORD.match(text, match.end())
+    following = _NEXT_WORD.match(text, marks.end())
     next_word = following.group(1).lower() if following else ""
-    is_initial = len(word) == 1 and word.isupper()
-    if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
+    if _DOTTED_END.search(before[-12:] + "."):
+        is_initial = len(word) == 1 and word.isupper()
         return next_word in _AFTER_DOTTED and not is_initial
     if word in STATES:
         return next_word in _AFTER_DOTTED
     if word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False
-    if not _ORDINAL.fullmatch(word):
-        return True
-    # "6. Dezember": an ordinal of one or two digits before a word.
-    return next_word not in _ORDINAL_NOUNS and not number_of("months", next_word)
-
-
-_NEXT_WORD = re.compile(r"\W*(\w+)")
-_ORDINAL = re.compile(r"\d{1,2}")
-
-
-_ORDINAL_NOUNS = word_set("""
-    jahrhundert weltkrieg stock platz spieltag runde klasse bundesliga jahrestag minute geburtstag
-""")
+    if _ORDINAL.fullmatch(word):
+        return next_word not in _ORDINAL_NOUNS and not number_of("months", next_word)
+    return True

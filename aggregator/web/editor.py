@@ -155,12 +155,12 @@ class EditorService:
         many explanations are requested at once.
         """
         # It imports all that decides about articles.
-        from aggregator.grouping.corrections.explanation import explanation
+        from aggregator.grouping.corrections.explanation import explain_article
 
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
             raise too_many("explanations")
         try:
-            return explanation(
+            return explain_article(
                 StoryReader(self._database, self._all_tuning),
                 article,
                 other,

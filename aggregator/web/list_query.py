@@ -30,15 +30,15 @@ CURSOR = r"^([0-9]{1,17}\.[0-9a-f]{8}\.[0-9]{1,17}-[0-9]{1,18})?$"
 
 
 def next_of(
-    cursor: str | None, began: datetime, wanted: Filters, order: str = ""
+    cursor: str | None, began: datetime, filters: Filters, order: str = ""
 ) -> str | None:
     """Return the `next` of a page of this list; `began` is the time of its first page."""
     if cursor is None:
         return None
-    return f"{(began - _BEGINNING) // _STEP}.{_hash_of(wanted, order)}.{cursor}"
+    return f"{(began - _BEGINNING) // _STEP}.{_hash_of(filters, order)}.{cursor}"
 
 
-def read_next(after: str, wanted: Filters, order: str = "") -> tuple[datetime, str]:
+def read_next(after: str, filters: Filters, order: str = "") -> tuple[datetime, str]:
     """Return the time of the first page that a `next` contains, and the cursor of the store.
 
     Raises UsageError for anything else, and for the `next` of another list.
@@ -48,7 +48,7 @@ def read_next(after: str, wanted: Filters, order: str = "") -> tuple[datetime, s
             f"after: invalid cursor {after[:40]!r}; use `next` of the previous page unchanged"
         )
     digits, list_hash, cursor = after.split(".")
-    if list_hash != _hash_of(wanted, order):
+    if list_hash != _hash_of(filters, order):
         raise UsageError(
             f"after: the cursor {after[:60]!r} is of a list with another filter or order; "
             "repeat those of its first page, or begin without `after`"
@@ -56,10 +56,10 @@ def read_next(after: str, wanted: Filters, order: str = "") -> tuple[datetime, s
     return max(_EARLIEST, _BEGINNING + int(digits) * _STEP), cursor
 
 
-def _hash_of(wanted: Filters, order: str) -> str:
-    filters = [(name, getattr(wanted, name)) for name in Filters.model_fields]
+def _hash_of(filters: Filters, order: str) -> str:
+    values = [(name, getattr(filters, name)) for name in Filters.model_fields]
     return hashlib.blake2b(
-        repr((order or "newest", filters)).encode(), digest_size=4
+        repr((order or "newest", values)).encode(), digest_size=4
     ).hexdigest()
 
 
@@ -95,20 +95,20 @@ class ListQuery(StoryQuery):
 
 
 class Selection(NamedTuple):
-    """The stories that an address selects at a moment.
+    """The stories that an address selects at a moment."""
 
-    `wanted` is the query, completed by the saved query; `began` is the time of the first page.
-    """
-
-    asked: ListQuery
+    # The query as it stands in the address
+    typed: ListQuery
     saved: SavedQuery | None
-    wanted: ListQuery
+    # The query of the address, completed by the saved query
+    query: ListQuery
     filter: StoryFilter
+    # The time of the first page
     began: datetime
 
     def next_of(self, cursor: str | None) -> str | None:
         """Return the `next` of a page that ends at a cursor of the store."""
-        return next_of(cursor, self.began, self.wanted, self.asked.order)
+        return next_of(cursor, self.began, self.query, self.typed.order)
 
     def without(self, mutes: tuple[Mute, ...]) -> "Selection":
         """Return the selection without muted articles."""
@@ -116,15 +116,15 @@ class Selection(NamedTuple):
 
 
 def select_stories(
-    asked: ListQuery, saved: SavedQuery | None, now: datetime, limit: int
+    typed: ListQuery, saved: SavedQuery | None, now: datetime, limit: int
 ) -> Selection:
     """Return the selection; `limit` is the default of the query. Raises UsageError for a wrong cursor."""
-    wanted = asked if saved is None else asked.over(saved)
+    query = typed if saved is None else typed.over(saved)
     after = None
-    if asked.after:
-        now, after = read_next(asked.after, wanted, asked.order)
-    limit = asked.limit if asked.has("limit") else limit
-    return Selection(asked, saved, wanted, wanted.story_filter(now, limit, after), now)
+    if typed.after:
+        now, after = read_next(typed.after, query, typed.order)
+    limit = typed.limit if typed.has("limit") else limit
+    return Selection(typed, saved, query, query.story_filter(now, limit, after), now)
 
 
 # What a list is about comes first in its title, then how much of it is left.
@@ -133,11 +133,11 @@ _IN_TITLES = word_list("""
 """)
 
 
-def filter_words(asked: StoryQuery) -> list[str]:
+def filter_words(query: StoryQuery) -> list[str]:
     """Describe a filter for titles of pages and feeds: `["Space", "3+ reports"]`."""
     words = []
     for name in _IN_TITLES:
-        value = getattr(asked, name)
+        value = getattr(query, name)
         match name:
             case "since" | "until":
                 words.append(value and f"{name} {value}")

@@ -21,7 +21,7 @@ from aggregator.model.health_report import (
     HealthSnapshot,
     HealthStatus,
 )
-from aggregator.model.read_model import Health
+from aggregator.model.read_model import DatabaseHealth
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, describe_route
@@ -161,7 +161,7 @@ async def health(request: Request, probes: OfProbes) -> Response:
     try:
         state = await probes.state.run(probes.site.reader.state)
     except AggregatorError as error:
-        state = Health(writable=False, waiting=None, problems=(str(error),))
+        state = DatabaseHealth(writable=False, waiting=None, problems=(str(error),))
     process = probes.watch.process()
     problems = (*(p.what for p in of_process(process)), *state.problems)
     body = HealthJson(

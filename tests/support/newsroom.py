@@ -7,7 +7,7 @@ import httpx
 
 from aggregator.config.settings import Config, FetchConfig
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
@@ -153,7 +153,7 @@ class Newsroom(Closing):
 
     def explained(self, article: str) -> Any:
         """What the command line would say."""
-        return explanation(self.reading, article, None, self.all_tuning)
+        return explain_article(self.reading, article, None, self.all_tuning)
 
     def close(self) -> None:
         self._ended.set()

@@ -1,4 +1,8 @@
-"""What `aggregator ingest` reads: the entries and problems of files, folders, standard input and addresses."""
+"""Reads the arguments of `aggregator ingest`: files, folders, archives, addresses, and "-" for standard input.
+
+Each yields entries, which are articles as their source delivers them, and problems, which tell the user what
+could not be read.
+"""
 
 import logging
 import os
@@ -51,7 +55,7 @@ MISSING = "there is no such file or folder"
 
 
 class IngestServices(NamedTuple):
-    """What files are read with. `fetcher` opens the HTTP client at its first call, since files need none."""
+    """The services that reading needs. `fetcher` opens the HTTP client at its first call: files need none."""
 
     database: Database
     executor: Executor
@@ -63,27 +67,26 @@ class IngestServices(NamedTuple):
 class InputReader:
     """Reads the arguments of the command. For one run."""
 
-    def __init__(
-        self,
-        services: IngestServices,
-        *,
-        chosen: Chosen,
-    ) -> None:
-        """`chosen`: keys of records that `--map` names, by field."""
+    def __init__(self, services: IngestServices, *, chosen: Chosen) -> None:
+        """`chosen`: the keys of records that `--map` names, by field ("title": "headline")."""
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
         self._chosen = chosen
-        # The folders that identify files, by the names of the files
-        self._folders: dict[str, Path | None] = {}
+        # The folder of each file that was read (None: not a file of this machine)
+        self._folder_of_file: dict[str, Path | None] = {}
+        # The names under which these folders are stored as sources
         self._folder_names: dict[Path, str] = {}
 
     def chunks(
-        self, what: Sequence[str], progress: Progress, *, as_one: bool
+        self, arguments: Sequence[str], progress: Progress, *, as_one: bool
     ) -> Iterator[list[ReadItem]]:
-        """Yield the items of these arguments in parts, each for one transaction; `as_one`: sorted together."""
+        """Yield the items of `arguments` in parts of the size of one transaction.
+
+        The items of each file are sorted by time; with `as_one`, those of all files together.
+        """
         chunk: list[ReadItem] = []
         chars = 0
-        for item in self._items(what, progress, as_one=as_one):
+        for item in self._read_items(arguments, progress, as_one=as_one):
             chunk.append(item)
             if isinstance(item, InputEntry):
                 chars += len(item.entry.html or "") + len(item.entry.text or "")
@@ -94,69 +97,77 @@ class InputReader:
         if chunk:
             yield chunk
 
-    def _items(
-        self, what: Sequence[str], progress: Progress, *, as_one: bool
+    def _read_items(
+        self, arguments: Sequence[str], progress: Progress, *, as_one: bool
     ) -> Iterator[ReadItem]:
         files = []
-        for path in what:
-            if is_address(path) and not is_remote(path):
-                yield from self._fetch_items(path)
+        for argument in arguments:
+            # An archive at an address ("s3://...", "....jsonl.gz") is read like a file.
+            if is_address(argument) and not is_remote(argument):
+                yield from self._fetch_items(argument)
             else:
-                files.append(path)
+                files.append(argument)
         items: Iterator[ReadItem] = chain.from_iterable(
-            self._read(path, progress) for path in files
+            self._read_file(argument, progress) for argument in files
         )
-        # A pipe may never end, so it is not sorted by itself
+        # Standard input alone may be a pipe that never ends, so it is not sorted.
         if as_one or files != ["-"]:
             items = in_order_of_time(items, progress, as_one_file=as_one)
-        # The source of an entry is the stored name of its folder, so files are known again after the folder has moved.
         for item in items:
-            folder = self._folders.get(_shown_name(item.file))
+            folder = self._folder_of_file.get(_sortable_name(item.file))
             if isinstance(item, InputEntry) and folder is not None:
-                if folder not in self._folder_names:
-                    self._folder_names[folder] = self._services.database.transact(
-                        partial(known_folder, path=folder, is_there=os.path.isdir)
-                    )
-                named = known_as(item.entry, folder, self._folder_names[folder])
-                yield replace(item, entry=named)
+                yield replace(item, entry=self._with_folder(item.entry, folder))
             else:
                 yield item
 
-    def _read(self, what: str, progress: Progress) -> Iterator[ReadItem]:
-        """Yield the contents of one argument, and note the folder that identifies each file."""
-        if not exists(what):
-            yield InputProblem(where=what, reason=MISSING, file=what)
+    def _with_folder(self, entry: Entry, folder: Path) -> Entry:
+        """Return an entry with the stored name of its folder as its source.
+
+        So the file is known again after its folder has moved.
+        """
+        if folder not in self._folder_names:
+            self._folder_names[folder] = self._services.database.transact(
+                partial(known_folder, path=folder, is_there=os.path.isdir)
+            )
+        return known_as(entry, folder, self._folder_names[folder])
+
+    def _read_file(self, argument: str, progress: Progress) -> Iterator[ReadItem]:
+        """Yield the contents of a file or folder, and note the folder of each file."""
+        if not exists(argument):
+            yield InputProblem(where=argument, reason=MISSING, file=argument)
             return
+        services = self._services
         try:
             inputs = open_source(
-                what,
+                argument,
                 ReadOptions(
                     tuning=self._tuning,
                     progress=progress,
-                    seen=self._services.now(),
-                    parse_mail=partial(parse_mail, self._services.executor),
+                    seen=services.now(),
+                    parse_mail=partial(parse_mail, services.executor),
                     chosen=self._chosen,
                 ),
             )
-        # A folder that cannot be listed, or a file that was deleted
         except AggregatorError as error:
-            where = show_address(what) if is_remote(what) else what
+            # The folder cannot be listed, or the file was deleted since.
+            where = show_address(argument) if is_remote(argument) else argument
             yield InputProblem(where=where, reason=str(error), file=where)
             return
-        if what == "-" or is_address(what):
-            folder = None
-        else:
-            path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
+        folder = None
+        if argument != "-" and not is_address(argument):
+            path = Path(os.path.abspath(argument))  # noqa: PTH100 - Path.resolve follows links
             folder = path if path.is_dir() else path.parent
-        services = self._services
         for item in inputs:
-            self._folders[_shown_name(item.file)] = folder
+            self._folder_of_file[_sortable_name(item.file)] = folder
             yield from entries_of(
                 [item], services.now(), services.executor, services.all_tuning
             )
 
     def _fetch_items(self, url: str) -> Iterator[ReadItem]:
-        """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""
+        """Fetch an address; yield the entries of a feed, the oldest first, or the article of a page.
+
+        The entries of a feed that is already a source get that source, so that its next poll knows them.
+        """
         services = self._services
         with services.database.read() as connection:
             source = source_at(connection, url)
@@ -189,28 +200,25 @@ class InputReader:
         for entry in entries:
             yield InputEntry(entry=entry, where=url, file=url)
         if not entries:
-            yield InputProblem(
-                where=url,
-                file=url,
-                reason=parsed.problem or "neither a feed nor the page of an article",
-            )
+            reason = parsed.problem or "neither a feed nor the page of an article"
+            yield InputProblem(where=url, file=url, reason=reason)
 
 
-def _shown_name(file: str) -> str:
-    """Return the name as sorting may return it: bytes of a name that are not UTF-8 become question marks."""
+def _sortable_name(file: str) -> str:
+    """Return the name of a file as it comes back from sorting: bytes that are not UTF-8 become question marks."""
     return file.encode("utf-8", "replace").decode()
 
 
-def exists(what: str) -> bool:
+def exists(argument: str) -> bool:
     """Return whether there is such a file or folder; an address is taken to exist."""
-    if what == "-" or is_address(what):
+    if argument == "-" or is_address(argument):
         return True
-    return os.path.exists(what)  # noqa: PTH110 - Path.exists raises for impossible names
+    return os.path.exists(argument)  # noqa: PTH110 - Path.exists raises for impossible names
 
 
-def size(what: str) -> int:
-    """Return the size of a file in bytes; 0 for anything else, whose size is known when it is read."""
+def size(argument: str) -> int:
+    """Return the size of a file in bytes; 0 for folders and addresses, whose size is known when they are read."""
     try:
-        return os.path.getsize(what) if os.path.isfile(what) else 0  # noqa: PTH113, PTH202 - as in `exists`
+        return os.path.getsize(argument) if os.path.isfile(argument) else 0  # noqa: PTH113, PTH202 - as in `exists`
     except OSError:
         return 0

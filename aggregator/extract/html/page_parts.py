@@ -1,7 +1,8 @@
-"""Parts of a page that extraction takes wrongly: the next article, page numbers, the lead above the body.
+"""Three parts of a page that trafilatura, the extraction library, gets wrong.
 
-Pages that scroll on without end have the next article below their own, in an element like that of their own. A
-lead often stands outside the element of the body, which is all that extraction finds.
+* Pages that scroll on without end show further articles below their own, in elements of the same kind.
+* Page numbers and links to the next page ("Page 1 of 3") are taken for text.
+* The lead, a paragraph that sums up the article below its headline, is lost if it stands outside the body.
 """
 
 import re
@@ -14,17 +15,24 @@ from aggregator.extract.html.split_body import line_key
 from aggregator.extract.plain.boilerplate import PATTERNS
 from aggregator.text.lines import count_words, fold_line, is_prose, word_list
 
-_LEAST_TITLE_WORDS = 3  # a shorter headline may be the name of a section (chosen)
-_LEAST_PROSE = (
-    2  # paragraphs that make an article of an element with a headline (chosen)
-)
-# So far up from the words of a page number stands the whole line, which has at most so many characters (chosen).
-_PAGER_LEVELS, _PAGER_CHARS = 4, 90
-_MOST_PAGE_WORDS = 50  # (limit) texts of a page that name a page
+# Further articles. A shorter headline may be the name of a section (chosen).
+_LEAST_TITLE_WORDS = 3
+# An element with a headline and this many paragraphs of prose is an article (chosen).
+_LEAST_PARAGRAPHS = 2
+
+# Page numbers. The words "Page" and "3" may stand in elements of their own, so the line of a pager is searched in
+# this many elements, from that of the word outwards; it has at most this many characters (chosen).
+_PAGER_LEVELS = 4
+_PAGER_CHARS = 90
+# A page may mention pages any number of times; only this many mentions are checked, to bound the time.
+_MOST_PAGE_WORDS = 50
 _PAGE_WORD = re.compile("|".join(PATTERNS["page_words"]), re.IGNORECASE)
 _PAGE_NUMBER = re.compile("|".join(PATTERNS["page_numbers"]), re.IGNORECASE)
-_MOST_LEAD_WORDS = 120  # (chosen) more is a body
-_MOST_DIGITS = 0.15  # share of the characters of a lead (chosen)
+
+# Leads. A longer text is a body, and a line with a larger share of digits is a list of dates (chosen).
+_MOST_LEAD_WORDS = 120
+_MOST_LEAD_DIGITS = 0.15
+# Names of the lead in the HTML of outlets, in many languages: class="article__standfirst", itemprop="description".
 _LEAD_NAME = re.compile(
     r"(?:^|[-_ ])(?:lead|lede|stand-?first|teaser|intro(?:duction)?|dec?k|summary|excerpt|abstract|sub-?titles?|"
     r"sub-?head(?:line|ing)?|description|headnote|precede|"
@@ -32,128 +40,137 @@ _LEAD_NAME = re.compile(
     r"occhiello|sommario|catenaccio|linha-?fina|gravata|inleiding|ingress|manchet|perex|lid|zajawka|sapo)"
     r"(?:$|[-_ ]|text)"
 )
+# Attributes and elements that may have such a name
 _LEAD_ATTRIBUTES = word_list("class id itemprop data-testid data-component role")
 _LEAD_TAGS = word_list("p div section h2 h3 strong blockquote span")
 
 
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:
-    """Return the elements of further articles below that whose headline the page declares as its title."""
+    """Return the elements with further articles, below the article whose title the page declares.
+
+    The ancestors of the page's own headline and of a further headline are compared, outermost first, until two have
+    the same tag and both hold paragraphs: these are the two articles.
+    """
+    # `headings` begins with two visible headlines; the page declares only the title and the heading after them.
     declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]
     headlines = [
         (heading, fold_line(element_line(heading))) for heading in root.iter("h1", "h2")
     ]
-    own = next(
+    own_headline = next(
         (
-            heading
-            for heading, words in headlines
-            if count_words(words) >= _LEAST_TITLE_WORDS
-            and any(words in name or name in words for name in declared)
+            (heading, title)
+            for heading, title in headlines
+            if count_words(title) >= _LEAST_TITLE_WORDS
+            and any(title in name or name in title for name in declared)
         ),
         None,
     )
-    if own is None:
+    if own_headline is None:
         return []
-    above_own = [own, *own.iterancestors()]
-    own_words = fold_line(element_line(own))
-    found: dict[Any, None] = {}
-    for heading, words in headlines:
-        above = [heading, *heading.iterancestors()]
-        if words == own_words or not found.keys().isdisjoint(above):
+    own, own_title = own_headline
+    own_branch = [own, *own.iterancestors()]
+    articles: dict[Any, None] = {}
+    for heading, title in headlines:
+        branch = [heading, *heading.iterancestors()]
+        if title == own_title or not articles.keys().isdisjoint(branch):
             continue
-        common = {*above_own}.intersection(above)
-        pairs = product(
-            (part for part in reversed(above_own) if part not in common),
-            (part for part in reversed(above) if part not in common),
-        )
-        for mine, other in pairs:
+        shared = {*own_branch}.intersection(branch)
+        for own_part, part in product(
+            (element for element in reversed(own_branch) if element not in shared),
+            (element for element in reversed(branch) if element not in shared),
+        ):
+            # Sections of one article have headings of a lower level, and seldom the class of the article.
             is_alike = heading.tag == own.tag or bool(
-                mine.get("class") and mine.get("class") == other.get("class")
+                own_part.get("class") and own_part.get("class") == part.get("class")
             )
             if (
                 is_alike
-                and mine.tag == other.tag
-                and _has_prose(mine)
-                and _has_prose(other)
+                and own_part.tag == part.tag
+                and _has_paragraphs(own_part)
+                and _has_paragraphs(part)
             ):
-                found[other] = None
+                articles[part] = None
                 break
-    return list(found)
+    return list(articles)
 
 
-def _has_prose(element: Any) -> bool:
+def _has_paragraphs(element: Any) -> bool:
     prose = (p for p in element.iter("p") if is_prose(element_line(p)))
-    return sum(1 for _ in islice(prose, _LEAST_PROSE)) == _LEAST_PROSE
+    return sum(1 for _ in islice(prose, _LEAST_PARAGRAPHS)) == _LEAST_PARAGRAPHS
 
 
 def page_numbers(root: Any) -> tuple[list[Any], bool]:
-    """Return the elements that say "Page 1 of 3" or "Next page", and whether there are several pages."""
-    found: dict[Any, None] = {}
-    has_more = False
-    starts = (
-        part
-        for element in root.iter()
-        for words, part in (
-            (element.text, element),
-            (element.tail, element.getparent()),
+    """Return the elements that say "Page 1 of 3" or "Next page", and whether the article has several pages."""
+    mentions = (
+        element
+        for parent in root.iter()
+        for text, element in (
+            (parent.text, parent),
+            (parent.tail, parent.getparent()),
         )
-        if words
-        and len(words) <= _PAGER_CHARS
-        and not words.isspace()  # most are
-        and _PAGE_WORD.search(words)
+        if text
+        and len(text) <= _PAGER_CHARS
+        and not text.isspace()  # a cheap check first, which most texts fail
+        and _PAGE_WORD.search(text)
     )
-    for start in islice(starts, _MOST_PAGE_WORDS):
-        whole = None
-        for element in islice((start, *start.iterancestors()), _PAGER_LEVELS):
+    pagers: dict[Any, None] = {}
+    has_more = False
+    for mention in islice(mentions, _MOST_PAGE_WORDS):
+        pager = None
+        for element in islice((mention, *mention.iterancestors()), _PAGER_LEVELS):
             line = element_line(element)
             if len(line) > _PAGER_CHARS:
                 break
             if number := _PAGE_NUMBER.fullmatch(line):
-                whole = element
-                numbers = re.findall(r"\d+", number[0])
-                has_more |= not numbers or any(int(n) > 1 for n in numbers)
-        if whole is not None and whole.tag not in ("h1", "h2", "title"):
-            found[whole] = None
-    return list(found), has_more
+                pager = element
+                # "Next page" has no digits, and "Page 1 of 1" is the only page.
+                digits = re.findall(r"\d+", number[0])
+                has_more |= not digits or any(int(n) > 1 for n in digits)
+        if pager is not None and pager.tag not in ("h1", "h2", "title"):
+            pagers[pager] = None
+    return list(pagers), has_more
 
 
 def with_lead(root: Any, text: str, facts: PageFacts) -> str:
-    """Return `text` with the lead before it that stands between headline and body in an element of its own."""
-    names = {fold_line(name) for name in (facts.title, *facts.headings) if name}
+    """Return `text` with the lead as its first line, if the lead stands between the headline and the body."""
     lines = [line for line in text.split("\n") if line]
     if not lines:
         return text
-    keys = set(map(line_key, lines))
-    first = line_key(next(filter(is_prose, lines), lines[0]))
-    is_below = False
+    headlines = {fold_line(name) for name in (facts.title, *facts.headings) if name}
+    # The body begins here; a line above may be a byline.
+    first_paragraph = line_key(next(filter(is_prose, lines), lines[0]))
+    is_below_headline = False
     lead = ""
     for element in root.iter("h1", *_LEAD_TAGS):
         if element.tag == "h1":
-            is_below = fold_line(element_line(element)) in names
-            lead = "" if is_below else lead
+            is_below_headline = fold_line(element_line(element)) in headlines
+            if is_below_headline:
+                lead = ""
             continue
-        if not is_below or (lead and element.tag != "p"):
+        # After the lead only the beginning of the body is searched for, which is a <p>.
+        if not is_below_headline or (lead and element.tag != "p"):
             continue
-        words = element_line(element)
-        if line_key(words) == first:
+        line = element_line(element)
+        if line_key(line) == first_paragraph:
             break
-        if not lead and _is_lead(element, words) and fold_line(words) not in names:
-            lead = words
+        if not lead and _is_lead(element, line) and fold_line(line) not in headlines:
+            lead = line
     else:
+        return text  # the body does not stand below the headline
+    if not lead or line_key(lead) in map(line_key, lines):
         return text
-    if not lead or line_key(lead) in keys or fold_line(lead) in fold_line(text):
-        return text
-    return f"{lead}\n{text}"
+    return text if fold_line(lead) in fold_line(text) else f"{lead}\n{text}"
 
 
-def _is_lead(element: Any, words: str) -> bool:
+def _is_lead(element: Any, line: str) -> bool:
+    """Return whether an element is named like a lead and `line`, its text, reads like one."""
     return (
-        is_prose(words)
-        and count_words(words) <= _MOST_LEAD_WORDS
-        # A line of dates has more
-        and sum(map(str.isdigit, words)) <= _MOST_DIGITS * len(words)
+        is_prose(line)
+        and count_words(line) <= _MOST_LEAD_WORDS
+        and sum(map(str.isdigit, line)) <= _MOST_LEAD_DIGITS * len(line)
         and _LEAD_NAME.search(hyphenated(names_in(element, _LEAD_ATTRIBUTES)))
         is not None
-        and element.find(".//a//*") is None
+        and element.find(".//a//*") is None  # a link around elements is a card
         and not any(
             parent.tag in ("a", "aside", "nav", "footer")
             for parent in element.iterancestors()

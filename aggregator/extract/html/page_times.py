@@ -1,4 +1,4 @@
-"""The times when a page was published and changed, as it declares and shows them."""
+"""Finds the times when a page was published and changed, in its metadata and its visible dates."""
 
 import re
 from collections.abc import Iterator
@@ -13,21 +13,27 @@ from aggregator.extract.language.dates import published_from_text
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.entry import Published
 
-_CHARS = 100
-_TIMES = 12
-_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
-_NOT_PUBLISHED = re.compile(
+# A time is looked for in this many characters of a value, and in this many elements of a page (limits)
+_TIME_CHARS = 100
+_MOST_ELEMENTS = 12
+# Names of <meta> with the time of publication: "pubdate", "article.published"
+_META_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
+# Names of <meta> with other times: "og:updated_time", "unpublish_date"
+_META_OTHER_TIME = re.compile(
     r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
 )
 # Classes of an element that shows the time of publication; WordPress marks each post as `status-publish`.
-_SHOWN = re.compile(r"(?<!status-)publi(?:sh(?!er)|cation)|pubdate", re.IGNORECASE)
-_CHANGED = re.compile(r"modif|updat", re.IGNORECASE)
-# Elements around the times of other articles and of comments; `author-info` and `caption` are also around own times.
+_PUBLISHED_CLASS = re.compile(
+    r"(?<!status-)publi(?:sh(?!er)|cation)|pubdate", re.IGNORECASE
+)
+_CHANGED_CLASS = re.compile(r"modif|updat", re.IGNORECASE)
+# Classes of elements around times of other articles and of comments. `author-info` and `caption` are not listed,
+# because they are also around the article's own time.
 _BESIDE = re.compile(
     r"(?:^|[-_ ])(?:related|recommend(?:ed|ations?)|recirc\w*|trending|popular|most-read|"
     r"comments?-(?:list|section|area|body|item))(?:$|[-_ ])|(?:^| )comments?(?:$| )"
 )
-# Times in these belong to other articles, or to the site.
+# Times inside of <aside>, <nav>, <footer> and links belong to other articles, or to the site.
 _OUTSIDE = "[not(ancestor::aside or ancestor::nav or ancestor::footer or ancestor::a)]"
 _MARKED_TIMES = (
     "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
@@ -46,31 +52,35 @@ def find_times(
     """Return the times when a page was published and changed; None for a time that it does not state."""
     from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
 
-    changed = [head.text("dateModified", _CHARS)]
+    declared_changes = [head.text("dateModified", _TIME_CHARS)]
     for name, value in head.meta.items():
         if name in NAME_MODIFIED or name in PROPERTY_MODIFIED:
-            changed.append(value)
-    changes = (parse_declared(value, zone, seen) for value in changed)
+            declared_changes.append(value)
+    changes = (parse_declared(value, zone, seen) for value in declared_changes)
+    modified = next(filter(None, changes), None)
     times = filter(None, _times_of_publication(head, zone, seen))
     published = next(times, None)
     if published is None:
         # Many pages show one time and call it that of a change, though they have not changed.
         shown = (_shown_time(part, zone, seen) for part in _own_times(head.root))
-        # The day of a draft or of its first picture: of 20 labelled pages it is the day of publication on 16.
-        published = next(filter(None, shown), None) or parse_declared(
-            head.text("dateCreated", _CHARS), zone, seen
-        )
+        published = next(filter(None, shown), None)
+        if published is None:
+            # The day of a draft or of its first picture: on 16 of 20 labelled pages also the day of publication
+            published = parse_declared(
+                head.text("dateCreated", _TIME_CHARS), zone, seen
+            )
     elif published.precision == "day":
-        # Another place may have the minute of that day, which some zone has in these hours of UTC.
+        # Another place may have the minute of that day. The day lasts from 14 hours before midnight UTC, in the
+        # easternmost zone, to 36 hours after it, in the westernmost one.
         for time in times:
-            after = (time.time - published.time) / timedelta(hours=1)
-            if time.precision == "minute" and -14 <= after < 36:
+            hours = (time.time - published.time) / timedelta(hours=1)
+            if time.precision == "minute" and -14 <= hours < 36:
                 published = time
                 break
-    modified = next(filter(None, changes), None)
-    return published and replace(
-        published, origin="page"
-    ), modified.time if modified else None
+    return (
+        replace(published, origin="page") if published else None,
+        modified.time if modified else None,
+    )
 
 
 def _times_of_publication(
@@ -79,16 +89,16 @@ def _times_of_publication(
     """Yield the stated times of publication, the most reliable first; lazy, because the last are slow."""
     from htmldate.core import DATE_ATTRIBUTES
 
-    yield parse_declared(head.text("datePublished", _CHARS), zone, seen)
+    yield parse_declared(head.text("datePublished", _TIME_CHARS), zone, seen)
     yield parse_declared(head.meta.get("article:published_time", ""), zone, seen)
-    for element in head.root.xpath(_MARKED_TIMES)[:_TIMES]:
+    for element in head.root.xpath(_MARKED_TIMES)[:_MOST_ELEMENTS]:
         names = f"{element.get('class')} {element.get('itemprop')}"
-        is_marked = element.get("pubdate") is not None or _SHOWN.search(names)
+        is_marked = element.get("pubdate") is not None or _PUBLISHED_CLASS.search(names)
         if is_marked and "video" not in names and not _is_beside(element):
             yield _shown_time(element, zone, seen)
-    names_of_meta = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
+    names_of_meta = [name for name in head.meta if not _META_OTHER_TIME.search(name)]
     for name in names_of_meta:
-        if _PUBLISHED.search(name):
+        if _META_PUBLISHED.search(name):
             yield parse_declared(head.meta[name], zone, seen)
     for name in names_of_meta:
         if name in DATE_ATTRIBUTES:
@@ -99,17 +109,21 @@ def _times_of_publication(
 
 
 def _own_times(root: Any) -> list[Any]:
+    """Return the <time> elements that belong to the article of the page."""
     return [
         element
-        for element in root.xpath(_OWN_TIMES)[:_TIMES]
+        for element in root.xpath(_OWN_TIMES)[:_MOST_ELEMENTS]
         if element.get("itemprop") != "dateModified" and not _is_beside(element)
     ]
 
 
 def _is_of_change(element: Any) -> bool:
-    around = (element, *islice(element.iterancestors(), 1))
-    names = " ".join(part.get("class") or "" for part in around)
-    return _CHANGED.search(names) is not None and not _SHOWN.search(names)
+    """Return whether the class of an element or of its parent says that its time is that of a change."""
+    element_and_parent = (element, *islice(element.iterancestors(), 1))
+    names = " ".join(part.get("class") or "" for part in element_and_parent)
+    return _CHANGED_CLASS.search(names) is not None and not _PUBLISHED_CLASS.search(
+        names
+    )
 
 
 def _is_beside(element: Any) -> bool:
@@ -125,7 +139,7 @@ def _shown_time(
 ) -> Published | None:
     """Return the time in an attribute of an element, else the date line that it shows."""
     for name in ("datetime", "content", "title"):
-        stated = (element.get(name) or "")[:_CHARS]
+        stated = (element.get(name) or "")[:_TIME_CHARS]
         if time := parse_declared(stated, zone, seen):
             return time
-    return published_from_text([visible_text(element, _CHARS)], zone, seen)
+    return published_from_text([visible_text(element, _TIME_CHARS)], zone, seen)

@@ -1,4 +1,4 @@
-"""The headline of a page: for sharing, from JSON-LD, or a visible headline."""
+"""Finds the headline of a page among those that it declares (og:title, JSON-LD, <title>) and shows (h1)."""
 
 from html import unescape
 from typing import Any
@@ -6,6 +6,12 @@ from typing import Any
 from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.plain.outlet_names import split_title
 from aggregator.text.lines import fold_line, one_line
+
+# A shared headline may have this many characters more than the headline itself: "Dam breaks | Kite Daily"
+_FRAME_CHARS = 45
+_FRAME_MARKS = frozenset("|-–—•»:：｜")
+# A visible headline with fewer characters is the name of a section
+_LEAST_VISIBLE_CHARS = 10
 
 
 def find_title(head: PageHead, site: str | None) -> str:
@@ -16,23 +22,25 @@ def find_title(head: PageHead, site: str | None) -> str:
     they are right as often as the shared headline.
     """
     shared = head.first("og:title", "twitter:title", "dc.title") or ""
-    headings = [
-        text for h in visible_headlines(head.root) if len(text := visible_text(h)) >= 10
-    ]
-    data = one_line(unescape(head.text("headline")))
-    stated = (
-        next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
+    declared = one_line(unescape(head.text("headline")))
+    visible = [visible_text(heading) for heading in visible_headlines(head.root)]
+    visible = [text for text in visible if len(text) >= _LEAST_VISIBLE_CHARS]
+    within_shared = (
+        text for text in (declared, *visible) if _is_framed_by(text, shared)
+    )
+    candidates = (
+        next(within_shared, ""),
         shared,
-        data,
-        headings[0] if len(headings) == 1 else "",
+        declared,
+        visible[0] if len(visible) == 1 else "",
         next(map(visible_text, head.root.iter("title")), ""),
-        *headings,
+        *visible,
     )
-    named = ((site or "").casefold(), "")
-    titles = (
-        split_title(title, site)[0] for title in stated if title.casefold() not in named
-    )
-    return next(titles, "")
+    site_name = (site or "").casefold()
+    for title in candidates:
+        if title and title.casefold() != site_name:
+            return split_title(title, site)[0]
+    return ""
 
 
 def visible_headlines(root: Any) -> list[Any]:
@@ -42,9 +50,8 @@ def visible_headlines(root: Any) -> list[Any]:
 
 def _is_framed_by(text: str, shared: str) -> bool:
     """Return whether `shared` is `text` with a separator and a few words (name of outlet or topic)."""
-    inner = fold_line(text)
-    outer = fold_line(shared)
-    if not inner or len(outer) - len(inner) > _FRAME_CHARS:
+    folded_text = fold_line(text)
+    if not folded_text or len(fold_line(shared)) - len(folded_text) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())
     if start < 0:
@@ -52,7 +59,3 @@ def _is_framed_by(text: str, shared: str) -> bool:
     before = shared[:start].rstrip()
     after = shared[start + len(text) :].lstrip()
     return (before[-1:] or after[:1]) in _FRAME_MARKS
-
-
-_FRAME_CHARS = 45
-_FRAME_MARKS = frozenset("|-–—•»:：｜")

@@ -1,6 +1,7 @@
-"""News agencies by their names and sites, and publishers' families of outlets (agencies.yaml).
+"""Recognises news agencies by their names and sites, and groups outlets into families (agencies.yaml).
 
-Names are looked up without case, surrounding punctuation and a leading "www.".
+The names of an outlet are compared without case, extra spaces and a leading "www.". A family is a group of outlets
+of one publisher, such as the local editions of a newspaper.
 """
 
 import re
@@ -13,7 +14,7 @@ from aggregator.config.shipped import ShippedTable
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
 
-# These mark an image, and not the text.
+# A credit with one of these words is that of an image: "Photo: AFP"
 PICTURE = re.compile(
     r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
     r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
@@ -44,6 +45,24 @@ AGENCIES = ShippedTable("aggregator.extract.wire", "agencies.yaml", AgencyTable)
 
 _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
 
+# The longest text that may be a list of agencies
+_LIST_CHARS = 90
+_MARKS = " ()[]{}【】\"'«»„“”.,:;*|/©_–—-=।"
+# Between the agencies of a list: "dpa/AFP", "AP - Reuters", "dpa und AFP"
+_SEPARATED = re.compile(
+    r"\s*[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|\s+[–—-]\s+|\s+(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
+)
+# The initials of a desk, "Fim", or the site of the outlet
+_INITIALS = re.compile(r"[a-zà-öø-ÿ]{2,5}|Fim|[\w-]{2,20}\.(?:at|ch|com|de)")
+# Words before or after the name of an agency: "the", "Nachrichtenagentur", "news agency"
+_AROUND = re.compile(
+    r"^(?:the|der|die|l['’]|la|da|de l['’]|dell['’]|all['’]|do|de|het|"
+    r"(?:news )?agency|(?:nachrichten)?agentur(?:en)?|agence(?: de presse)?|agencia(?: de noticias)?|"
+    r"agência(?: de notícias)?|agenzia|persbureau|агентств\w*|информагентств\w*|وكالة|وكالتي)"
+    r"\s*(?<![^\W\d_](?=\w))|\s+(?:news agency|newswires?|staff|reporters?|نيوز)$",
+    re.IGNORECASE,
+)
+
 
 @lru_cache(maxsize=1024)
 def outlet_key(outlet: str) -> str:
@@ -53,7 +72,7 @@ def outlet_key(outlet: str) -> str:
     """
     if is_mail_address(outlet):
         return "@"
-    plain = _plain(outlet)
+    plain = _plain_outlet(outlet)
     return _agency_by_outlet().get(plain, plain).casefold()
 
 
@@ -67,7 +86,7 @@ def is_mail_address(outlet: str | None) -> bool:
 
 def agency_of(outlet: str | None) -> str | None:
     """Return the canonical name of the agency if this outlet *is* a news agency, by name or domain."""
-    return _agency_by_outlet().get(_plain(outlet or ""))
+    return _agency_by_outlet().get(_plain_outlet(outlet or ""))
 
 
 @cache
@@ -89,10 +108,12 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 class NamedAgencies(NamedTuple):
-    """The result of parsing a list of agencies."""
+    """The agencies that a list names."""
 
-    agencies: frozenset[str]  # canonical names; empty for the word "agencies" alone
-    unnamed: bool = False  # also "and agencies"
+    # Canonical names; empty for the word "agencies" alone
+    agencies: frozenset[str]
+    # Whether the list has "and agencies"
+    unnamed: bool = False
 
     @property
     def agency(self) -> str | None:
@@ -110,48 +131,35 @@ def normalize_marks(text: str) -> str:
 def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | None:
     """Parse `names` (see `normalize_marks`) as a list of agencies; None if it is anything else.
 
-    A list may also have a desk's initials ("ade/dpa", "AFP/lk"). With `doubtful` ambiguous short forms count
-    alone; next to an agency they always do.
+    A list may also have a desk's initials ("ade/dpa", "AFP/lk"). An ambiguous short form counts next to an agency;
+    with `doubtful`, also alone.
     """
     names = names.strip(_MARKS)
     if not names or len(names) > _LIST_CHARS:
         return None
-    sure = set[str]()
-    weak = set[str]()
+    clear = set[str]()
+    ambiguous = set[str]()
     unnamed = False
+    # The name of one agency may contain a separator.
     for piece in [names] if _find_agency(names) else _SEPARATED.split(names):
-        bare = piece.strip(_MARKS)
-        agency = _find_agency(bare)
+        name = piece.strip(_MARKS)
+        agency = _find_agency(name)
         if agency is not None:
-            (weak if agency.doubtful else sure).add(agency.agency)
-        elif bare.casefold() in AGENCIES.content.unnamed:
+            (ambiguous if agency.doubtful else clear).add(agency.agency)
+        elif name.casefold() in AGENCIES.content.unnamed:
             unnamed = True
-        elif not _INITIALS.fullmatch(bare):
+        elif not _INITIALS.fullmatch(name):
             return None
-    if not sure and not unnamed and not (doubtful and weak):
+    if not clear and not unnamed and not (doubtful and ambiguous):
         return None
-    return NamedAgencies(frozenset(sure | weak), unnamed)
+    return NamedAgencies(frozenset(clear | ambiguous), unnamed)
 
 
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
-    has = re.compile(f"[{scripts}]")
-    return sorted(filter(has.search, _exact()), key=lambda name: (-len(name), name))
-
-
-_LIST_CHARS = 90
-_MARKS = " ()[]{}【】\"'«»„“”.,:;*|/©_–—-=।"
-_SEPARATED = re.compile(
-    r"\s*[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|\s+[–—-]\s+|\s+(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
-)
-_INITIALS = re.compile(r"[a-zà-öø-ÿ]{2,5}|Fim|[\w-]{2,20}\.(?:at|ch|com|de)")
-_AROUND = re.compile(
-    r"^(?:the|der|die|l['’]|la|da|de l['’]|dell['’]|all['’]|do|de|het|"
-    r"(?:news )?agency|(?:nachrichten)?agentur(?:en)?|agence(?: de presse)?|agencia(?: de noticias)?|"
-    r"agência(?: de notícias)?|agenzia|persbureau|агентств\w*|информагентств\w*|وكالة|وكالتي)"
-    r"\s*(?<![^\W\d_](?=\w))|\s+(?:news agency|newswires?|staff|reporters?|نيوز)$",
-    re.IGNORECASE,
-)
+    letter = re.compile(f"[{scripts}]")
+    names = filter(letter.search, _agencies_by_spelling())
+    return sorted(names, key=lambda name: (-len(name), name))
 
 
 class _KnownAgency(NamedTuple):
@@ -160,21 +168,21 @@ class _KnownAgency(NamedTuple):
 
 
 @cache
-def _exact() -> Mapping[str, _KnownAgency]:
-    """Return agencies by spelling, as written in the table."""
+def _agencies_by_spelling() -> Mapping[str, _KnownAgency]:
+    """Return agencies by their names and codes, as written in agencies.yaml: "EFE" is one, "efe" is not."""
     doubtful = {}
-    sure = {}
+    clear = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.doubtful:
             doubtful[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
         for name in (*agency.names, *agency.codes):
-            sure[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
-    return doubtful | sure
+            clear[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
+    return doubtful | clear
 
 
 @cache
 def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
-    """Return agencies by full name in lower case, without short forms."""
+    """Return agencies by full name in lower case; their short forms count only as written."""
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.names:
@@ -184,14 +192,17 @@ def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
 
 
 def _find_agency(name: str) -> _KnownAgency | None:
+    """Return the agency with this name, which may stand between words such as "the" and "news agency"."""
     for form in (name, _AROUND.sub("", name)):
-        agency = _exact().get(form) or _agencies_by_full_name().get(form.casefold())
+        agency = _agencies_by_spelling().get(form) or _agencies_by_full_name().get(
+            form.casefold()
+        )
         if agency is not None:
             return agency
     return None
 
 
-def _plain(outlet: str) -> str:
+def _plain_outlet(outlet: str) -> str:
     return _WWW.sub("", " ".join(outlet.split()).casefold()).rstrip("/")
 
 
@@ -200,22 +211,22 @@ def _agency_by_outlet() -> dict[str, str]:
     """Return agencies by outlet key, without ambiguous codes: a newspaper named "AA" is not the agency."""
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
-        doubtful = set(map(_plain, agency.doubtful))
+        doubtful = set(map(_plain_outlet, agency.doubtful))
         for name in (canonical, *agency.names, *agency.codes, *agency.sites):
-            if _plain(name) not in doubtful:
-                table[_plain(name)] = canonical
+            if _plain_outlet(name) not in doubtful:
+                table[_plain_outlet(name)] = canonical
     return table
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
-    """Return the agency behind a copy of the article `original`: its outlet, or `wire`.
+    """Return the agency behind a copy (not an excerpt) of the article `original`; None if there is none.
 
-    The outlet counts if it is an agency. `wire` is the sufficiently certain agency of the original. Use this
-    for copies only, not for excerpts.
+    `outlet` is the outlet of the original, which may be an agency itself; `wire` is the agency that the original is
+    from with enough certainty.
     """
-    named = agency_of(outlet)
-    agency = named or wire
+    own_agency = agency_of(outlet)
+    agency = own_agency or wire
     if agency is None:
         return None
-    whose = f"{agency}'s own text" if named else f"a text of {agency}"
-    return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")
+    text = f"{agency}'s own text" if own_agency else f"a text of {agency}"
+    return Wire(agency=agency, evidence=f"copy of {original}, {text}", kind="copy")

@@ -1,8 +1,9 @@
-"""Copy check: compare two texts exactly. Only this check decides that an article is a copy.
+"""Decides whether an article is a copy of another article, by an exact comparison of the two texts.
 
-Sampled shingles and MinHash signatures only propose candidates, because they can be forged. The check
-compares all shingles of both texts: `resemblance` is the shared part of all (Jaccard), `containment` the
-shared part of the smaller text, `least` the shared part of the larger text. The rules, in this order:
+Only this check decides it. Sampled shingles (runs of words) and MinHash signatures only propose candidates,
+because they can be forged. The check compares all shingles of both texts: `resemblance` is the shared part of
+all (Jaccard), `containment` the shared part of the smaller text, `least` the shared part of the larger text.
+Words in backquotes are values of CopyTuning. The rules, in this order:
 
 1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
@@ -217,6 +218,7 @@ class _AnalyzedText:
 
 
 def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
+    """Return whether two articles are of one outlet, which is known."""
     return article.outlet is not None and article.outlet == other.outlet
 
 
@@ -237,21 +239,24 @@ class _Overlap:
         self.resemblance = shared / max(1, small + large - shared)
         self.containment = shared / max(1, small)
         self.least = shared / max(1, large)
-        left = self.smaller.headline
-        right = self.larger.headline
-        most = tuning.most * min(len(left), len(right))
-        self.headlines_agree = len(left & right) >= max(SHINGLE_WORDS, most)
-        if left == right:
-            self.headlines_agree = bool(left)
+        headline = self.smaller.headline
+        other_headline = self.larger.headline
+        if headline == other_headline:
+            self.headlines_agree = bool(headline)
+        else:
+            shared_words = len(headline & other_headline)
+            need = tuning.most * min(len(headline), len(other_headline))
+            self.headlines_agree = shared_words >= max(SHINGLE_WORDS, need)
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    """Return whether the smaller text was cut from the larger one, by its opening and its headline (rule 3)."""
     if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
     # A cut and an extension both keep the opening, since they change the end of a text.
     opening = overlap.larger.sequence[: tuning.block]
-    is_kept = are_among(opening, overlap.smaller.shingles)
-    has_opening = bool(is_kept.mean() >= tuning.cut_share)
+    is_in_smaller = are_among(opening, overlap.smaller.shingles)
+    has_opening = bool(is_in_smaller.mean() >= tuning.cut_share)
     if overlap.one_outlet:
         return has_opening and overlap.headlines_agree
     return has_opening or overlap.headlines_agree
@@ -291,32 +296,34 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
+    """Return whether two texts that share most of their words differ in the decisive ones, like a filled-in form."""
     if overlap.resemblance == 1.0:
         return False
     smaller = overlap.smaller
     larger = overlap.larger
-    shared = are_among(smaller.sequence, larger.shingles)
-    least = tuning.slot_numbers
+    is_shared = are_among(smaller.sequence, larger.shingles)
+    least_changed = tuning.slot_numbers
     least_share = tuning.slot_share
     if overlap.one_outlet:
-        in_long = long_runs(shared, tuning.run_shingles)
-        if in_long.sum() < tuning.most * shared.sum():
+        in_long_runs = long_runs(is_shared, tuning.run_shingles)
+        if in_long_runs.sum() < tuning.most * is_shared.sum():
             return True  # a form that was filled in shares no long runs
         # Texts of one outlet may share only an ending: a footer, or the background of an event, below other words
         # and another headline.
         if (
-            not shared[:SHINGLE_WORDS].any()
+            not is_shared[:SHINGLE_WORDS].any()
             and not overlap.headlines_agree
-            and shared[shared.argmax() :].mean() >= _END_SHARE
+            and is_shared[is_shared.argmax() :].mean() >= _END_SHARE
         ):
             return True
-        least = tuning.own_slot_numbers
+        least_changed = tuning.own_slot_numbers
         least_share = tuning.own_slot_share
-    # A number in a slot is changed in place; a rewritten sentence leaves a longer gap.
+    # A slot is a short gap between shared words. A number in it was changed in place; a rewritten sentence leaves a
+    # longer gap.
     is_number = [word[0].isdigit() for word in smaller.words]
-    in_slots = slots(words_in(shared, len(smaller.words)))
+    in_slots = slots(words_in(is_shared, len(smaller.words)))
     changed = sum(compress(is_number, in_slots))
-    if changed >= least and changed >= least_share * sum(is_number):
+    if changed >= least_changed and changed >= least_share * sum(is_number):
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(
         larger, smaller, tuning
@@ -339,6 +346,5 @@ def _lacks_headline(
     numbers = set(filter(str.isdigit, analyzed.words)).difference(other.words)
     if len(numbers) == 1:
         headline = headline - numbers or headline
-    return len(headline & other.headline.union(other.words)) < tuning.most * len(
-        headline
-    )
+    in_other = headline & other.headline.union(other.words)
+    return len(in_other) < tuning.most * len(headline)

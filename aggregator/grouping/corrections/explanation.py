@@ -1,4 +1,7 @@
-"""`aggregator explain`: the stored evidence of a decision, and a comparison of two articles."""
+"""Explains, for `aggregator explain`, why an article is in its story or why two articles are not together.
+
+Two sources are used: the evidence stored with the decision, and a new comparison of the two articles.
+"""
 
 from collections.abc import Iterable
 
@@ -37,79 +40,27 @@ from aggregator.store.stories.storyline_rows import UNCOMPARED
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.versions import changed_sentences
 
-# The most names, numbers or words of one kind that are shown
-_SHOWN = 12
-_PASSAGES = 3
-# The most words of names that only one of two articles has
-_DIFFERING = 2
-# Events of the log that the evidence tells already
-_BEGINNINGS = ("created", "joined")
-# `explain` calls the terms of these fields so, and the terms of all other fields words
-_KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
-_FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
+# The most names, numbers or words that are shown, of each kind
+_SHOWN_TERMS = 12
+_SHOWN_PASSAGES = 3
+# Words of names that only one of two articles has: the most that are shown for each article
+_SHOWN_DIFFERING = 2
+# Events of the log that the evidence already tells
+_FIRST_EVENTS = ("created", "joined")
+# A term is stored with the field of the text that it is in (FIELDS in term_codec.py). Fields that are not listed
+# here have plain words.
+_KIND_OF_FIELD = {"names": "names", "num": "numbers", "numu": "numbers"}
+_FOREIGN_TEXT = "it has the headline of a report, but shares too few words beside it with that report"
 
 
-class NearStory(FrozenStruct, omit_defaults=False):
-    """Another story of a storyline, and how near its articles are to those of the explained story."""
-
-    id: str
-    title: str
-    # Logits; stories that were never near each other have the least affinity
-    affinity: float
-    # How many comparisons of an article with the other story are averaged
-    comparisons: int
-
-
-class StorylineExplanation(FrozenStruct, omit_defaults=False):
-    """The other stories of the storyline of a story, the nearest first."""
-
-    story: str
-    title: str
-    storyline: str
-    # The average affinity that a single story needs to join a storyline
-    need: float
-    near: tuple[NearStory, ...]
-
-
-def storyline_explanation(
-    reading: StoryReader, story: str
-) -> StorylineExplanation | None:
-    """Return the other stories of the storyline of a story; None if the story does not exist."""
-    line = reading.storyline(story)
-    if line is None:
-        return None
-    titles = {one.id: one.title for one in line.stories}
-    if story not in titles:
-        story = line.stories[-1].id  # merged, or the id of the storyline: the oldest
-    near = []
-    affinities = reading.affinities(titles)
-    for id_ in titles.keys() - {story}:
-        found = affinities.get(frozenset((story, id_)))
-        near.append(
-            NearStory(
-                id=id_,
-                title=titles[id_],
-                affinity=(found.mean if found else UNCOMPARED) / 1000,
-                comparisons=found.articles if found else 0,
-            )
-        )
-    return StorylineExplanation(
-        story=story,
-        title=titles[story],
-        storyline=line.id,
-        need=NEAR / 1000,
-        near=tuple(sorted(near, key=lambda other: (-other.affinity, other.id))),
-    )
-
-
-def explanation(
+def explain_article(
     reading: StoryReader, article: str, other: str | None, all_tuning: Tuning
 ) -> Explanation:
-    """Return why `article` (id or address) is in its story, and its similarity to `other`.
+    """Return why `article` (an id or address) is in its story; with `other`, also how the two articles compare.
 
-    Raises UsageError if the article does not exist.
+    Raises UsageError if one of them does not exist.
     """
-    explained = _explained_article(reading, article)
+    explained = _find_article(reading, article)
     packer = TermPacker(shipped_model(all_tuning))
     view = explained.article
     evidence = explained.evidence
@@ -118,14 +69,16 @@ def explanation(
     if evidence.copy is not None:
         original = reading.explained_article(evidence.copy.other)
         if original is not None:
-            passages = shared_passages(view.text, original.article.text, _PASSAGES)
+            passages = shared_passages(
+                view.text, original.article.text, _SHOWN_PASSAGES
+            )
             nosnippet = nosnippet or original.article.nosnippet
     pair = None
     if other is not None:
-        pair = _pair(
-            reading, explained, _explained_article(reading, other), packer, all_tuning
+        pair = _compare_articles(
+            reading, explained, _find_article(reading, other), packer, all_tuning
         )
-    rival = evidence.runner_up
+    runner_up = evidence.runner_up
     return Explanation(
         article=view.id,
         title=view.title,
@@ -139,14 +92,14 @@ def explanation(
         passages=passages,
         is_of_day=view.published_precision == "day",
         nosnippet=nosnippet,
-        version=_version(reading, view),
-        runner_up_title=None if rival is None else reading.title_of(rival.story),
-        log=tuple(line for line in explained.log if line.kind not in _BEGINNINGS),
+        version=_compare_versions(reading, view),
+        runner_up_title=reading.title_of(runner_up.story) if runner_up else None,
+        log=tuple(line for line in explained.log if line.kind not in _FIRST_EVENTS),
         pair=pair,
     )
 
 
-def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
+def _find_article(reading: StoryReader, article: str) -> ExplainedArticle:
     explained = reading.explained_article(article)
     if explained is None:
         raise UsageError(
@@ -155,14 +108,18 @@ def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
     return explained
 
 
-def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
-    """Return the sentences that another version of an article's text tells differently."""
+def _compare_versions(
+    reading: StoryReader, view: ArticleView
+) -> VersionExplanation | None:
+    """Return how an article differs from another version of its text; None if there is none.
+
+    The other version is an earlier text that the article repeats with changes, or the text that replaced it.
+    """
     detail = reading.article(view.id)
+    is_replaced = detail is not None and detail.article.version is not None
     other_id = view.version_of
-    is_replaced = False
-    if detail is not None and detail.article.version is not None:
+    if detail is not None and is_replaced:
         other_id = detail.article.copy_of
-        is_replaced = True
     other = reading.explained_article(other_id) if other_id else None
     if other is None:
         return None
@@ -179,60 +136,72 @@ def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | No
 def _shared_terms(
     packer: TermPacker, article: ArticleView, ids: Iterable[int]
 ) -> SharedTerms:
-    """Return the terms of `ids` as names, numbers and words, each once."""
-    terms = packer.readable_terms(article.title, article.text, article.language)
+    """Return the names, numbers and words of an article that have these ids; a name is not also a word."""
+    words_by_id = packer.readable_terms(article.title, article.text, article.language)
     shared: dict[str, list[str]] = {"names": [], "numbers": [], "words": []}
     for id_ in ids:
-        if id_ in terms:
-            kind = _KINDS.get(FIELDS[id_ >> HASH_BITS], "words")
-            shared[kind].append(
-                terms[id_] if kind == "names" else terms[id_].casefold()
-            )
-    names = set(map(str.casefold, shared["names"]))
+        word = words_by_id.get(id_)
+        if word is not None:
+            kind = _KIND_OF_FIELD.get(FIELDS[id_ >> HASH_BITS], "words")
+            shared[kind].append(word if kind == "names" else word.casefold())
+    names = {name.casefold() for name in shared["names"]}
     shared["words"] = [word for word in shared["words"] if word not in names]
     return SharedTerms(
-        **{kind: tuple(dict.fromkeys(shared[kind]))[:_SHOWN] for kind in shared}
+        **{
+            kind: tuple(dict.fromkeys(terms))[:_SHOWN_TERMS]
+            for kind, terms in shared.items()
+        }
     )
 
 
-def _pair(
+def _compare_articles(
     reading: StoryReader,
     explained: ExplainedArticle,
     other: ExplainedArticle,
     packer: TermPacker,
     all_tuning: Tuning,
 ) -> PairExplanation:
-    """Compare two articles by the pair model, in the present stream, and by the check of copies."""
+    """Compare two articles as placing would now: by the pair model, the corrections, and the check for copies."""
     first = explained.article
     second = other.article
+    first_row = reading.member(first.id)
+    left = PairArticle(first_row)
+    right = PairArticle(reading.member(second.id))
+
+    # The score: the log odds that both report one event, as the sum of the shares of its reasons.
     model = PairModel()
     tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
-    row = reading.member(first.id)
-    left = PairArticle(row)
-    right = PairArticle(reading.member(second.id))
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
-    own = _names_beside(packer, first, left, right)
-    others = _names_beside(packer, second, right, left)
-    if own and others:
+    left_names = _names_missing_in(packer, first, left, right)
+    right_names = _names_missing_in(packer, second, right, left)
+    if left_names and right_names:
         reasons = tuple(
-            replace(reason, differing=(*own, *others))
+            replace(reason, differing=(*left_names, *right_names))
             if reason.name == "contrast"
             else reason
             for reason in reasons
         )
-    linked = ConstraintTable(explained.constraints).linked_articles(first.id)
+
+    # Corrections and a foreign text join or separate them regardless of the score.
     constraint: Relation | None = None
+    linked = ConstraintTable(explained.constraints).linked_articles(first.id)
     if second.id in linked.together:
         constraint = "together"
     elif second.id in linked.apart:
         constraint = "apart"
     stub_words = shipped_model(all_tuning).stub_words
-    is_foreign = any(
-        is_foreign_text(one, [another], stream, tuning, stub_words)
-        for one, another in ((left, right), (right, left))
+    is_foreign = is_foreign_text(
+        left, [right], stream, tuning, stub_words
+    ) or is_foreign_text(right, [left], stream, tuning, stub_words)
+    copy = verdict(
+        _compared_text(first),
+        _compared_text(second),
+        all_tuning.section("copies", CopyTuning),
     )
-    terms = ids_of(read(row.terms))  # the highest weight first
+
+    term_ids = ids_of(read(first_row.terms))  # the highest weight first
+    shared_ids = term_ids[np.isin(term_ids, right.ids)].tolist()
     return PairExplanation(
         article=second.id,
         title=second.title,
@@ -241,33 +210,84 @@ def _pair(
         score=model.bias + sum(reason.share for reason in reasons),
         bias=model.bias,
         reasons=reasons,
-        copy=verdict(
-            _compared_text(first),
-            _compared_text(second),
-            all_tuning.section("copies", CopyTuning),
-        ),
-        passages=shared_passages(first.text, second.text, _PASSAGES),
-        shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
+        copy=copy,
+        passages=shared_passages(first.text, second.text, _SHOWN_PASSAGES),
+        shared=_shared_terms(packer, first, shared_ids),
         constraint=constraint,
-        obstacle=_FOREIGN if is_foreign else None,
+        obstacle=_FOREIGN_TEXT if is_foreign else None,
         is_of_day="day" in (first.published_precision, second.published_precision),
         nosnippet=first.nosnippet or second.nosnippet,
     )
 
 
-def _names_beside(
-    packer: TermPacker, article: ArticleView, own: PairArticle, other: PairArticle
+def _names_missing_in(
+    packer: TermPacker, view: ArticleView, article: PairArticle, other: PairArticle
 ) -> list[str]:
-    """Return the words of names that only the first article has, those of its headline first."""
-    words = packer.readable_terms(article.title, article.text, article.language)
-    missing = np.setdiff1d(own.parts[NAMED], np.concatenate(other.parts[: LEAD + 1]))
-    in_title = np.isin(missing, own.named_in_title)
+    """Return words of names in `article` that `other` has neither in text, title nor lead, headline first."""
+    words_by_id = packer.readable_terms(view.title, view.text, view.language)
+    # `parts` begins with the text, the title and the lead.
+    words_of_other = np.concatenate(other.parts[: LEAD + 1])
+    missing = np.setdiff1d(article.parts[NAMED], words_of_other)
+    in_title = np.isin(missing, article.named_in_title)
     hashes = [*missing[in_title].tolist(), *missing[~in_title].tolist()]
-    named = (words.get(NAMED << HASH_BITS | hashed) for hashed in hashes[:_DIFFERING])
-    return list(filter(None, named))
+    names = [words_by_id.get(NAMED << HASH_BITS | n) for n in hashes[:_SHOWN_DIFFERING]]
+    return list(filter(None, names))
 
 
 def _compared_text(article: ArticleView) -> ComparedText:
     return ComparedText(
         id=article.id, text=article.text, title=article.title, outlet=article.outlet_key
+    )
+
+
+class NearStory(FrozenStruct, omit_defaults=False):
+    """Another story of a storyline, and how near its articles are to those of the explained story."""
+
+    id: str
+    title: str
+    # The average over the comparisons, in log odds; stories that were never compared have the lowest value
+    affinity: float
+    # How many articles were compared with the other story
+    comparisons: int
+
+
+class StorylineExplanation(FrozenStruct, omit_defaults=False):
+    """The other stories of the storyline of a story, the nearest first."""
+
+    story: str
+    title: str
+    storyline: str
+    # The average affinity that a single story needs to join a storyline
+    need: float
+    near: tuple[NearStory, ...]
+
+
+def explain_storyline(reading: StoryReader, story: str) -> StorylineExplanation | None:
+    """Return the other stories of the storyline of a story; None if the story does not exist."""
+    storyline = reading.storyline(story)
+    if storyline is None:
+        return None
+    titles = {member.id: member.title for member in storyline.stories}
+    if story not in titles:
+        # The id of a merged story, or of the storyline: explain its oldest story.
+        story = storyline.stories[-1].id
+    near = []
+    affinities = reading.affinities(titles)
+    for id_ in titles.keys() - {story}:
+        affinity = affinities.get(frozenset((story, id_)))
+        near.append(
+            NearStory(
+                id=id_,
+                title=titles[id_],
+                # Stored in thousandths
+                affinity=(affinity.mean if affinity else UNCOMPARED) / 1000,
+                comparisons=affinity.articles if affinity else 0,
+            )
+        )
+    return StorylineExplanation(
+        story=story,
+        title=titles[story],
+        storyline=storyline.id,
+        need=NEAR / 1000,
+        near=tuple(sorted(near, key=lambda other: (-other.affinity, other.id))),
     )

@@ -10,7 +10,7 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.placing.revise import Reviser
-from aggregator.grouping.placing.which_article import New, WhichArticle
+from aggregator.grouping.placing.which_article import NewArticle, WhichArticle
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.storylines import join_near, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
@@ -60,7 +60,7 @@ class EntryPlacer(ChangesStories):
         clean = prepared.article
         article = inbox.article_of(self._connection, waiting)
         waiting = replace(waiting, article=article)
-        old = self._which.by_key(waiting)
+        old = self._which.find_by_key(waiting)
         owner = article
         if prepared.fingerprint is not None:
             owner = self._which.claim_page(waiting)
@@ -92,8 +92,8 @@ class EntryPlacer(ChangesStories):
             self._unit_of_work.now,
             wire_confidence=self._parts.placing.wire_confidence,
         )
-        answer = self._which.settle(waiting, prepared, incoming, old)
-        if isinstance(answer, New):
+        answer = self._which.decide(waiting, prepared, incoming, old)
+        if isinstance(answer, NewArticle):
             return self._place_new(waiting, prepared, answer)
         known = answer.article
         outcome: Outcome = "unchanged"
@@ -112,7 +112,7 @@ class EntryPlacer(ChangesStories):
         return self._finish(waiting, clean, outcome, known.id, story)
 
     def _place_new(
-        self, waiting: InboxEntry, prepared: Prepared, new: New
+        self, waiting: InboxEntry, prepared: Prepared, new: NewArticle
     ) -> PlacementResult:
         """Find the story of a new article, then write both.
 

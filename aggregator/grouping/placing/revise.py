@@ -6,7 +6,7 @@ from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_match import CopyMatch, version_of_original
 from aggregator.grouping.incoming_article import with_date_of
 from aggregator.grouping.placing.decide import Decider
-from aggregator.grouping.placing.which_article import Again, speaks_for_feed
+from aggregator.grouping.placing.which_article import KnownArticle, speaks_for_feed
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.write.copy_families import with_copies
@@ -27,7 +27,9 @@ _ASKED = ("copy", "event", "second look", "version")
 class Reviser(ChangesStories):
     """Gives placed articles another text."""
 
-    def revise(self, waiting: InboxEntry, incoming: StoredArticle, again: Again) -> str:
+    def revise(
+        self, waiting: InboxEntry, incoming: StoredArticle, again: KnownArticle
+    ) -> str:
         """Replace the text of a known article by that of an entry, which has news; return its story.
 
         The article keeps its id, number, role and story. The story is decided again if the page of the article

@@ -1,11 +1,17 @@
-"""Find the article of an entry: accepting asks by keys, placing asks once more, by words.
+"""Decides which article an entry is: one that is known already, or a new one (ADR 20).
 
-An entry is a known article by one of its keys, by its address with like words, or because its feed lists the text
-of the article anew. Otherwise it is a new article, which may be a copy or an excerpt of another article.
+When an entry was accepted, its keys (GUID, address) were compared with the known ones. Placing, which calls this
+module, compares its words, too. An entry is a known article
 
-Here alone is decided who may change the words of an article. Each source that may (`Observation.is_authoritative`)
-replaces them. The own site of an article takes it over from a source that listed the address before the site did:
-then that source may not change it any more.
+* by a key, if its words resemble those of the article with that key
+* by its address, if another source delivered a copy or an excerpt of the same page
+* because its feed lists the text of one of its articles anew, under other keys.
+
+Otherwise it is a new article, which may be a copy or an excerpt of another article.
+
+This module alone decides who may change the words of an article: every source with authority over it
+(`Observation.is_authoritative`). If another source listed an address before the article's own site did, the site
+takes the article over, and the other source loses its authority.
 
 Each decision is written at once to keys, observations and the article's source, since the next decision reads them;
 `EntryPlacer` writes the words.
@@ -35,14 +41,14 @@ from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 
 
-class New(FrozenStruct):
+class NewArticle(FrozenStruct):
     """The entry is a new article; `match` has the article that it copies or excerpts."""
 
     article: StoredArticle
     match: CopyMatch
 
 
-class Again(FrozenStruct):
+class KnownArticle(FrozenStruct):
     """The entry is a known article."""
 
     article: StoredArticle
@@ -50,15 +56,12 @@ class Again(FrozenStruct):
     has_news: bool
     # Whether the new text does not resemble the old text
     is_replaced: bool = False
-    # Whether its own site takes it over, with other words or for another outlet
+    # Whether its own site takes it over from another source, see `_take_over`
     is_taken_over: bool = False
 
 
-Answer = New | Again
-
-
 def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
-    """Return whether an entry names another outlet while its article has the outlet of its feed."""
+    """Return whether an article has the outlet of its feed although its entry names another outlet."""
     outlet = waiting.entry.feed_outlet
     return outlet is not None and article.outlet_key == outlet.key
 
@@ -95,7 +98,7 @@ class WhichArticle(InTransaction):
             )
         return owner
 
-    def by_key(self, waiting: InboxEntry) -> StoredArticle | None:
+    def find_by_key(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before; None otherwise.
 
         The article of a new entry may be placed already: a later entry may have gone first while this entry
@@ -108,39 +111,22 @@ class WhichArticle(InTransaction):
             return placed[0] if placed else None
         return stored_articles.latest(self._connection, waiting.article)
 
-    def settle(
+    def decide(
         self,
         waiting: InboxEntry,
         prepared: Prepared,
         incoming: StoredArticle,
         old: StoredArticle | None,
-    ) -> Answer:
+    ) -> NewArticle | KnownArticle:
         """Decide which article an entry is, and give the entry's keys to that article.
 
-        `old` is the article that has a key of the entry; None for a new entry. An article that its own site lists
-        now becomes an article of the site.
+        `incoming` is the entry as an article. `old` is the article that has a key of the entry; None for a new
+        entry. An article that its own site lists now becomes an article of the site.
         """
         if old is not None:
-            known = self._with_key(waiting, prepared, incoming, old)
+            known = self._compare_words(waiting, prepared, incoming, old)
             if known is None:
-                # The entry is the next article at the keys of `old`, or an earlier article there that had its text.
-                said_before = stored_articles.with_text(
-                    self._connection, old.root_article, incoming.text_hash
-                )
-                if said_before is not None:
-                    return Again(article=said_before, has_news=False)
-                generation = old.generation + 1
-                incoming = replace(
-                    incoming,
-                    id=next_generation_id(old.root_article, generation),
-                    root_article=old.root_article,
-                    generation=generation,
-                )
-                match = self._find_copy(waiting, incoming)
-                article_writes.rekey(
-                    self._connection, old.id, incoming.id, is_authoritative=True
-                )
-                return New(article=incoming, match=match)
+                return self._reuse_keys(waiting, incoming, old)
         else:
             match = self._find_copy(waiting, incoming)
             known = None
@@ -149,10 +135,11 @@ class WhichArticle(InTransaction):
             if known is None and match.original and incoming.is_polled:
                 known = self._list_anew(waiting, incoming, match.original)
             if known is None:
-                return New(article=incoming, match=match)
+                return NewArticle(article=incoming, match=match)
         if (
             not known.has_news
             or known.article.is_gone
+            # A later entry has changed the article already.
             or inbox.is_revised_since(
                 self._connection, known.article.id, waiting.entry_no
             )
@@ -160,14 +147,39 @@ class WhichArticle(InTransaction):
             return replace(known, has_news=False)
         return self._take_over(waiting, incoming, known)
 
+    def _reuse_keys(
+        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> NewArticle | KnownArticle:
+        """Make an entry the next article at the keys of `old`, or an earlier article there that had its text.
+
+        The pages "/live" and "/weather" have one address for many articles.
+        """
+        earlier = stored_articles.with_text(
+            self._connection, old.root_article, incoming.text_hash
+        )
+        if earlier is not None:
+            return KnownArticle(article=earlier, has_news=False)
+        generation = old.generation + 1
+        incoming = replace(
+            incoming,
+            id=next_generation_id(old.root_article, generation),
+            root_article=old.root_article,
+            generation=generation,
+        )
+        match = self._find_copy(waiting, incoming)
+        article_writes.rekey(
+            self._connection, old.id, incoming.id, is_authoritative=True
+        )
+        return NewArticle(article=incoming, match=match)
+
     def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
         return self._parts.copy_finder.find(
             self._connection, incoming, waiting.entry.url or waiting.page_url
         )
 
     def _take_over(
-        self, waiting: InboxEntry, incoming: StoredArticle, known: Again
-    ) -> Again:
+        self, waiting: InboxEntry, incoming: StoredArticle, known: KnownArticle
+    ) -> KnownArticle:
         """Give an article to its own site if another source has listed it before.
 
         That source must not keep the report of the outlet out, neither in the name of another outlet nor as a
@@ -180,12 +192,12 @@ class WhichArticle(InTransaction):
         is_little_known = self._parts.stream.is_little_known(
             self._connection, incoming, has_polled=True
         )
-        is_known_instead = (
+        replaces_little_known = (
             old.is_little_known
             and incoming.text_hash != old.text_hash
             and not is_little_known
         )
-        if not is_known_instead and not is_of_other_feed(entry, old):
+        if not replaces_little_known and not is_of_other_feed(entry, old):
             return known
         article_writes.change(
             self._connection,
@@ -197,23 +209,27 @@ class WhichArticle(InTransaction):
         old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
         return replace(known, article=old, is_taken_over=True)
 
-    def _with_key(
+    def _compare_words(
         self,
         waiting: InboxEntry,
         prepared: Prepared,
         incoming: StoredArticle,
         old: StoredArticle,
-    ) -> Again | None:
-        """Return the known article and its news; None if the text belongs to another article."""
+    ) -> KnownArticle | None:
+        """Compare the words of an entry with the article `old` that has one of its keys.
+
+        Return that article and whether the entry has news for it; None if the entry is another article.
+        """
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
-            return Again(article=old, has_news=not is_same_text)
+            return KnownArticle(article=old, has_news=not is_same_text)
         full_words = self._parts.page_words
         is_page_lost = waiting.has_lost_page or prepared.article.page_verdict
         if (
             old.is_gone
-            # Without its page a new entry has nothing to add
+            # It was not accepted as a revision, and brings no page that the article may lack.
             or (not waiting.is_revision and waiting.page is None)
+            # The stored text is that of the page, which could not be read this time.
             or (is_page_lost and incoming.body_words < full_words <= old.body_words)
             # The site has confirmed the article; later texts of the feed are words of the feed only.
             or (
@@ -221,37 +237,40 @@ class WhichArticle(InTransaction):
             )
             or (is_same_text and not is_of_other_feed(waiting.entry, old))
         ):
-            return Again(article=old, has_news=False)
-        # Compare the entry's words without its page, too, since the article may not have had a page yet
-        words = "" if prepared.own is None else prepared.own.article.text
+            return KnownArticle(article=old, has_news=False)
+        # The article may not have had a page yet, so the entry's words without its page are compared, too.
+        own_text = "" if prepared.own is None else prepared.own.article.text
         if (
-            (words and self._shares(old.whole_text, words, of_longer=True))
+            (own_text and self._resembles(old.whole_text, own_text, of_longer=True))
             or (old.is_container or not old.text or not incoming.text)
-            or self._shares(old.text, incoming.text, of_longer=False)
+            or self._resembles(old.text, incoming.text, of_longer=False)
         ):
-            return Again(article=old, has_news=True)
+            return KnownArticle(article=old, has_news=True)
         # A file or a push may hand in several texts of one address and time.
         if (
             old.is_polled
             and incoming.is_polled
-            and _is_of_one_time(incoming, old, waiting.entry)
+            and _has_same_time(incoming, old, waiting.entry)
             and canonical_url(waiting.entry.url or "") == canonical_url(old.url or "")
         ):
-            return Again(article=old, has_news=True, is_replaced=True)
+            return KnownArticle(article=old, has_news=True, is_replaced=True)
         return None
 
-    def _shares(self, before: str, after: str, *, of_longer: bool) -> bool:
-        """Return whether two texts share enough shingles of the shorter text, or `of_longer`."""
-        shingles = shingle_hashes(before)
-        others = shingle_hashes(after)
-        shorter, longer = sorted((len(shingles), len(others)))
+    def _resembles(self, before: str, after: str, *, of_longer: bool) -> bool:
+        """Return whether two texts share most of the shingles of the shorter text, or of the longer one.
+
+        A shingle is a hashed run of words.
+        """
+        shingles_before = shingle_hashes(before)
+        shingles_after = shingle_hashes(after)
+        shorter, longer = sorted((len(shingles_before), len(shingles_after)))
         least = self._parts.placing.revision_containment
         whole = longer if of_longer else shorter
-        return shared_count(shingles, others) >= least * whole
+        return shared_count(shingles_before, shingles_after) >= least * whole
 
     def _claim_address(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
-    ) -> Again | None:
+    ) -> KnownArticle | None:
         """Make a new entry an observation of article `other`, which has its URL and its text.
 
         The feed of the article's own site becomes the authority over the text. Return None if different entries
@@ -265,23 +284,23 @@ class WhichArticle(InTransaction):
             return None
         owner = inbox.owner(connection, url_key(address))
         if owner not in (None, waiting.article, other):
-            return None
+            return None  # different entries share the URL
         if not waiting.is_revision and article_writes.is_observed(
             connection, other, entry.source
         ):
-            return None
-        is_own = entry.is_of_site and owner == waiting.article
-        if is_own:
+            return None  # the source had the article before, under another GUID
+        is_by_own_site = entry.is_of_site and owner == waiting.article
+        if is_by_own_site:
             article_writes.withdraw_authority(connection, other)
         article_writes.rekey(
-            connection, waiting.article, other, is_authoritative=is_own
+            connection, waiting.article, other, is_authoritative=is_by_own_site
         )
-        is_other = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
-        return Again(article=old, has_news=is_own and is_other)
+        differs = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
+        return KnownArticle(article=old, has_news=is_by_own_site and differs)
 
     def _list_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
-    ) -> Again | None:
+    ) -> KnownArticle | None:
         """Give the keys of a new entry to article `other`, whose text is listed anew.
 
         Return None unless the feed of the article lists the text, with the same time, under other keys. The
@@ -291,18 +310,18 @@ class WhichArticle(InTransaction):
         entry = waiting.entry
         (old,) = stored_articles.stored_with(connection, "id", [other])
         listed = known_items_of(connection, entry.source).articles.values()
-        if not _is_of_one_time(incoming, old, entry) or other in listed:
+        if not _has_same_time(incoming, old, entry) or other in listed:
             return None
         silent = silent_sources(connection, [entry.source, old.source])
         has_moved = silent.get(old.source, True) and incoming.title == old.title
         if entry.source not in silent or not (entry.source == old.source or has_moved):
             return None
         article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
-        is_other = incoming.text_hash != old.text_hash or incoming.url != old.url
-        return Again(article=old, has_news=is_other)
+        differs = incoming.text_hash != old.text_hash or incoming.url != old.url
+        return KnownArticle(article=old, has_news=differs)
 
 
-def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
+def _has_same_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
     """Return whether an entry has the time of publication that an article declared, at a later poll.
 
     Entries of one poll are different articles.
@@ -310,5 +329,6 @@ def _is_of_one_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -
     minute = declared_minute(entry)
     if minute is None or old.published is None or old.published_origin != "feed":
         return False
-    is_beside = incoming.seen_at == old.seen_at and entry.source == old.source
-    return not is_beside and minute == old.published.replace(second=0, microsecond=0)
+    is_same_poll = incoming.seen_at == old.seen_at and entry.source == old.source
+    published = old.published.replace(second=0, microsecond=0)
+    return not is_same_poll and minute == published

@@ -111,6 +111,8 @@ def _feed(
 
 KIND = SourceKind(
     address=_address,
-    poller=lambda poller: partial(poller.poll, ask=partial(_answer, poller.services)),
+    poller=lambda poller: partial(
+        poller.poll, request=partial(_answer, poller.services)
+    ),
     pages="never",
 )

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
+from aggregator.model.entry import FetchPages
 from aggregator.store.intake.source_rows import Source
 
 
@@ -25,7 +26,7 @@ class SourceKind(NamedTuple):
     # Whether the address is a path
     is_local: bool = False
     # Whether pages are fetched, unless the source has its own setting
-    pages: Literal["auto", "never"] = "auto"
+    pages: FetchPages = "auto"
     # Whether feed readers can subscribe to the address
     is_in_opml: bool = False
 

@@ -27,8 +27,8 @@ from aggregator.store.intake.source_access_rows import save_access
 from aggregator.store.intake.source_rows import (
     Source,
     all_sources,
-    choose,
     source_id,
+    update_source,
 )
 
 
@@ -138,7 +138,7 @@ def permit_private(
     connection: Connection, imported: Source, **asked: str | int | bool
 ) -> None:
     """Treat an imported source as if the user had typed it, with the choices `asked`, and poll it now."""
-    choose(connection, imported.id, origin="user", **asked)
+    update_source(connection, imported.id, origin="user", **asked)
     rows.revive(connection, imported.id, utc_now())
 
 

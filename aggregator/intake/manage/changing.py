@@ -19,7 +19,7 @@ from aggregator.store.intake import source_rows as rows
 from aggregator.store.intake.source_access_rows import save_access, typed_access
 from aggregator.store.intake.source_rows import (
     Source,
-    choose,
+    update_source,
 )
 
 
@@ -29,7 +29,7 @@ def change(
     """Change the name, folder or interval of a source. Raises ConflictError for one of config.yaml."""
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
-        choose(connection, source.id, **chosen)
+        update_source(connection, source.id, **chosen)
 
 
 def change_access(
@@ -79,7 +79,7 @@ def resume(database: Database, source: Source) -> None:
     with database.write() as connection:
         if source.paused and source.origin == "config":
             # config.yaml does not list it any more
-            choose(connection, source.id, origin="user")
+            update_source(connection, source.id, origin="user")
         rows.revive(connection, source.id, utc_now())
 
 
@@ -109,7 +109,7 @@ def rename_folder(
         _refuse_configured(config, source, "change its folder there")
     with database.write() as connection:
         for source in sources:
-            choose(connection, source.id, folder=name)
+            update_source(connection, source.id, folder=name)
 
 
 def _refuse_configured(config: Config, source: Source, advice: str) -> None:

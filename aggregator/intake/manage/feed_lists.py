@@ -34,8 +34,8 @@ from aggregator.store.intake import source_rows as rows
 from aggregator.store.intake.source_rows import (
     Source,
     all_sources,
-    choose,
     source_id,
+    update_source,
 )
 
 # Separates the names of nested folders, as stored and typed.
@@ -201,7 +201,9 @@ class _FeedImport:
         filed = replace(known, name=known.name or name, folder=known.folder or folder)
         if known.id not in self.new:
             if filed != known:
-                choose(self._connection, known.id, name=filed.name, folder=filed.folder)
+                update_source(
+                    self._connection, known.id, name=filed.name, folder=filed.folder
+                )
             if self._allow_private and is_unread_import(known):
                 permit_private(self._connection, known)
                 filed = replace(filed, origin="user")

@@ -20,7 +20,7 @@ from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.clock import Clock
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, FetchPages
 from aggregator.model.errors import (
     DatabaseAwayError,
     DatabaseBusyError,
@@ -82,20 +82,22 @@ class PollServices(NamedTuple):
 class PageFetcher:
     """Fetches pages. Safe to use from many threads."""
 
-    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+    def __init__(
+        self, services: PollServices, *, robots: bool, pages: FetchPages
+    ) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self.services = services
         self._tuning = services.all_tuning.section("polling", PollTuning)
         self._robots = Robots(services.client) if robots else None
         self._pages = pages
 
-    def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
+    def wants_page(self, entry: Entry, pages: FetchPages = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
-        wanted = self._pages if pages == "auto" else pages
-        if wanted == "never" or not entry.url:
+        setting = self._pages if pages == "auto" else pages
+        if setting == "never" or not entry.url:
             return False
         words = len((entry.text or entry.html or "").split())
-        return wanted == "always" or words < self._tuning.full_text_words
+        return setting == "always" or words < self._tuning.full_text_words
 
     def place_without_pages(self, now: datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
@@ -157,7 +159,7 @@ class PageFetcher:
         )
         if is_own:
             store = partial(store, page=fetched.body, robots=fetched.robots)
-        self.stored(wanted.url, store)
+        self.store_response(wanted.url, store)
         return True
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
@@ -168,7 +170,7 @@ class PageFetcher:
         tries = wanted.attempts + is_sent
         if error.cause in _FINAL or tries >= self._tuning.page_attempts:
             outcome = "the text of the feed is used"
-            self.stored(
+            self.store_response(
                 wanted.url,
                 partial(
                     pending_pages.give_up,
@@ -192,7 +194,7 @@ class PageFetcher:
                 pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
                 return is_placed
 
-            is_ready = self.stored(wanted.url, postpone)
+            is_ready = self.store_response(wanted.url, postpone)
         log.debug(
             "page %s: %s; %s",
             wanted.url,
@@ -202,8 +204,10 @@ class PageFetcher:
         )
         return is_ready
 
-    def stored(self, name: str, unit: Callable[[Connection], Stored]) -> Stored:
-        """Return the result of a transaction, which is repeated while the database cannot be written.
+    def store_response(
+        self, name: str, transaction: Callable[[Connection], Stored]
+    ) -> Stored:
+        """Store a response in a transaction, which is repeated while the database cannot be written.
 
         So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
         have been committed, the error is raised, and the source is polled again.
@@ -212,7 +216,7 @@ class PageFetcher:
         pause = _STORE_PAUSE_SECONDS
         while True:
             try:
-                return self.services.database.transact(unit)
+                return self.services.database.transact(transaction)
             except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 if unknown or self.services.stops() or time.monotonic() >= ends:

@@ -1,8 +1,8 @@
-"""Polling feeds into the inbox.
+"""Poll a source: request its feed, put the new entries into the inbox, and store the outcome.
 
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
-fails, the source is polled again with the same result. intake/polling/poll_decision.py decides the meaning
-of a response.
+fails, the source is polled again with the same result. poll_decision.py decides the consequences of a response
+for the source.
 """
 
 import logging
@@ -29,10 +29,8 @@ from aggregator.intake.polling.poll_decision import (
 )
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.model.entry import Entry, ParsedFeed
-from aggregator.model.errors import (
-    FetchError,
-)
+from aggregator.model.entry import Entry, FetchPages, ParsedFeed
+from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.source_limits import net_tuning
@@ -66,10 +64,10 @@ class Poller(PageFetcher):
         services: PollServices,
         *,
         robots: bool,
-        pages: str,
+        pages: FetchPages,
         mutes: Mutes | None = None,
     ) -> None:
-        """`robots`, `pages`: see PageFetcher."""
+        """`robots` and `pages` are explained in PageFetcher; entries that `mutes` hides get no page."""
         super().__init__(services, robots=robots, pages=pages)
         self._mutes = mutes or Mutes()
         all_tuning = services.all_tuning
@@ -81,49 +79,53 @@ class Poller(PageFetcher):
     def poll(
         self,
         row: Source,
-        ask: Callable[[Source, datetime], PollAnswer] | None = None,
+        request: Callable[[Source, datetime], PollAnswer] | None = None,
     ) -> PollResult:
-        """Store the answer of `ask` to a poll of the source with this row; a FetchError becomes its health.
+        """Request the feed of a source and store the answer; a FetchError is stored as the source's health.
 
-        By default the feed or page is requested.
+        `row` is the source as stored; its state in memory may be newer, see QuietPolls. Kinds of sources other
+        than feeds give their own `request`.
         """
         now = self.services.now()
         source = self.services.quiet_polls.latest(row)
         try:
-            answer = (ask or self._answer)(source, now)
+            answer = (request or self._request_feed)(source, now)
             try:
-                return self._accepted(row, source, answer, now)
+                return self._store_answer(row, source, answer, now)
             except WholeFeedNeededError:
-                assert answer.whole is not None, "only then items are left out"
-                return self._accepted(
-                    row, source, answer._replace(feed=answer.whole()), now
-                )
+                # The worker left out items that seemed known, but one of them may be another entry.
+                assert answer.parse_whole is not None, "only then items are left out"
+                whole = answer._replace(feed=answer.parse_whole())
+                return self._store_answer(row, source, whole, now)
         except FetchError as error:
             if error.cause == "stopped" or self.services.stops():
                 return PollResult(succeeded=False)
             after = decide(source, error, now, self._net_tuning)
-            self.stored(source.shown_name, partial(_write, after=after, before=row))
+            self.store_response(
+                source.shown_name, partial(_save_source, after=after, before=row)
+            )
             log_changes(source, after)
             if error.cause == ASKED_TO_WAIT:
                 return PollResult(succeeded=False)
             return PollResult(succeeded=False, problem=str(error))
 
-    def _answer(self, source: Source, now: datetime) -> PollAnswer:
-        """Request and parse the feed. Raises FetchError."""
+    def _request_feed(self, source: Source, now: datetime) -> PollAnswer:
+        """Request the feed, and parse it if it is not the same as the last time. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetch(source, now, access)
         if fetched.not_modified:
             return PollAnswer(fetched)
-        body_hash = _read_as(access) + hash_of_body(fetched.body)
+        body_hash = _selectors_hash(access) + hash_of_body(fetched.body)
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parse, fetched, source, now, access)
+        parse_whole = partial(self._parse, fetched, source, now, access)
+        # The worker leaves out items that are known from the last poll: most are, and parsing them costs CPU time.
         known = KnownItems()
         if source.first_poll_done:
             with self.services.database.read() as connection:
                 known = known_items_of(connection, source.id)
         with self._parsing:
-            feed = whole(known)
+            feed = parse_whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,
@@ -134,23 +136,24 @@ class Poller(PageFetcher):
                 ),
                 lambda page: self._parse(page, source, now, access),
             )
-            # These belong to the index; they say nothing about its sitemaps.
+            # ETag and date belong to the index of the sitemaps, and say nothing about the sitemaps.
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
-        answer = PollAnswer(fetched, body_hash, known=known, whole=whole)
+        answer = PollAnswer(fetched, body_hash, known=known, parse_whole=parse_whole)
         if body_hash == source.body_hash or (feed.left_out and not feed.entries):
             return answer
         return answer._replace(feed=feed)
 
     def _fetch(self, source: Source, now: datetime, access: Access) -> FetchResult:
-        """Request the feed; from a new redirect target without a condition, to compare the entries.
+        """Request the feed if it has changed (ETag, Last-Modified), in some cases without this condition.
 
-        The server of a feed without news may answer every condition with 304: after two of its usual gaps, and
-        after two more, the request is unconditional. So is that of a page after its selectors changed.
+        The request has no condition if the page is read with other selectors than the last time, and at intervals
+        if the feed has had no news for long, because some servers answer every condition with 304. A new target of
+        redirects is asked again without it, so that its entries can be compared with the known ones.
         """
-        # The target of a redirect was not configured, and an imported address not typed, so they must not
-        # lead into private networks.
+        # `linked_from` says who named the address: None means the owner, who may name one in a private network.
+        # A redirect or an imported list must not lead there.
         linked_from = None
         if source.origin == "import":
             linked_from = ""
@@ -162,17 +165,15 @@ class Poller(PageFetcher):
             access=access,
             linked_from=linked_from,
         )
-        is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(access))
-        if is_read_otherwise or is_to_be_checked(source, now):
+        has_other_selectors = not (source.body_hash or b"").startswith(
+            _selectors_hash(access)
+        )
+        if has_other_selectors or is_to_be_checked(source, now):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
-        if fetched.not_modified and fetched.permanent_url not in (
-            None,
-            source.moved_to,
-        ):
-            return fetch()  # a 304 has no entries to compare
-        return fetched
+        has_new_target = fetched.permanent_url not in (None, source.moved_to)
+        return fetch() if fetched.not_modified and has_new_target else fetched
 
     def _parse(
         self,
@@ -182,6 +183,7 @@ class Poller(PageFetcher):
         access: Access,
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
     ) -> ParsedFeed:
+        """Parse the feed in a worker, without its `known` items. Raises FetchError if it is not a feed."""
         job = feed_job(
             fetched,
             self.services.all_tuning,
@@ -200,13 +202,16 @@ class Poller(PageFetcher):
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accepted(
+    def _store_answer(
         self, row: Source, source: Source, answer: PollAnswer, now: datetime
     ) -> PollResult:
-        """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
+        """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll.
+
+        Raises WholeFeedNeededError if an item that was left out may not be known.
+        """
         feed = answer.feed
         target = answer.fetched.permanent_url
-        if feed is None and target is None:
+        if feed is None and target is None:  # no news: keep the state in memory
             quiet = decide(source, answer, now, self._net_tuning)
             if self.services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
@@ -214,30 +219,32 @@ class Poller(PageFetcher):
         if feed is not None:
             entries = completed_entries(feed, source, now, self._window)
 
-        def work(connection: Connection) -> tuple[Source, PollAnswer]:
-            batch = self._accept(connection, source, answer, entries, now)
-            full = answer._replace(
+        def store(connection: Connection) -> tuple[Source, PollAnswer]:
+            """Accept the entries; return the source after the poll, and the answer with their outcomes."""
+            batch = self._accept_entries(connection, source, answer, entries, now)
+            outcome = answer._replace(
                 entries=entries,
                 accepted=batch.accepted,
                 has_void_keys=batch.has_void_keys,
             )
-            full = full._replace(old=old_entries(source, full, now, self._tuning))
+            old = old_entries(source, outcome, now, self._tuning)
+            outcome = outcome._replace(old=old)
             if target is not None:
-                full = full._replace(at_target=source_at(connection, target))
-            after = decide(source, full, now, self._net_tuning)
-            inbox.bump_at_own_time(connection, full.old)
-            _write(connection, after, row)
-            return after, full
+                outcome = outcome._replace(at_target=source_at(connection, target))
+            after = decide(source, outcome, now, self._net_tuning)
+            inbox.bump_at_own_time(connection, old)
+            _save_source(connection, after, row)
+            return after, outcome
 
-        after, full = self.stored(source.shown_name, work)
-        log_changes(source, after, full)
+        after, outcome = self.store_response(source.shown_name, store)
+        log_changes(source, after, outcome)
         if feed is None:
             return PollResult(unchanged=True)
         return replace(
-            summarise_accepted(full.accepted, feed.problem), name=after.shown_name
+            summarise_accepted(outcome.accepted, feed.problem), name=after.shown_name
         )
 
-    def _accept(
+    def _accept_entries(
         self,
         connection: Connection,
         source: Source,
@@ -245,7 +252,7 @@ class Poller(PageFetcher):
         entries: Sequence[Entry],
         now: datetime,
     ) -> AcceptedBatch:
-        """Put the entries of a feed into the inbox, and note its other items as rejected."""
+        """Put the entries of a feed into the inbox, and note unreadable items and muted entries as rejected."""
         for item, reason in answer.refused:
             rejected.note(
                 connection,
@@ -258,12 +265,12 @@ class Poller(PageFetcher):
         if answer.feed is None:
             return AcceptedBatch()
         known = answer.known.articles
-        left_out = frozenset(map(known.__getitem__, answer.feed.left_out))
+        left_out = frozenset(known[item] for item in answer.feed.left_out)
         batch = acceptance.accept(
             connection,
             entries,
             seen=[now] * len(entries),
-            wants_page=self._wanted_pages(entries, source),
+            wants_page=self._want_pages(entries, source),
             bump_by_clock=source.first_poll_done,
             gathers=True,
             poll=PollContext(outlet=source.outlet, left_out=left_out),
@@ -279,42 +286,42 @@ class Poller(PageFetcher):
         for entry, result in zip(entries, batch.accepted, strict=True):
             if result.outcome != "new" or result.entry_no is None:
                 continue
-            muted = self._mutes.why(entry, source)
-            if muted is not None:
-                rejected.mute_entry(connection, result.entry_no, at=now, reason=muted)
+            mute = self._mutes.why(entry, source)
+            if mute is not None:
+                rejected.mute_entry(connection, result.entry_no, at=now, reason=mute)
         return batch
 
-    def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
-        """Whether to fetch the page of each entry.
+    def _want_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
+        """Return for each entry whether to fetch its page.
 
-        In a first poll only for the newest entries, and for none if pages of the source take too long.
+        If pages of the source take too long, none is fetched. A first poll fetches only those of the newest entries.
         """
         slow_pages = self.services.slow_pages
         if slow_pages is not None and slow_pages.rests(source.entry_source):
             return [False] * len(entries)
-        wanted = [self.wants_page(entry, source.pages) for entry in entries]
+        wants_page = [self.wants_page(entry, source.pages) for entry in entries]
         if source.first_poll_done:
-            return wanted
-        oldest = datetime.min.replace(tzinfo=UTC)
+            return wants_page
+        undated = datetime.min.replace(tzinfo=UTC)
 
         def time_of(number: int) -> tuple[datetime, int]:
             published = entries[number].published
-            return (published.time if published else oldest, number)
+            return (published.time if published else undated, number)
 
         numbers = range(len(entries))
         newest = nlargest(
-            self._tuning.first_poll_pages, compress(numbers, wanted), key=time_of
+            self._tuning.first_poll_pages, compress(numbers, wants_page), key=time_of
         )
         return [number in newest for number in numbers]
 
 
-def _write(connection: Connection, after: Source, before: Source) -> None:
+def _save_source(connection: Connection, after: Source, before: Source) -> None:
     save(connection, after, before)
-    if after.health == "gone":
+    if after.health == "gone":  # sources that were merged into it are polled again
         restart_merged_sources(connection)
 
 
-def _read_as(access: Access) -> bytes:
+def _selectors_hash(access: Access) -> bytes:
     """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
     if not access.selectors:
         return b""
@@ -324,7 +331,7 @@ def _read_as(access: Access) -> bytes:
 def log_changes(
     before: Source, after: Source, answer: PollAnswer | None = None
 ) -> None:
-    """Log the news about a source."""
+    """Log how a poll changed a source: `answer` is its response, or None for an error."""
     name = after.shown_name
     target = answer and answer.fetched.permanent_url
     if answer and answer.has_void_keys:

@@ -81,8 +81,8 @@ class PollAnswer(NamedTuple):
     has_more: bool = False
     # The items of the feed at its last poll
     known: KnownItems = KnownItems()
-    # Reads the feed again, with its known items.
-    whole: Callable[[], ParsedFeed] | None = None
+    # Parses the feed again, with the items that `feed` leaves out
+    parse_whole: Callable[[], ParsedFeed] | None = None
 
 
 def decide(

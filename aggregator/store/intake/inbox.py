@@ -34,20 +34,43 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
+Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
+# The verdict on an entry that the owner does not want (grouping/mutes.py)
+MUTED = "muted"
+# Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
+# source by five seconds (chosen).
+_PAGES_A_TURN = 10
+# The same for a source whose last pages were slow: more would hold the others for half a minute.
+_SLOW_PAGES_A_TURN = 1
+# A first reading brings many entries that are older than any window: 72 % of those of 117 feeds. Entries older than
+# this are numbered last (chosen: four windows, so that forms of series and frequencies of words have enough data).
+RECENT = timedelta(days=60)
+# A first reading is decided again over this time at most
+_LONGEST_TOUCHED = timedelta(hours=72)
+# Entries whose input is complete, and which have no inbox number yet
+_IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
+_IS_PLACED = "state IN ('done', 'refused') AND inbox_no IS NOT NULL"
+# Another process may accept the same address at the same time: the first article keeps it.
+CLAIM = """
+    INSERT INTO identity_key (key, article) VALUES (:key, :article) ON CONFLICT DO NOTHING
+    """
 
 
 class InboxEntry(EntryInput):
     """An entry that is ready to be placed."""
 
     entry_no: int
-    inbox_no: int  # 0: it waits for `put_in_order`
+    # 0: it waits for `put_in_order`
+    inbox_no: int
     article: str
+    # Whether it moves its story to the top at the time when it is placed, else at its own time
     bump_by_clock: bool
-    is_late_page: bool = False  # its article was placed with the words of the entry
+    # Whether its article was placed before the page came, with the words of the entry
+    is_late_page: bool = False
     # Kept from the first placing if the article is placed again; None: to be computed
     effective_at: datetime | None = None
-    has_lost_page: bool = False  # it was given up, or is of another site
+    # Whether its page was given up, or is of another site
+    has_lost_page: bool = False
 
 
 # SQLAlchemy takes three times as long for `*`, also where nothing waits
@@ -154,15 +177,6 @@ def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> 
     )
 
 
-Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
-
-
-# Another process may accept the same address concurrently: the first one wins
-CLAIM = """
-    INSERT INTO identity_key (key, article) VALUES (:key, :article) ON CONFLICT DO NOTHING
-    """
-
-
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Store `key` for `article_id` unless another article has it. Return the article that has it now.
 
@@ -232,26 +246,12 @@ def take_numbers(connection: Connection, name: str, count: int) -> int:
     return read_value(connection, take, name=name, count=count) - count
 
 
-_IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
-
-
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
     return has_rows(
         connection,
         f"SELECT 1 FROM entry WHERE {_IS_GATHERED} LIMIT 1",  # noqa: S608
     )
-
-
-# Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
-# source by five seconds (chosen).
-_PAGES_A_TURN = 10
-# Pages of a source whose last pages were slow: more would hold the others for half a minute.
-_SLOW_PAGES_A_TURN = 1
-
-# A first reading brings many entries that are older than any window: 72 % of those of 117 feeds (chosen, four
-# windows, so that forms of series and frequencies of words have what they need).
-RECENT = timedelta(days=60)
 
 
 def put_in_order(
@@ -322,11 +322,6 @@ def first_out_of_order(
     first = min(read.inbox_no for read in by_time if read.time >= since)
     numbers = [read.inbox_no for read in by_time if read.inbox_no >= first]
     return None if numbers == sorted(numbers) else first
-
-
-_IS_PLACED = "state IN ('done', 'refused') AND inbox_no IS NOT NULL"
-# A first reading is decided again over this time at most
-_LONGEST_TOUCHED = timedelta(hours=72)
 
 
 class _TimedEntry(NamedTuple):

@@ -1,4 +1,8 @@
-"""Judge a batch of entries by stored keys and observations, and collect the rows that it adds."""
+"""Decides whether the entries of a batch are new, known or revisions, and writes their keys and contents.
+
+An entry is known by its keys (entry_identity.py). Whether a known entry is a revision, a new text for its article,
+depends on the contents that its source showed before: its observations.
+"""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -28,8 +32,9 @@ from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
-# Stored bytes of the hash of each content in `observation.contents`
+# The stored length of the hash of each content in `observation.contents`
 _HASH_BYTES = 8
+# So many contents are kept of an article and source, the newest (chosen)
 _MOST_CONTENTS = 64
 # Keys of one article: a system that makes new GUIDs at each request must not fill the table (chosen).
 _MOST_KEYS = 24
@@ -46,16 +51,18 @@ class AcceptResult(FrozenStruct):
     article: str
     # None: it was not stored, because it is known or erased
     entry_no: int | None = None
-    # False: the same entry may have another outcome at a later poll
+    # Whether its content counts as shown; if not, the same entry may have another outcome at a later poll
     is_observed: bool = True
 
 
 class Observation(msgspec.Struct, kw_only=True):
-    """The contents of an article that a source showed, as hashes, the newest last."""
+    """The contents that a source showed of an article."""
 
     article: str
     source: str
+    # The hashes of the contents that it showed, the newest last
     contents: bytes = b""
+    # Whether the source may change the text of the article
     is_authoritative: bool = False
     changed_at: datetime
 
@@ -69,7 +76,10 @@ class Observation(msgspec.Struct, kw_only=True):
 
 
 class KnownEntries:
-    """The keys and observations stored for a batch of entries, and those that the batch adds."""
+    """The keys and observations stored for a batch of entries, and those that the batch adds.
+
+    Call `judge` for each entry in order, then `write`.
+    """
 
     def __init__(
         self, connection: Connection, batch: IdentifiedBatch, *, is_poll: bool
@@ -81,7 +91,7 @@ class KnownEntries:
         self._articles = set(self._known.values())
         candidates = {received.identity.article for received in batch.entries}
         self._erased = find_tombstones(connection, candidates | self._articles)
-        # The sources of articles that are muted at each of their sources
+        # The sources, by article, of articles whose entries are all muted
         self._muted = read_lists(
             connection,
             f"""
@@ -100,19 +110,20 @@ class KnownEntries:
                 connection, Observation, shown_before, articles=self._articles
             )
         }
-        # Live blogs, because a feed may update only the date of one
-        self._live: set[str] = set()
+        # Live blogs: a feed may update only the date of one
+        self._live_blogs: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
-            self._live = read_set(
+            self._live_blogs = read_set(
                 connection,
                 "SELECT id FROM article WHERE role = 'container' AND id IN :articles",
                 articles=self._articles,
             )
         # Contents of this batch: a feed that lists both texts of an article has not changed it
-        self._here = {_short(received) for received in batch.entries}
-        self._keys: dict[bytes, str] = {}
+        self._batch_contents = {_content_hash(entry) for entry in batch.entries}
+        # Rows for `write`: the articles of new keys, observations by article and source, new URLs of articles
+        self._new_keys: dict[bytes, str] = {}
         self._changed: set[tuple[str, str]] = set()
-        self._addresses: dict[str, str] = {}
+        self._moved_to: dict[str, str] = {}
 
     def judge(
         self, received: IdentifiedEntry, seen: datetime, *, by_page: bool
@@ -121,41 +132,42 @@ class KnownEntries:
 
         `by_page`: its page will be fetched.
         """
-        result = self._judged_by_keys(received, seen, by_page=by_page)
+        result = self._judge_by_keys(received, seen, by_page=by_page)
         id_, source = result.article, received.entry.source
-        if id_ in self._erased:  # its new keys are stored, as hashes
+        if id_ in self._erased:  # its new keys are noted all the same
             is_forgotten = self._erased[id_] == "forgotten"
             result = replace(result, outcome="forgotten" if is_forgotten else "known")
         elif result.outcome == "known" and source not in self._muted.get(id_, [source]):
             # Only other sources are muted for this article; this source may not be.
             result = replace(result, outcome="new", is_observed=True)
         elif received.entry.is_observation and result.outcome != "known":
-            # A link of a story feed to an article that is not here
+            # A feed of stories (of another aggregator) links to an article that is not here.
             result = replace(result, outcome="known", is_observed=False)
         if result.is_observed:
             self._note(received, result, seen)
         return result
 
-    def _judged_by_keys(
+    def _judge_by_keys(
         self, received: IdentifiedEntry, seen: datetime, *, by_page: bool
     ) -> AcceptResult:
-        """Return whether an entry is new, known or a revision by its keys and the words that it showed before."""
-        known = next((key for key in received.keys if key in self._known), None)
-        if known is None:
+        """Decide by the keys of an entry, and by the contents that its source showed before."""
+        known_key = next((key for key in received.keys if key in self._known), None)
+        if known_key is None:
             return AcceptResult(outcome="new", article=received.identity.article)
-        id_ = self._known[known]
+        id_ = self._known[known_key]
+        known = AcceptResult(outcome="known", article=id_)
+        revision = AcceptResult(outcome="revision", article=id_)
         observed = self._observations.get((id_, received.entry.source))
         if observed is None:
             # The article's own site delivers it, after others linked to it; placing compares the words.
-            takes_over = received.is_authority and received.raw[1] not in self._known
-            outcome: AcceptOutcome = "revision" if takes_over else "known"
-            return AcceptResult(outcome=outcome, article=id_)
-        content, updated = _short(received), received.entry.updated
+            takes_over = received.is_authority and received.url_key not in self._known
+            return revision if takes_over else known
+        content, updated = _content_hash(received), received.entry.updated
         *former, last = observed.hashes or [content]
         # A feed lists both texts of an article, or several articles under one GUID and address.
-        is_beside_last = content != last and last in self._here
+        is_beside_last = content != last and last in self._batch_contents
         if content == last:
-            is_live = by_page and id_ in self._live
+            is_live = by_page and id_ in self._live_blogs
             is_later = updated is not None and updated > observed.changed_at
             has_changed = is_live and is_later
         elif is_beside_last or not self._is_poll:  # files are read again in any order
@@ -163,15 +175,14 @@ class KnownEntries:
         else:
             has_changed = True
         if not has_changed or not (observed.is_authoritative or received.is_authority):
-            return AcceptResult(outcome="known", article=id_)
+            return known
         changes = len(former)
         wait = timedelta(hours=changes // _CHANGES_AT_ONCE)
         is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
         if self._is_poll and is_limited and seen < observed.changed_at + wait:
-            # The change is not noted as an observation, so it is still a change when the article may be read
-            # again.
-            return AcceptResult(outcome="known", article=id_, is_observed=False)
-        return AcceptResult(outcome="revision", article=id_)
+            # It is not observed, so that it is still a change when the wait is over.
+            return replace(known, is_observed=False)
+        return revision
 
     def _note(
         self, received: IdentifiedEntry, result: AcceptResult, seen: datetime
@@ -180,15 +191,15 @@ class KnownEntries:
         source, id_ = received.entry.source, result.article
         observed = self._observations.get((id_, source))
         has_new_url = (
-            received.raw[1] not in self._known
-            and received.raw[1] in received.identity.keys
+            received.url_key not in self._known
+            and received.url_key in received.identity.keys
         )
         if observed is None:
             if has_new_url and received.is_authority and result.outcome != "new":
                 # The article's own site delivers it, so sources that had it before may not change its text.
-                for pair, former in self._observations.items():
-                    if pair[0] == id_:
-                        former.is_authoritative = False
+                for pair, other in self._observations.items():
+                    if other.article == id_:
+                        other.is_authoritative = False
                         self._changed.add(pair)
             observed = Observation(article=id_, source=source, changed_at=seen)
             self._observations[id_, source] = observed
@@ -199,23 +210,24 @@ class KnownEntries:
             and self._is_poll
             and received.entry.authority == "own"
         ):
-            self._addresses[id_] = received.entry.url or ""
+            # The feed lists the article at another address now.
+            self._moved_to[id_] = received.entry.url or ""
         if received.is_authority or result.outcome == "new":
             if not observed.is_authoritative:
                 self._changed.add((id_, source))
             observed.is_authoritative = True
         if not observed.contents or result.outcome == "revision":
-            observed.contents += _short(received)
+            observed.contents += _content_hash(received)
             observed.contents = observed.contents[-_MOST_CONTENTS * _HASH_BYTES :]
             observed.changed_at = seen
             self._changed.add((id_, source))
-        keys = [*received.identity.keys, *sorted(received.said)]
-        if received.raw[1] not in received.identity.keys:
-            keys += received.there[:1]
+        keys = [*received.identity.keys, *sorted(received.in_feed)]
+        if received.url_key not in received.identity.keys:  # it may not use this key
+            keys += received.at_url[:1]
         keys.append(received.undated)
         for key in filter(None, keys):
             if key not in self._known:
-                self._known[key] = self._keys[key] = id_
+                self._known[key] = self._new_keys[key] = id_
 
     def write(self) -> None:
         """Write the added keys and observations, in the transaction of the entries."""
@@ -229,21 +241,21 @@ class KnownEntries:
             """,
             void,
         )
-        full = read_set(
+        full_articles = read_set(
             connection,
             """
             SELECT article FROM identity_key WHERE article IN :known
             GROUP BY article HAVING count(*) >= :most
             """,
             most=_MOST_KEYS,
-            known=self._articles.intersection(self._keys.values()),
+            known=self._articles.intersection(self._new_keys.values()),
         )
         new = [
             {"key": key, "article": id_}
-            for key, id_ in self._keys.items()
-            if id_ not in full
+            for key, id_ in self._new_keys.items()
+            if id_ not in full_articles
         ]
-        # Another process may store the same key concurrently while placing: the first one wins.
+        # Placing, in another process, may store the same key at the same time: the first article keeps it.
         write_each(connection, CLAIM, new)
         rows = [
             msgspec.structs.asdict(self._observations[pair])
@@ -259,17 +271,18 @@ class KnownEntries:
             """,
             rows,
         )
-        for id_, url in sorted(self._addresses.items()):
+        for id_, url in sorted(self._moved_to.items()):
             write_sql(
                 connection,
                 "UPDATE article SET url = :url WHERE id = :id",
                 url=url,
                 id=id_,
             )
-        if self._addresses:
-            moves = counter_value(connection, MOVED_ADDRESSES) + len(self._addresses)
+        if self._moved_to:
+            moves = counter_value(connection, MOVED_ADDRESSES) + len(self._moved_to)
             set_counter(connection, MOVED_ADDRESSES, moves)
 
 
-def _short(received: IdentifiedEntry) -> bytes:
+def _content_hash(received: IdentifiedEntry) -> bytes:
+    """Return the hash of an entry's content as it is stored in an observation."""
     return received.identity.content_hash[:_HASH_BYTES]

@@ -1,4 +1,4 @@
-"""Rows of sources: configuration, poll schedule and health."""
+"""Reads and writes sources: their settings, when they are due, and their health."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -29,15 +29,16 @@ from aggregator.store.tables import (
 from aggregator.store.tables.source_tables import SourceRow
 from aggregator.text.lines import word_list
 
-NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
+# The health of sources that are not polled any more: they answered 410, or moved to another source
+NOT_ASKED = ("gone", "merged")
 
 
 class Source(SourceRow):
-    """One source with what follows from its row."""
+    """A source: its row, and properties that follow from it."""
 
     @property
     def polled_url(self) -> str:
-        """Return the URL that is polled: the target of a confirmed permanent redirect, or the address."""
+        """The URL that is polled: the target of a confirmed permanent redirect, or the address."""
         return self.redirected_url or self.address
 
     @property
@@ -50,7 +51,7 @@ class Source(SourceRow):
 
     @property
     def entry_source(self) -> str:
-        """Return `entry.source` of its entries: for a folder its name, so that `ingest` has the same."""
+        """The value of `entry.source` in its entries: for a folder its name, so that `ingest` has the same."""
         return self.folder_name or (
             self.id if host_of(self.address) else PurePath(self.address).name
         )
@@ -60,31 +61,30 @@ _SOURCES = f"SELECT {', '.join(Source.__struct_fields__)} FROM source"  # noqa: 
 IS_ASKED = "NOT paused AND health NOT IN ('gone', 'merged')"
 # Times of polls that brought nothing may stay unwritten this long (intake/polling/quiet_polls.py).
 UNWRITTEN = timedelta(hours=1)
-
-
+# The columns that a person or config.yaml sets; a poll does not write them
 CHOSEN = word_list("""
     kind address name outlet folder language timezone interval_seconds has_own_interval pages origin
 """)
 
 
-def source_id(kind: str, name: str | None, address: str) -> str:
-    """Return the id of a source: from its name if it has one, so that a new address keeps its history."""
-    return short_id(b"source", kind.encode(), (name or address).encode())
-
-
 _HEALTH = word_list("""
     failures failing_since health health_cause gone_count gone_since merged_into
 """)
-_WHERE = word_list("""
+_ADDRESS_STATE = word_list("""
     etag last_modified body_hash redirected_url moved_to moved_count moved_since move_confirmed
 """)
 _AS_NEW: Values = {
     field.name: field.default for field in msgspec.structs.fields(Source)
 }
-# Reset of the failures of a source
-AFRESH = {name: _AS_NEW[name] for name in _HEALTH}
-# Reset of a source whose address changed
-ELSEWHERE = AFRESH | {name: _AS_NEW[name] for name in _WHERE}
+# The values that make a source forget its failures
+NO_FAILURES = {name: _AS_NEW[name] for name in _HEALTH}
+# The values that a source gets with a new address: it also forgets all about the former address
+NEW_ADDRESS = NO_FAILURES | {name: _AS_NEW[name] for name in _ADDRESS_STATE}
+
+
+def source_id(kind: str, name: str | None, address: str) -> str:
+    """Return the id of a source: from its name if it has one, so that a new address keeps its history."""
+    return short_id(b"source", kind.encode(), (name or address).encode())
 
 
 def restart_merged_sources(connection: Connection) -> None:
@@ -93,7 +93,7 @@ def restart_merged_sources(connection: Connection) -> None:
         connection,
         "source",
         f"health = 'merged' AND merged_into NOT IN (SELECT id FROM source WHERE {IS_ASKED})",  # noqa: S608
-        AFRESH,
+        NO_FAILURES,
     )
 
 
@@ -125,31 +125,31 @@ def remove(connection: Connection, id: str) -> None:
 
 def revive(connection: Connection, id: str, now: datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
-    choose(connection, id, **AFRESH, paused=False, next_due_at=now)
+    update_source(connection, id, **NO_FAILURES, paused=False, next_due_at=now)
 
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    choose(connection, id, paused=True)
+    update_source(connection, id, paused=True)
     restart_merged_sources(connection)
 
 
-def choose(connection: Connection, id: str, **chosen: Any) -> None:
-    """Change configured fields of a source."""
-    update_rows(connection, "source", "id = :id", chosen, id=id)
+def update_source(connection: Connection, id: str, **values: Any) -> None:
+    """Change columns of a source."""
+    update_rows(connection, "source", "id = :id", values, id=id)
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
-    """Write the state of a source after a poll. `folder_state` None (it can be megabytes) is not written.
+    """Write the state of a source after a poll; `folder_state`, which can be megabytes, only if it is not None.
 
-    `before`: the state at the start of the poll. Raises AggregatorError if another process has polled the source
-    since, because this process was suspended; the other process's state is kept.
+    `before` is the state at the start of the poll. Raises AggregatorError if another process has polled the source
+    since, because this process was suspended; the state of the other process stays.
     """
-    kept = {"id", "paused", *CHOSEN}
+    unwritten = {"id", "paused", *CHOSEN}
     if item.folder_state is None:
-        kept.add("folder_state")
+        unwritten.add("folder_state")
     values = msgspec.structs.asdict(item)
-    for name in kept:
+    for name in unwritten:
         del values[name]
     if before is not None:
         row = read_row(
@@ -161,7 +161,7 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
             raise AggregatorError(
                 "another process polled the source meanwhile; its result is used"
             )
-    choose(connection, item.id, **values)
+    update_source(connection, item.id, **values)
 
 
 def all_due(connection: Connection) -> list[Row]:
@@ -201,16 +201,16 @@ def sources_with_ids(connection: Connection, ids: Collection[str]) -> list[Sourc
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
-    """Return the sources with this id, address or name, else those whose id begins so."""
-    exact, called, begun = [], [], []
+    """Return the sources with this id, address or name; else with this shown name; else whose id begins so."""
+    exact, by_name, by_prefix = [], [], []
     for known in all_sources(connection):
         if words in (known.id, known.address, known.polled_url, known.name):
             exact.append(known)
         if known.shown_name.casefold() == words.casefold():
-            called.append(known)
+            by_name.append(known)
         if len(words) >= 4 and known.id.startswith(words):
-            begun.append(known)
-    return exact or called or begun
+            by_prefix.append(known)
+    return exact or by_name or by_prefix
 
 
 def source_at(connection: Connection, address: str) -> Source | None:

@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 from aggregator.extract.urls import address_key
 from aggregator.store.intake.source_rows import (
     CHOSEN,
-    ELSEWHERE,
     IS_ASKED,
+    NEW_ADDRESS,
     Source,
     add,
-    choose,
     host_of,
     restart_merged_sources,
     source_id,
+    update_source,
 )
 from aggregator.store.tables import Row, Values, read_rows, write_sql
 
@@ -57,10 +57,10 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             add(connection, new)
             continue
         named.add(old.id)
-        choose(connection, old.id, **_changes(old, new))
+        update_source(connection, old.id, **_changes(old, new))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
-            choose(connection, id_, paused=True)
+            update_source(connection, id_, paused=True)
     restart_merged_sources(connection)
     _give_way(connection)
 
@@ -70,7 +70,7 @@ def _changes(old: Row, item: Source) -> Values:
     values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
     is_elsewhere = item.address not in _addresses(old)
     if is_elsewhere:
-        values |= ELSEWHERE | {"host": host_of(item.address)}
+        values |= NEW_ADDRESS | {"host": host_of(item.address)}
     elif item.address == old.redirected_url:
         values |= {"redirected_url": None, "host": host_of(item.address)}
     if is_elsewhere or old.interval_seconds > item.interval_seconds:

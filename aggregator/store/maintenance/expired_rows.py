@@ -1,8 +1,7 @@
-"""Retention in the tables: finds the stories and rows that are old, and deletes or shortens them.
+"""Finds stories and rows that are older than they may be kept, and deletes or shortens them.
 
-grouping/deletion/retention.py runs it.
-Its progress is not recorded: an old story is found by its oldest article, which has a text until that is
-deleted, and a row until it is deleted itself.
+grouping/deletion/retention.py calls this. Its progress is not recorded: an old story is found by its oldest
+article, which has a text until that is deleted, and a row until it is deleted itself.
 """
 
 from datetime import datetime, timedelta
@@ -28,13 +27,21 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# counter: up to this entry, entries keep only what their articles lack
+# A counter: the number of the last entry that `settle_entries` has shortened
 _SETTLED_TO = "entries_to"
-# Changes are stored for so long, and until all webhooks have read them (chosen).
+# Changes are kept for so long, and until all webhooks have read them (chosen).
 _CHANGE_DAYS = 90.0
-_COMMAND_DAYS = 30.0  # Finished commands are stored for so long (chosen).
-# Unreadable files and missing pages are recorded for so long (chosen).
+# Finished commands are kept for so long (chosen).
+_COMMAND_DAYS = 30.0
+# Notes about unreadable files and missing pages are kept for so long (chosen).
 _REJECTED_DAYS = 90.0
+
+# Articles up to inbox number `upto` whose story has no later article
+_OF_OLD_STORY = """
+    inbox_no <= :upto AND :upto >= (SELECT last_inbox_no FROM story WHERE story.id = article.story)
+    """
+# The articles that still have something to delete: their row, or their text
+_IS_EXPIRED = {"all": _OF_OLD_STORY, "text": f"{_OF_OLD_STORY} AND text IS NOT NULL"}
 
 
 def newest_article(connection: Connection) -> int:
@@ -45,30 +52,24 @@ def newest_article(connection: Connection) -> int:
 def placed_before(
     connection: Connection, what: DeletedPart, seconds: int | None, now: datetime
 ) -> int:
-    """Return the last inbox number of the articles that are older than `seconds`; None: never.
+    """Return the last inbox number of the articles that are older than `seconds`; 0 if nothing is deleted (None).
 
-    It is the number before the first article that is younger and has something to delete. So articles that
-    were placed under a clock that was behind are as old as their neighbours, and articles
-    of a clock that was ahead are passed over until that time has come.
+    It is the number before the first younger article that has something to delete. So articles that were placed
+    while the clock was behind are as old as their neighbours, and articles that were placed while it was ahead are
+    passed over until that time has come.
     """
     if seconds is None:
         return 0
-    young = "SELECT inbox_no FROM article WHERE placed_at BETWEEN :since AND :now"
+    younger = "SELECT inbox_no FROM article WHERE placed_at BETWEEN :since AND :now"
     if what == "text":
-        young += " AND text IS NOT NULL"
+        younger += " AND text IS NOT NULL"
     first = read_value(
         connection,
-        f"{young} ORDER BY inbox_no LIMIT 1",
+        f"{younger} ORDER BY inbox_no LIMIT 1",
         since=now - timedelta(seconds=seconds),
         now=now,
     )
     return newest_article(connection) if first is None else first - 1
-
-
-_OF_OLD = """
-    inbox_no <= :upto AND :upto >= (SELECT last_inbox_no FROM story WHERE story.id = article.story)
-    """
-_IS_OLD = {"all": _OF_OLD, "text": f"{_OF_OLD} AND text IS NOT NULL"}
 
 
 def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
@@ -81,7 +82,7 @@ def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
         connection,
         f"""
         SELECT story_no, id, title FROM story
-        WHERE id = (SELECT story FROM article WHERE {_IS_OLD[what]} ORDER BY inbox_no LIMIT 1)
+        WHERE id = (SELECT story FROM article WHERE {_IS_EXPIRED[what]} ORDER BY inbox_no LIMIT 1)
         """,  # noqa: S608
         upto=upto,
     )
@@ -91,7 +92,7 @@ def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
     """Count the stories that `next_story` returns, one after the other."""
     return read_value(
         connection,
-        f"SELECT count(DISTINCT story) FROM article WHERE {_IS_OLD[what]}",  # noqa: S608
+        f"SELECT count(DISTINCT story) FROM article WHERE {_IS_EXPIRED[what]}",  # noqa: S608
         upto=upto,
     )
 
@@ -150,9 +151,9 @@ def drop_history(connection: Connection, ids: set[str]) -> None:
 
 
 def settle_entries(connection: Connection, limit: int) -> bool:
-    """Drop the payload of the next finished entries and rewrite their rows; return whether there were any.
+    """Drop from the next finished entries what their articles have, too; return whether there were any.
 
-    The article of a placed entry keeps the values that the entry declared.
+    An entry with a problem keeps its payload.
     """
     rows = read_rows(
         connection,
@@ -167,8 +168,7 @@ def settle_entries(connection: Connection, limit: int) -> bool:
         return False
     addresses = {row.entry_no: row.url for row in rows}
 
-    def settled(row: RowMapping) -> Values:
-        """Clear the columns that the article has, too."""
+    def columns_to_clear(row: RowMapping) -> Values:
         values: Values = {}
         if row["state"] == "done":
             # `doctor` reads the entries whose page failed.
@@ -179,7 +179,7 @@ def settle_entries(connection: Connection, limit: int) -> bool:
                     values[name] = None
         return values
 
-    rewrite(connection, entry, addresses, settled)
+    rewrite(connection, entry, addresses, columns_to_clear)
     set_counter(connection, _SETTLED_TO, rows[-1].entry_no)
     return True
 
@@ -204,12 +204,12 @@ def drop_streams(connection: Connection, now: datetime, limit: int) -> int:
           SELECT source, item FROM rejected_input WHERE at < :before ORDER BY at LIMIT :limit)
         """
     deleted = 0
-    for old, days in (
+    for statement, days in (
         (changes, _CHANGE_DAYS),
         (commands, _COMMAND_DAYS),
         (rejected, _REJECTED_DAYS),
     ):
         deleted += write_sql(
-            connection, old, before=now - timedelta(days=days), limit=limit
+            connection, statement, before=now - timedelta(days=days), limit=limit
         )
     return deleted

@@ -114,9 +114,9 @@ def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
 
 
 def ranked_for_digest(
-    connection: Connection, span: DigestSpan, wanted: StoryFilter
+    connection: Connection, span: DigestSpan, filters: StoryFilter
 ) -> dict[str, int]:
-    """Return the stories with the most new reports, at most `wanted.limit`, with their number."""
+    """Return the stories with the most new reports, at most `filters.limit`, with their number."""
     rows = read_rows(
         connection,
         """
@@ -134,8 +134,8 @@ def ranked_for_digest(
     )
     reports_of: dict[str, int] = {}
     for part in in_parts(rows):
-        matches = matching_stories(connection, wanted, {row.id for row in part})
+        matches = matching_stories(connection, filters, {row.id for row in part})
         reports_of |= {row.id: row.reports for row in part if row.id in matches}
-        if len(reports_of) >= wanted.limit:
+        if len(reports_of) >= filters.limit:
             break
-    return dict(list(reports_of.items())[: wanted.limit])
+    return dict(list(reports_of.items())[: filters.limit])

@@ -1,6 +1,6 @@
-"""Queries of the web pages: stories for the front page and their order.
+"""Reads the stories of the front page, and orders them by weight.
 
-The front page is ordered by one number per story:
+The weight is one number per story:
 
     weight = last bump (hours) + doubling_hours * (log2(outlets) + 1/2, if preferred)
 
@@ -35,8 +35,14 @@ from aggregator.store.tables import (
 # class has a partial index on `bumped_at`.
 CLASSES = (1, 2, 5)
 
-# Outlets that count at most: the biggest story leads for three days (chosen)
+# Further outlets do not raise the weight: so the biggest story leads for three days (chosen)
 REPORTS_CAP = 64
+# Added to the rank of all stories but the last ones (undated, claimed): more than the weight of any year until 2286,
+# in microseconds
+_FIRST_PART = 10**16
+
+_MEMBERS = "FROM article WHERE story IN :ids AND"
+_IS_COUNTED = "kind NOT IN ('" + "', '".join(sorted(UNCOUNTED_KINDS)) + "')"
 
 
 class FrontPageTuning(FrozenStruct):
@@ -46,15 +52,15 @@ class FrontPageTuning(FrozenStruct):
     window: int
 
 
-def weight(shown: FrontPageStory, tuning: FrontPageTuning) -> float:
+def weight(story: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of outlets and of `prefer`."""
-    hours = shown.updated.timestamp() / 3600
-    if shown.outlets == 1:
+    hours = story.updated.timestamp() / 3600
+    if story.outlets == 1:
         # Hours of the day count little, but the later of two stories of one day still ranks above the earlier
         since_midnight = hours % 24
         hours += since_midnight / 24 - since_midnight
-    doublings = math.log2(min(shown.outlets, REPORTS_CAP))
-    if shown.preferred:
+    doublings = math.log2(min(story.outlets, REPORTS_CAP))
+    if story.preferred:
         doublings += 0.5
     return hours + tuning.doubling_hours * doublings
 
@@ -65,10 +71,10 @@ def order_by_weight(
     """Return the stories by descending weight, equal weights by id; undated and claimed stories come last."""
     return sorted(
         stories,
-        key=lambda shown: (
-            shown.is_undated or shown.is_claimed,
-            -weight(shown, tuning),
-            shown.id,
+        key=lambda story: (
+            story.is_undated or story.is_claimed,
+            -weight(story, tuning),
+            story.id,
         ),
     )
 
@@ -86,9 +92,9 @@ def part_after(
     """
     # The first story has the highest rank, a number of at most 17 digits.
     ranks = []
-    for other in ordered:
-        rank = max(0, round(weight(other, tuning) * 3_600_000_000))
-        is_last = other.is_undated or other.is_claimed
+    for story in ordered:
+        rank = max(0, round(weight(story, tuning) * 3_600_000_000))
+        is_last = story.is_undated or story.is_claimed
         ranks.append(rank if is_last else _FIRST_PART + rank)
     begin = 0
     if after is not None:
@@ -101,27 +107,24 @@ def part_after(
     return ordered[begin:end], f"{last}-{ranks[:end].count(last)}"
 
 
-_FIRST_PART = 10**16  # above the weight of any year until 2286, in microseconds
-
-
 def front_page_stories(
     connection: Connection,
-    wanted: Where,
+    conditions: Where,
     window: int,
     prefer: Sequence[str],
     min_reports: int,
 ) -> list[FrontPageStory]:
-    """Return the newest `window` stories of each class among those that `wanted` selects, each once.
+    """Return the newest `window` stories of each class among those that meet `conditions`, each once.
 
     If some of them are undated, add the newest dated stories: files without dates must not fill the page.
     """
 
     def newest(condition: str) -> dict[str, Row]:
-        chosen = f"""
-            SELECT id, bumped_at AS updated, report_count, language FROM story WHERE {wanted} AND {condition}
+        statement = f"""
+            SELECT id, bumped_at AS updated, report_count, language FROM story WHERE {conditions} AND {condition}
             {NEWEST_FIRST} LIMIT {window}
             """  # noqa: S608
-        return {row.id: row for row in wanted.read_rows(connection, chosen)}
+        return {row.id: row for row in conditions.read_rows(connection, statement)}
 
     rows = newest("true")
     for least in CLASSES:
@@ -131,18 +134,18 @@ def front_page_stories(
         connection, f"SELECT DISTINCT story {_MEMBERS} published IS NOT NULL", ids=rows
     )
     if len(dated) < len(rows):
-        others = newest(
+        newest_dated = newest(
             "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND published IS NOT NULL)"
         )
-        rows |= others
-        dated |= others.keys()
+        rows |= newest_dated
+        dated |= newest_dated.keys()
     preferred: set[str] = set()
     if prefer:
-        named = article_views.of_outlets(connection, prefer)
-        is_preferred = f"SELECT story {_MEMBERS} {named}"
-        preferred.update(named.read_values(connection, is_preferred, ids=rows))
-    # Stories that only feeds without standing tell, in the name of several outlets. Those with a confirmed article
-    # are left out: an item of a planet or a link list must not lower them.
+        of_outlets = article_views.of_outlets(connection, prefer)
+        statement = f"SELECT story {_MEMBERS} {of_outlets}"
+        preferred.update(of_outlets.read_values(connection, statement, ids=rows))
+    # Stories told only by little-known feeds, in the name of several outlets. Stories with a confirmed article are
+    # left out: an item of a planet (a feed of feeds) or of a link list must not lower them.
     claimed = read_set(
         connection,
         f"""
@@ -170,7 +173,3 @@ def front_page_stories(
         )
         for row in rows.values()
     ]
-
-
-_MEMBERS = "FROM article WHERE story IN :ids AND"
-_IS_COUNTED = "kind NOT IN ('" + "', '".join(sorted(UNCOUNTED_KINDS)) + "')"

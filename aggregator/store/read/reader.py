@@ -12,10 +12,10 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.read_model import (
+    DatabaseHealth,
     Digest,
     DigestStory,
     FrontPageStory,
-    Health,
     SearchResults,
     SourcePage,
     SourceView,
@@ -111,28 +111,28 @@ class StoryReader:
         self._ranked = lru_cache(maxsize=_DIGESTS_KEPT)(self._rank)
         self._ranking = threading.Lock()
 
-    def pages(self, wanted: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
+    def pages(self, filters: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
         """Yield `stories` in pages of `at_once`, of one state of the database."""
         with self.database.read() as connection:
-            left = wanted.limit
+            left = filters.limit
             while left > 0:
                 page = story_views.page_of_stories(
                     connection,
-                    wanted.model_copy(update={"limit": min(left, at_once)}),
+                    filters.model_copy(update={"limit": min(left, at_once)}),
                 )
                 yield page
                 if page.next is None:
                     return
                 left -= len(page.stories)
-                wanted = wanted.model_copy(update={"after": page.next})
+                filters = filters.model_copy(update={"after": page.next})
 
-    def count(self, wanted: StoryFilter) -> int:
+    def count(self, filters: StoryFilter) -> int:
         """Count the stories that fit, ignoring `limit` and `after`; this reads the place of each."""
         with self.database.read() as connection:
             return len(
                 story_list.places(
                     connection,
-                    wanted.model_copy(update={"after": None}),
+                    filters.model_copy(update={"after": None}),
                     story_views.MOST_ROWS,
                 )[0]
             )
@@ -166,7 +166,7 @@ class StoryReader:
         return story_text(members, title, tuning)
 
     def rank_front_page(
-        self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
+        self, filters: StoryFilter, prefer: tuple[str, ...] = ()
     ) -> Sequence[FrontPageStory]:
         """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
 
@@ -176,36 +176,42 @@ class StoryReader:
         front_page).
         """
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
-        bounds = tuning.window, prefer, wanted.min_reports
-        wanted = wanted.model_copy(update={"fold": "storylines"})
+        bounds = tuning.window, prefer, filters.min_reports
+        filters = filters.model_copy(update={"fold": "storylines"})
         with self.database.read() as connection:
-            chosen = story_list.selection(connection, wanted)
-            seen = []
-            if not (wanted.kind or wanted.query or wanted.outlet or wanted.folder):
-                news = Where(
-                    *chosen.conditions, story_filter.HAS_REPORT, **chosen.values
+            conditions = story_list.selection(connection, filters)
+            candidates = []
+            if not (filters.kind or filters.query or filters.outlet or filters.folder):
+                with_report = Where(
+                    *conditions.conditions,
+                    story_filter.HAS_REPORT,
+                    **conditions.values,
                 )
-                seen = front_page_rows.front_page_stories(connection, news, *bounds)
-            if not seen:
-                seen = front_page_rows.front_page_stories(connection, chosen, *bounds)
-            query = story_filter.query_of(wanted)
-            fits = {ranked.id for ranked in seen}
+                candidates = front_page_rows.front_page_stories(
+                    connection, with_report, *bounds
+                )
+            if not candidates:
+                candidates = front_page_rows.front_page_stories(
+                    connection, conditions, *bounds
+                )
+            query = story_filter.query_of(filters)
+            matching = {story.id for story in candidates}
             if (query is not None and query.only_excludes) or muted.has_words(
-                wanted.mutes
+                filters.mutes
             ):
-                fits = story_filter.matching_stories(connection, wanted, fits)
+                matching = story_filter.matching_stories(connection, filters, matching)
             else:
-                fits = story_filter.with_enough(connection, fits, wanted)
-            seen = [ranked for ranked in seen if ranked.id in fits]
-            ranked_all = front_page_rows.order_by_weight(seen, tuning)
-            heads = storyline_views.one_a_storyline(connection, ranked_all)
+                matching = story_filter.with_enough(connection, matching, filters)
+            candidates = [story for story in candidates if story.id in matching]
+            ranked = front_page_rows.order_by_weight(candidates, tuning)
+            heads = storyline_views.one_a_storyline(connection, ranked)
             return front_page_rows.order_by_weight(heads, tuning)
 
-    def ranked_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> StoryPage:
+    def ranked_page(self, filters: StoryFilter, prefer: tuple[str, ...]) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page_rows.FrontPageTuning)
         chosen, following = front_page_rows.part_after(
-            self.rank_front_page(wanted, prefer), tuning, wanted.limit, wanted.after
+            self.rank_front_page(filters, prefer), tuning, filters.limit, filters.after
         )
         return StoryPage(
             stories=self.stories_by_id(tuple(ranked.id for ranked in chosen)),
@@ -213,19 +219,19 @@ class StoryReader:
         )
 
     def digests(
-        self, wanted: Callable[[datetime], StoryFilter], most: int
+        self, filters: Callable[[datetime], StoryFilter], most: int
     ) -> tuple[Digest, ...]:
-        """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
+        """Return the newest digests, newest first, with the stories that match `filters` at their times."""
         with self.database.read() as connection:
             spans = digests.stored_digests(connection, most)
-        return tuple(self.digest(span, wanted(span.until)) for span in spans)
+        return tuple(self.digest(span, filters(span.until)) for span in spans)
 
-    def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
+    def digest(self, span: DigestSpan, filters: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
         last = self.last_change()
         # It reads all changes of a day or a week, so it runs once for all who ask
         with self._ranking:
-            reports = self._ranked(last, span, wanted)
+            reports = self._ranked(last, span, filters)
         listed = [
             DigestStory(
                 story=view, new_reports=min(reports[view.id], view.report_count)
@@ -235,17 +241,17 @@ class StoryReader:
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
     def _rank(
-        self, _version: str, span: DigestSpan, wanted: StoryFilter
+        self, _version: str, span: DigestSpan, filters: StoryFilter
     ) -> dict[str, int]:
         with self.database.read() as connection:
-            return digests.ranked_for_digest(connection, span, wanted)
+            return digests.ranked_for_digest(connection, span, filters)
 
-    def sources(self, limit: int, **wanted: Any) -> SourcePage:
-        """Return a page of sources; `wanted` is that of `source_page`. Raises UsageError."""
+    def sources(self, limit: int, **filters: Any) -> SourcePage:
+        """Return a page of sources; `filters` is that of `source_page`. Raises UsageError."""
         from aggregator.store.read.source_list import source_page
 
         with self.database.read() as connection:
-            return source_page(connection, self._now(), limit=limit, **wanted)
+            return source_page(connection, self._now(), limit=limit, **filters)
 
     def source(self, id: str) -> SourceView | None:
         """Return the source with this id; None if there is none."""
@@ -258,8 +264,8 @@ class StoryReader:
                 return None
             return view_sources(connection, self._now(), [known])[0]
 
-    def state(self) -> Health:
-        """Return the present health of the daemon."""
+    def state(self) -> DatabaseHealth:
+        """Return the present health of the daemon as far as the database tells it."""
         from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
@@ -267,7 +273,7 @@ class StoryReader:
                 connection, self._now(), self._all_tuning
             )
             why = self.database.why_not_writable(connection)
-        return Health(
+        return DatabaseHealth(
             writable=why is None,
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,

@@ -59,42 +59,42 @@ _STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 
 
 def page(
-    connection: Connection, wanted: StoryFilter, limit: int
+    connection: Connection, filters: StoryFilter, limit: int
 ) -> tuple[list[Row], str | None]:
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
-    rows, following = places(connection, wanted, limit)
+    rows, following = places(connection, filters, limit)
     ids = [row.id for row in rows]
     listed = f"SELECT {LIST_COLUMNS} FROM story WHERE id IN :ids"  # noqa: S608
     return rows_in_order(connection, listed, ids), following
 
 
 def places(
-    connection: Connection, wanted: StoryFilter, limit: int
+    connection: Connection, filters: StoryFilter, limit: int
 ) -> tuple[list[Row], str | None]:
     """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
     """
-    query = query_of(wanted)
-    conditions = of_stories(wanted)
-    conditions.take_in(of_its_articles(connection, wanted))
-    few = _list_few_stories(connection, wanted, query)
-    if few is not None:
-        conditions.add("story.id IN :few", few=sorted(few))
+    query = query_of(filters)
+    conditions = of_stories(filters)
+    conditions.take_in(of_its_articles(connection, filters))
+    candidates = _list_few_stories(connection, filters, query)
+    if candidates is not None:
+        conditions.add("story.id IN :candidates", candidates=sorted(candidates))
     # If most stories fit, one step suffices: the next story tells whether there is another page.
     step = limit + 1
     if query is not None:
         step = max(_STEP, step)
-    if wanted.fold or muted.has_words(wanted.mutes):
+    if filters.fold or muted.has_words(filters.mutes):
         step = max(_STEP_OF_MUTES, step)
     matches = []
-    for rows in _read_in_steps(connection, conditions, wanted.after, step):
+    for rows in _read_in_steps(connection, conditions, filters.after, step):
         # These conditions cannot be written in the statement.
-        fits = with_words(connection, {row.id for row in rows}, query)
-        fits = muted.without_muted_words(connection, fits, wanted.mutes)
-        if wanted.fold:
-            fits = heads_of_storylines(connection, wanted, fits)
-        matches += [row for row in rows if row.id in fits]
+        matching = with_words(connection, {row.id for row in rows}, query)
+        matching = muted.without_muted_words(connection, matching, filters.mutes)
+        if filters.fold:
+            matching = heads_of_storylines(connection, filters, matching)
+        matches += [row for row in rows if row.id in matching]
         if len(matches) > limit:
             last = matches[limit - 1]
             return matches[:limit], cursor_at(last.bumped_at, last.story_no)
@@ -137,16 +137,16 @@ def _read_in_steps(
 
 
 def _list_few_stories(
-    connection: Connection, wanted: StoryFilter, query: "Query | None"
+    connection: Connection, filters: StoryFilter, query: "Query | None"
 ) -> set[str] | None:
-    """Return a few stories that include all matches of `wanted`; None if no condition is selective.
+    """Return a few stories that include all matches of `filters`; None if no condition is selective.
 
     The database starts from them: by itself it would not know which condition is selective.
     """
-    for selective, statement in _selective_conditions(connection, wanted):
-        few = selective.read_values(connection, f"{statement} LIMIT {FEW + 1}")
-        if len(few) <= FEW:
-            return set(few)
+    for condition, statement in _selective_conditions(connection, filters):
+        stories = condition.read_values(connection, f"{statement} LIMIT {FEW + 1}")
+        if len(stories) <= FEW:
+            return set(stories)
     if query is None:
         return None
     from aggregator.store.search.match import all_of
@@ -158,55 +158,59 @@ def _list_few_stories(
 
 
 def _selective_conditions(
-    connection: Connection, wanted: StoryFilter
+    connection: Connection, filters: StoryFilter
 ) -> Iterator[tuple[Where, str]]:
     """Yield each condition that may be selective, with the statement for its stories.
 
     They do without DISTINCT, which would read all articles that meet a common condition.
     """
-    articles = of_articles(connection, wanted)
+    articles = of_articles(connection, filters)
     for condition in articles.conditions:
         yield articles, f"SELECT story FROM article WHERE {condition}"  # noqa: S608
     # Filters with one condition each on the row of a story that an index finds
-    filters = []
-    if wanted.since is not None or wanted.until is not None:
-        filters.append(StoryFilter(since=wanted.since, until=wanted.until))
-    if wanted.min_outlets > 1:
-        filters.append(StoryFilter(min_outlets=wanted.min_outlets, fold=wanted.fold))
-    if wanted.min_reports >= REPORT_CLASSES[0]:
-        filters.append(StoryFilter(min_reports=wanted.min_reports, fold=wanted.fold))
-    for stories in map(of_stories, filters):
+    column_filters = []
+    if filters.since is not None or filters.until is not None:
+        column_filters.append(StoryFilter(since=filters.since, until=filters.until))
+    if filters.min_outlets > 1:
+        column_filters.append(
+            StoryFilter(min_outlets=filters.min_outlets, fold=filters.fold)
+        )
+    if filters.min_reports >= REPORT_CLASSES[0]:
+        column_filters.append(
+            StoryFilter(min_reports=filters.min_reports, fold=filters.fold)
+        )
+    for stories in map(of_stories, column_filters):
         yield stories, f"SELECT id FROM story WHERE {stories}"  # noqa: S608
-    for subject in of_subjects(wanted):
+    for subject in of_subjects(filters):
         yield (
             subject,
             f"SELECT story.id FROM story JOIN story_subject ON {OF_STORY} WHERE {subject}",  # noqa: S608
         )
 
 
-def selection(connection: Connection, wanted: StoryFilter) -> Where:
+def selection(connection: Connection, filters: StoryFilter) -> Where:
     """Return the conditions of the stories that fit, without `limit` and `after`; the newest of them are read.
 
     If many articles match the query, only stories of the newest matches meet them. If the query only excludes
     words, so do stories that do not fit, which the caller must leave out. If a condition on articles is
     common, only the newest `_SCANNED_AT_ONCE` stories are examined.
     """
-    of_articles_too = of_its_articles(connection, wanted)
-    conditions = of_stories(wanted)
-    conditions.take_in(of_articles_too)
-    query = query_of(wanted)
-    few = _list_few_stories(connection, wanted, query)
-    if few is None and query is not None and not query.only_excludes:
+    article_conditions = of_its_articles(connection, filters)
+    conditions = of_stories(filters)
+    conditions.take_in(article_conditions)
+    query = query_of(filters)
+    candidates = _list_few_stories(connection, filters, query)
+    if candidates is None and query is not None and not query.only_excludes:
         from aggregator.store.search.match import newest
 
         numbers = newest(connection, query, FEW, reach=FEW)
-        few = read_set(connection, _STORIES_OF, numbers=numbers)
-    if few is not None:
-        # Words cannot be conditions of a statement, so the few stories are compared with them here.
+        candidates = read_set(connection, _STORIES_OF, numbers=numbers)
+    if candidates is not None:
+        # Words cannot be conditions of a statement, so the few candidates are compared with them here.
         if query is not None:
-            few = matching_stories(connection, wanted, few)
-        conditions.add("story.id IN :few", few=sorted(few))
-    elif of_articles_too.conditions:
+            candidates = matching_stories(connection, filters, candidates)
+        conditions.add("story.id IN :candidates", candidates=sorted(candidates))
+    elif article_conditions.conditions:
         oldest = read_value(
             connection,
             """

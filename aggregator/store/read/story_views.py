@@ -28,9 +28,11 @@ _LISTED = f"SELECT {story_list.LIST_COLUMNS} FROM story"  # noqa: S608
 MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 
 
-def page_of_stories(connection: Connection, wanted: StoryFilter) -> StoryPage:
+def page_of_stories(connection: Connection, filters: StoryFilter) -> StoryPage:
     """Return a page of the stories that match, the newest bump first. Raises UsageError."""
-    rows, following = story_list.page(connection, wanted, min(wanted.limit, MOST_ROWS))
+    rows, following = story_list.page(
+        connection, filters, min(filters.limit, MOST_ROWS)
+    )
     return StoryPage(stories=_list_views(connection, rows), next=following)
 
 

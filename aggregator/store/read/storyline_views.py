@@ -1,4 +1,4 @@
-"""Storylines as pages, lists and feeds show them."""
+"""Reads storylines, each with its stories, as pages, lists and feeds show them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,27 +22,30 @@ from aggregator.store.tables import (
 )
 
 _DAY = timedelta(days=1)
-_SHOWN = ("id", "title", "first_published", "report_count")
+# The columns of a story that its storyline shows
+_STORY_COLUMNS = ("id", "title", "first_published", "report_count")
 _STORIES = f"""
-    SELECT {", ".join(_SHOWN)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
+    SELECT {", ".join(_STORY_COLUMNS)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
     WHERE redirect_to IS NULL AND (storyline IN :ids OR storyline IS NULL AND id IN :ids)
     ORDER BY first_published DESC, story_no DESC
     """  # noqa: S608
-_LINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
-_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+# The storylines of some stories, without those that stand alone
+_STORYLINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
+# Later than every bump
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def storylines_by_story(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, StorylineView]:
     """Return the storylines of those of these stories that do not stand alone, by story."""
-    shown = storylines(connection, read_set(connection, _LINES, ids=ids))
-    return {one.id: line for line in shown.values() for one in line.stories}
+    views = storylines(connection, read_set(connection, _STORYLINES, ids=ids))
+    return {story.id: view for view in views.values() for story in view.stories}
 
 
 def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row]:
     """Return all stories of the storylines of these stories, the last bumped last."""
-    lines = read_values(connection, _LINES, ids=ids)
+    lines = read_values(connection, _STORYLINES, ids=ids)
     members = read_rows(connection, _STORIES, ids=lines)
     return sorted(members, key=lambda row: (row.bumped_at, row.story_no))
 
@@ -50,27 +53,26 @@ def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row]:
 def one_a_storyline(
     connection: Connection, ranked: Sequence[FrontPageStory]
 ) -> list[FrontPageStory]:
-    """Return the first story of each storyline, and those that stand alone.
+    """Return the first of the ranked stories of each storyline, and those that stand alone.
 
-    The first story counts all outlets of its storyline within a day of it.
+    The first story counts the outlets of all ranked stories of its storyline within a day of it.
     """
-    ids = [shown.id for shown in ranked]
-    lines = read_map(
+    ids = [story.id for story in ranked]
+    storyline_by_story = read_map(
         connection,
         """
         SELECT id, story.storyline FROM story WHERE story.storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids
         """,
         ids=ids,
     )
-    heads: dict[str, FrontPageStory] = {}
-    for shown in ranked:
-        line = lines.get(shown.id, shown.id)
-        head = heads.setdefault(line, shown)
-        if abs(head.updated - shown.updated) < _DAY:
-            heads[line] = replace(
-                head, own_outlets=head.own_outlets | shown.own_outlets
-            )
-    return list(heads.values())
+    first: dict[str, FrontPageStory] = {}
+    for story in ranked:
+        storyline = storyline_by_story.get(story.id, story.id)
+        head = first.setdefault(storyline, story)
+        if abs(head.updated - story.updated) < _DAY:
+            outlets = head.own_outlets | story.own_outlets
+            first[storyline] = replace(head, own_outlets=outlets)
+    return list(first.values())
 
 
 def storylines(
@@ -80,37 +82,38 @@ def storylines(
     members = defaultdict(list)
     for row in read_rows(connection, _STORIES, ids=ids):
         members[row.storyline or row.id].append(row)
-    # The stories of the last day of each storyline, its head first
-    of_day = {}
+    # The stories of the last day of each storyline, its head first: the story that gives it the title
+    last_day = {}
     for id_, rows in members.items():
         if len(rows) >= least:
             last = max(row.last_published for row in rows)
             newest = [row for row in rows if row.last_published > last - _DAY]
             weight = attrgetter("report_count", "outlet_count", "last_published")
-            of_day[id_] = sorted(newest, key=weight, reverse=True)
-    several = [row.id for rows in of_day.values() if len(rows) > 1 for row in rows]
+            last_day[id_] = sorted(newest, key=weight, reverse=True)
+    with_others = [row.id for day in last_day.values() if len(day) > 1 for row in day]
     outlets = read_lists(
         connection,
         "SELECT story, outlet FROM article WHERE outlet IS NOT NULL AND story IN :stories",
-        stories=several,
+        stories=with_others,
     )
     views = {}
-    for id_, day in of_day.items():
-        # Outlets that only repeat count as one in a story: there may be fewer than names.
-        count = sum(row.outlet_count for row in day)
+    for id_, day in last_day.items():
+        # Outlets that only repeat others count as one in a story, so there may be fewer than names.
+        outlet_count = sum(row.outlet_count for row in day)
         if len(day) > 1:
-            count = min(count, len(set().union(*(outlets[row.id] for row in day))))
+            names = set().union(*(outlets[row.id] for row in day))
+            outlet_count = min(outlet_count, len(names))
         rows = members[id_]
         views[id_] = StorylineView(
             id=id_,
             title=day[0].title,
             story_count=len(rows),
-            day_outlet_count=count,
+            day_outlet_count=outlet_count,
             day_report_count=sum(row.report_count for row in day),
             head=day[0].id,
             updated=max(row.bumped_at for row in rows),
             stories=tuple(
-                LinkedStory(**{name: row._mapping[name] for name in _SHOWN})
+                LinkedStory(**{name: row._mapping[name] for name in _STORY_COLUMNS})
                 for row in rows
             ),
         )
@@ -122,10 +125,10 @@ def storyline_of(connection: Connection, id: str) -> StorylineView | None:
 
     None if the story does not exist, or if it has no articles any more.
     """
-    known = storylines(connection, [id], 1).get(id)
-    if known is None and (line := line_of(connection, id)) is not None:
-        known = storylines(connection, [line], 1)[line]
-    return known
+    view = storylines(connection, [id], 1).get(id)
+    if view is None and (storyline := line_of(connection, id)) is not None:
+        view = storylines(connection, [storyline], 1)[storyline]
+    return view
 
 
 def newest_storylines(
@@ -135,7 +138,7 @@ def newest_storylines(
 
     Raises UsageError for an invalid cursor.
     """
-    before = _EVER if after is None else read_cursor(after)[0]
+    before = _END_OF_TIME if after is None else read_cursor(after)[0]
     rows = read_rows(
         connection,
         """
@@ -147,6 +150,6 @@ def newest_storylines(
         limit=limit + 1,
     )
     page = rows[:limit]
-    shown = storylines(connection, [row.storyline for row in page])
+    views = storylines(connection, [row.storyline for row in page])
     following = cursor_at(page[-1].bumped_at, 0) if len(rows) > limit else None
-    return tuple(shown[row.storyline] for row in page), following
+    return tuple(views[row.storyline] for row in page), following

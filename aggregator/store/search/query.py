@@ -2,10 +2,13 @@
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must match, but terms after a minus must not; a search may consist of the latter alone. A term has
-alternatives of one or more phrases: the phrases joined by OR, the inflected forms of a word without quotes and
-minus (talk: talks), German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese
-run (台北地震: 台北 and 地震).
+All terms must match, but terms after a minus must not; a search may consist of terms with a minus alone. A term
+matches if one of its alternatives does, each of one or more phrases:
+
+* the words that are joined by OR
+* the inflected forms of a word without quotes and minus (talk: talks)
+* German umlauts written out (Mueller for Müller)
+* the parts of a long Chinese or Japanese run of characters (台北地震: 台北 and 地震)
 """
 
 import re
@@ -32,20 +35,20 @@ MOST_TERMS = 32
 _MOST_WORDS = 64
 # Once the words of a search have this many spellings and forms, further words are searched for as written
 _MOST_FORMS = 512
+# Letters before a *: one letter would match half of all words
+_LEAST_PREFIX = 2
+# A run of this many characters without spaces is also searched in parts; longer ones have too many splits.
+_SPLIT_CHARS = range(4, 11)
+# Characters of a part: the length of most Chinese words and of words in kanji
+_PART_CHARS = (2, 3)
 
-_LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
-# Characters of a run that is also searched in parts; longer ones have too many splits
-_PARTED = range(4, 11)
-
-# Characters of a part: the length of most Chinese words and words in kanji
-_PART = (2, 3)
-
+# One token of a search: -syria, title:fall, "central prison", -title:"fall of"; a quote may lack its end.
 _TOKEN = re.compile(
     r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
     r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
 )
-
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+# A word of the index begins with the mark of the part of the article where it stands.
 _MARKS = {
     None: "",
     "title": TITLE,
@@ -54,10 +57,10 @@ _MARKS = {
     "lang": LANGUAGE,
     "language": LANGUAGE,
 }
+# 2024, 2024-12, 2024-12-01
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
-# Not in "neue", "aktuell", "queue"
+# "ue" in "Mueller", but not in "neue", "aktuell", "queue"
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
-
 _UMLAUTS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
 )
@@ -69,7 +72,7 @@ class Phrase(FrozenStruct):
     # The result of `extract.language.search_tokens.search_words`
     words: Words
     prefix: bool = False
-    # Beginning of the index tokens for the part of an article where the words stand
+    # The part of an article where the words must stand, one of `_MARKS`; "" is any part
     mark: str = ""
 
     @property
@@ -81,7 +84,9 @@ class Phrase(FrozenStruct):
     def ends_in_prefix(self) -> bool:
         """Whether the last word in the form of the index matches as a prefix."""
         last = self.words[-1]
-        if is_unspaced(last):
+        if is_unspaced(
+            last
+        ):  # the index has pairs of characters, so a single one is the beginning of a pair
             return len(last) == 1
         return self.prefix
 
@@ -94,17 +99,17 @@ class Term(FrozenStruct):
     @property
     def phrases(self) -> Iterator[Phrase]:
         """All phrases of all alternatives."""
-        for way in self.any_of:
-            yield from way
+        for alternative in self.any_of:
+            yield from alternative
 
     @property
     def with_title(self) -> "Term":
         """The term with its phrases in the headline as further alternatives."""
-        titled = []
-        for way in self.any_of:
-            phrases = [replace(phrase, mark=phrase.mark or TITLE) for phrase in way]
-            titled.append(tuple(phrases))
-        return Term(any_of=tuple(dict.fromkeys((*self.any_of, *titled))))
+        in_title = []
+        for alternative in self.any_of:
+            phrases = [replace(p, mark=p.mark or TITLE) for p in alternative]
+            in_title.append(tuple(phrases))
+        return Term(any_of=tuple(dict.fromkeys((*self.any_of, *in_title))))
 
 
 class Query(FrozenStruct):
@@ -127,120 +132,125 @@ def parse_query(query: str) -> Query:
     Raises UsageError for a search without words or filters, an invalid date, or more than `MOST_TERMS`.
     """
     terms: list[Term] = []
-    without = []
+    excluded = []
     bounds: dict[str, datetime] = {}
-    joins = False
+    is_after_or = False  # the next term is an alternative of the term before the OR
     forms = 0
-    for match in _TOKEN.finditer(query.translate(_QUOTES)):
-        field, minus, quoted = match["field"], match["minus"], match["quoted"]
-        if match["bare"] == "OR" and not minus and not field:
-            joins = bool(terms)
+    for token in _TOKEN.finditer(query.translate(_QUOTES)):
+        field, minus, quoted = token["field"], token["minus"], token["quoted"]
+        if token["bare"] == "OR" and not minus and not field:
+            is_after_or = bool(terms)
             continue
-        given = match["bare"] or quoted or ""
+        value = token["bare"] or quoted or ""
+
         if field in ("after", "before"):
             if minus:
                 raise UsageError(
                     f"-{field}: a time cannot be excluded; give {field}: without the minus"
                 )
-            bounds["since" if field == "after" else field] = _start_of(field, given)
-            joins = False
+            bounds["since" if field == "after" else field] = _parse_day(field, value)
+            is_after_or = False
             continue
+
         if field in (None, "title"):
-            term = parsed_term(
-                given,
+            term = _parse_term(
+                value,
                 mark=_MARKS[field],
                 is_exact=quoted is not None or bool(minus) or forms >= _MOST_FORMS,
             )
         else:
-            term = filter_term(given, _MARKS[field])
-        if term is None:
+            term = filter_term(value, _MARKS[field])
+        if term is None:  # punctuation without a word
             continue
         forms += len(term.any_of)
         if minus:
-            without.append(term)
-        elif joins:
+            excluded.append(term)
+        elif is_after_or:
             terms[-1] = Term(any_of=terms[-1].any_of + term.any_of)
         else:
             terms.append(term)
-        joins = False
-    if not (terms or without or bounds):
+        is_after_or = False
+    if not (terms or excluded or bounds):
         raise UsageError(
             'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
         )
     words = sum(len(phrase.words) for term in terms for phrase in term.phrases)
-    if len(terms) + len(without) > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
+    if len(terms) + len(excluded) > MOST_TERMS or (
+        words > _MOST_WORDS * 4 + _MOST_FORMS
+    ):
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
-    return Query(terms=tuple(terms), without=tuple(without), **bounds)
+    return Query(terms=tuple(terms), without=tuple(excluded), **bounds)
 
 
-def filter_term(given: str, mark: str) -> Term | None:
-    """Return the term of an outlet, author or language that has all words of `given`; None without words."""
-    words = in_index(search_words(given), whole=False)
+def filter_term(value: str, mark: str) -> Term | None:
+    """Return the term of an outlet, author or language that has all words of `value`; None without words."""
+    words = in_index(search_words(value), whole=False)
     if mark == LANGUAGE:
         words = ["".join(words)] if words else []
-    way = tuple(Phrase(words=(word,), mark=mark) for word in words)
-    return Term(any_of=(way,)) if way else None
+    phrases = tuple(Phrase(words=(word,), mark=mark) for word in words)
+    return Term(any_of=(phrases,)) if phrases else None
 
 
-def _start_of(field: str, given: str) -> datetime:
-    match = _DAY.fullmatch(given.strip())
+def _parse_day(field: str, value: str) -> datetime:
+    """Return the beginning of a day, month or year. Raises UsageError."""
+    match = _DAY.fullmatch(value.strip())
     try:
         if match is not None:
             year, month, day = map(int, match.groups("1"))
             return datetime(year, month, day, tzinfo=UTC)
-    except ValueError:
+    except ValueError:  # 2024-13
         pass
     raise UsageError(
         f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12"
     )
 
 
-def parsed_term(given: str, *, mark: str = "", is_exact: bool = True) -> Term | None:
+def _parse_term(value: str, *, mark: str = "", is_exact: bool = True) -> Term | None:
     """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
 
     If it is not exact, a word may have any of its inflected forms, and a run without spaces may be in parts.
     """
-    words = tuple(search_words(given))
+    words = tuple(search_words(value))
     if not words:
         return None
     if len(words) > _MOST_WORDS:
         raise UsageError(
             f"the search is too long; a phrase has at most {_MOST_WORDS} words"
         )
-    ends = given.rstrip().endswith("*") and (
+    is_prefix = value.rstrip().endswith("*") and (
         is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
     )
-    # The words as typed come first, then with umlauts in place of "ae", "oe" and "ue", and with umlauts written
-    # out
     spellings = [
         words,
+        # "Mueller" is searched for as "Muller", too, which is "Müller" in the index, and "Müller" as "Mueller".
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
-        tuple(search_words(given.translate(_UMLAUTS))),
+        tuple(search_words(value.translate(_UMLAUTS))),
     ]
-    is_one = len(words) == 1 and not is_exact
-    if is_one and not ends:
+    has_forms = len(words) == 1 and not is_exact
+    if has_forms and not is_prefix:
         spellings += [(form,) for form in inflections(words[0])]
-    ways: list[tuple[Phrase, ...]] = [
-        (Phrase(words=spelt, prefix=ends, mark=mark),)
-        for spelt in dict.fromkeys(spellings)
+    alternatives: list[tuple[Phrase, ...]] = [
+        (Phrase(words=spelling, prefix=is_prefix, mark=mark),)
+        for spelling in dict.fromkeys(spellings)
     ]
-    if is_one and is_unspaced(words[0]) and len(words[0]) in _PARTED:
-        for parts in _parts(words[0]):
+    if has_forms and is_unspaced(words[0]) and len(words[0]) in _SPLIT_CHARS:
+        for parts in _split_run(words[0]):
             phrases = [Phrase(words=(part,), mark=mark) for part in parts]
-            ways.append(tuple(phrases))
-    return Term(any_of=tuple(ways))
+            alternatives.append(tuple(phrases))
+    return Term(any_of=tuple(alternatives))
 
 
 @lru_cache(maxsize=4096)
 def muted_term(word: str) -> Term | None:
     """Return the term of a muted word, phrase or prefix; None without words. Raises UsageError."""
-    return parsed_term(word)
+    return _parse_term(word)
 
 
-def _parts(run: str) -> Iterator[Words]:
+def _split_run(run: str) -> Iterator[Words]:
     """Yield all splits of a run into parts of two and three characters."""
-    if len(run) in _PART:
+    if len(run) in _PART_CHARS:
         yield (run,)
-    for length in _PART:
-        if len(run) - length >= min(_PART):
-            yield from ((run[:length], *rest) for rest in _parts(run[length:]))
+    for length in _PART_CHARS:
+        if len(run) - length >= min(_PART_CHARS):
+            for rest in _split_run(run[length:]):
+                yield run[:length], *rest

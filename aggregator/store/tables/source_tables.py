@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
 )
 
+from aggregator.model.entry import FetchPages
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables.columns import (
     UtcTime,
@@ -51,8 +52,7 @@ class SourceRow(FrozenStruct):
     has_own_interval: bool = False
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
     adaptive_interval_seconds: float = 0.0
-    # Whether pages of entries are fetched
-    pages: Literal["auto", "always", "never"] = "auto"
+    pages: FetchPages = "auto"
     # From config.yaml, typed, or from an imported list
     origin: Literal["config", "user", "import"] = "user"
     paused: bool = False

@@ -89,7 +89,7 @@ def list_stories(
     mutes = site.mutes(request) if asked.order == "front" else ()
     selected = selected.without(mutes)
     tag = None
-    if selected.wanted.changes_with_stories:
+    if selected.query.changes_with_stories:
         tag = site.tag(request, f"{asked.query_string}\n{mutes}")
 
     def render() -> Response:
@@ -178,7 +178,8 @@ def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Take the stories of a storyline out of the owner's pages, feeds and notifications.
 
-    `id` is that of the storyline or of any story. It ends when the storyline has rested for 14 days.
+    `id` is that of the storyline or of any of its stories. The mute ends when the storyline is so old that no
+    new article can join it.
     """
     require_scope(request, "admin")
     BrowserMutes(site.sources.database).add("storylines", _storyline(site, id).id)

@@ -113,14 +113,14 @@ def channel(
 
     `self_url` is its address, with filters and without a token.
     """
-    asked = selected.asked
-    query = f"?{asked.query_string}" if asked.query_string else ""
+    typed = selected.typed
+    query = f"?{typed.query_string}" if typed.query_string else ""
     page_query = query
     if named is not None:
-        page_query = f"?saved={named.key}&{asked.query_string}".rstrip("&")
+        page_query = f"?saved={named.key}&{typed.query_string}".rstrip("&")
     saved = named or selected.saved
     title = settings.title
-    words = filter_words(asked)
+    words = filter_words(typed)
     if saved and saved.title:
         title = saved.title
     elif saved:

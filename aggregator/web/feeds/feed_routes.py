@@ -119,7 +119,7 @@ class _Feeds:
         selected = selected.without(site.mutes(request))
         query = request.url.query
         tag = modified = None
-        if selected.wanted.changes_with_stories:
+        if selected.query.changes_with_stories:
             tag = site.tag(request, f"{selected.filter.mutes}\n{query}")
             if has_tag(request, tag):
                 return not_modified(tag)

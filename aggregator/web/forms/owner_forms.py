@@ -59,6 +59,7 @@ def show_mutes(site: Pages, request: Request) -> Response:
         configured=mutes_of(config).everywhere,
         sources=[(source.id, source.name) for source in sources],
         kinds=KINDS,
+        rest_days=f"{config.effective_tuning.values('events')['window_days']:g}",
     )
 
 

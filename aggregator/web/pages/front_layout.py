@@ -1,4 +1,4 @@
-"""The layout of lists of stories: the front page in groups, and the newest ones by day."""
+"""Arranges lists of stories on pages: the front page in groups under headings, other lists by day."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -15,24 +15,25 @@ NO_FOLDERS: Mapping[str, str] = {}
 # The heading of stories without a folder
 OTHERS = "Other stories"
 UNDATED = "Undated"
-# The stories of several outlets shown below the leading story
+# So many stories of several outlets stand beside the leading story
 BESIDE = 3
 
 
 class FrontGroup(msgspec.Struct, frozen=True):
-    """Stories under one heading: what several outlets tell, then what one outlet tells, a line each."""
+    """Stories under one heading."""
 
     heading: str
+    # Stories that several outlets tell, shown with their leads
     blocks: tuple[StoryListItem, ...]
+    # Stories of a single outlet, shown in a line each, below the blocks
     lines: tuple[StoryListItem, ...]
 
 
 class FrontPage(msgspec.Struct, frozen=True):
-    """One page of ranked stories. `lead` and `beside` are empty except on the first page."""
+    """One page of ranked stories. Only the first page has a leading story and stories beside it."""
 
     lead: StoryListItem | None
     beside: tuple[StoryListItem, ...]
-    # Folders are ordered by their number of stories of several outlets, days from the newest.
     groups: tuple[FrontGroup, ...]
 
 
@@ -47,39 +48,39 @@ def arrange_stories(
 ) -> FrontPage:
     """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
 
-    `several`: ids of stories that several outlets tell. `undated`: ids of stories in a group of their own, the
-    last. `folders`, by story: if there are several, each is a group; else no older story is above those of
-    these days.
+    `folders` are those that the owner files sources in, by story. If the page has several, each is a group, those
+    with the most stories of several outlets first; otherwise the groups are today, yesterday and earlier.
+    `several`: ids of stories that several outlets tell. `undated`: ids of stories for the last group.
     """
     rest = list(stories)
-    lead = None
-    if is_first and rest:
-        lead = rest.pop(0)
-    recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
-    blocks = [s for s in recent or rest if s.id in several and s.id not in undated]
-    beside = blocks[:BESIDE] if lead is not None else []
-    reported = Counter[str]()
+    lead = rest.pop(0) if is_first and rest else None
+    beside: list[StoryListItem] = []
+    if lead is not None:
+        recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
+        beside = [s for s in recent or rest if s.id in several and s.id not in undated]
+        beside = beside[:BESIDE]
+    several_in_folder = Counter[str]()
     for story in stories:
         if story.id in folders:
-            reported[folders[story.id]] += story.id in several
-    order = [folder for folder, _ in reported.most_common()]
-    if len(order) < 2:
-        order = ["Today", "Yesterday", "Earlier"]
+            several_in_folder[folders[story.id]] += story.id in several
+    headings = [folder for folder, _ in several_in_folder.most_common()]
+    if len(headings) < 2:
+        headings = ["Today", "Yesterday", "Earlier"]
         folders = {story.id: _day_heading(story.updated, today) for story in rest}
-    groups: dict[str, list[StoryListItem]] = {
-        heading: [] for heading in (*order, OTHERS, UNDATED)
+    stories_under: dict[str, list[StoryListItem]] = {
+        heading: [] for heading in (*headings, OTHERS, UNDATED)
     }
     for story in rest:
         if story not in beside:
             heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)
-            groups[heading].append(story)
-    filled = []
-    for heading, group in groups.items():
-        blocks_here = tuple(story for story in group if story.id in several)
+            stories_under[heading].append(story)
+    groups = []
+    for heading, group in stories_under.items():
+        blocks = tuple(story for story in group if story.id in several)
         lines = tuple(story for story in group if story.id not in several)
         if group:
-            filled.append(FrontGroup(heading, blocks_here, lines))
-    return FrontPage(lead, tuple(beside), tuple(filled))
+            groups.append(FrontGroup(heading, blocks, lines))
+    return FrontPage(lead, tuple(beside), tuple(groups))
 
 
 def by_day(
@@ -87,7 +88,7 @@ def by_day(
 ) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
     """Group stories by day, in the given order."""
     days = groupby(stories, key=lambda story: day(story.updated))
-    return tuple((title, tuple(group)) for title, group in days)
+    return tuple((heading, tuple(group)) for heading, group in days)
 
 
 def _day_heading(moment: datetime, today: date) -> str:

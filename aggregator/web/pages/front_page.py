@@ -32,27 +32,33 @@ MOST_PAGES = 99
 
 def show_front(site: Pages, request: Request) -> Response:
     """Answer with stories by rank, or the newest first (`view=newest`)."""
-    given = request.query_params.items()  # others add parameters to links
-    asked = ListQuery.read({k: v for k, v in given if k in ListQuery.model_fields})
-    wanted = site.select(asked, STORIES_A_PAGE).without(site.mutes(request))
+    # Other parameters are ignored: social networks and mail programs add some to links.
+    parameters = request.query_params.items()
+    query = ListQuery.read(
+        {name: value for name, value in parameters if name in ListQuery.model_fields}
+    )
+    selection = site.select(query, STORIES_A_PAGE).without(site.mutes(request))
     before = visitor_of(request)
     visitor = before.at(site.clock())
     view = request.query_params.get("view", "")
     number = typed_number(request, "page") or 1
     number = min(number, MOST_PAGES)
     tag = None
-    # Sources change the page of the first run
-    if wanted.wanted.changes_with_stories and site.reader.last_change_at() is not None:
+    # Before there is a story, the page tells which sources are read, so it has no tag.
+    if (
+        selection.query.changes_with_stories
+        and site.reader.last_change_at() is not None
+    ):
         trouble = _trouble(site, request)
         today = _today(site)
         reading = site.reader.first_reading()
-        key = (asked.query_string, view, number, today, visitor.since, trouble)
-        tag = site.page_tag(request, f"{key}{reading}{wanted.filter.mutes}")
+        key = (query.query_string, view, number, today, visitor.since, trouble)
+        tag = site.page_tag(request, f"{key}{reading}{selection.filter.mutes}")
 
     def render() -> Response:
-        if view in ("newest", *VIEWS) or asked.after:
-            return _newest(site, request, wanted, visitor)
-        return _ranked_list(site, request, wanted, number, visitor)
+        if view in ("newest", *VIEWS) or query.after:
+            return _newest(site, request, selection, visitor)
+        return _ranked_list(site, request, selection, number, visitor)
 
     response = conditional(request, tag, render)
     remember(request, response, before, visitor, site)
@@ -60,27 +66,28 @@ def show_front(site: Pages, request: Request) -> Response:
 
 
 def _ranked_list(
-    site: Pages, request: Request, wanted: Selection, number: int, visitor: Visitor
+    site: Pages, request: Request, selection: Selection, number: int, visitor: Visitor
 ) -> Response:
-    chosen = wanted.filter
+    """Return a page of the stories by rank."""
+    filters = selection.filter
     usual = StoryFilter(
-        min_reports=chosen.min_reports, limit=chosen.limit, mutes=chosen.mutes
+        min_reports=filters.min_reports, limit=filters.limit, mutes=filters.mutes
     )
-    if chosen == usual:
+    if filters == usual:
         # It is read once for each change of a story; its stories are read for each page.
-        ranking = site.rankings(site.reader.last_change(), chosen)
+        ranking = site.rankings(site.reader.last_change(), filters)
     else:
         # Sources are moved and topics are found without a change of a story; times move with the clock.
-        ranking = site.reader.rank_front_page(chosen, site.settings.prefer)
-    if not ranking and not wanted.asked.query_string and not chosen.mutes:
+        ranking = site.reader.rank_front_page(filters, site.settings.prefer)
+    if not ranking and not selection.typed.query_string and not filters.mutes:
         return _first_run(site, request)
-    size = chosen.limit
+    size = filters.limit
     on_page = ranking[(number - 1) * size : number * size]
     ids = tuple(story.id for story in on_page)
     has_more = len(ranking) > number * size
     following = ("page", str(number + 1)) if has_more else ("view", "newest")
     since = visitor.since
-    new = [s.id for s in ranking if since is not None and s.updated > since]
+    new = [story.id for story in ranking if since is not None and story.updated > since]
     listed = site.reader.list_stories(ids)
     if [_state(story) for story in listed] != [_state(story) for story in on_page]:
         site.rankings.cache_clear()  # an article was erased
@@ -98,7 +105,7 @@ def _ranked_list(
         site,
         request,
         "front.html",
-        wanted,
+        selection,
         visitor,
         stories=listed,
         view="",
@@ -108,15 +115,15 @@ def _ranked_list(
             is_first=number == 1,
             several={s.id for s in ranking if s.outlets > 1} | storylines.keys(),
             undated={story.id for story in ranking if story.is_undated},
-            folders={} if chosen.folder else sources.folders,
+            folders={} if filters.folder else sources.folders,
         ),
         lead=lead,
         # The count is known if the last new story is on this page or an earlier page.
         all_new=len(new) if not has_more or set(new) <= {*ids} else None,
         number=number,
-        next=_address(wanted, following),
+        next=_address(selection, following),
         next_is_newest=not has_more,
-        before=_address(wanted, ("page", str(number - 1))),
+        before=_address(selection, ("page", str(number - 1))),
         languages=_languages(ranking),
         source_links=sources.by_outlet,
         storylines=storylines,
@@ -124,6 +131,7 @@ def _ranked_list(
 
 
 def _first_run(site: Pages, request: Request) -> Response:
+    """Return the page of a new database: the progress of its first reading, or how to add sources."""
     reading = site.reader.first_reading(READ_ENTRIES)
     if reading is not None and site.access(request) != "owner":
         words = site.settings.excerpt_words
@@ -143,24 +151,25 @@ def _first_run(site: Pages, request: Request) -> Response:
 
 
 def _newest(
-    site: Pages, request: Request, wanted: Selection, visitor: Visitor
+    site: Pages, request: Request, selection: Selection, visitor: Visitor
 ) -> Response:
+    """Return a page of the newest stories, or of those with marks that the owner set (read, saved)."""
     view = site.view_of(request)
     shown_view = view or "newest"
-    cursor = wanted.filter.after
+    cursor = selection.filter.after
     # The bump of the last story on the page before
     above = read_cursor(cursor)[0] if cursor else None
     seen_by = site.reader_of_pages(request)
     if seen_by is None or view is None:
-        page = site.reader.stories(wanted.filter)
+        page = site.reader.stories(selection.filter)
         ids, after = tuple(story.id for story in page.stories), page.next
     else:
         stream = StoryStream(
-            wanted=wanted.filter, after=cursor, is_starred=view == "saved"
+            filters=selection.filter, after=cursor, is_starred=view == "saved"
         )
         if view == "unread":
             stream = replace(stream, is_read=False)
-        rows, after = site.marks.items(seen_by, stream, wanted.filter.limit)
+        rows, after = site.marks.items(seen_by, stream, selection.filter.limit)
         ids = tuple(row.story for row in rows)
     listed = site.reader.list_stories(ids)
     # The first story that is not new since the last visit, unless it is on another page
@@ -174,13 +183,13 @@ def _newest(
     following = None
     if after:
         following = _address(
-            wanted, ("view", shown_view), ("after", wanted.next_of(after) or "")
+            selection, ("view", shown_view), ("after", selection.next_of(after) or "")
         )
     return _list_page(
         site,
         request,
         "newest.html",
-        wanted,
+        selection,
         visitor,
         stories=listed,
         view=shown_view,
@@ -197,7 +206,7 @@ def _list_page(
     site: Pages,
     request: Request,
     template: str,
-    wanted: Selection,
+    selection: Selection,
     visitor: Visitor,
     *,
     stories: Sequence[StoryListItem],
@@ -207,10 +216,10 @@ def _list_page(
     """Return a list of stories with the values that both kinds of it need."""
     reader = site.reader
     ids = tuple(story.id for story in stories)
-    parameters = dict(_without_cursor(wanted))
-    words = filter_words(wanted.asked)
-    if wanted.saved is not None:
-        words.insert(0, wanted.saved.label)
+    parameters = dict(_without_cursor(selection))
+    words = filter_words(selection.typed)
+    if selection.saved is not None:
+        words.insert(0, selection.saved.label)
     new_reports = {}
     if visitor.since and ids:
         new_reports = reader.new_reports(ids, visitor.since)
@@ -226,7 +235,7 @@ def _list_page(
         words=", ".join(words),
         filtered=urlencode(parameters),
         parameters=parameters,
-        least_reports=wanted.filter.min_reports,
+        least_reports=selection.filter.min_reports,
         topics=reader.topics(),
         folders=reader.folders(),
         today=_today(site),
@@ -252,10 +261,10 @@ def _languages(stories: Iterable[FrontPageStory | StoryListItem]) -> list[str]:
     return sorted({story.language for story in stories if story.language})
 
 
-def _address(wanted: Selection, *parameters: tuple[str, str]) -> str:
-    return "?" + urlencode([*_without_cursor(wanted), *parameters])
+def _address(selection: Selection, *parameters: tuple[str, str]) -> str:
+    return "?" + urlencode([*_without_cursor(selection), *parameters])
 
 
-def _without_cursor(wanted: Selection) -> list[tuple[str, str]]:
-    pairs = parse_qsl(wanted.asked.query_string)
+def _without_cursor(selection: Selection) -> list[tuple[str, str]]:
+    pairs = parse_qsl(selection.typed.query_string)
     return [(name, value) for name, value in pairs if name != "after"]

@@ -65,14 +65,14 @@ class Session:
         if label == name:
             for source in self.sources([name.removeprefix(FEED)]):
                 if name == subscription_id(source.id):
-                    wanted = StoryFilter.model_construct(folder=source.folder or "")
-                    return StoryStream(wanted=wanted, founded_by=source.id)
+                    filters = StoryFilter.model_construct(folder=source.folder or "")
+                    return StoryStream(filters=filters, founded_by=source.id)
             raise HTTPException(404, "there is no such stream")
         if label in self.folders:
-            return StoryStream(wanted=StoryFilter.model_construct(folder=label))
+            return StoryStream(filters=StoryFilter.model_construct(folder=label))
         for query in self.queries:
             if query.key == label:
-                return StoryStream(wanted=self._filter(query))
+                return StoryStream(filters=self._filter(query))
         return StoryStream(label=self.known_label(label, "there is no such stream"))
 
     def known_label(self, label: str, problem: str) -> str:
@@ -85,7 +85,7 @@ class Session:
         """Return the stream without articles that the owner muted."""
         return replace(
             stream,
-            wanted=stream.wanted.model_copy(update={"mutes": self._mutes}),
+            filters=stream.filters.model_copy(update={"mutes": self._mutes}),
         )
 
     def items(self, stream: StoryStream, most: int) -> list[ReaderItem]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.explain_command import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.model.entry import Published
 from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence, Reason
@@ -109,7 +109,7 @@ def test_an_article_tells_how_it_came(
     three: tuple[StoryReader, list[str], Rig],
 ) -> None:
     reading, (first, second, _), rig = three
-    reported = explanation(reading, second, None, rig.all_tuning)
+    reported = explain_article(reading, second, None, rig.all_tuning)
     assert reported.evidence.stage == "event"
     assert (
         "Ilse Brandt"
@@ -130,7 +130,7 @@ def test_an_article_tells_how_it_came(
     for words in ("It joined this story: score", "words of the whole text", "sum"):
         assert words in text
     assert "It founded this story" in explanation_text(
-        explanation(reading, first, None, rig.all_tuning)
+        explain_article(reading, first, None, rig.all_tuning)
     )
 
 
@@ -138,13 +138,13 @@ def test_two_articles_say_why_they_are_together_or_apart(
     three: tuple[StoryReader, list[str], Rig],
 ) -> None:
     reading, (first, second, third), rig = three
-    together = explanation(reading, first, second, rig.all_tuning).pair
+    together = explain_article(reading, first, second, rig.all_tuning).pair
     assert together is not None
     assert together.same_story
     assert math.isclose(
         together.score, together.bias + math.fsum(r.share for r in together.reasons)
     )
-    apart = explanation(reading, first, third, rig.all_tuning).pair
+    apart = explain_article(reading, first, third, rig.all_tuning).pair
     assert apart is not None
     assert not apart.same_story
     assert apart.score < together.score
@@ -156,7 +156,7 @@ def test_two_articles_say_why_they_are_together_or_apart(
 def test_a_copy_shows_the_passages(three: tuple[StoryReader, list[str], Rig]) -> None:
     reading, (first, _, _), rig = three
     (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD))
-    reported = explanation(reading, copy.article, first, rig.all_tuning)
+    reported = explain_article(reading, copy.article, first, rig.all_tuning)
     assert reported.evidence.stage == "copy"
     assert reported.passages
     assert " ".join(reported.passages[0].split()) in " ".join(FLOOD.split())
@@ -169,7 +169,7 @@ def test_an_article_that_is_not_there_is_said_in_words(
 ) -> None:
     reading, _, rig = three
     with pytest.raises(UsageError, match="there is no article nothing"):
-        explanation(reading, "nothing", None, rig.all_tuning)
+        explain_article(reading, "nothing", None, rig.all_tuning)
 
 
 @each_row(
@@ -201,7 +201,7 @@ def test_explain_says_that_a_date_is_known_to_the_day(database: Database) -> Non
             published=day,
         ),
     )
-    explained = explanation(
+    explained = explain_article(
         StoryReader(rig.database), second.article, first.article, rig.all_tuning
     )
     assert explained.is_of_day

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.model.entry import Authority, Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
@@ -121,7 +121,7 @@ def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
     rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE))
     assert reports(sqlite) == [3, 1, 1]
     words = explanation_text(
-        explanation(StoryReader(sqlite), spam.article, flood.article, tuning)
+        explain_article(StoryReader(sqlite), spam.article, flood.article, tuning)
     )
     assert "it has the headline of a report" in words
 
@@ -181,7 +181,7 @@ def test_an_advertisement_under_a_headline_does_not_count_whoever_prints_it(
     assert placed.outcome == "joined"
     assert reports(rig.database) == [2]
     words = explanation_text(
-        explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning)
+        explain_article(StoryReader(rig.database), placed.article, None, rig.all_tuning)
     )
     assert "not counted as a report: its text shares too little" in words
     assert is_sound(rig)

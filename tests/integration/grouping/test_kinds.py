@@ -9,7 +9,7 @@ from aggregator.cli.explain_command import explanation_text
 from aggregator.config.story_query import StoryFilter
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.publish.sanitise import encode_json
@@ -184,11 +184,11 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
     assert [one.kind for one in story_in_list(listed).articles] == ["report", "opinion"]
     articles = json.loads(encode_json(whole_story(whole, None)))["articles"]  # type: ignore[arg-type]
     assert [one["kind_reason"] for one in articles] == [None, "label: Opinion:"]
-    explained = explanation(reader, articles[1]["id"], None, TUNING)
+    explained = explain_article(reader, articles[1]["id"], None, TUNING)
     assert (explained.kind, explained.kind_evidence) == ("opinion", "label: Opinion:")
     assert "kind: opinion (label: Opinion:)" in explanation_text(explained)
     assert "kind:" not in explanation_text(
-        explanation(reader, articles[0]["id"], None, TUNING)
+        explain_article(reader, articles[0]["id"], None, TUNING)
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, record
@@ -43,5 +43,5 @@ def test_accidents_of_one_kind_at_two_places_are_two_events(rig: Rig) -> None:
         next(row.id for row in rows if row.title == MORNING[at][2]) for at in (0, 2)
     )
     reader = StoryReader(rig.database, Tuning())
-    text = explanation_text(explanation(reader, first, other, Tuning()))
+    text = explanation_text(explain_article(reader, first, other, Tuning()))
     assert "Bramley and Oxted differ" in text

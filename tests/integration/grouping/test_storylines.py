@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import aggregator
 from aggregator.cli.application import make_app
-from aggregator.grouping.corrections.explanation import storyline_explanation
+from aggregator.grouping.corrections.explanation import explain_storyline
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.compare_stored import compare_stored
@@ -303,15 +303,15 @@ def test_it_is_explained_how_near_the_stories_are(rig: Rig) -> None:
     levee, vote, fund, strike = by_title(
         rig.database, "Levee", "Parliament", "Fund", "Dock"
     )
-    explained = storyline_explanation(reader, vote)
+    explained = explain_storyline(reader, vote)
     assert explained is not None
     assert {near.id for near in explained.near} == {levee, fund}
     assert all(near.affinity >= explained.need for near in explained.near)
     assert all(near.comparisons == 1 for near in explained.near)
-    alone = storyline_explanation(reader, strike)
+    alone = explain_storyline(reader, strike)
     assert alone is not None
     assert alone.near == ()
-    assert storyline_explanation(reader, "nothing") is None
+    assert explain_storyline(reader, "nothing") is None
 
 
 def test_a_report_that_is_far_from_a_story_makes_its_own_story_less_near(
@@ -322,7 +322,7 @@ def test_a_report_that_is_far_from_a_story_makes_its_own_story_less_near(
     levee, vote = by_title(rig.database, "Levee", "Parliament")
 
     def nearness() -> tuple[float, int]:
-        explained = storyline_explanation(StoryReader(rig.database), levee)
+        explained = explain_storyline(StoryReader(rig.database), levee)
         assert explained is not None
         (near,) = explained.near
         assert near.id == vote

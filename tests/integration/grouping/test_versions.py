@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.cli.explain_command import explanation_text
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.explanation import explanation
+from aggregator.grouping.corrections.explanation import explain_article
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryView
@@ -294,7 +294,7 @@ def test_page_text_and_explanation_show_the_older_sentence_with_its_time(
         assert all(passage["article_id"] != older.id for passage in whole["lead"])
         for one in shown.articles:
             told = explanation_text(
-                explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning())
+                explain_article(StoryReader(sqlite, Tuning()), one.id, None, Tuning())
             )
             assert f'earlier: "{sentence}"' in told
             assert f"{NOON - 9 * HOUR:%Y-%m-%d %H:%M}" in told or one.id == older.id

@@ -240,7 +240,7 @@ def test_what_was_prepared_before_serves_one_entry_and_others_are_prepared() -> 
     job = [twin, other, first]
     prepared = []
     for part, answer in dispatcher.submit(job):
-        prepared += dispatcher.answered(part, answer, stop=lambda: False)
+        prepared += dispatcher.result_of(part, answer, stop=lambda: False)
     titles = [one.article.title for one in prepared]
     assert titles == [flood().title, strike().title, flood().title]
     assert prepared[0] == prepared[2]

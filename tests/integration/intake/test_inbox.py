@@ -51,7 +51,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     jobs = dispatcher.submit(waiting) + dispatcher.submit(waiting[:1])
     executor.close()
     for part, job in jobs:
-        assert dispatcher.answered(part, job, lambda: True) == ()
+        assert dispatcher.result_of(part, job, lambda: True) == ()
     assert not caplog.records
 
 

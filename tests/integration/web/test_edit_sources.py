@@ -16,7 +16,7 @@ from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_rows import add, all_sources, choose
+from aggregator.store.intake.source_rows import add, all_sources, update_source
 from aggregator.web.pages.sources_page import SOURCES_A_PAGE
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
@@ -105,13 +105,13 @@ def test_a_source_is_added_changed_and_removed(
     assert problem_of(ask("PATCH", "/nobody", paused=True), 404)
     exported = room.get("/api/v1/sources/opml")
     assert f'xmlUrl="{server.url("/f/feed")}"' in exported.text
-    written_by(room.database, choose, source["id"], origin="config")
+    written_by(room.database, update_source, source["id"], origin="config")
     for refused in (
         ask("PATCH", f"/{source['id']}", name="x"),
         ask("DELETE", f"/{source['id']}"),
     ):
         assert "is listed in" in problem_of(refused, 409)
-    written_by(room.database, choose, source["id"], origin="user")
+    written_by(room.database, update_source, source["id"], origin="user")
     assert ask("DELETE", f"/{source['id']}").status_code == 204
     problem_of(ask("DELETE", f"/{source['id']}"), 404)
     for times, counts in enumerate(((1, 0), (0, 1))):

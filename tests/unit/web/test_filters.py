@@ -18,7 +18,7 @@ def _select(saved: SavedQuery | None = None, /, **parameters: str) -> Selection:
 
 def test_nothing_asked_for_restricts_nothing() -> None:
     selected = _select()
-    assert selected.asked.query_string == ""
+    assert selected.typed.query_string == ""
     wanted = selected.filter
     assert (wanted.limit, wanted.min_reports, wanted.since) == (50, 1, None)
 
@@ -45,7 +45,7 @@ def test_what_changes_without_a_story_is_known() -> None:
     moves = [{"folder": "x"}, {"topic": "x"}, {"name": "x"}, {"since": "24h"}]
     assert [changes_with_stories(**given) for given in stays] == [True] * 3
     assert [changes_with_stories(**given) for given in moves] == [False] * 4
-    assert not _select(SavedQuery(since="24h").named("day")).wanted.changes_with_stories
+    assert not _select(SavedQuery(since="24h").named("day")).query.changes_with_stories
 
 
 def test_parameters_override_the_values_of_a_saved_query() -> None:
@@ -57,7 +57,7 @@ def test_parameters_override_the_values_of_a_saved_query() -> None:
 def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:
     one = _select(outlet="Tram & Track", min_reports="2")
     assert one == _select(min_reports="2", outlet=" Tram & Track ")
-    assert one.asked.query_string == "min_reports=2&outlet=Tram+%26+Track"
+    assert one.typed.query_string == "min_reports=2&outlet=Tram+%26+Track"
 
 
 def test_titles_say_what_a_filter_selects() -> None:

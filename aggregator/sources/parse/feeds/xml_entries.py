@@ -6,15 +6,18 @@ from itertools import pairwise
 
 from aggregator.sources.parse.feeds.xml_repair import DECLARATION
 
+# The start of an entry, or of a section or comment, where "<item" is only text
 _ENTRY = re.compile(
     r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE
 )
+# A date of an entry: <pubDate>Mon, 9 Mar 2026 ...<
 _DATE = re.compile(
     r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
     re.IGNORECASE,
 )
 _ATOM = "http://www.w3.org/2005/Atom"
-_USUAL = (
+# The prefixes that feeds use, also without a declaration
+_USUAL_PREFIXES = (
     ("atom", _ATOM),
     ("content", "http://purl.org/rss/1.0/modules/content/"),
     ("dc", "http://purl.org/dc/elements/1.1/"),
@@ -22,26 +25,33 @@ _USUAL = (
     ("media", "http://search.yahoo.com/mrss/"),
     ("rdf", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"),
 )
+# The root element of a feed, with its attributes
 _ROOT = re.compile(
     r"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b[^<>]{0,8192}>", re.IGNORECASE
 )
+# The attributes of the root that apply to entries: namespaces, the base of addresses, the language
 _ROOT_ATTRIBUTE = re.compile(
     r"\s(?:xmlns(?::[\w.-]{1,40})?|xml:base|xml:lang)=(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')"
 )
+# Elements around the metadata of a feed and around its entries
 _CHANNEL = re.compile(r"</?(?:channel|items?)\b[^<>]{0,500}>", re.IGNORECASE)
+# The end of a feed after its last entry: </channel></rss>
 _TAIL = re.compile(
     r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z",
     re.IGNORECASE,
 )
 # The title of an entry without </title>
 _OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
+# The end of a section and of a comment
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
 
 def entry_starts(text: str) -> Iterator[int]:
     """Yield the starts of `<item` and `<entry` elements outside comments and CDATA; in linear time."""
     resume = 0
-    unclosed = set()
+    unclosed = (
+        set()
+    )  # ends that do not follow any more, so that none is searched for twice
     for match in _ENTRY.finditer(text):
         if match.start() < resume:
             continue
@@ -76,6 +86,7 @@ def cut_entries(
 
 
 def _tag_name(text: str, start: int) -> str:
+    """Return the name of the tag that begins at `start`, with its prefix: "atom:entry"."""
     match = re.match(r"[\w.:-]{1,90}", text[start + 1 : start + 91])
     return match.group() if match else ""
 
@@ -92,19 +103,17 @@ def entries_alone(text: str) -> Iterator[str]:
     root = _ROOT.search(text, 0, starts[0])
     is_atom = name.lower() == "entry"
     attributes = "".join(_ROOT_ATTRIBUTE.findall(root.group() if root else ""))
-    for usual_prefix, uri in _USUAL:
+    for usual_prefix, uri in _USUAL_PREFIXES:
         if f"xmlns:{usual_prefix}=" not in attributes:
             attributes += f' xmlns:{usual_prefix}="{uri}"'
     if is_atom and "xmlns=" not in attributes:
         attributes += f' xmlns="{_ATOM}"'
-    opened = f'<rss version="2.0"{attributes}><channel>'
-    closed = "</channel></rss>"
+    before, after = f'<rss version="2.0"{attributes}><channel>', "</channel></rss>"
     if is_atom:
-        opened = f"<feed{attributes}>"
-        closed = "</feed>"
-    opened = DECLARATION + opened
-    inner = text[root.end() if root else 0 : starts[0]]
-    yield opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
+        before, after = f"<feed{attributes}>", "</feed>"
+    before = DECLARATION + before
+    head = text[root.end() if root else 0 : starts[0]]
+    yield before + _CHANNEL.sub("", _without_prefix(head, prefix)) + after
     for start, end in pairwise([*starts, len(text)]):
         tag = _tag_name(text, start)
         prefix, _, local = tag.rpartition(":")
@@ -115,7 +124,7 @@ def entries_alone(text: str) -> Iterator[str]:
             entry = _OPEN_TITLE.sub(r"\1</title>", entry)
         if not text.startswith("/>", text.find(">", start, end) - 1):
             entry += f"</{local}>"
-        yield opened + entry + closed
+        yield before + entry + after
 
 
 def _without_prefix(markup: str, prefix: str) -> str:

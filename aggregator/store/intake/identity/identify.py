@@ -50,18 +50,21 @@ class IdentifiedEntry(NamedTuple):
     """A received entry with its keys."""
 
     entry: Entry
-    # The keys of GUID and URL, void or not
-    raw: tuple[bytes | None, bytes | None]
+    # The keys of its GUID and its URL, also if they are void: shared by different entries
+    guid_key: bytes | None
+    url_key: bytes | None
+    # Its keys that are not void, and the hash of its content
     identity: Identity
     # Keys of its content within its feed
-    said: Set[bytes]
+    in_feed: Set[bytes]
     # Keys of its content at its URL; the first key is its own, the others only recognise articles
-    there: tuple[bytes, ...]
-    # Key of its content regardless of its date; this key alone does not identify an article
+    at_url: tuple[bytes, ...]
+    # The key of its content regardless of its date; this key alone does not identify an article
     undated: bytes
     # The key of the URL that a foreign source links to; b"" for other sources
-    claimed: bytes
-    has_own_page: bool  # false: different entries share the page of its URL
+    linked_url: bytes
+    # False if different entries share the page of its URL
+    has_own_page: bool
 
     @property
     def is_authority(self) -> bool:
@@ -69,13 +72,13 @@ class IdentifiedEntry(NamedTuple):
 
         The outlet that an entry without an address declares is not verified.
         """
-        has_address = self.raw[1] in self.identity.keys
+        has_address = self.url_key in self.identity.keys
         return self.entry.is_of_site and (has_address or self.entry.authority == "page")
 
     @property
     def keys(self) -> tuple[bytes, ...]:
         """All keys that may identify it, the strongest first."""
-        return (*self.identity.keys, self.claimed, *self.there, *self.said)
+        return (*self.identity.keys, self.linked_url, *self.at_url, *self.in_feed)
 
 
 class IdentifiedBatch(FrozenStruct):
@@ -113,7 +116,7 @@ def identify_entries(
     ]
     if always_new:
         bare = [
-            received._replace(said=set(), there=(), undated=b"", claimed=b"")
+            received._replace(in_feed=set(), at_url=(), undated=b"", linked_url=b"")
             for received in identified
         ]
         return IdentifiedBatch(entries=bare, known={})
@@ -125,7 +128,7 @@ def identify_entries(
     void = void_before | shared
     if void:
         for place, received in enumerate(identified):
-            own_keys = *received.raw, *received.keys
+            own_keys = received.guid_key, received.url_key, *received.keys
             if not void.isdisjoint(own_keys):
                 identified[place] = _identify(
                     received.entry,
@@ -169,7 +172,7 @@ def _know_redated(
         redated.pop(id_, None)
     if len(redated) >= max(_REDATED_AT_ONCE, _REDATED_SHARE * len(unknown)):
         for id_, received in redated.items():
-            known |= dict.fromkeys(received.said, id_)
+            known |= dict.fromkeys(received.in_feed, id_)
 
 
 def _identify(
@@ -181,14 +184,14 @@ def _identify(
     has_own_page: bool,
 ) -> IdentifiedEntry:
     """Return an entry with its keys that are not void. If the key of its URL is void, its page is shared, too."""
-    raw = raw_keys(item, canonical)
-    if canonical is not None and (raw[1] in void or url_key(canonical) in void):
+    guid, url = raw_keys(item, canonical)
+    if canonical is not None and (url in void or url_key(canonical) in void):
         has_own_page = False
     content = outlet = None
-    claimed = b""
+    linked_url = b""
     undated = b""
-    said: set[bytes] = set()
-    there: tuple[bytes, ...] = ()
+    in_feed: set[bytes] = set()
+    at_url: tuple[bytes, ...] = ()
     page = canonical if has_own_page else None
     if poll is not None:
         outlet = poll.outlet or item.source
@@ -196,17 +199,18 @@ def _identify(
         content = content_of(item)
         is_foreign = poll is not None and item.authority == "foreign"
         linked_from = item.source if is_foreign else None
-        said, there, undated = content_keys(content, outlet, page, linked_from)
+        in_feed, at_url, undated = content_keys(content, outlet, page, linked_from)
     if item.authority == "foreign" and page is not None:
-        claimed = url_key(page)
+        linked_url = url_key(page)
     return IdentifiedEntry(
         item,
-        raw,
+        guid,
+        url,
         identify(item, canonical, void=void, content=content if poll else None),
-        said - void,
-        there if void.isdisjoint(there) else (),
+        in_feed - void,
+        at_url if void.isdisjoint(at_url) else (),
         undated if undated not in void else b"",
-        claimed,
+        linked_url,
         has_own_page,
     )
 
@@ -245,14 +249,13 @@ def _labels(url: str) -> str:
 
 
 def _entry_keys(received: IdentifiedEntry) -> EntryKeys:
-    guid, url = received.raw
     published = received.entry.published
     moment = ""
     if published and published.origin != "poll":
         moment = published.time.isoformat()
     return EntryKeys(
-        guid=guid,
-        url=url,
+        guid=received.guid_key,
+        url=received.url_key,
         headline=" ".join([*received.entry.title.casefold().split(), moment]),
-        content={*received.said, *received.there[:1], received.undated} - {b""},
+        content={*received.in_feed, *received.at_url[:1], received.undated} - {b""},
     )

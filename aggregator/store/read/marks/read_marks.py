@@ -258,10 +258,10 @@ class ReadMarks:
                 if ids is None or known.id in ids
             ]
 
-    def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
+    def matching(self, filters: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""
         with self._database.read() as connection:
-            return story_filter.matching_stories(connection, wanted, ids)
+            return story_filter.matching_stories(connection, filters, ids)
 
 
 def reader_name(text: str) -> str:

@@ -25,7 +25,7 @@ _STEPS = 20  # ... queries for one page
 class StoryStream(FrozenStruct):
     """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
 
-    wanted: StoryFilter = StoryFilter()
+    filters: StoryFilter = StoryFilter()
     founded_by: str | None = None
     is_starred: bool = False
     # A label of the reader
@@ -81,8 +81,8 @@ def _newest(
         oldest = max(oldest, who.read_before + timedelta(microseconds=1))
     listed = []
     for _ in range(_STEPS):
-        wanted = stream.wanted.model_copy(update={"after": after})
-        rows, after = story_list.places(connection, wanted, _A_STEP)
+        filters = stream.filters.model_copy(update={"after": after})
+        rows, after = story_list.places(connection, filters, _A_STEP)
         ids = {row.id for row in rows if row.bumped_at >= oldest}
         fits = _of_origin(connection, stream.founded_by, ids)
         marked = with_marks(connection, who, [row for row in rows if row.id in fits])
@@ -125,10 +125,10 @@ def _by_marks(
             stories[marked.story] = marked
     if not stories:
         return []
-    wanted = stream.wanted
+    filters = stream.filters
     if stream.is_starred:  # starred stories stay even if muted: the reader chose them
-        wanted = wanted.model_copy(update={"mutes": ()})
-    fits = story_filter.matching_stories(connection, wanted, stories)
+        filters = filters.model_copy(update={"mutes": ()})
+    fits = story_filter.matching_stories(connection, filters, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
     return sorted(
         (stories[id_] for id_ in fits),

@@ -21,7 +21,7 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 	$(BIN)/aggregator db upgrade
 	$(BIN)/aggregator run
 
-check: style  ## style, types and the quick unit tests, in a minute
+check: style  ## style, types and the quick unit tests
 	@$(MAKE) --no-print-directory -j2 types quick
 
 test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (4 minutes on two cores)

@@ -192,9 +192,10 @@ def _ingest(
             unplaced = 0
             if saves:
                 count, unplaced = run.save_stories()
-                output.say(
-                    f"saved {pluralise(count, 'story', 'stories')} for the owner"
-                )
+                words = f"saved {pluralise(count, 'story', 'stories')} for the owner"
+                if left := len(run.results.unstarred - run.results.articles):
+                    words += f"; without a star: {pluralise(left, 'article')}"
+                output.say(words)
             return summary, unplaced
     finally:
         lock.release()

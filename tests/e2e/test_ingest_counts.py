@@ -89,16 +89,10 @@ def test_the_counts_add_up_whoever_places(
 def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.write("reports.jsonl", reports())
-    other = {
-        "id": "9",
-        "source": "Port",
-        "title": "Ferry aground",
-        "text": "The ferry ran aground. " * 9,
-    }
-    terminal.write("other.jsonl", jsonl(other))
+    other = str(ARCHIVES / "miniflux-starred.json")
     assert terminal.type("db", "upgrade").code == 0
     with terminal.as_writer():  # which ends without having placed anything
-        left = terminal.type("ingest", "other.jsonl", "--no-wait", "--format", "json")
+        left = terminal.type("ingest", other, "--no-wait", "--format", "json")
         assert json.loads(left.out)["waiting"] == 1
         ours, theirs = pty.openpty()
         environment = kept({"COLUMNS": "80", "TERM": "xterm"})
@@ -135,6 +129,20 @@ def test_starred_items_of_feed_readers_are_saved_stories(tmp_path: Path) -> None
         marks = ReadMarks(database, utc_now)
         rows, _ = marks.items(marks.sign_in(OWNER), StoryStream(is_starred=True), 10)
     assert {row.story for row in rows} == {one["id"] for one in terminal.stories()}
+
+
+def test_what_a_feed_reader_exports_without_a_star_is_not_saved(tmp_path: Path) -> None:
+    unstarred = {
+        "miniflux-starred.json": ('"starred": true', '"starred": false'),
+        "freshrss-starred.json": ("[]", '["user/-/state/com.google/read"]'),
+    }
+    for name, words in unstarred.items():
+        text = (ARCHIVES / name).read_text()
+        (tmp_path / name).write_text(text.replace(*words))
+    terminal = Terminal(tmp_path)
+    for _ in ("new", "known"):
+        said = terminal.type("ingest", "--saved", *unstarred).err
+        assert "saved 0 stories for the owner; without a star: 1 article" in said
 
 
 def test_the_stars_of_articles_that_wait_to_be_placed_are_not_lost_in_silence(

@@ -136,7 +136,7 @@ class Ingest:
             yield len(stories)
 
     def save_stories(self) -> tuple[int, int]:
-        """Save the stories of all that was read for the owner, as on the pages.
+        """Save the stories of what was read for the owner, as on the pages, but not of records without a star.
 
         Returns their number, and that of the articles without a story, which still wait to be placed. Raises
         UsageError if the owner has saved too many stories.

@@ -64,8 +64,11 @@ class IngestResults:
             self._newest_before = counter_value(connection, name="story")
         self._extended: set[str] = set()  # stories of before the start that have grown
         self._rejected: list[RejectedItem] = []
-        # The articles of what was read, known ones included
+        # Entries without a result that have no star in the feed reader they come from
+        self._unstarred: set[int] = set()
+        # The articles of what was read, known ones included, and those of records without a star
         self.articles: set[str] = set()
+        self.unstarred: set[str] = set()
 
     @property
     def waiting(self) -> int:
@@ -97,9 +100,11 @@ class IngestResults:
                 self._reject(item.where, tombstones.REASON)
             elif result.entry_no is None:
                 self._counts["known"] += 1
-                self.articles.add(result.article)
+                self._add_article(result.article, is_unstarred=item.keys.is_unstarred)
             else:
                 self._waiting[result.entry_no] = item.where
+                if item.keys.is_unstarred:
+                    self._unstarred.add(result.entry_no)
 
     def collect(self) -> int:
         """Count the results of the entries that were placed meanwhile; returns how many still wait.
@@ -121,7 +126,9 @@ class IngestResults:
                 if result.outcome is None:
                     continue
                 where = self._waiting.pop(result.entry_no)
-                self.articles.add(result.article)
+                self._add_article(
+                    result.article, is_unstarred=result.entry_no in self._unstarred
+                )
                 if result.outcome == "refused":
                     self._reject(where, result.reason or "refused")
                 else:
@@ -129,6 +136,9 @@ class IngestResults:
             if any(number in self._waiting for number in numbers):
                 break
         return len(self._waiting)
+
+    def _add_article(self, article: str, *, is_unstarred: bool) -> None:
+        (self.unstarred if is_unstarred else self.articles).add(article)
 
     def _reject(self, where: str, reason: str) -> None:
         self._counts["refused"] += 1

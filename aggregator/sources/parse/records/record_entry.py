@@ -59,6 +59,8 @@ class KeysRead(FrozenStruct):
     unread: tuple[str, ...] = ()
     mapped: tuple[str, ...] = ()
     losses: tuple[tuple[str, str, str, str], ...] = ()
+    # A feed reader exported the record, and says that it has no star
+    is_unstarred: bool = False
 
 
 class RecordNotes:
@@ -144,6 +146,7 @@ def read_record(
             key for key in chosen.values() if value_at(record, key) is not None
         ),
         losses=tuple(_losses(entry, fields, chosen)),
+        is_unstarred=_is_unstarred(record),
     )
 
 
@@ -192,6 +195,20 @@ def _entry(
         author=values.get("author"),
         language=values.get("language"),
     )
+
+
+def _is_unstarred(record: Record) -> bool:
+    """Return whether a record of Miniflux, or of a reader with Google's format, says that it has no star.
+
+    Miniflux writes `starred`; the others list the states of an item among its `categories`.
+    """
+    categories = record.get("categories")
+    states = [
+        category.rpartition("/")[2]
+        for category in (categories if isinstance(categories, list) else ())
+        if isinstance(category, str) and "/state/" in category
+    ]
+    return record.get("starred") is False or (bool(states) and "starred" not in states)
 
 
 def _losses(

@@ -78,7 +78,7 @@ def sign_of(sentence: str) -> str | None:
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
     """Return the lines of a text from its dateline on, else from its first sentence that is neither caption nor credit.
 
-    Return all lines without such a sentence. A heading counts as a sentence.
+    If there is no such sentence, return all lines. A heading counts as a sentence.
     """
     for number, line in enumerate(lines[:_LINES]):
         if _REPORT_BEGINS.match(line) and len(line) > DATELINE_REST:

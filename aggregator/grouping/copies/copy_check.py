@@ -3,7 +3,7 @@
 Only this check decides it. Sampled shingles (runs of words) and MinHash signatures only propose candidates,
 because they can be forged. The check compares all shingles of both texts: `resemblance` is the shared part of
 all (Jaccard), `containment` the shared part of the smaller text, `least` the shared part of the larger text.
-Words in backquotes are values of CopyTuning. The rules, in this order:
+Words in backquotes are values of CopyTuning. The rules for texts that are not short:
 
 1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
@@ -16,7 +16,7 @@ Words in backquotes are values of CopyTuning. The rules, in this order:
    candidate that was cut from the article is never its original.
 4. Any other contained text is an excerpt: linked, never merged.
 
-Further conditions. Short texts need agreeing headlines. Templated texts (weather, markets, results, "how to
+Short texts, which are checked first, need agreeing headlines. Templated texts (weather, markets, results, "how to
 watch") share most of their words and differ in the decisive ones: different numbers are in the same positions,
 or each headline has names that the other text lacks. One outlet reuses its own paragraphs and templates. So
 within one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text
@@ -128,9 +128,8 @@ def verdict(
     if is_short and overlap.smaller.headline and overlap.larger.headline:
         # Short texts are often alike by form ("Check back for updates").
         # An outlet that cuts its own report keeps the headline and the opening.
-        is_alike = overlap.least >= tuning.most or (
-            overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
-        )
+        is_own_cut = overlap.one_outlet and is_contained and _is_cut(overlap, tuning)
+        is_alike = overlap.least >= tuning.most or is_own_cut
         is_copy = is_alike and overlap.headlines_agree
     elif is_short:
         is_copy = (
@@ -142,11 +141,10 @@ def verdict(
     elif is_contained:
         is_copy = _is_cut(overlap, tuning)
     else:
-        is_alike = not overlap.one_outlet and overlap.least >= tuning.supported
-        is_copy = is_alike and overlap.headlines_agree
-    if is_copy and _is_templated(overlap, tuning):
-        return None
-    if not is_copy and (is_short or not is_contained or overlap.least >= tuning.mutual):
+        is_rewritten = not overlap.one_outlet and overlap.least >= tuning.supported
+        is_copy = is_rewritten and overlap.headlines_agree
+    is_excerpt = is_contained and not is_short and overlap.least < tuning.mutual
+    if not (is_copy or is_excerpt) or (is_copy and _is_templated(overlap, tuning)):
         return None
     return CopyEvidence(
         other=candidate.id,

@@ -11,8 +11,8 @@ The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): 
 of a reading list, but most articles of a curated set, and one threshold holds for both.
 
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
-leaves. Each condition has a mask of the leaves that it excludes if it does not hold; the first leaf that is
-left is the leaf of the pair (as in QuickScorer, Lucchese et al. 2015).
+leaves. Each condition excludes leaves if the value of its feature is above its threshold; the first leaf that no
+condition excludes is the leaf of the pair (as in QuickScorer, Lucchese et al. 2015).
 The value of a leaf is stored as the shares of the groups of features on the way to it, in thousandths. So a score
 is the sum of its reasons, and equal on all machines.
 """
@@ -40,7 +40,8 @@ from aggregator.model.evidence import Reason
 
 # Articles whose whole texts have a lower cosine are not compared (5 of 1,000 true pairs)
 LEAST_COSINE = 0.06
-# The least logit of a pair, also of pairs below LEAST_COSINE (-6: headlines .06 lower, months equal).
+# The least logit of a pair, also of pairs below LEAST_COSINE. With -6, the F1 on headlines was .06 lower, and that on
+# months the same.
 UNLIKE = -2.0
 # The most leaves of a tree
 LEAVES = 8
@@ -72,8 +73,9 @@ class Tree(msgspec.Struct, frozen=True):
 
     # The feature that each condition tests
     features: tuple[int, ...]
-    thresholds: tuple[float, ...]  # a value above it goes right
-    masks: tuple[int, ...]  # bits of the leaves that stay possible where it goes right
+    thresholds: tuple[float, ...]
+    # A bit for each leaf, from the lowest: 1 if the leaf stays possible where the value is above the threshold
+    masks: tuple[int, ...]
     # Thousandths of a logit by group, from left to right
     leaves: tuple[tuple[int, ...], ...]
 
@@ -112,7 +114,7 @@ class PairModel:
         shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
         self._features = np.zeros(shape, np.intp)
         self._thresholds = np.full(shape, np.inf)
-        # The bits of the leaves that are excluded if a value is above the threshold
+        # The inverted masks: 1 if the leaf is excluded where the value is above the threshold
         self._excluded = np.zeros(shape, np.uint8)
         for place, tree in enumerate(file.trees):
             self._leaves[self._first[place] :][: len(tree.leaves)] = tree.leaves
@@ -252,8 +254,8 @@ def shift_between(
     """Return how much of the shift of the stream a score of these articles gets.
 
     Articles of one source get the whole shift, since series are most alike where hardly any article has a
-    partner. The shift never lifts bodies of a few words: partners of other articles do not tell two accidents
-    apart.
+    partner; those of several sources are lowered by `stream_least` at most. The shift never lifts bodies of a few
+    words: partners of other articles do not tell two accidents apart.
     """
     if any(0 < one.body_words < tuning.short_body_words for one in articles):
         shift = min(shift, 0.0)

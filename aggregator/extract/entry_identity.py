@@ -92,8 +92,8 @@ def raw_keys(
     guid = hashed_key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None:
         return guid, None
-    is_home_page = not canonical_url.removeprefix("https://").partition("/")[2]
-    if is_home_page and (entry.guid or entry.record_id):
+    is_site_root = not canonical_url.removeprefix("https://").partition("/")[2]
+    if is_site_root and (entry.guid or entry.record_id):
         return guid, None
     if entry.authority != "foreign":
         return guid, url_key(canonical_url)

@@ -56,13 +56,8 @@ def own_bytes(pid: int) -> int:
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
-def give_back_memory(*, has_cycles: bool = False) -> None:
-    """Return freed memory to the system, where the C library can: after a large load glibc keeps some.
-
-    `has_cycles`: objects that were dropped refer to each other, and are to be found first.
-    """
-    if has_cycles:
-        gc.collect()
+def give_back_memory() -> None:
+    """Return freed memory to the system, where the C library can: after a large load glibc keeps some."""
     import ctypes
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -102,7 +102,7 @@ def _without_form(
                     is_other = urlsplit(href).hostname != urlsplit(url).hostname
                     return [], href if is_other else None
         return [], None
-    # A line is lost with its link if that is a picture; then the lines cannot be told apart, and all are text.
+    # Cells that became one line, and a link of several lines, leave fewer lines; then all lines are text.
     if len(lines) == len(signed):
         while len(signed) > 1 and _ends_text(signed[-1], has_sure=has_sure):
             signed.pop()

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from aggregator.extract.entry_form import own_text
+from aggregator.extract.link_posts import own_text
 from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.html.dom import Fragment
 from aggregator.extract.html.metadata import PageFacts

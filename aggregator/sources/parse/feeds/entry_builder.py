@@ -94,7 +94,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     url = absolute_url(declared.url, context.site_url or context.url)
     if url and title and html.escape(url, quote=False) in body:
         # Imported late, because the daemon does not read entries and does not need it.
-        from aggregator.extract.entry_form import own_text
+        from aggregator.extract.link_posts import own_text
 
         # An entry from a list of links gives the address of the article.
         article_url = own_text(body, title, url).article_url

@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
-from aggregator.extract.entry_form import own_text
+from aggregator.extract.link_posts import own_text
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
@@ -64,7 +64,7 @@ def test_a_page_that_cannot_be_read_brings_no_form_back() -> None:
     assert (cleaned.article.verdict, cleaned.article.text) == ("stub", "")
 
 
-@each_row("entry_form", "forms of other lists", "form")
+@each_row("link_posts", "forms of other lists", "form")
 def test_forms_of_other_lists(form: str) -> None:
     assert own_text(form, "Loomkit 3 is out", PAGE).text == ""
     assert (
@@ -108,7 +108,7 @@ def test_a_text_above_a_form_stays_and_keeps_its_address() -> None:
     assert own.text == "The bridge is closed."
 
 
-@each_row("entry_form", "a short text is no form", "text")
+@each_row("link_posts", "a short text is no form", "text")
 def test_a_short_text_is_no_form(text: str) -> None:
     plain = own_text(text, "", PAGE).text  # without a title everything is text
     assert plain

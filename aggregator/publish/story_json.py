@@ -1,8 +1,8 @@
 """Builds the JSON of stories, articles and search results (docs/querying.md), and explains placements in words.
 
 First come the structs, which have the keys of the JSON, then the functions that fill them. Times are RFC 3339 in UTC
-with a Z, ids are strings, no key is omitted, and an unknown value is null. Callers limit texts to what the client may
-read (`publish/excerpts`); nothing is limited here.
+with a Z, ids are strings, no key is omitted, and an unknown value is null. Callers have limited the texts before
+(`publish/excerpts`).
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """Reads web archives (WARC 1.0 and 1.1): their HTML pages and texts, one at a time.
 
-A record is a line "WARC/1.0", headers, an empty line, and a block of Content-Length bytes. Its type tells what the
-block is. These three are read:
+A record is a line "WARC/1.0", headers, an empty line, and a block of Content-Length bytes. Three of its types are
+read:
 
 * `response`: an HTTP response, if it is HTML with status 200
 * `resource`: a page without the response, as warcit and browsertrix write it
@@ -44,7 +44,7 @@ _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*text/plain\b", re.IGNORECASE)
 # The line that begins a record: "WARC/1.0"
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
-# The beginning of a record inside the block of another one, which is shorter than its Content-Length
+# The beginning of the next record inside a block that is shorter than its Content-Length
 _RECORD = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE)
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 

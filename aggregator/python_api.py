@@ -38,7 +38,7 @@ from aggregator.publish.story_json import (
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_entry import (
     list_words,
-    mapping_of,
+    parse_mapping,
     show_key,
 )
 from aggregator.sources.parse.records.record_keys import Field
@@ -120,7 +120,7 @@ def group_records(
         raise UsageError(
             "give a DataFrame as dicts: frame.to_dict('records'), of polars frame.to_dicts()"
         )
-    chosen = mapping_of([f"{field}={key}" for field, key in (map or {}).items()])
+    chosen = parse_mapping([f"{field}={key}" for field, key in (map or {}).items()])
     labelled: dict[str, LabelledRecord] = {}
     keys: dict[str, None] = {}
     for number, record in enumerate(records, start=1):

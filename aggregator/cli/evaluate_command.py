@@ -111,7 +111,7 @@ def evaluate(
         read_dataset,
         read_loose,
     )
-    from aggregator.sources.parse.records.record_entry import mapping_of
+    from aggregator.sources.parse.records.record_entry import parse_mapping
 
     if from_corrections:
         if datasets or map_ or assignments or loose or affairs or pages_late:
@@ -145,7 +145,7 @@ def evaluate(
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
     loose_pairs = read_loose(loose)
-    chosen = mapping_of(map_ or ())
+    chosen = parse_mapping(map_ or ())
     # A wrong name is reported now, before the long run.
     names = [dataset_name(dataset) for dataset in datasets]
     if assignments:

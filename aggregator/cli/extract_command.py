@@ -26,10 +26,10 @@ def extract(
       aggregator extract FOLDER --format jsonl
     """
     from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
+    from aggregator.sources.parse.records.record_entry import RecordNotes, parse_mapping
 
     config = context.obj.load()
-    chosen = mapping_of(map_ or ())
+    chosen = parse_mapping(map_ or ())
     notes = RecordNotes(chosen)
     were_read = set()
     for entry, is_read in run(config, what, chosen, notes):

@@ -72,7 +72,7 @@ def ingest(
       aggregator ingest --saved starred.json
       aggregator ingest - < records.jsonl
     """
-    from aggregator.sources.parse.records.record_entry import mapping_of
+    from aggregator.sources.parse.records.record_entry import parse_mapping
     from aggregator.store.stories.samples import samples_folder
 
     inputs = list(what or ())
@@ -89,7 +89,7 @@ def ingest(
             config,
             database,
             inputs,
-            mapping_of(map_ or ()),
+            parse_mapping(map_ or ()),
             bulk=bulk,
             wait=not no_wait,
             saves=saved,

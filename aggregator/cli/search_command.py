@@ -48,7 +48,7 @@ def search(
       aggregator search 'title:strike -port' --since 30d --language en --format csv
       aggregator search -- -sport
     """
-    from aggregator.publish.story_json import search_results
+    from aggregator.publish.story_json import remove_invisible
     from aggregator.store.read.reader import StoryReader
 
     bounds = asked.story_filter(utc_now(), limit)
@@ -61,9 +61,9 @@ def search(
             "older articles are not indexed yet; `aggregator run` rebuilds the index"
         )
     if format_ == "json":
-        show.json_line(search_results(results))
+        show.json_line(remove_invisible(results))
     elif format_ == "jsonl":
-        show.json_lines(search_results(results).hits)
+        show.json_lines(remove_invisible(results).hits)
     elif format_ == "csv":
         show.write_csv(_COLUMNS_CSV, results.hits, {"effective": "effective_at"})
     elif results.hits:

@@ -59,7 +59,7 @@ class DueJobs:
         if version != self._version:
             with self._database.read() as connection:
                 self._schedule = schedule(connection)
-                self._pages_at = pending_pages.next_due(connection, now)
+                self._pages_at = pending_pages.find_next_due_time(connection, now)
             self._version = version
 
     def has_pages(self, now: datetime) -> bool:
@@ -82,7 +82,7 @@ class DueJobs:
         jobs = self._due_sources(now, limit)
         if self.has_pages(now):
             with self._database.read() as connection:
-                pages = pending_pages.due_pages(connection, now, self._pages_read)
+                pages = pending_pages.load_due_pages(connection, now, self._pages_read)
             for page in pages:
                 jobs.append(
                     FetchJob(

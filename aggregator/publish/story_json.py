@@ -1,7 +1,8 @@
-"""The JSON of stories, articles, search results and sources (docs/querying.md), and reasons of placements.
+"""Builds the JSON of stories, articles and search results (docs/querying.md), and explains placements in words.
 
-Times are RFC 3339 in UTC with a Z, ids are strings, no key is omitted, and an unknown value is null. The
-stories are already limited by `excerpts.for_reader`; nothing is limited here.
+First come the structs, which have the keys of the JSON, then the functions that fill them. Times are RFC 3339 in UTC
+with a Z, ids are strings, no key is omitted, and an unknown value is null. Callers have limited the texts before
+(`publish/excerpts`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,9 +42,12 @@ from aggregator.stories.plain_text import as_text
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
-_BESIDE = 5  # stories before one and after it
-
-_STAGES: dict[Stage, str] = {
+# The most copies listed for one article; `copy_count` counts all of them
+COPIES_SHOWN = 100
+# The most stories of a storyline before one of its stories, and after it
+_STORIES_BESIDE = 5
+# Why an article is in its story, by the stage of the decision that placed it
+_WORDS_OF_STAGE: dict[Stage, str] = {
     "founded": "founded this story: no live story was similar enough",
     "version": "another state of a text of its outlet in this story",
     "copy": "the same text as another article of this story",
@@ -53,32 +57,6 @@ _STAGES: dict[Stage, str] = {
     "correction": "moved here by a correction",
     "revision": "a later version of an article of this story",
 }
-
-
-def reason_in_words(article: ArticleView) -> str | None:
-    """Return a sentence that states why `article` is in its story; None if no evidence is stored.
-
-    It names the reasons with the largest positive shares of the score.
-    """
-    evidence = article.evidence
-    if evidence is None:
-        return None
-    if evidence.copy is not None:
-        copy = evidence.copy
-        if copy.kind == "excerpt":
-            return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
-        return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
-    words = _STAGES[evidence.stage]
-    if evidence.stage not in SCORED_STAGES:
-        return words
-    if evidence.score is not None:
-        words += f", score {evidence.score:.2f}"
-    if evidence.need is not None:
-        words += f", threshold {evidence.need:.2f}"
-    positive = [reason for reason in evidence.reasons if reason.share > 0]
-    positive.sort(key=lambda reason: (-reason.share, reason.name))
-    names = [reason.name.replace("_", " ") for reason in positive[:SHOWN_REASONS]]
-    return f"{words}; most similar in {', '.join(names)}" if names else words
 
 
 class ArticleJson(FrozenStruct):
@@ -190,98 +168,6 @@ class WholeStoryJson(StoryJson):
     related: tuple[LinkedStory, ...]
 
 
-def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
-    """Return a page of stories."""
-    return PageJson(
-        stories=tuple(story_in_list(story) for story in stories), next=next_cursor
-    )
-
-
-def story_in_list(story: StoryView) -> StoryJson:
-    """Return a story as in lists."""
-    return like(
-        StoryJson,
-        story,
-        articles=tuple(like(ArticleJson, article) for article in story.articles),
-        picture=story.picture and story.picture.url,
-        storyline=_storyline(story),
-    )
-
-
-def _storyline(story: StoryView) -> StorylineFacts | None:
-    return story.storyline and like(StorylineFacts, story.storyline)
-
-
-def whole_storyline(
-    line: StorylineView, stories: Iterable[StoryView]
-) -> WholeStorylineJson:
-    """Return one storyline with its stories."""
-    return like(WholeStorylineJson, line, stories=tuple(map(story_in_list, stories)))
-
-
-def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
-    """Yield the articles of a story as in lists of articles."""
-    for article in story.articles:
-        yield like(ListedArticleJson, article, story=story.id, story_title=story.title)
-
-
-def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
-    """Return one story with its text, else with its summary as text."""
-    shown = text or StoryText(title=story.title)
-    openings = {opening.article_id: opening.text for opening in shown.openings}
-    articles = (
-        like(StoryArticleJson, whole_article(a), opening=openings.get(a.id, ""))
-        for a in story.articles
-    )
-    return like(
-        WholeStoryJson,
-        story,
-        articles=tuple(articles),
-        picture=story.picture and story.picture.url,
-        text=as_text(shown, story.articles) if text else story.summary,
-        lead=shown.lead,
-        versions=shown.versions,
-        quotations=shown.quotations,
-        storyline=_storyline(story),
-        storyline_stories=story.storyline.stories if story.storyline else (),
-        earlier=story.earlier[:_BESIDE],
-        later=story.later[:_BESIDE],
-        related=(),
-    )
-
-
-def like(kind: type[Body], source: object, /, **different: object) -> Body:
-    """Return a `kind` of the attributes of `source` with its names, times in UTC; and of `different`."""
-    for name in kind.__struct_fields__:
-        if name not in different:
-            value = getattr(source, name)
-            different[name] = in_utc(value) if type(value) is datetime else value
-    return kind(**different)
-
-
-def whole_article(article: ArticleView) -> WholeArticleJson:
-    """Return an article as in one story: as it was written, else its text in paragraphs."""
-    if article.html is None:
-        lines = [line for line in article.text.split("\n") if line]
-        html = "".join(f"<p>{escape(line)}</p>" for line in lines) or None
-    else:
-        from aggregator.extract.html.article_html import shown_html
-
-        html = shown_html(article.html, with_pictures=True)
-    return like(
-        WholeArticleJson,
-        article,
-        html=html,
-        enclosures=tuple(like(EnclosureJson, e) for e in article.enclosures),
-        reason=reason_in_words(article),
-        kind_reason=article.kind_evidence,
-    )
-
-
-# The most copies listed for one article; `copy_count` counts all of them.
-COPIES_SHOWN = 100
-
-
 class OneArticleJson(WholeArticleJson):
     """One article. `text` is for the owner; else, and after its retention, it is null.
 
@@ -322,25 +208,119 @@ class SavedQueriesJson(FrozenStruct):
     queries: tuple[SavedQueryJson, ...]
 
 
+def fill_struct(kind: type[Body], source: object, /, **more: object) -> Body:
+    """Build a struct from the attributes of `source` that have the names of its fields, and from `more`.
+
+    Times are converted to UTC: `fill_struct(ArticleJson, article)`.
+    """
+    for name in kind.__struct_fields__:
+        if name not in more:
+            value = getattr(source, name)
+            more[name] = in_utc(value) if type(value) is datetime else value
+    return kind(**more)
+
+
+def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
+    """Return a page of stories."""
+    return PageJson(stories=tuple(map(story_in_list, stories)), next=next_cursor)
+
+
+def story_in_list(story: StoryView) -> StoryJson:
+    """Return a story as it is in a list."""
+    return fill_struct(
+        StoryJson,
+        story,
+        articles=tuple(fill_struct(ArticleJson, article) for article in story.articles),
+        picture=story.picture and story.picture.url,
+        storyline=story.storyline and fill_struct(StorylineFacts, story.storyline),
+    )
+
+
+def whole_storyline(
+    line: StorylineView, stories: Iterable[StoryView]
+) -> WholeStorylineJson:
+    """Return one storyline with its stories."""
+    return fill_struct(
+        WholeStorylineJson, line, stories=tuple(map(story_in_list, stories))
+    )
+
+
+def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
+    """Yield the articles of a story as they are in a list of articles."""
+    for article in story.articles:
+        yield fill_struct(
+            ListedArticleJson, article, story=story.id, story_title=story.title
+        )
+
+
+def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
+    """Return one story with its text, or with its summary as the text if `text` is None."""
+    shown = text or StoryText(title=story.title)
+    openings = {opening.article_id: opening.text for opening in shown.openings}
+    articles = (
+        fill_struct(StoryArticleJson, whole_article(a), opening=openings.get(a.id, ""))
+        for a in story.articles
+    )
+    return fill_struct(
+        WholeStoryJson,
+        story,
+        articles=tuple(articles),
+        picture=story.picture and story.picture.url,
+        text=as_text(shown, story.articles) if text else story.summary,
+        lead=shown.lead,
+        versions=shown.versions,
+        quotations=shown.quotations,
+        storyline=story.storyline and fill_struct(StorylineFacts, story.storyline),
+        storyline_stories=story.storyline.stories if story.storyline else (),
+        earlier=story.earlier[:_STORIES_BESIDE],
+        later=story.later[:_STORIES_BESIDE],
+        related=(),
+    )
+
+
+def whole_article(article: ArticleView) -> WholeArticleJson:
+    """Return an article of one story; if its HTML is not stored, `html` has its text as paragraphs."""
+    if article.html is None:
+        lines = [line for line in article.text.split("\n") if line]
+        html = "".join(f"<p>{escape(line)}</p>" for line in lines) or None
+    else:
+        from aggregator.extract.html.article_html import shown_html
+
+        html = shown_html(article.html, with_pictures=True)
+    return fill_struct(
+        WholeArticleJson,
+        article,
+        html=html,
+        enclosures=tuple(fill_struct(EnclosureJson, e) for e in article.enclosures),
+        reason=reason_in_words(article),
+        kind_reason=article.kind_evidence,
+    )
+
+
 def one_article(detail: ArticleDetail) -> OneArticleJson:
-    """Return one article; an empty `text` is null."""
-    return like(
+    """Return one article with its copies; an empty text is null."""
+    return fill_struct(
         OneArticleJson,
         detail,
         **msgspec.structs.asdict(whole_article(detail.article)),
         text=detail.article.text or None,
         copy_count=len(detail.copies),
-        copies=tuple(like(ArticleJson, copy) for copy in detail.copies[:COPIES_SHOWN]),
+        copies=tuple(
+            fill_struct(ArticleJson, copy) for copy in detail.copies[:COPIES_SHOWN]
+        ),
     )
 
 
-def search_results(results: SearchResults) -> SearchResults:
-    """Return the results without the characters that the encoder removes, with marks moved to fit."""
-    stories = tuple(replace(s, hits=_with_visible(s.hits)) for s in results.stories)
-    return replace(results, hits=_with_visible(results.hits), stories=stories)
+def remove_invisible(results: SearchResults) -> SearchResults:
+    """Return search results without the invisible characters that the encoder would remove.
+
+    The marks of found words are positions in the snippets, so they are moved to fit.
+    """
+    stories = tuple(replace(s, hits=_clean_hits(s.hits)) for s in results.stories)
+    return replace(results, hits=_clean_hits(results.hits), stories=stories)
 
 
-def _with_visible(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
+def _clean_hits(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
     shown = []
     for hit in hits:
         text = hit.snippet
@@ -350,3 +330,29 @@ def _with_visible(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
         )
         shown.append(replace(hit, snippet=visible(text), marks=marks))
     return tuple(shown)
+
+
+def reason_in_words(article: ArticleView) -> str | None:
+    """Return a sentence that states why `article` is in its story; None if no evidence is stored.
+
+    It names the reasons with the largest positive shares of the score.
+    """
+    evidence = article.evidence
+    if evidence is None:
+        return None
+    if evidence.copy is not None:
+        copy = evidence.copy
+        if copy.kind == "excerpt":
+            return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
+        return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
+    words = _WORDS_OF_STAGE[evidence.stage]
+    if evidence.stage not in SCORED_STAGES:
+        return words
+    if evidence.score is not None:
+        words += f", score {evidence.score:.2f}"
+    if evidence.need is not None:
+        words += f", threshold {evidence.need:.2f}"
+    positive = [reason for reason in evidence.reasons if reason.share > 0]
+    positive.sort(key=lambda reason: (-reason.share, reason.name))
+    names = [reason.name.replace("_", " ") for reason in positive[:SHOWN_REASONS]]
+    return f"{words}; most similar in {', '.join(names)}" if names else words

@@ -151,7 +151,7 @@ class EditorService:
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
         """Explain the placement of an article, and compare it with `other`; None if one does not exist.
 
-        The texts are not limited; `excerpts.bounded_explanation` does that. Raises RefusedError (503) if too
+        The texts are not limited; `excerpts.limit_explanation` does that. Raises RefusedError (503) if too
         many explanations are requested at once.
         """
         # It imports all that decides about articles.

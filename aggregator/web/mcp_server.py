@@ -26,9 +26,9 @@ from aggregator.model.read_model import SearchResults, SourcePage
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.excerpt_words import Access
 from aggregator.publish.excerpts.single_articles import (
-    bounded_explanation,
-    bounded_results,
-    bounded_sources,
+    limit_explanation,
+    limit_results,
+    load_sources,
 )
 from aggregator.publish.excerpts.story_excerpts import for_reader
 from aggregator.publish.output_settings import publish_settings
@@ -129,7 +129,7 @@ class _Tools(NamedTuple):
         results = self.reader.search(
             query.query, limit, query.story_filter(utc_now(), limit)
         )
-        return story_json.search_results(bounded_results(results, *self.limits))
+        return story_json.remove_invisible(limit_results(results, *self.limits))
 
     def stories(
         self,
@@ -173,7 +173,7 @@ class _Tools(NamedTuple):
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
         whole = explain_article(self.reader, article, other or None, self.all_tuning)
-        return bounded_explanation(whole, *self.limits)
+        return limit_explanation(whole, *self.limits)
 
     def sources(
         self,
@@ -183,4 +183,4 @@ class _Tools(NamedTuple):
         ] = "",
     ) -> SourcePage:
         """List the sources and their health: state, problem, last success, number of articles."""
-        return bounded_sources(self.reader, self.limits[0], limit, after=after)
+        return load_sources(self.reader, self.limits[0], limit, after=after)

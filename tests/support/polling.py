@@ -85,7 +85,7 @@ def poll_configured(
         one.shown_name: source_kind(one.kind).poller(poller)(one)
         for one in read_by(database, all_sources)
     }
-    for page in read_by(database, pending_pages.due_pages, utc_now(), 100):
+    for page in read_by(database, pending_pages.load_due_pages, utc_now(), 100):
         poller.fetch_page(page)
     client.close()
     return polled

@@ -56,7 +56,7 @@ class SiteFeeds(Closing):
 
     def fetch_pages(self) -> bool:
         """Fetch the pages that are due; return whether there were any."""
-        due = read_by(self.database, pending_pages.due_pages, self.time.now, 50)
+        due = read_by(self.database, pending_pages.load_due_pages, self.time.now, 50)
         for page in due:
             self._poller.fetch_page(page)
         return bool(due)

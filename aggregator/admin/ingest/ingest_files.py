@@ -234,7 +234,7 @@ class Ingest:
         if self._pipeline is not None:  # else the writer fetches the pages
             with self._database.read() as connection:
                 # Those that an interrupted run accepted, too
-                pages = pending_pages.unfetched_pages(
+                pages = pending_pages.load_unfetched_pages(
                     connection, [result.article for result in accepted]
                 )
             for page in pages:

@@ -21,7 +21,7 @@ from aggregator.intake.jobs import feed_job, parse_feed, parse_mail
 from aggregator.intake.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
-    entries_of,
+    unpack_feeds,
 )
 from aggregator.intake.polling.page_fetch import PageFetcher
 from aggregator.intake.workers.executor import Executor
@@ -159,7 +159,7 @@ class InputReader:
             folder = path if path.is_dir() else path.parent
         for item in inputs:
             self._folder_of_file[_sortable_name(item.file)] = folder
-            yield from entries_of(
+            yield from unpack_feeds(
                 [item], services.now(), services.executor, services.all_tuning
             )
 

@@ -77,7 +77,7 @@ def take_out(root: Any, elements: Iterable[Any]) -> None:
     lxml.etree.strip_elements(root, _MARKED, with_tail=False)
 
 
-def without_layout_tables(root: Any) -> None:
+def unwrap_layout_tables(root: Any) -> None:
     """Turn tables used for layout (a cell has the headline, a table, paragraphs) into plain blocks.
 
     Otherwise the whole article would be read as one table cell, in one line.

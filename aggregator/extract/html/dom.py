@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.html.unseen import (
+    remove_hidden,
+    remove_readings,
     with_ended_readings,
-    without_invisible,
-    without_readings,
 )
 from aggregator.extract.language.unicode import clean, clean_markup
 from aggregator.text.lines import one_line, word_set
@@ -78,7 +78,7 @@ def tree_of(html: str) -> Any:
         root = lxml.html.document_fromstring(html, parser=_parser(keeps_comments=False))
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
-    without_readings(root)
+    remove_readings(root)
     return root
 
 
@@ -166,7 +166,7 @@ def read_fragment(markup: str) -> Fragment:
         if parts and isinstance(parts[0], str):
             root.text = parts.pop(0)
         root.extend(parts)
-        without_invisible(root)
+        remove_hidden(root)
     return Fragment(root, bounded.truncated)
 
 
@@ -176,7 +176,7 @@ def marked_lines(root: Any) -> list[str]:
 
     if root is None:
         return []
-    without_readings(root)
+    remove_readings(root)
     lxml.etree.strip_elements(
         root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
     )

@@ -1,7 +1,8 @@
-"""Extraction from a web page: the article's text and the page's metadata.
+"""Extracts the article from a web page: its text, and the metadata of the page.
 
 Hidden elements (unseen.py) and boxes that are not part of the article (boxes.py) are removed first;
-then trafilatura extracts the text (library.py), which is completed (split_body.py).
+then trafilatura, "the library", extracts the text (library.py), which is completed (split_body.py).
+Functions on the tree of the page change the tree in place; functions on the text return a new text.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree.
 """
@@ -15,7 +16,7 @@ from aggregator.extract.html.boxes import (
     find_boxes,
     have_paragraphs,
     take_out,
-    without_layout_tables,
+    unwrap_layout_tables,
 )
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.library import extract_markup, extract_text
@@ -27,63 +28,21 @@ from aggregator.extract.html.page_parts import (
 )
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.split_body import complete_body, line_key, structure_of
-from aggregator.extract.html.unseen import without_invisible
+from aggregator.extract.html.unseen import remove_hidden
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 
+# Boxes are removed if this does not remove so many paragraphs at the beginning, and at most this share of the
+# words in the paragraphs (chosen)
 _FIRST_PARAGRAPHS = 3
-
-# Boxes may take away at most this share of the words in the article's paragraphs (chosen)
 _MOST_LOST = 1 / 3
 
-# The library reads each of them several times. Scripts of JSON stay, because it looks for articles in them.
+# These elements have no text, and the library would read them several times. Scripts of JSON stay, because it looks
+# for articles in them.
 _WITHOUT_TEXT = """
     descendant::*[self::svg or self::style or self::link or self::meta
     or self::script[not(contains(@type, 'json'))]]
 """
-
-
-def without_link_lines(
-    root: Any, text: str, tuning: ExtractTuning
-) -> tuple[str, float]:
-    """Return `text` without the lines that are links of the page `root`, and their share, 0 to 1.
-
-    Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
-    stand before or after all other lines, like menus; they do not count in the share.
-    """
-    links = {letters_of(link.text_content()) for link in root.iter("a")}
-    whole = text.split("\n")
-    headlines = {
-        line
-        for line in whole
-        if count_words(line) >= tuning.headline_words and letters_of(line) in links
-    }
-    lines = [line for line in whole if line not in headlines or ends_sentence(line)]
-    for end in (0, -1):
-        while (
-            lines and letters_of(lines[end]) in links and not ends_sentence(lines[end])
-        ):
-            lines.pop(end)
-    linked = sum(count_words(line) for line in whole if line in headlines)
-    return "\n".join(lines), linked / (sum(map(count_words, whole)) or 1)
-
-
-def unlink_paragraphs(root: Any) -> None:
-    """Take the links off sentences that are wholly linked, if unlinked sentences have the same structure.
-
-    The library takes such paragraphs for menus, and leaves them out.
-    """
-    sentences = [p for p in root.iter("p") if is_prose(p.text_content())]
-    structures = {
-        structure_of(sentence) for sentence in sentences if not sentence.xpath(".//a")
-    }
-    for sentence in sentences:
-        for link in sentence.xpath(".//a"):
-            is_whole = letters_of(link.text_content()) == letters_of(
-                sentence.text_content()
-            )
-            if is_whole and structure_of(sentence) in structures:
-                link.drop_tag()
 
 
 class Page(FrozenStruct):
@@ -108,23 +67,25 @@ def read_page(
     zone: str | None = None,
     seen: datetime | None = None,
 ) -> Page | None:
-    """Extract the article in `html`; return None if nothing can be parsed. `zone` and `seen` as in dates.py."""
+    """Extract the article in `html`; return None if nothing can be parsed.
+
+    Dates are read with `zone` and `seen` (`metadata.read_facts`).
+    """
     page = bound_html(html)
     root = tree_of(page.html)
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen)
-    without_invisible(root)
+    remove_hidden(root)
     take_out(root, root.xpath(_WITHOUT_TEXT))
     take_out(root, further_articles(root, facts))
     numbers, has_more_pages = page_numbers(root)
     take_out(root, numbers)
-    without_layout_tables(root)
+    unwrap_layout_tables(root)
     unlink_paragraphs(root)
-    root, body = _without_boxes(root, url, tuning)
-    text, link_share = without_link_lines(
-        root, complete_body(root, body, tuning), tuning
-    )
+    root, text = _remove_boxes(root, url, tuning)
+    text = complete_body(root, text, tuning)
+    text, link_share = without_link_lines(root, text, tuning)
     text = with_lead(root, text, facts)
     return Page(
         facts=facts,
@@ -135,33 +96,70 @@ def read_page(
     )
 
 
-def _without_boxes(
-    root: Any, url: str | None, tuning: ExtractTuning
-) -> tuple[Any, str]:
-    """Return the page and its text, without its boxes unless the library finds the article in them.
+def unlink_paragraphs(root: Any) -> None:
+    """Remove the links around whole paragraphs, if paragraphs without links have the same structure.
 
-    This is only checked for boxes with much text, and for pages with little, which may be lists of links.
+    The library would take such paragraphs for menus, and leave them out.
+    """
+    paragraphs = [p for p in root.iter("p") if is_prose(p.text_content())]
+    structures = {structure_of(p) for p in paragraphs if not p.xpath(".//a")}
+    for paragraph in paragraphs:
+        for link in paragraph.xpath(".//a"):
+            is_whole = letters_of(link.text_content()) == letters_of(
+                paragraph.text_content()
+            )
+            if is_whole and structure_of(paragraph) in structures:
+                link.drop_tag()
+
+
+def _remove_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[Any, str]:
+    """Remove the boxes from the page, and return the page and its text.
+
+    If much of the article is lost with the boxes, return a copy that still has them. This is only checked for boxes
+    with much text, and for pages with little, which may be lists of links.
     """
     boxes = find_boxes(root, tuning)
+    whole = None
     if have_paragraphs(boxes) or not have_paragraphs([root]):
         whole = deepcopy(root)
-    else:
-        whole = None
     take_out(root, boxes)
     text = extract_text(root, url)
-    if whole is not None:
-        uncleaned = extract_text(whole, url)
-        left = set(map(line_key, text.split("\n")))
-        lines = uncleaned.split("\n")
-        prose = list(filter(is_prose, lines)) or lines
-        lost = [line for line in prose if line_key(line) not in left]
-        first_lost = lost[:_FIRST_PARAGRAPHS]
-        lacks_beginning = (
-            len(first_lost) == _FIRST_PARAGRAPHS
-            and first_lost == prose[:_FIRST_PARAGRAPHS]
-        )
-        if lacks_beginning or (
-            sum(map(count_words, lost)) > _MOST_LOST * sum(map(count_words, prose))
-        ):
-            return whole, uncleaned
+    if whole is None:
+        return root, text
+    whole_text = extract_text(whole, url)
+    keys_left = set(map(line_key, text.split("\n")))
+    lines = whole_text.split("\n")
+    paragraphs = list(filter(is_prose, lines)) or lines
+    lost = [line for line in paragraphs if line_key(line) not in keys_left]
+    first = paragraphs[:_FIRST_PARAGRAPHS]
+    lacks_beginning = len(first) == _FIRST_PARAGRAPHS and lost[: len(first)] == first
+    lost_words = sum(map(count_words, lost))
+    if lacks_beginning or lost_words > _MOST_LOST * sum(map(count_words, paragraphs)):
+        return whole, whole_text
     return root, text
+
+
+def without_link_lines(
+    root: Any, text: str, tuning: ExtractTuning
+) -> tuple[str, float]:
+    """Return `text` without the lines that are links of the page `root`, and their share of its words, 0 to 1.
+
+    Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
+    stand before or after all other lines, like menus; they do not count in the share.
+    """
+    links = {letters_of(link.text_content()) for link in root.iter("a")}
+    all_lines = text.split("\n")
+    # The linked lines with enough words for the headline of another article
+    headlines = {
+        line
+        for line in all_lines
+        if count_words(line) >= tuning.headline_words and letters_of(line) in links
+    }
+    lines = [line for line in all_lines if line not in headlines or ends_sentence(line)]
+    for end in (0, -1):
+        while (
+            lines and letters_of(lines[end]) in links and not ends_sentence(lines[end])
+        ):
+            lines.pop(end)
+    linked_words = sum(count_words(line) for line in all_lines if line in headlines)
+    return "\n".join(lines), linked_words / (sum(map(count_words, all_lines)) or 1)

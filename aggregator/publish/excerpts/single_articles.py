@@ -1,6 +1,8 @@
-"""The excerpt limit of single articles, search hits and explanations, and the secrets of sources.
+"""Limits what clients see of single articles, search hits, explanations and sources.
 
-The owner alone sees the address of a source, and its problem, which may contain one.
+Only the owner reads whole texts; others see at most `words` words of each article: first those of its title, then,
+as far as words are left, those of its lead or snippet. Only the owner sees the address of a source, and its problem,
+which may contain an address.
 """
 
 from collections.abc import Iterable
@@ -25,66 +27,66 @@ if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.store.read.reader import StoryReader
 
 
-def bounded_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:
-    """Limit an article to what `access` permits; its text is "" if it may not be read."""
+def limit_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:
+    """Return an article without what `access` does not permit; a text that may not be read is ""."""
     article = detail.article
     is_restricted = article.noarchive or article.nosnippet or article.tdm_reserved
     if access == "owner" or (access == "all" and not is_restricted):
         return detail
     title = first_words(article.title, words)
     copies = tuple(replace(c, title=first_words(c.title, words)) for c in detail.copies)
-    # The copies contain the lead, too, and each has its own title.
+    # A copy has the same lead and may have a longer title, so the longest title counts.
     titles = [title, *(copy.title for copy in copies if not copy.nosnippet)]
-    longest = max(count_words(each) for each in titles)
-    left = 0 if article.nosnippet else max(0, words - longest)
+    title_words = max(map(count_words, titles))
+    lead_words = 0 if article.nosnippet else max(0, words - title_words)
     return replace(
         detail,
-        article=without_text(article, title, first_words(article.lead, left)),
+        article=without_text(article, title, first_words(article.lead, lead_words)),
         story_title=first_words(detail.story_title, words),
         copies=copies,
     )
 
 
-def bounded_results(
-    results: SearchResults, access: Access, words: int
-) -> SearchResults:
-    """Limit search results; the headline of a story may be the title of one of its hits."""
+def limit_results(results: SearchResults, access: Access, words: int) -> SearchResults:
+    """Return search results; only the owner sees more than `words` words of each article."""
     if access == "owner":
         return results
     stories = tuple(
         replace(
             story,
+            # The headline of a story may be the title of one of its hits.
             title=first_words(story.title, words // 2),
-            hits=_hits(story.hits, words),
+            hits=_limit_hits(story.hits, words),
         )
         for story in results.stories
     )
-    return replace(results, hits=_hits(results.hits, words), stories=stories)
+    return replace(results, hits=_limit_hits(results.hits, words), stories=stories)
 
 
-def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
-    """Limit search hits: the title and the snippet have half of the words each."""
-    bounded = []
+def _limit_hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
+    """Return search hits whose title has half of the words, and whose snippet has the other half."""
+    title_words = words // 2
+    limited = []
     for hit in hits:
-        left = 0 if hit.nosnippet else words - words // 2
-        snippet = first_words(hit.snippet, left)
-        bounded.append(
+        snippet_words = 0 if hit.nosnippet else words - title_words
+        snippet = first_words(hit.snippet, snippet_words)
+        limited.append(
             replace(
                 hit,
-                title=first_words(hit.title, words // 2),
-                # It may be the title of this article
-                story_title=first_words(hit.story_title, words // 2),
+                title=first_words(hit.title, title_words),
+                # It may be the title of this article.
+                story_title=first_words(hit.story_title, title_words),
                 snippet=snippet,
                 marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
             )
         )
-    return tuple(bounded)
+    return tuple(limited)
 
 
-def bounded_explanation(
+def limit_explanation(
     explained: "Explanation", access: Access, words: int
 ) -> "Explanation":
-    """Limit an explanation: the words that texts share, and the details of the log, are for the owner."""
+    """Return an explanation; the words that texts share and the details of the log are only for the owner."""
     # Importing it loads the code that places articles.
     from aggregator.grouping.corrections.explained import SharedTerms
 
@@ -109,20 +111,22 @@ def bounded_explanation(
     )
 
 
-def bounded_sources(
+def load_sources(
     reader: "StoryReader", access: Access, limit: int, **wanted: Any
 ) -> SourcePage:
-    """Return a page of sources; only the owner sees their addresses. Raises UsageError."""
+    """Return a page of the sources that are `wanted`, without their secrets. Raises UsageError."""
     page = reader.sources(limit, **wanted)
     return replace(
-        page, sources=tuple(bounded_source(source, access) for source in page.sources)
+        page,
+        sources=tuple(hide_source_secrets(source, access) for source in page.sources),
     )
 
 
-def bounded_source(source: SourceView, access: Access) -> SourceView:
-    """Hide the address and the problem of a source: an address may contain a secret, a problem an address.
+def hide_source_secrets(source: SourceView, access: Access) -> SourceView:
+    """Return a source without the secrets that an address may contain, such as a key in a query.
 
-    The owner sees them without such secrets, because a token of scope read is not for them.
+    The owner sees addresses without these secrets, because a token of scope read suffices. Others see no address,
+    and no problem, whose words may contain one.
     """
     if access == "owner":
         return replace(

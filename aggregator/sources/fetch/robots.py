@@ -1,6 +1,6 @@
-"""robots.txt for pages of articles: requested once a day for each site (RFC 9309).
+"""Checks whether robots.txt allows to fetch the page of an article; requests it once a day for each site (RFC 9309).
 
-Feeds are published for programs and need no check; only the pages behind them are checked.
+Feeds are published for programs, so only the pages behind them are checked.
 """
 
 import math
@@ -29,7 +29,10 @@ _Key = tuple[str, str]
 
 
 class _Site:
-    """The rules of a site; `protego` is None while nothing is allowed. Used by the thread that holds the lock."""
+    """The rules of one site, which only the thread that holds the lock uses.
+
+    `protego` has the rules; it is None while they cannot be read, and nothing is allowed.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -56,14 +59,14 @@ class Robots:
         linked_from: str | None = None,
         proxy: str = "",
     ) -> Literal["yes", "no", "not now"]:
-        """Return whether the page may be fetched; request robots.txt if the rules are older than a day.
+        """Return whether the page at `url` may be fetched; request robots.txt if the rules are older than a day.
 
-        `proxy` is that of the source; the page is fetched through it, too.
-
-        A site without robots.txt (any 4xx) allows everything. A site that cannot be reached (5xx, no
+        A site without robots.txt (any 4xx except 429) allows everything. A site that cannot be reached (5xx, no
         response) allows nothing for now ("not now"), unless earlier rules are known, which then still apply.
-        Raise FetchError("asked to wait" or "refused") if no request may be sent to the host, not even for
-        robots.txt.
+
+        The request for robots.txt goes through `proxy`, as the page will. Raise FetchError if it may not be sent:
+        "asked to wait" if the host wants fewer requests, "refused" if its address is not allowed, and "stopped" if
+        the program is ending.
         """
         try:
             address = parse_address(url)
@@ -85,6 +88,7 @@ class Robots:
     def _read_rules(
         self, site: _Site, key: _Key, source_port: int | None, linked_from: str | None
     ) -> None:
+        """Request the robots.txt of a site, and keep its rules."""
         now = self._clock()
         address, proxy = key
         try:
@@ -97,7 +101,7 @@ class Robots:
             ).body
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
-                raise  # about the linking source and not about the site
+                raise  # this tells nothing about robots.txt
             # 429 is a 4xx that means "later" and not "no rules".
             if not 400 <= (error.status or 0) < 500 or error.status == 429:
                 site.expires = now + _RETRY_SECONDS
@@ -115,10 +119,10 @@ class Robots:
 
 
 def relevant_lines(body: bytes) -> str:
-    """Return a robots.txt with the names of all other programs replaced by one.
+    """Return a robots.txt with one name, "others", for all other programs, because their rules are not used.
 
     protego copies each rule for each agent named above it: 20,000 names before 20,000 rules would be 400
-    million copies. Rules for other programs are not used, so these can share one name.
+    million copies.
     """
     lines = []
     for line in body.decode("utf-8", "replace").lstrip("\ufeff").splitlines():

@@ -1,7 +1,9 @@
-"""Entries that wait for their pages.
+"""Entries that wait for their pages, which often have the text that a feed lacks.
 
-A new entry waits for one attempt, for a short time. Then a second row, without a page, gets an inbox
-number, and the first row keeps waiting for its late page: its `page_attempts` are not 0.
+Such a row of the table `entry` has the state "page". Once its page is stored or given up, it is released: it gets the
+state "ready", and can be placed. A new entry waits for one attempt, and only for a short time, then it
+is overdue. After that a copy of its row is released with the words of the feed. The first row keeps waiting for its
+late page, which revises the article; since its `page_attempts` are not 0, it is not copied again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +31,10 @@ from aggregator.store.tables import (
     write_sql,
 )
 
+_RELEASED_AT_ONCE = 500
+# A new entry, which may become overdue
+_IS_NEW = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
+
 
 class PendingPage(FrozenStruct):
     """An entry that waits for its page."""
@@ -42,8 +48,10 @@ class PendingPage(FrozenStruct):
     source_address: str | None = None
 
 
-def due_pages(connection: Connection, now: datetime, limit: int) -> list[PendingPage]:
-    """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
+def load_due_pages(
+    connection: Connection, now: datetime, limit: int
+) -> list[PendingPage]:
+    """Return entries whose page should be fetched now, the longest due first; those of a first poll come last."""
     return read_structs(
         connection,
         PendingPage,
@@ -59,7 +67,7 @@ def due_pages(connection: Connection, now: datetime, limit: int) -> list[Pending
     )
 
 
-def unfetched_pages(
+def load_unfetched_pages(
     connection: Connection, articles: Iterable[str]
 ) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
@@ -84,11 +92,11 @@ def store_page(
     charset: str | None,
     robots: str = "",
 ) -> None:
-    """Store the page of entry `n` (None: it is another article's page) and let the entry be placed.
+    """Store the page of entry `n`, and release the entry.
 
-    `robots`: restrictions from the response headers.
+    `page` is None if it is the page of another article. `robots` are the restrictions in the response headers.
     """
-    _settle(
+    _release(
         connection,
         n,
         page=None if page is None else codecs.compress_bytes(page),
@@ -98,20 +106,22 @@ def store_page(
     )
 
 
-def give_up(
+def release_without_page(
     connection: Connection, n: int, *, verdict: Verdict | None, reason: str
 ) -> None:
-    """Let entry `n` be placed without its page; `verdict` is the verdict on the response, if there was one."""
-    _settle(connection, n, page_verdict=verdict, reason=reason)
+    """Release entry `n` without its page; `verdict` is the verdict on the response, if there was one."""
+    _release(connection, n, page_verdict=verdict, reason=reason)
 
 
-def _settle(connection: Connection, n: int, **values: Any) -> None:
-    settled = {"state": "ready", "page_due_at": None, **values}
-    update_rows(connection, "entry", "entry_no = :n AND state = 'page'", settled, n=n)
+def _release(connection: Connection, n: int, **values: Any) -> None:
+    values = {"state": "ready", "page_due_at": None, **values}
+    update_rows(connection, "entry", "entry_no = :n AND state = 'page'", values, n=n)
 
 
-def later(connection: Connection, n: int, due: datetime, *, attempts: int = 0) -> None:
-    """Postpone the page of entry `n` to `due`, after so many attempts."""
+def postpone_page(
+    connection: Connection, n: int, due: datetime, *, attempts: int = 0
+) -> None:
+    """Fetch the page of entry `n` again at `due`; `attempts` is the number of attempts so far."""
     write_sql(
         connection,
         """
@@ -125,11 +135,11 @@ def later(connection: Connection, n: int, due: datetime, *, attempts: int = 0) -
     )
 
 
-def next_due(connection: Connection, now: datetime) -> datetime | None:
-    """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
+def find_next_due_time(connection: Connection, now: datetime) -> datetime | None:
+    """Return when the next page is due: now for the page of a new entry, None if no entry waits."""
     if read_rows(
         connection,
-        f"SELECT 1 FROM entry WHERE {_WAITS_FIRST} LIMIT 1",  # noqa: S608
+        f"SELECT 1 FROM entry WHERE {_IS_NEW} LIMIT 1",  # noqa: S608
     ):
         return now
     return read_value(
@@ -138,13 +148,15 @@ def next_due(connection: Connection, now: datetime) -> datetime | None:
     )
 
 
-def overdue(connection: Connection, now: datetime, wait: timedelta) -> list[int]:
-    """Return new entries that have waited so long for their pages, at most some hundred."""
-    # What was accepted later than now was accepted by a clock that was ahead
+def list_overdue_entries(
+    connection: Connection, now: datetime, wait: timedelta
+) -> list[int]:
+    """Return the numbers of the first new entries that have waited for their pages longer than `wait`."""
+    # An entry that was accepted in the future was accepted by a clock that was ahead.
     return read_values(
         connection,
         f"""
-        SELECT entry_no FROM entry WHERE {_WAITS_FIRST} AND (accepted_at <= :before OR accepted_at > :after)
+        SELECT entry_no FROM entry WHERE {_IS_NEW} AND (accepted_at <= :before OR accepted_at > :after)
         ORDER BY entry_no LIMIT :most
         """,  # noqa: S608
         before=now - wait,
@@ -153,35 +165,31 @@ def overdue(connection: Connection, now: datetime, wait: timedelta) -> list[int]
     )
 
 
-def place_without(connection: Connection, numbers: Sequence[int]) -> int:
-    """Queue these new entries with their own words for placing; their pages are late from now on.
+def release_copies(connection: Connection, numbers: Sequence[int]) -> int:
+    """Release copies of these new entries, with the words of their feeds; their pages are late from now on.
 
-    Return how many are queued: an entry that has only an address keeps waiting.
+    Return how many are released: an entry that has only an address keeps waiting.
     """
-    late = f"""
-        UPDATE entry SET page_attempts = 1 WHERE {_WAITS_FIRST} AND entry_no IN :numbers
+    mark_late = f"""
+        UPDATE entry SET page_attempts = 1 WHERE {_IS_NEW} AND entry_no IN :numbers
         RETURNING entry_no, source, article, url, payload, bump_by_clock, accepted_at
         """  # noqa: S608
     rows = []
-    for row in sorted(read_rows(connection, late, numbers=numbers)):
+    for row in sorted(read_rows(connection, mark_late, numbers=numbers)):
         with suppress(*codecs.UNREADABLE):
             declared = codecs.decompress_struct(row.payload, Entry)
             if declared.title or declared.text or declared.html:
                 rows.append(row)
     if not rows:
         return 0
-    first = take_numbers(connection, "entry", len(rows)) + 1
-    values = [
+    first_number = take_numbers(connection, "entry", len(rows)) + 1
+    copies = [
         {**row._mapping, "entry_no": number, "state": "ready"}
-        for number, row in enumerate(rows, start=first)
+        for number, row in enumerate(rows, start=first_number)
     ]
-    insert_rows(connection, entry, values)
+    insert_rows(connection, entry, copies)
     count_received(connection, ((row.source, "new") for row in rows))
     return len(rows)
-
-
-_RELEASED_AT_ONCE = 500
-_WAITS_FIRST = "state = 'page' AND page_attempts = 0 AND NOT is_revision"
 
 
 def cap_due_times(connection: Connection, latest: datetime) -> None:

@@ -1,7 +1,9 @@
 """Finds stories and rows that are older than they may be kept, and deletes or shortens them.
 
-grouping/deletion/retention.py calls this. Its progress is not recorded: an old story is found by its oldest
-article, which has a text until that is deleted, and a row until it is deleted itself.
+An article expires twice: first its text may not be kept any longer ("text"), and later nothing of it ("all"). A
+story expires with its last article. grouping/deletion/retention.py deletes stories one after the other, the oldest
+first, so `up_to`, the inbox number of the last expired article, tells which are due. Progress is not recorded: an
+article has a text until that is deleted, and a row until it is deleted itself.
 """
 
 from datetime import datetime, timedelta
@@ -27,41 +29,44 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# A counter: the number of the last entry that `settle_entries` has shortened
-_SETTLED_TO = "entries_to"
-# Changes are kept for so long, and until all webhooks have read them (chosen).
+# A counter: the number of the last entry that `shorten_entries` has shortened
+_SHORTENED_TO = "entries_to"
+# Changes are kept for this many days (chosen), and until all webhooks have read them
 _CHANGE_DAYS = 90.0
-# Finished commands are kept for so long (chosen).
+# Answered commands are kept for this many days (chosen)
 _COMMAND_DAYS = 30.0
-# Notes about unreadable files and missing pages are kept for so long (chosen).
+# Notes on unreadable files and missing pages are kept for this many days (chosen)
 _REJECTED_DAYS = 90.0
 
-# Articles up to inbox number `upto` whose story has no later article
-_OF_OLD_STORY = """
-    inbox_no <= :upto AND :upto >= (SELECT last_inbox_no FROM story WHERE story.id = article.story)
+# The articles of stories whose last article has expired
+_OF_EXPIRED_STORY = """
+    inbox_no <= :up_to AND :up_to >= (SELECT last_inbox_no FROM story WHERE story.id = article.story)
     """
-# The articles that still have something to delete: their row, or their text
-_IS_EXPIRED = {"all": _OF_OLD_STORY, "text": f"{_OF_OLD_STORY} AND text IS NOT NULL"}
+# The articles of these stories that still have the part to delete: their row, or their text
+_IS_EXPIRED = {
+    "all": _OF_EXPIRED_STORY,
+    "text": f"{_OF_EXPIRED_STORY} AND text IS NOT NULL",
+}
 
 
-def newest_article(connection: Connection) -> int:
+def last_inbox_number(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
     return read_value(connection, "SELECT coalesce(max(inbox_no), 0) FROM article")
 
 
-def placed_before(
-    connection: Connection, what: DeletedPart, seconds: int | None, now: datetime
+def last_expired_number(
+    connection: Connection, part: DeletedPart, seconds: int | None, now: datetime
 ) -> int:
-    """Return the last inbox number of the articles that are older than `seconds`; 0 if nothing is deleted (None).
+    """Return the inbox number of the last article older than `seconds`; 0 if articles never expire (None).
 
-    It is the number before the first younger article that has something to delete. So articles that were placed
-    while the clock was behind are as old as their neighbours, and articles that were placed while it was ahead are
-    passed over until that time has come.
+    It is the number before the first younger article that still has the part to delete. So an article that was
+    placed while the clock was behind is as old as its neighbours, and the number does not stop at an article that
+    was placed while the clock was ahead.
     """
     if seconds is None:
         return 0
     younger = "SELECT inbox_no FROM article WHERE placed_at BETWEEN :since AND :now"
-    if what == "text":
+    if part == "text":
         younger += " AND text IS NOT NULL"
     first = read_value(
         connection,
@@ -69,38 +74,35 @@ def placed_before(
         since=now - timedelta(seconds=seconds),
         now=now,
     )
-    return newest_article(connection) if first is None else first - 1
+    return last_inbox_number(connection) if first is None else first - 1
 
 
-def next_story(connection: Connection, what: DeletedPart, upto: int) -> Any:
-    """Return number, id and title of the next story to shorten ("text") or delete ("all"); None without any.
-
-    It is the story of the oldest article, among the stories without an article above inbox number `upto`.
-    """
-    # The articles of stories that still grow are passed over; they are few.
+def find_expired_story(connection: Connection, part: DeletedPart, up_to: int) -> Any:
+    """Return number, id and title of the expired story with the oldest article; None without any."""
+    # The articles of stories that still grow are skipped; they are few.
     return read_row(
         connection,
         f"""
         SELECT story_no, id, title FROM story
-        WHERE id = (SELECT story FROM article WHERE {_IS_EXPIRED[what]} ORDER BY inbox_no LIMIT 1)
+        WHERE id = (SELECT story FROM article WHERE {_IS_EXPIRED[part]} ORDER BY inbox_no LIMIT 1)
         """,  # noqa: S608
-        upto=upto,
+        up_to=up_to,
     )
 
 
-def count_stories(connection: Connection, what: DeletedPart, upto: int) -> int:
-    """Count the stories that `next_story` returns, one after the other."""
+def count_expired_stories(connection: Connection, part: DeletedPart, up_to: int) -> int:
+    """Count the expired stories: those that `find_expired_story` returns until there are none."""
     return read_value(
         connection,
-        f"SELECT count(DISTINCT story) FROM article WHERE {_IS_EXPIRED[what]}",  # noqa: S608
-        upto=upto,
+        f"SELECT count(DISTINCT story) FROM article WHERE {_IS_EXPIRED[part]}",  # noqa: S608
+        up_to=up_to,
     )
 
 
-def articles_with_text(
+def load_articles_with_text(
     connection: Connection, story_id: str, limit: int
 ) -> list[StoredArticle]:
-    """Return the articles of a story whose texts are not deleted, in the order of placing."""
+    """Return the first articles of a story whose texts are not deleted yet, in the order of placing."""
     numbers = read_values(
         connection,
         """
@@ -112,26 +114,28 @@ def articles_with_text(
     return stored_with(connection, "inbox_no", numbers)
 
 
-def drop_terms(connection: Connection, story_id: str) -> bool:
+def delete_terms(connection: Connection, story_id: str) -> bool:
     """Delete the terms of the articles of a story; return whether there were any."""
-    terms = (
+    statement = (
         "UPDATE article SET terms = :nothing WHERE story = :story AND length(terms) > 0"
     )
-    return write_sql(connection, terms, nothing=b"", story=story_id) > 0
+    return write_sql(connection, statement, nothing=b"", story=story_id) > 0
 
 
-def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Keep only the title and the first paragraph of the lead of a story's text.
-
-    The texts of its articles are deleted next; its summary stays, too.
-    """
-    text = replace(text, lead=text.lead[:1], openings=(), quotations=())
-    values = {"text": "", "rendered": codecs.compress_struct(text)}
+def shorten_story_text(connection: Connection, story_no: int, text: StoryText) -> None:
+    """Delete a story's text except its title and the first paragraph of its lead; the summary stays, too."""
+    shortened = replace(text, lead=text.lead[:1], openings=(), quotations=())
+    values = {"text": "", "rendered": codecs.compress_struct(shortened)}
     rewrite(connection, story, [story_no], lambda _: values)
 
 
-def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
-    """Return the last articles of a story, the headline's article last: copies go before their originals."""
+def list_articles_to_delete(
+    connection: Connection, story_id: str, limit: int
+) -> list[str]:
+    """Return the ids of the next articles of a story to delete: the newest first, that of the headline last.
+
+    So a copy is deleted before its original.
+    """
     return read_values(
         connection,
         """
@@ -144,29 +148,29 @@ def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str
     )
 
 
-def drop_history(connection: Connection, ids: set[str]) -> None:
+def delete_history(connection: Connection, ids: set[str]) -> None:
     """Delete the log lines and changes of stories."""
     write_sql(connection, "DELETE FROM story_log WHERE story IN :ids", ids=ids)
     write_sql(connection, "DELETE FROM change WHERE story IN :ids", ids=ids)
 
 
-def settle_entries(connection: Connection, limit: int) -> bool:
-    """Drop from the next finished entries what their articles have, too; return whether there were any.
+def shorten_entries(connection: Connection, limit: int) -> bool:
+    """Delete from the next `limit` entries what their articles repeat; return whether anything was done.
 
-    An entry with a problem keeps its payload.
+    Only complete groups of finished entries are shortened. An entry with a problem keeps its payload.
     """
     rows = read_rows(
         connection,
         """
         SELECT entry_no, state, article.url AS url FROM entry LEFT JOIN article ON article.id = entry.article
-        WHERE entry_no > :settled ORDER BY entry_no LIMIT :limit
+        WHERE entry_no > :shortened ORDER BY entry_no LIMIT :limit
         """,
-        settled=counter_value(connection, _SETTLED_TO),
+        shortened=counter_value(connection, _SHORTENED_TO),
         limit=limit,
     )
     if len(rows) < limit or any(row.state in ("page", "ready") for row in rows):
         return False
-    addresses = {row.entry_no: row.url for row in rows}
+    article_urls = {row.entry_no: row.url for row in rows}
 
     def columns_to_clear(row: RowMapping) -> Values:
         values: Values = {}
@@ -175,19 +179,19 @@ def settle_entries(connection: Connection, limit: int) -> bool:
             if row["verdict"] == "ok" and row["page_verdict"] is None:
                 values["payload"] = b""
             for name in ("url", "page_url"):
-                if row[name] == addresses[row["entry_no"]]:
+                if row[name] == article_urls[row["entry_no"]]:
                     values[name] = None
         return values
 
-    rewrite(connection, entry, addresses, columns_to_clear)
-    set_counter(connection, _SETTLED_TO, rows[-1].entry_no)
+    rewrite(connection, entry, article_urls, columns_to_clear)
+    set_counter(connection, _SHORTENED_TO, rows[-1].entry_no)
     return True
 
 
-def drop_streams(connection: Connection, now: datetime, limit: int) -> int:
-    """Delete the old rows among the first `limit` changes, answered commands and rejected inputs; return how many.
+def delete_old_rows(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete old changes, answered commands and notes on rejected inputs; return how many.
 
-    A change stays until all webhooks have examined it.
+    It examines the oldest `limit` rows of each table. A change stays until all webhooks have read it.
     """
     changes = """
         DELETE FROM change WHERE change_no IN (SELECT change_no FROM change ORDER BY change_no LIMIT :limit)

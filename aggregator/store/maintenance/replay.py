@@ -54,7 +54,7 @@ def first_seen_since(connection: Connection, since: datetime | None) -> int:
         "SELECT min(inbox_no) FROM article WHERE seen_at >= :since",
         since=since,
     )
-    return max(first, number or expired_rows.newest_article(connection) + 1)
+    return max(first, number or expired_rows.last_inbox_number(connection) + 1)
 
 
 def numbers_from(connection: Connection, n: int) -> list[int]:

@@ -18,28 +18,30 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from aggregator.extract.language.inflections import inflections
+from aggregator.extract.language.inflections import list_inflections
 from aggregator.extract.language.search_tokens import (
-    in_index,
     is_unspaced,
     search_words,
+    split_into_tokens,
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import AUTHOR, LANGUAGE, OUTLET, TITLE
 
 Words = tuple[str, ...]
-# Terms of one search; limits the time of a hostile search
+# The most terms of one search, which limit the time of a hostile search
 MOST_TERMS = 32
-# Words of one phrase
+# The most words of one phrase
 _MOST_WORDS = 64
-# Once the words of a search have this many spellings and forms, further words are searched for as written
-_MOST_FORMS = 512
-# Letters before a *: one letter would match half of all words
+# Once the terms of a search have this many alternatives, further words are searched for as written.
+_MOST_ALTERNATIVES = 512
+# The most words of all alternatives together: several long phrases in three spellings each, and the forms of words
+_MOST_WORDS_IN_ALL = 4 * _MOST_WORDS + _MOST_ALTERNATIVES
+# The least letters before a *, since one letter would match half of all words
 _LEAST_PREFIX = 2
-# A run of this many characters without spaces is also searched in parts; longer ones have too many splits.
+# A run of this many characters without spaces is also searched for in parts; longer runs have too many splits.
 _SPLIT_CHARS = range(4, 11)
-# Characters of a part: the length of most Chinese words and of words in kanji
+# The characters of a part, which is as long as most words in Chinese and in kanji
 _PART_CHARS = (2, 3)
 
 # One token of a search: -syria, title:fall, "central prison", -title:"fall of"; a quote may lack its end.
@@ -48,7 +50,7 @@ _TOKEN = re.compile(
     r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
-# A word of the index begins with the mark of the part of the article where it stands.
+# The index has a mark before each word, which tells the part of the article where the word stands.
 _MARKS = {
     None: "",
     "title": TITLE,
@@ -78,21 +80,22 @@ class Phrase(FrozenStruct):
     @property
     def tokens(self) -> Words:
         """The words in the form of the index."""
-        return tuple(f"{self.mark}{word}" for word in in_index(self.words, whole=False))
+        return tuple(
+            f"{self.mark}{word}" for word in split_into_tokens(self.words, whole=False)
+        )
 
     @property
     def ends_in_prefix(self) -> bool:
         """Whether the last word in the form of the index matches as a prefix."""
         last = self.words[-1]
-        if is_unspaced(
-            last
-        ):  # the index has pairs of characters, so a single one is the beginning of a pair
+        if is_unspaced(last):
+            # The index has pairs of characters, so a single character is the beginning of a pair.
             return len(last) == 1
         return self.prefix
 
 
 class Term(FrozenStruct):
-    """Alternatives; a text matches if it contains all phrases of one of them."""
+    """Alternatives, each of one or more phrases; a text matches if it has all phrases of one alternative."""
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
@@ -104,7 +107,7 @@ class Term(FrozenStruct):
 
     @property
     def with_title(self) -> "Term":
-        """The term with its phrases in the headline as further alternatives."""
+        """The term with further alternatives: the same phrases in the headline."""
         in_title = []
         for alternative in self.any_of:
             phrases = [replace(p, mark=p.mark or TITLE) for p in alternative]
@@ -134,8 +137,8 @@ def parse_query(query: str) -> Query:
     terms: list[Term] = []
     excluded = []
     bounds: dict[str, datetime] = {}
-    is_after_or = False  # the next term is an alternative of the term before the OR
-    forms = 0
+    is_after_or = False  # the next term adds alternatives to the term before the OR
+    alternatives = 0
     for token in _TOKEN.finditer(query.translate(_QUOTES)):
         field, minus, quoted = token["field"], token["minus"], token["quoted"]
         if token["bare"] == "OR" and not minus and not field:
@@ -156,13 +159,15 @@ def parse_query(query: str) -> Query:
             term = _parse_term(
                 value,
                 mark=_MARKS[field],
-                is_exact=quoted is not None or bool(minus) or forms >= _MOST_FORMS,
+                is_exact=quoted is not None
+                or bool(minus)
+                or alternatives >= _MOST_ALTERNATIVES,
             )
         else:
             term = filter_term(value, _MARKS[field])
         if term is None:  # punctuation without a word
             continue
-        forms += len(term.any_of)
+        alternatives += len(term.any_of)
         if minus:
             excluded.append(term)
         elif is_after_or:
@@ -175,16 +180,17 @@ def parse_query(query: str) -> Query:
             'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
         )
     words = sum(len(phrase.words) for term in terms for phrase in term.phrases)
-    if len(terms) + len(excluded) > MOST_TERMS or (
-        words > _MOST_WORDS * 4 + _MOST_FORMS
-    ):
+    if len(terms) + len(excluded) > MOST_TERMS or words > _MOST_WORDS_IN_ALL:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
     return Query(terms=tuple(terms), without=tuple(excluded), **bounds)
 
 
 def filter_term(value: str, mark: str) -> Term | None:
-    """Return the term of an outlet, author or language that has all words of `value`; None without words."""
-    words = in_index(search_words(value), whole=False)
+    """Return the term for an outlet, author or language with all words of `value`; None without words.
+
+    `mark` is OUTLET, AUTHOR or LANGUAGE.
+    """
+    words = split_into_tokens(search_words(value), whole=False)
     if mark == LANGUAGE:
         words = ["".join(words)] if words else []
     phrases = tuple(Phrase(words=(word,), mark=mark) for word in words)
@@ -206,9 +212,9 @@ def _parse_day(field: str, value: str) -> datetime:
 
 
 def _parse_term(value: str, *, mark: str = "", is_exact: bool = True) -> Term | None:
-    """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
+    """Return the term for a word or phrase; None without words. Raises UsageError for a phrase that is too long.
 
-    If it is not exact, a word may have any of its inflected forms, and a run without spaces may be in parts.
+    Unless `is_exact`, a word may have any of its inflected forms, and a run without spaces may be in parts.
     """
     words = tuple(search_words(value))
     if not words:
@@ -222,18 +228,18 @@ def _parse_term(value: str, *, mark: str = "", is_exact: bool = True) -> Term | 
     )
     spellings = [
         words,
-        # "Mueller" is searched for as "Muller", too, which is "Müller" in the index, and "Müller" as "Mueller".
+        # "Mueller" is searched for as "muller", too, since the index has no umlauts, and "Müller" as "mueller".
         tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words),
         tuple(search_words(value.translate(_UMLAUTS))),
     ]
-    has_forms = len(words) == 1 and not is_exact
-    if has_forms and not is_prefix:
-        spellings += [(form,) for form in inflections(words[0])]
+    may_vary = len(words) == 1 and not is_exact
+    if may_vary and not is_prefix:
+        spellings += [(form,) for form in list_inflections(words[0])]
     alternatives: list[tuple[Phrase, ...]] = [
         (Phrase(words=spelling, prefix=is_prefix, mark=mark),)
         for spelling in dict.fromkeys(spellings)
     ]
-    if has_forms and is_unspaced(words[0]) and len(words[0]) in _SPLIT_CHARS:
+    if may_vary and is_unspaced(words[0]) and len(words[0]) in _SPLIT_CHARS:
         for parts in _split_run(words[0]):
             phrases = [Phrase(words=(part,), mark=mark) for part in parts]
             alternatives.append(tuple(phrases))
@@ -242,12 +248,12 @@ def _parse_term(value: str, *, mark: str = "", is_exact: bool = True) -> Term | 
 
 @lru_cache(maxsize=4096)
 def muted_term(word: str) -> Term | None:
-    """Return the term of a muted word, phrase or prefix; None without words. Raises UsageError."""
+    """Return the term for a muted word, phrase or prefix; None without words. Raises UsageError."""
     return _parse_term(word)
 
 
 def _split_run(run: str) -> Iterator[Words]:
-    """Yield all splits of a run into parts of two and three characters."""
+    """Yield all splits of a run into parts of two and three characters: 台北地震 into 台北 and 地震."""
     if len(run) in _PART_CHARS:
         yield (run,)
     for length in _PART_CHARS:

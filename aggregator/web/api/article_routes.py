@@ -10,9 +10,9 @@ from aggregator.grouping.corrections.explained import Explanation
 from aggregator.model.read_model import SearchResults
 from aggregator.publish import story_json
 from aggregator.publish.excerpts.single_articles import (
-    bounded_article,
-    bounded_explanation,
-    bounded_results,
+    limit_article,
+    limit_explanation,
+    limit_results,
 )
 from aggregator.web.api.openapi import IdInPath, api_router, describe_route
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
@@ -76,7 +76,7 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     detail = site.article(id)
     if detail is None:
         raise site.missing(id, "there is no article with this id")
-    bounded = bounded_article(detail, *site.limits(request))
+    bounded = limit_article(detail, *site.limits(request))
     return conditional(
         request, tag, lambda: JsonResponse(story_json.one_article(bounded))
     )
@@ -93,8 +93,8 @@ def search(
     results = site.reader.search(
         asked.query, asked.limit, asked.story_filter(site.clock(), asked.limit)
     )
-    bounded = bounded_results(results, *site.limits(request))
-    return hashed_json(request, story_json.search_results(bounded))
+    bounded = limit_results(results, *site.limits(request))
+    return hashed_json(request, story_json.remove_invisible(bounded))
 
 
 @editing.get(
@@ -116,6 +116,6 @@ def explain(
             return problem(
                 404, "there is no such article, or the other article does not exist"
             )
-        return JsonResponse(bounded_explanation(explanation, *site.limits(request)))
+        return JsonResponse(limit_explanation(explanation, *site.limits(request)))
 
     return conditional(request, tag, render)

@@ -22,7 +22,10 @@ from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageE
 from aggregator.model.read_model import SourcePage, SourceView
 from aggregator.model.structs import FrozenStruct
 from aggregator.publish import story_json
-from aggregator.publish.excerpts.single_articles import bounded_source, bounded_sources
+from aggregator.publish.excerpts.single_articles import (
+    hide_source_secrets,
+    load_sources,
+)
 from aggregator.store.intake.source_rows import Source, source_with_id
 from aggregator.web.api.openapi import (
     IdInPath,
@@ -114,9 +117,7 @@ def list_sources(
     """
     return hashed_json(
         request,
-        bounded_sources(
-            site.reader, site.access(request), asked.limit, after=asked.after
-        ),
+        load_sources(site.reader, site.access(request), asked.limit, after=asked.after),
     )
 
 
@@ -324,4 +325,4 @@ def _show(request: Request, site: Site, id_: str, status: int = 200) -> Response
     source = site.reader.source(id_)
     if source is None:
         raise RefusedError(404, "the source was removed meanwhile")
-    return JsonResponse(bounded_source(source, site.access(request)), status)
+    return JsonResponse(hide_source_secrets(source, site.access(request)), status)

@@ -143,7 +143,9 @@ def list_storylines(
     """
     lines, following = site.reader.storylines(asked.limit, asked.after or None)
     shown = [
-        story_json.like(story_json.StorylineJson, site.bounded_storyline(request, line))
+        story_json.fill_struct(
+            story_json.StorylineJson, site.bounded_storyline(request, line)
+        )
         for line in lines
     ]
     return hashed_json(

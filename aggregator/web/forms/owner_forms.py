@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from aggregator.grouping.mutes import NOUNS
 from aggregator.intake.configured import mutes_of
 from aggregator.model.prepared import KINDS
-from aggregator.publish.excerpts.single_articles import bounded_sources
+from aggregator.publish.excerpts.single_articles import load_sources
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.marks.read_marks import OWNER
 from aggregator.web.dependencies import ID
@@ -49,7 +49,7 @@ def show_mutes(site: Pages, request: Request) -> Response:
         return RedirectResponse("/sign-in", 303)
     config, database, _ = site.sources
     # Without keys in the addresses of sources that have no name.
-    sources = bounded_sources(site.reader, "owner", _SOURCES_SHOWN).sources
+    sources = load_sources(site.reader, "owner", _SOURCES_SHOWN).sources
     return site.page(
         request,
         "mutes.html",

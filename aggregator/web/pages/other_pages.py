@@ -14,8 +14,8 @@ from aggregator.model.evidence import Reason
 from aggregator.model.read_model import SearchResults
 from aggregator.model.story import StoryView
 from aggregator.publish.excerpts.single_articles import (
-    bounded_explanation,
-    bounded_results,
+    limit_explanation,
+    limit_results,
 )
 from aggregator.web.feeds.digest_feeds import digest_html, digest_title
 from aggregator.web.pages.pages import Pages, typed_text
@@ -37,7 +37,7 @@ def search(site: Pages, request: Request) -> Response:
             results = site.reader.search(text, limit, bounds)
     except UsageError as error:
         results = SearchResults(problem=str(error))
-    stories = bounded_results(results, *site.limits(request)).stories
+    stories = limit_results(results, *site.limits(request)).stories
     ids = tuple(story.id for story in stories)
     return site.page(
         request,
@@ -110,7 +110,7 @@ def explain(site: Pages, request: Request) -> Response:
                 language = shown.language
             else:
                 others.append(shown)
-    explanation = bounded_explanation(whole, *site.limits(request))
+    explanation = limit_explanation(whole, *site.limits(request))
     evidence = explanation.evidence
     copy = evidence.copy
     copied = next((other for other in others if copy and other.id == copy.other), None)

@@ -5,9 +5,9 @@ from starlette.responses import Response
 
 from aggregator.config.values import duration_as_typed
 from aggregator.publish.excerpts.single_articles import (
-    bounded_article,
-    bounded_source,
-    bounded_sources,
+    hide_source_secrets,
+    limit_article,
+    load_sources,
 )
 from aggregator.store.intake.source_access_rows import typed_access
 from aggregator.store.intake.source_rows import Source
@@ -25,7 +25,7 @@ def list_sources(site: Pages, request: Request) -> Response:
     access = site.access(request)
     asked = request.query_params
     text = typed_text(request, "q")
-    page = bounded_sources(
+    page = load_sources(
         site.reader,
         access,
         SOURCES_A_PAGE,
@@ -42,7 +42,7 @@ def list_sources(site: Pages, request: Request) -> Response:
         owner=access == "owner",
         text=text,
         done={name: typed_number(request, name) for name in _DONE},
-        added=bounded_source(added, access).name if added else None,
+        added=hide_source_secrets(added, access).name if added else None,
     )
 
 
@@ -63,7 +63,7 @@ def show_source(site: Pages, request: Request) -> Response:
         source.id, ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE, marked_by
     )
     limits = site.limits(request)
-    shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
+    shown = [limit_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
     # Those who may not change the source see no form.
     form: dict[str, object] = {"stored": None}
     if may_edit(request):
@@ -81,7 +81,7 @@ def show_source(site: Pages, request: Request) -> Response:
         request,
         "source.html",
         here="/sources",
-        source=bounded_source(source, site.access(request)),
+        source=hide_source_secrets(source, site.access(request)),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,

@@ -48,11 +48,11 @@ _READING: dict[str, _Call] = {
     "subscription/list": lists.subscriptions,
     "subscription/export": lists.export,
     "unread-count": lists.unread_counts,
-    _STREAM: reader_items.contents,
-    _ATOM: reader_items.atom,
+    _STREAM: reader_items.list_items,
+    _ATOM: reader_items.list_items_as_atom,
     "stream/items/count": lists.item_count,
-    "stream/items/ids": reader_items.item_ids,
-    "stream/items/contents": reader_items.item_contents,
+    "stream/items/ids": reader_items.list_item_ids,
+    "stream/items/contents": reader_items.list_named_items,
 }
 _MARKING: dict[str, _Call] = {
     "edit-tag": reader_changes.edit_tag,

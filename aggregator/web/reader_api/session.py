@@ -10,7 +10,7 @@ from aggregator.config.messages import redact
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView
-from aggregator.publish.excerpts.single_articles import bounded_source
+from aggregator.publish.excerpts.single_articles import hide_source_secrets
 from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
 from aggregator.store.read.marks.read_marks import label_name
 from aggregator.store.read.marks.story_streams import StoryStream
@@ -105,7 +105,7 @@ class Session:
             ids = [id_ for id_ in ids if ID.fullmatch(id_)]
         return [
             replace(
-                bounded_source(source, self.access),
+                hide_source_secrets(source, self.access),
                 url=self.address(source.id, source.url or ""),
             )
             for source in self.marks.sources(ids)

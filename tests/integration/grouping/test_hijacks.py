@@ -254,7 +254,7 @@ def test_a_late_page_decides_whether_its_headline_counts(
     rig: Rig, teaser: str, text: str, counted: int
 ) -> None:
     n = rig.waits(of_feed("x", HEADLINE, teaser, url="https://spam.example/x"))
-    written_by(rig.database, pending_pages.place_without, [n])
+    written_by(rig.database, pending_pages.release_copies, [n])
     assert [one.outcome for one in rig.place()] == ["copy" if teaser else "joined"]
     assert reports(rig.database) == [2]
     rig.comes(

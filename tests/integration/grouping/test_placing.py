@@ -229,7 +229,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(
     )
     with database.write() as connection:
         assert first.entry_no is not None
-        pending_pages.give_up(
+        pending_pages.release_without_page(
             connection, first.entry_no, verdict=None, reason="it does not answer"
         )
     (waited,) = rig.place()

@@ -214,7 +214,7 @@ def test_since_a_time_sources_are_known_as_they_were(
                 )
             )
             with database.read() as connection:
-                known[expired_rows.newest_article(connection)] = (
+                known[expired_rows.last_inbox_number(connection)] = (
                     stream_history.closed_sources(connection)
                 )
     assert known[24]["Echo"] == (9, 3)

@@ -95,11 +95,11 @@ class Life:
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
-            due_pages: list[PendingPage] = pending_pages.due_pages(
+            due_pages: list[PendingPage] = pending_pages.load_due_pages(
                 connection, self.clock(), 3
             )
             for one in due_pages:
-                pending_pages.give_up(
+                pending_pages.release_without_page(
                     connection, one.entry_no, verdict=None, reason="it does not answer"
                 )
 

@@ -66,7 +66,7 @@ def teaser(
 def placed_without(rig: Rig, item: Entry) -> int:
     """Place an entry with its own words; the number of the row that waits for the page."""
     n = rig.waits(item)
-    assert written_by(rig.database, pending_pages.place_without, [n]) == 1
+    assert written_by(rig.database, pending_pages.release_copies, [n]) == 1
     assert [one.outcome for one in rig.place()] in (["founded"], ["joined"], ["copy"])
     return n
 
@@ -96,7 +96,7 @@ def overdue(rig: Rig, after: timedelta) -> list[int]:
         (accepted,) = connection.execute(
             select(entry.c.accepted_at).where(entry.c.state == "page")
         ).scalars()
-        return pending_pages.overdue(connection, accepted + after, WAIT)
+        return pending_pages.list_overdue_entries(connection, accepted + after, WAIT)
 
 
 def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
@@ -105,20 +105,20 @@ def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
     assert overdue(rig, WAIT) == [n]
     assert overdue(rig, -2 * WAIT) == [n], "the clock was ahead"
     with rig.database.write() as connection:
-        assert pending_pages.place_without(connection, [n]) == 1
-        assert pending_pages.place_without(connection, [n]) == 0, "once"
+        assert pending_pages.release_copies(connection, [n]) == 1
+        assert pending_pages.release_copies(connection, [n]) == 0, "once"
     assert overdue(rig, 9 * WAIT) == []
     assert [one.outcome for one in rig.place()] == ["founded"]
     assert [
         one.entry_no
-        for one in read_by(rig.database, pending_pages.due_pages, NOON + WAIT, 9)
+        for one in read_by(rig.database, pending_pages.load_due_pages, NOON + WAIT, 9)
     ] == [n]
     is_sound(rig)
 
 
 def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
     n = rig.waits(Entry(source="127.0.0.1", url=URL, authority="page"))
-    assert written_by(rig.database, pending_pages.place_without, [n]) == 0
+    assert written_by(rig.database, pending_pages.release_copies, [n]) == 0
     assert rig.place() == []
     assert overdue(rig, WAIT) == []
     assert comes(rig, n, page_of(FLOOD)).outcome == "founded"
@@ -156,7 +156,7 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
     poller.poll(source)
     rig = Rig(database, world.time)
     rig.accept(teaser(), wants_page=[True], bump_by_clock=True)
-    due = read_by(database, pending_pages.due_pages, world.time(), 1000)
+    due = read_by(database, pending_pages.load_due_pages, world.time(), 1000)
     assert due[0].url == URL, "news comes first"
     assert {one.url for one in due[1:]} == {
         f"http://old.example/{n}" for n in range(most)
@@ -217,7 +217,7 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
 
 
 def due_now(rig: Rig, world: World) -> list[pending_pages.PendingPage]:
-    return read_by(rig.database, pending_pages.due_pages, world.time(), 100)
+    return read_by(rig.database, pending_pages.load_due_pages, world.time(), 100)
 
 
 # --- when the page comes -----------------------------------------------------------------------------------
@@ -395,7 +395,9 @@ def test_without_its_page_a_changed_title_changes_nothing(
     assert (again.outcome, again.entry_no) == ("revision", 2)
     if page is None:
         reason = {"verdict": "block", "reason": "its page: http 429"}
-        written_by(rig.database, pending_pages.give_up, again.entry_no, **reason)
+        written_by(
+            rig.database, pending_pages.release_without_page, again.entry_no, **reason
+        )
     else:
         rig.brings(again.entry_no, page, URL)
     assert [one.outcome for one in rig.place()] == ["unchanged"]

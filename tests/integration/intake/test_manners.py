@@ -313,7 +313,7 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(
     )
 
     def due_pages() -> list[pending_pages.PendingPage]:
-        return read_by(week.database, pending_pages.due_pages, world.time(), 10)
+        return read_by(week.database, pending_pages.load_due_pages, world.time(), 10)
 
     assert polling.fetch_page(due_pages()[0]), "the entry is placed"
     assert due_pages() == [], "later again"
@@ -345,7 +345,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     for _ in range(4):
         due_pages = read_by(
             week.database,
-            pending_pages.due_pages,
+            pending_pages.load_due_pages,
             world.time() + DAY,
             10,
         )

@@ -79,7 +79,9 @@ class Reading:
         self.read_pages()
 
     def read_pages(self) -> None:
-        for one in read_by(self.database, pending_pages.due_pages, self.clock(), 50):
+        for one in read_by(
+            self.database, pending_pages.load_due_pages, self.clock(), 50
+        ):
             self.poller.fetch_page(one)
         for _ in self.pipeline.place_waiting():
             pass

@@ -91,7 +91,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
-    pages = read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
+    pages = read_by(database, pending_pages.load_due_pages, NOON + HOUR, 10)
     held = CopyKeys(impatient)
     _ = office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source)
     assert "is postponed" in caplog.text
@@ -102,7 +102,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     )
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
-        assert not read_by(database, pending_pages.due_pages, NOON + HOUR, 10)
+        assert not read_by(database, pending_pages.load_due_pages, NOON + HOUR, 10)
     impatient.close()
 
 
@@ -197,7 +197,7 @@ def test_an_entry_gets_its_number_with_its_page(
     }
     office.poll()
     assert [row.inbox_no for row in office.entries()] == [None, None]
-    slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
+    slow, quick = read_by(database, pending_pages.load_due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
     written_by(database, inbox.put_in_order)
@@ -229,7 +229,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     entry = item("Teaser", "A few words only.", guid="1", link=server.url("/away"))
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.poll()
-    (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
+    (due_pages,) = read_by(database, pending_pages.load_due_pages, office.clock(), 10)
     office.polling.fetch_page(replace(due_pages, attempts=2))
     Rig(database, office.clock).place()
     (row,) = office.entries()
@@ -263,7 +263,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
         executed(
             database, sources.delete() if by == "a feed that was removed" else moved
         )
-    (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
+    (due_pages,) = read_by(database, pending_pages.load_due_pages, office.clock(), 10)
     assert office.polling.fetch_page(due_pages), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]

@@ -200,8 +200,8 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
     ]
     assert shown() is None
     with rig.database.write() as connection:  # made anew it holds the same
-        index.take_out(connection, expired_rows.newest_article(connection))
-        index.put_back(connection, expired_rows.newest_article(connection))
+        index.take_out(connection, expired_rows.last_inbox_number(connection))
+        index.put_back(connection, expired_rows.last_inbox_number(connection))
     assert [found("zyzzogeton"), found("levee gives way")] == [0, 1]
     assert wrong(rig.database) == []
 
@@ -670,7 +670,8 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) ->
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + timedelta(days=300)))
         assert (
-            expired_rows.placed_before(connection, "all", 30 * DAY, now) == numbers[-1]
+            expired_rows.last_expired_number(connection, "all", 30 * DAY, now)
+            == numbers[-1]
         )
 
 
@@ -694,7 +695,7 @@ def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
-            found = expired_rows.placed_before(connection, "text", 30 * DAY, now)
+            found = expired_rows.last_expired_number(connection, "text", 30 * DAY, now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + timedelta(days=place)

@@ -97,7 +97,7 @@ def polled(database: Database, outlet: LoopbackServer) -> StoryReader:
     written_by(database, add, feed_source(outlet.url("/feed"), pages="always"))
     (source,) = read_by(database, all_sources)
     polling.poll(source)
-    for one in read_by(database, pending_pages.due_pages, clock() + HOUR, 100):
+    for one in read_by(database, pending_pages.load_due_pages, clock() + HOUR, 100):
         assert polling.fetch_page(one)
     client.close()
     Rig(database, clock, ALL_TUNING).place()

@@ -211,10 +211,10 @@ CASES: dict[str, Callable[[Database], object]] = {
         database, 5, shipped_tuning()
     ),
     "the oldest text": lambda database: read_by(
-        database, expired_rows.next_story, "text", 10_000
+        database, expired_rows.find_expired_story, "text", 10_000
     ),
     "the oldest story": lambda database: read_by(
-        database, expired_rows.next_story, "all", 10_000
+        database, expired_rows.find_expired_story, "all", 10_000
     ),
     "among some": matching_some,
     "how it does": what_probes_ask,
@@ -252,10 +252,10 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(
     file = sqlite_file(tmp_path / "new.db")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
         with overheard(fresh, *ASKING) as sent:
-            expired_rows.next_story(connection, "text", 10_000)
-            expired_rows.count_stories(connection, "text", 10_000)
+            expired_rows.find_expired_story(connection, "text", 10_000)
+            expired_rows.count_expired_stories(connection, "text", 10_000)
         with overheard(fresh, *ASKING) as asked:
-            expired_rows.placed_before(connection, "text", 86_400, NOON)
+            expired_rows.last_expired_number(connection, "text", 86_400, NOON)
         found = plans(connection, sent)
         young, _ = plans(connection, asked)
     assert len(found) == 2

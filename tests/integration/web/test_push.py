@@ -192,7 +192,9 @@ def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
 
 def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> None:
     assert office.push({"url": "https://herald.example/2"}).json()["accepted"] == 1
-    (due_pages,) = read_by(office.database, pending_pages.due_pages, office.clock(), 10)
+    (due_pages,) = read_by(
+        office.database, pending_pages.load_due_pages, office.clock(), 10
+    )
     assert due_pages.url == "https://herald.example/2"
 
 

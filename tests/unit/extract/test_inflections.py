@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.extract.language.inflections import inflections
+from aggregator.extract.language.inflections import list_inflections
 from tests.support.tables import each_row
 
 _FAMILIES = """
@@ -39,8 +39,8 @@ police policy; business busy; organ organize; process processor; talk talker
 )
 def test_each_form_of_a_word_has_the_others(family: list[str]) -> None:
     for form in family:
-        assert set(family) <= set(inflections(form)), form
-        assert inflections(form)[0] == form
+        assert set(family) <= set(list_inflections(form)), form
+        assert list_inflections(form)[0] == form
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_each_form_of_a_word_has_the_others(family: list[str]) -> None:
 )
 def test_a_word_that_only_looks_like_a_form_is_not_asked_for(pair: list[str]) -> None:
     first, second = pair
-    assert second not in inflections(first)
-    assert first not in inflections(second)
+    assert second not in list_inflections(first)
+    assert first not in list_inflections(second)
 
 
 @each_row("inflections", "what is no english word is left alone", "word")
 def test_what_is_no_english_word_is_left_alone(word: str) -> None:
-    assert inflections(word) == [word]
+    assert list_inflections(word) == [word]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_what_is_no_english_word_is_left_alone(word: str) -> None:
 )
 def test_the_plural_with_s_is_found_in_every_language(pair: str) -> None:
     one, many = pair.split()
-    assert many in inflections(one)
-    assert one in inflections(many)
+    assert many in list_inflections(one)
+    assert one in list_inflections(many)
 
 
 def test_forms_are_few() -> None:
     for word in f"{_FAMILIES} {_STRANGERS}".replace(";", " ").split():
-        assert len(inflections(word)) <= 16
+        assert len(list_inflections(word)) <= 16
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_forms_are_few() -> None:
 )
 def test_hebrew_words_are_found_behind_their_prefixes(pair: str) -> None:
     one, other = pair.split()
-    assert other in inflections(one)
+    assert other in list_inflections(one)
 
 
 def test_a_hebrew_word_that_begins_like_a_prefix_stays_whole() -> None:
-    assert "שלום" not in inflections("כלום")
-    assert "כלום" not in inflections("שלום")
+    assert "שלום" not in list_inflections("כלום")
+    assert "כלום" not in list_inflections("שלום")

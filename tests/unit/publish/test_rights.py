@@ -27,7 +27,7 @@ from aggregator.publish.excerpts.excerpt_words import (
     count_words,
     first_words,
 )
-from aggregator.publish.excerpts.single_articles import bounded_article
+from aggregator.publish.excerpts.single_articles import limit_article
 from aggregator.publish.excerpts.story_excerpts import for_item, for_reader
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.web.feeds.feed_items import story_items
@@ -169,14 +169,14 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
         revisions=0,
         copies=copies,
     )
-    bounded = bounded_article(one, "excerpt", 30)
+    bounded = limit_article(one, "excerpt", 30)
     assert count_words(bounded.article.lead.removesuffix(" …")) == 18
     assert [count_words(copy.title.removesuffix(" …")) for copy in bounded.copies] == [
         12,
         20,
         30,
     ]
-    assert bounded_article(one, "owner", 30) == one
+    assert limit_article(one, "owner", 30) == one
 
 
 def test_an_opening_and_a_quotation_are_shown_whole_or_not_at_all() -> None:

@@ -13,7 +13,7 @@ from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
 )
-from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
+from aggregator.sources.parse.records.record_entry import RecordNotes, parse_mapping
 from tests.conftest import REPOSITORY
 from tests.support.read_paths import entries_of, problems_of, read_path
 from tests.support.tables import each_row
@@ -120,7 +120,7 @@ def test_authors_are_a_text_a_list_or_objects(
 @pytest.mark.parametrize("words", ["headline", "a=b", "title=", "title:headline", ""])
 def test_a_mistyped_map_is_refused(words: str) -> None:
     with pytest.raises(UsageError, match="FIELD=KEY"):
-        mapping_of([words])
+        parse_mapping([words])
 
 
 # --- ids ----------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def days(tmp_path: Path, values: list[str], **more: Any) -> list[str | None]:
     (tmp_path / "a.csv").write_text(
         "\n".join(["title,pubday", *(f"T{value},{value}" for value in values)])
     )
-    chosen = mapping_of(["published=pubday"])
+    chosen = parse_mapping(["published=pubday"])
     published = [
         row.published
         for row in entries_of(read_path(tmp_path / "a.csv", chosen=chosen, **more))

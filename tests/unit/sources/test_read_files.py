@@ -14,7 +14,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
+from aggregator.sources.parse.records.record_entry import RecordNotes, parse_mapping
 from aggregator.sources.source_limits import source_tuning
 from tests.support.tables import named_parts, named_rows, repeated
 
@@ -28,7 +28,7 @@ def test_a_file_gives_what_stands_in_it(tmp_path: Path, name: str) -> None:
     text += "\n".join(map(json.dumps, row.get("records", ())))
     (tmp_path / row["file"]).write_bytes(text.encode(row.get("encoding", "utf-8")))
     tuning = replace(source_tuning(Tuning()), **row.get("limits", {}))
-    chosen = mapping_of(row.get("map", []))
+    chosen = parse_mapping(row.get("map", []))
     reading = ReadOptions(tuning=tuning, chosen=chosen)
     problems, entries, notes = [], [], RecordNotes(chosen)
     for item in open_source(tmp_path / row["file"], reading):

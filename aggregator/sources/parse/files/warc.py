@@ -1,8 +1,13 @@
-"""Web archives (WARC 1.0 and 1.1): their HTML pages and texts, one at a time.
+"""Reads web archives (WARC 1.0 and 1.1): their HTML pages and texts, one at a time.
 
-`response` records with an HTML response of status 200 are read, `resource` records of HTML (warcit, browsertrix),
-and `conversion` records, which are the texts of pages (WET of Common Crawl). Compressed archives have
-one gzip member per record; the caller opens them as one stream (sources/parse/streams).
+A record is a line "WARC/1.0", headers, an empty line, and a block of Content-Length bytes. Three of its types are
+read:
+
+* `response`: an HTTP response, if it is HTML with status 200
+* `resource`: a page without the response, as warcit and browsertrix write it
+* `conversion`: the text of a page, as in the WET files of Common Crawl
+
+Compressed archives have one gzip member per record; the caller opens them as one stream (sources/parse/streams).
 """
 
 import io
@@ -37,28 +42,28 @@ _HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
 _CHUNK_BYTES = 1_048_576
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*text/plain\b", re.IGNORECASE)
+# The line that begins a record: "WARC/1.0"
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
-_RECORD = re.compile(
-    rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
-)  # inside the block of another record
+# The beginning of the next record inside a block that is shorter than its Content-Length
+_RECORD = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE)
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
 def read_archive(
     stream: Stream, place: FileIdentity, reading: ReadOptions
 ) -> InputItems:
-    """Read the pages of an archive in order; after a broken record, continue at the next one.
+    """Yield the pages of an archive in order; after a broken record, continue at the next one.
 
     Messages count records of all types from 1. Raise ReadError if it is not an archive.
     """
-    tape = _PushbackStream(stream)
+    archive = _PushbackStream(stream)
     limit = reading.tuning.max_article_bytes
     number = 0
     empty = 0
-    while line := tape.readline(_MAX_HEADER_BYTES):
+    while line := archive.readline(_MAX_HEADER_BYTES):
         if line in {b"\r\n", b"\n"}:  # between records
             empty += 1
-            while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            while empty >= MOST_EMPTY and archive.pass_empty_lines():
                 pass
             continue
         empty = 0
@@ -68,9 +73,9 @@ def read_archive(
             raise ReadError("this is not a WARC archive: it does not begin with WARC/")
         try:
             if not is_record:
-                _go_on(tape)
+                _skip_to_next_record(archive)
                 raise ReadError("it does not begin with WARC/")
-            item = _record(tape, place, limit)
+            item = _read_record(archive, place, limit)
         except ReadError as error:
             item = InputProblem(
                 where=f"{place.where}, record {number}", reason=str(error)
@@ -80,7 +85,7 @@ def read_archive(
 
 
 class _PushbackStream:
-    """A stream that takes bytes back."""
+    """A stream that takes back bytes that were read too far, and returns them again first."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -97,7 +102,7 @@ class _PushbackStream:
         return part + self._stream.read(length - len(part))
 
     def pass_empty_lines(self) -> bool:
-        """Skip empty lines in the buffer; return whether there were any."""
+        """Skip the empty lines that are in memory; return whether there were any."""
         is_at_end = self._back.tell() == len(self._back.getbuffer())
         return is_at_end and pass_empty_lines(self._stream) > 0
 
@@ -105,97 +110,101 @@ class _PushbackStream:
         self._back = io.BytesIO(data + self._back.read())
 
 
-def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
+def _skip_to_next_record(archive: _PushbackStream) -> None:
+    """Read up to the line that begins the next record; it may stand after the rest of a damaged line."""
+    empty = 0
+    while line := archive.readline(_MAX_HEADER_BYTES):
+        empty = 0 if line.strip() else empty + 1
+        while empty >= MOST_EMPTY and archive.pass_empty_lines():
+            pass
+        beginning = _RECORD_LINE.search(line)
+        if beginning is not None:
+            archive.put_back(line[beginning.start() :])
+            return
+
+
+def _read_record(
+    archive: _PushbackStream, place: FileIdentity, limit: int
+) -> InputEntry | InputProblem | None:
+    """Return the page of the record whose first line was read, or None if it has no page.
+
+    Raise ReadError if the record is broken; the archive then stands at the next record.
+    """
+    headers = dict(reversed(_split_headers(_header_lines(archive))))
+    if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
+        _skip_to_next_record(archive)
+        raise ReadError("it has no valid Content-Length")
+    length = int(headers["content-length"])
+    record_type = headers.get("warc-type", "").lower()
+    content_type = headers.get("content-type", "")
+    is_page = record_type == "response"
+    if record_type in ("resource", "conversion"):
+        is_text = record_type == "conversion" and bool(_PLAIN.match(content_type))
+        is_page = is_text or bool(_HTML.match(content_type))
+    if length > limit + _HTTP_HEADER_BYTES:
+        while length > 0:
+            skipped = len(archive.read(min(length, _CHUNK_BYTES)))
+            if not skipped:
+                raise ReadError("it is cut short")
+            length -= skipped
+        return _page_item(headers, place, "", None) if is_page else None
+    block = archive.read(length)
+    _check_length(archive, block, length)
+    if not is_page:
+        return None
+    if record_type == "response":
+        return _read_response(headers, place, block, limit)
+    return _page_item(headers, place, content_type, block)
+
+
+def _header_lines(archive: _PushbackStream) -> Iterator[bytes]:
     """Yield header lines, up to the next record if the headers of this record are cut."""
-    while line := tape.readline(_MAX_HEADER_BYTES):
+    while line := archive.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
-            tape.put_back(line)
+            archive.put_back(line)
             return
         yield line
 
 
-def _record(
-    tape: _PushbackStream, place: FileIdentity, limit: int
-) -> InputEntry | InputProblem | None:
-    """Return a record's page, or None for other records. Raise ReadError for a broken one."""
-    headers = dict(reversed(_pairs(_header_lines(tape))))
-    if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
-        _go_on(tape)
-        raise ReadError("it has no valid Content-Length")
-    length = int(headers["content-length"])
-    kind = headers.get("warc-type", "").lower()
-    stored = headers.get("content-type", "")
-    is_page = kind == "response"
-    if kind in ("resource", "conversion"):
-        is_text = kind == "conversion" and bool(_PLAIN.match(stored))
-        is_page = is_text or bool(_HTML.match(stored))
-    if length > limit + _HTTP_HEADER_BYTES:
-        while length > 0:
-            skipped = len(tape.read(min(length, _CHUNK_BYTES)))
-            if not skipped:
-                raise ReadError("it is cut short")
-            length -= skipped
-        return _page(headers, place, "", None) if is_page else None
-    block = tape.read(length)
-    _check_length(tape, block, length)
-    if not is_page:
-        return None
-    if kind != "response":
-        return _page(headers, place, stored, block)
-    return _page_of(headers, place, block, limit)
+def _split_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:
+    """Return the name, in lower case, and the value of each header, up to the empty line.
+
+    The first of several values counts, so callers write `dict(reversed(headers))`.
+    """
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        if not line.strip() or len(headers) >= _MAX_HEADER_LINES:
+            break
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        headers.append((name.strip().lower(), value.strip()))
+    return headers
 
 
-def _check_length(tape: _PushbackStream, block: bytes, length: int) -> None:
-    """Go on to the next record. Raise ReadError for a record with a wrong length."""
-    following = tape.read(4)
-    tape.put_back(following)
+def _check_length(archive: _PushbackStream, block: bytes, length: int) -> None:
+    """Raise ReadError, and go on to the next record, unless the record ends after its `block`."""
+    following = archive.read(4)
+    archive.put_back(following)
     if len(block) == length and (not following.strip(b"\r\n") or following == b"WARC"):
         return
-    inside = _RECORD.search(block)
-    if inside is not None:
-        tape.put_back(block[inside.start() :])
+    next_record = _RECORD.search(block)
+    if next_record is not None:
+        archive.put_back(block[next_record.start() :])
     else:
-        _go_on(tape)
+        _skip_to_next_record(archive)
         if len(block) < length:
             raise ReadError("it is cut short")
     raise ReadError("its length differs from its Content-Length")
 
 
-def _go_on(tape: _PushbackStream) -> None:
-    """Skip to the next line that begins a record."""
-    empty = 0
-    while line := tape.readline(_MAX_HEADER_BYTES):
-        empty = 0 if line.strip() else empty + 1
-        while empty >= MOST_EMPTY and tape.pass_empty_lines():
-            pass
-        begins = _RECORD_LINE.search(line)  # possibly after the rest of a damaged one
-        if begins is not None:
-            tape.put_back(line[begins.start() :])
-            return
-
-
-def _pairs(lines: Iterable[bytes]) -> list[tuple[str, str]]:
-    """Return name (in lower case) and value of each line before the empty line.
-
-    The first of several values counts: `dict(reversed(pairs))`.
-    """
-    pairs: list[tuple[str, str]] = []
-    for line in lines:
-        if not line.strip() or len(pairs) >= _MAX_HEADER_LINES:
-            break
-        name, _, value = line.decode("utf-8", "replace").partition(":")
-        pairs.append((name.strip().lower(), value.strip()))
-    return pairs
-
-
-def _page_of(
+def _read_response(
     record: dict[str, str], place: FileIdentity, block: bytes, limit: int
 ) -> InputEntry | InputProblem | None:
+    """Return the page in an HTTP response; None unless the response is HTML with status 200."""
     head, separator, body = block.partition(b"\r\n\r\n")
     if not separator or not _STATUS_OK.match(head):
         return None
-    stated = _pairs(head.split(b"\r\n")[1:])
-    headers = dict(reversed(stated))
+    all_headers = _split_headers(head.split(b"\r\n")[1:])
+    headers = dict(reversed(all_headers))
     content_type = headers.get("content-type", "")
     if not _HTML.match(content_type):
         return None
@@ -208,19 +217,19 @@ def _page_of(
         # Crawlers also store a page decompressed with the original header.
         if error.cause != "encoding" or b"<" not in body[:1024]:
             page = None
-    return _page(record, place, content_type, page, header_rules(stated))
+    return _page_item(record, place, content_type, page, header_rules(all_headers))
 
 
-def _page(
+def _page_item(
     record: dict[str, str],
     place: FileIdentity,
     content_type: str,
     body: bytes | None,
     robots: str = "",
 ) -> InputEntry | InputProblem:
-    """Return a page, or its text, as `content_type` says; `robots` are the permissions in its headers.
+    """Return a page, or the text of a page, as an entry; `content_type` tells which of them `body` is.
 
-    `body` is None if it was too large or cannot be decompressed.
+    `body` is None if it was too large or cannot be decompressed. `robots` are the permissions in its HTTP headers.
     """
     url = record.get("warc-target-uri", "").strip("<>")
     where = f"{place.where}, {url}"

@@ -1,7 +1,8 @@
-"""Records of articles as entries: the program's own, and those that the usual tools write.
+"""Turns records of articles into entries: JSON objects and rows of tables, of this program or of common tools.
 
-Nothing is lost in silence. Readers of files report the keys that were read, with their fields, and the keys that
-were not, and refuse a record whose text seems to be under an unknown key.
+A field, such as `text`, is part of an entry. Each tool has its own key for a field, such as `body`, or the user names
+the key: `--map text=body`. Nothing is lost in silence. Notes tell the user which keys were read as which fields and
+which were not read, and a record is refused if its text seems to be under an unknown key.
 """
 
 import re
@@ -32,9 +33,11 @@ from aggregator.sources.parse.records.record_keys import (
 from aggregator.sources.source_limits import KEY_CHARS
 from aggregator.text.lines import word_set
 
+# The keys of records that this program writes, or that are labelled for its evaluation
 _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
+# Two of these keys have another name than their field; notes do not mention them.
 _OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
 # A longer text under an unknown key is neither a list of keywords nor a credit (chosen)
 _LONG_TEXT_CHARS = 200
@@ -44,69 +47,29 @@ _KEYS_COUNTED = 1000
 _KEYS_NAMED = 20
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
-# An address, or ASCII without spaces
+# Data and not a text: an address, or ASCII without spaces
 _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 
 
 class KeysRead(FrozenStruct):
-    """The keys of other programs in a record: those that were read (key, field), and the others.
+    """The keys that a record of another program has; keys of this program are left out."""
 
-    `mapped` are the keys named by `--map` that the record has.
-    `losses` are the ids and dates that cannot be read: their key, what they are, what happened to them, and the value.
-    """
-
+    # The keys that were read, each with its field
     read: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
+    # The keys that `--map` names, if the record has them
     mapped: tuple[str, ...] = ()
+    # Values that were not kept, as in messages: ("`day`", "date", "not understood", "`soon`")
     losses: tuple[tuple[str, str, str, str], ...] = ()
     # A feed reader exported the record, and says that it has no star
     is_unstarred: bool = False
 
 
-class RecordNotes:
-    """Counts the records by their keys of other programs, and the values that are not kept."""
-
-    def __init__(self, chosen: Chosen) -> None:
-        """`chosen` has the keys that `--map` names, by field."""
-        self._absent = dict.fromkeys(filter(None, chosen.values()))
-        self._read: Counter[str] = Counter()
-        self._unread: Counter[str] = Counter()
-        self._losses: Counter[tuple[str, ...]] = Counter()
-        self._examples: dict[tuple[str, ...], list[str]] = {}
-
-    def add(self, keys: KeysRead) -> None:
-        """Count the keys of a record."""
-        for key in keys.mapped:
-            self._absent.pop(key, None)
-        if len(self._read) + len(self._unread) < _KEYS_COUNTED:
-            self._read.update(f"{show_key(key)} as {field}" for key, field in keys.read)
-            self._unread.update(map(show_key, keys.unread))
-        for *kind, value in keys.losses:
-            loss = tuple(kind)
-            if loss in self._losses or len(self._losses) < _KEYS_NAMED:
-                self._losses[loss] += 1
-                examples = self._examples.setdefault(loss, [])
-                if len(examples) < _KEYS_NAMED and value not in examples:
-                    examples.append(value)
-
-    def notes(self) -> list[str]:
-        """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
-        notes = [
-            f"no record that was read has {show_key(key)}, which --map names"
-            for key in self._absent
-        ]
-        if self._read:
-            notes.append(f"read {list_words(self._read)}")
-        unread = [
-            f"{key} ({pluralise(count, 'record')})"
-            for key, count in self._unread.most_common()
-        ]
-        if unread:
-            notes.append(f"not read: {list_words(unread)}")
-        for (key, noun, what), count in self._losses.items():
-            examples = ", ".join(self._examples[key, noun, what])
-            notes.append(f"{key}: {pluralise(count, noun)} {what}, e.g. {examples}")
-        return notes
+def entry_of_record(
+    record: Record, *, file_name: str, seen: datetime | None = None
+) -> Entry:
+    """Return the entry of a decoded record. Raise ReadError if the record is empty or has too long an id."""
+    return _build_entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
 
 
 def read_record(
@@ -117,16 +80,17 @@ def read_record(
     seen: datetime | None = None,
     is_row: bool = False,
 ) -> tuple[Entry, KeysRead]:
-    """Return the entry of a record, or of a row of a table, and which keys were read.
+    """Return the entry of a record, or of a row of a table, and the keys of the record.
 
-    `chosen` has the keys that `--map` names, by field. Raise ReadError for a record without content, with too
-    long an id, or without a text while an unread key has a long text.
+    `chosen` has the keys that `--map` names, by field. Raise ReadError if the record is empty, has too long an id,
+    or has no text but a long text under an unread key.
     """
     fields = fields_of(record, chosen)
-    entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
+    entry = _build_entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
     has_text = text_key and plain_name(text_key) not in RECORD_KEYS.content.summaries
     if chosen.get("text") != "" and not has_text:
+        # The text of a summary is shorter than the text of the article.
         summary = fields.values.get("text") or fields.values.get("html", "")
         for key, value in fields.unread.items():
             chars = _longest_text(value)
@@ -145,19 +109,12 @@ def read_record(
         mapped=tuple(
             key for key in chosen.values() if value_at(record, key) is not None
         ),
-        losses=tuple(_losses(entry, fields, chosen)),
+        losses=tuple(_find_losses(entry, fields, chosen)),
         is_unstarred=_is_unstarred(record),
     )
 
 
-def entry_of_record(
-    record: Record, *, file_name: str, seen: datetime | None = None
-) -> Entry:
-    """Return the entry of a decoded record. Raise ReadError if it has no content, or too long an id."""
-    return _entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
-
-
-def _entry(
+def _build_entry(
     record: Record,
     fields: RecordFields,
     *,
@@ -197,6 +154,43 @@ def _entry(
     )
 
 
+def _longest_text(value: object, depth: int = 0) -> int:
+    """Return the length of the longest text in a value; data is not text."""
+    if isinstance(value, str):
+        return 0 if _DATA.match(value) else len(value)
+    inner: Iterable[object] = ()
+    if depth < MOST_DEPTH and isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+    return max((_longest_text(part, depth + 1) for part in inner), default=0)
+
+
+# The fields whose values may be lost: the noun, and the verb of a message
+_LOSSES: tuple[tuple[Field, str, str], ...] = (
+    ("id", "id", "not kept"),
+    ("published", "date", "not understood"),
+)
+
+
+def _find_losses(
+    entry: Entry, fields: RecordFields, chosen: Chosen
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the ids and dates of a record that were not kept, as `KeysRead.losses`."""
+    for field, noun, outcome in _LOSSES:
+        lost: Record = {}
+        if field not in fields.keys:
+            known_names = RECORD_KEYS.content.keys[field]
+            for key, value in fields.unread.items():
+                name = plain_name(key.rpartition(".")[2])
+                if name in known_names or key == chosen.get(field):
+                    lost[key] = value
+        elif field == "published" and entry.published is None:
+            lost[fields.keys[field]] = fields.values[field]  # its date is in the future
+        for key, value in lost.items():
+            # pandas writes NaN for a missing date.
+            if field == "id" or str(value).strip() not in ("", "nan"):
+                yield show_key(key), noun, outcome, show_key(str(value))
+
+
 def _is_unstarred(record: Record) -> bool:
     """Return whether a record of Miniflux, or of a reader with Google's format, says that it has no star.
 
@@ -211,40 +205,53 @@ def _is_unstarred(record: Record) -> bool:
     return record.get("starred") is False or (bool(states) and "starred" not in states)
 
 
-def _losses(
-    entry: Entry, fields: RecordFields, chosen: Chosen
-) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the ids and dates of a record that cannot be read."""
-    for field, noun, what in _LOSSES:
-        lost: Record = {}
-        if field not in fields.keys:
-            names = RECORD_KEYS.content.keys[field]
-            for key, value in fields.unread.items():
-                is_named = plain_name(key.rpartition(".")[2]) in names
-                if is_named or key == chosen.get(field):
-                    lost[key] = value
-        elif field == "published" and entry.published is None:
-            lost[fields.keys[field]] = fields.values[field]  # a date in the future
-        for key, value in lost.items():
-            # A missing date is blank, or NaN in what pandas writes
-            if field == "id" or str(value).strip() not in ("", "nan"):
-                yield show_key(key), noun, what, show_key(str(value))
+class RecordNotes:
+    """Counts the keys and losses of records, and describes them in notes for the user."""
 
+    def __init__(self, chosen: Chosen) -> None:
+        """`chosen` has the keys that `--map` names, by field."""
+        # The keys that no record has had so far
+        self._absent = dict.fromkeys(filter(None, chosen.values()))
+        self._read: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
+        # The losses by key, noun and outcome, and examples of the values
+        self._losses: Counter[tuple[str, ...]] = Counter()
+        self._examples: dict[tuple[str, ...], list[str]] = {}
 
-_LOSSES: tuple[tuple[Field, str, str], ...] = (
-    ("id", "id", "not kept"),
-    ("published", "date", "not understood"),
-)
+    def add(self, keys: KeysRead) -> None:
+        """Count the keys and losses of a record."""
+        for key in keys.mapped:
+            self._absent.pop(key, None)
+        if len(self._read) + len(self._unread) < _KEYS_COUNTED:
+            self._read.update(f"{show_key(key)} as {field}" for key, field in keys.read)
+            self._unread.update(map(show_key, keys.unread))
+        for *loss_parts, value in keys.losses:
+            loss = tuple(loss_parts)
+            if loss in self._losses or len(self._losses) < _KEYS_NAMED:
+                self._losses[loss] += 1
+                examples = self._examples.setdefault(loss, [])
+                if len(examples) < _KEYS_NAMED and value not in examples:
+                    examples.append(value)
 
-
-def _longest_text(value: object, depth: int = 0) -> int:
-    """Return the length of the longest text in a value; data is not text."""
-    if isinstance(value, str):
-        return 0 if _DATA.match(value) else len(value)
-    inner: Iterable[object] = ()
-    if depth < MOST_DEPTH and isinstance(value, list | dict):
-        inner = value.values() if isinstance(value, dict) else value
-    return max((_longest_text(part, depth + 1) for part in inner), default=0)
+    def notes(self) -> list[str]:
+        """Return notes on the keys that were read, the keys that were not, and the values that were lost."""
+        notes = [
+            f"no record that was read has {show_key(key)}, which --map names"
+            for key in self._absent
+        ]
+        if self._read:
+            notes.append(f"read {list_words(self._read)}")
+        unread = [
+            f"{key} ({pluralise(count, 'record')})"
+            for key, count in self._unread.most_common()
+        ]
+        if unread:
+            notes.append(f"not read: {list_words(unread)}")
+        for loss, count in self._losses.items():
+            key, noun, outcome = loss
+            examples = ", ".join(self._examples[loss])
+            notes.append(f"{key}: {pluralise(count, noun)} {outcome}, e.g. {examples}")
+        return notes
 
 
 def show_key(key: str) -> str:
@@ -253,27 +260,28 @@ def show_key(key: str) -> str:
 
 
 def list_words(words: Iterable[str]) -> str:
-    """Return the first words as a list for messages, and the number of the others."""
-    named = list(words)
-    first = ", ".join(named[:_KEYS_NAMED])
-    more = len(named) - _KEYS_NAMED
+    """Return the first words as a list for messages, and the number of the others: "title, text and 12 more"."""
+    all_words = list(words)
+    first = ", ".join(all_words[:_KEYS_NAMED])
+    more = len(all_words) - _KEYS_NAMED
     return f"{first} and {more:,} more" if more > 0 else first
 
 
-def mapping_of(words: Iterable[str]) -> dict[Field, str]:
-    """Return the key of each field that `--map title=headline,text=body` names; `headline=title` is the same.
+def parse_mapping(words: Iterable[str]) -> dict[Field, str]:
+    """Return the key of each field in the values of `--map`: `title=headline,text=body`.
 
-    Raise UsageError if neither side is a field.
+    The sides may be exchanged: `headline=title`. "text=" states that records have no text. Raise UsageError if
+    neither side is a field.
     """
     fields: dict[str, Field] = {field: field for field in get_args(Field)}
     chosen = {}
     for pair in ",".join(words).split(",") if words else ():
-        left, _, right = (part.strip() for part in pair.partition("="))
-        if left not in fields:
-            left, right = right, left
-        if left not in fields or not (right or pair.strip() == "text="):
+        field, _, key = (part.strip() for part in pair.partition("="))
+        if field not in fields:
+            field, key = key, field
+        if field not in fields or not (key or pair.strip() == "text="):
             raise UsageError(
                 f"--map {pair}: write FIELD=KEY, where FIELD is one of {', '.join(fields)}"
             )
-        chosen[fields[left]] = right
+        chosen[fields[field]] = key
     return chosen

@@ -293,7 +293,7 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
                 one.entry_no: one.article for one in inbox.results(connection, numbers)
             }
             every = f"SELECT {article_rows.COLUMNS} FROM article"
-            placed = map(article_rows.of_row, read_rows(connection, every))
+            placed = map(article_rows.article_of_row, read_rows(connection, every))
             by_id = {article.id: article for article in placed}
             seen = select(article_table.c.id, article_table.c.seen_at)
             seen_at = {row.id: row.seen_at for row in connection.execute(seen)}

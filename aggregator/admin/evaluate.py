@@ -85,7 +85,7 @@ def evaluate(
                 ):
                     score = None
                     if result.story is not None:
-                        score = stored_articles.evidence_of(
+                        score = stored_articles.read_evidence(
                             connection, result.article
                         ).score
                     evaluated.append(

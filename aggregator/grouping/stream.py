@@ -233,7 +233,7 @@ def confirmed_senders(
     for story, ids in reported.items():
         members = [
             member
-            for member in stored_articles.members(connection, story)
+            for member in stored_articles.read_articles_of(connection, story)
             if member.inbox_no <= last
         ][:_READ]
         words = {member.id: PairArticle(member) for member in members if member.terms}

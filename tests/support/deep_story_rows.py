@@ -51,7 +51,7 @@ def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Finding]:
             ).all()
             for row in rows:
                 # Else see deep_references.py
-                if members := stored_articles.members(connection, row.id):
+                if members := stored_articles.read_articles_of(connection, row.id):
                     yield from _of_one(connection, row, members, tuning)
 
 

@@ -97,7 +97,9 @@ def by_title(database: Database, *words: str) -> list[str]:
 
 def members(database: Database, story_id: str) -> list[str]:
     """The articles of a story, in the order of their placing."""
-    return [one.id for one in read_by(database, stored_articles.members, story_id)]
+    return [
+        one.id for one in read_by(database, stored_articles.read_articles_of, story_id)
+    ]
 
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:

@@ -147,7 +147,7 @@ class CorrectionHandler(ChangesStories):
         evidence = Evidence(stage="correction", rules_version=self._parts.rules_version)
         before = {}
         for article in leaving:  # before the move, which counts them
-            before[article] = stored_articles.evidence_of(self._connection, article)
+            before[article] = stored_articles.read_evidence(self._connection, article)
             article_writes.set_evidence(self._connection, article, evidence)
         story = self._writer.move(leaving, target, at_no, bump=self._unit_of_work.now)
         detail = CorrectionDetail(
@@ -322,7 +322,10 @@ class CorrectionHandler(ChangesStories):
 
     def _member_ids(self, story: str) -> list[str]:
         """Return the ids of the articles of a story, in the order of placing."""
-        return [each.id for each in stored_articles.members(self._connection, story)]
+        return [
+            each.id
+            for each in stored_articles.read_articles_of(self._connection, story)
+        ]
 
     def _titles(self, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Return these stories with the article of the headline, which an undo shows again."""

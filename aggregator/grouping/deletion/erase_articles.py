@@ -42,10 +42,10 @@ def erase_articles(
         former = erased_rows.former_stories(connection, ids)
     else:
         erased_rows.slim_entries(connection, ids)
-    erased = stored_articles.stored_with(connection, "id", ids)
+    erased = stored_articles.read_whole_articles(connection, "id", ids)
     copies = [
         copy
-        for copy in stored_articles.stored_with(connection, "copy_of", ids)
+        for copy in stored_articles.read_whole_articles(connection, "copy_of", ids)
         if copy.id not in ids
     ]
     delete_articles(parts.copy_finder, connection, erased, "all")

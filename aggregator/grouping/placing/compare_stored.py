@@ -31,7 +31,9 @@ def compare_stored(transactions: Transactions) -> bool:
         # An affinity depends on the stream, so its present state is read before the first comparison.
         parts.stream.read_last(unit_of_work)
         decider = Decider(parts, unit_of_work)
-        for article in stored_articles.stored_with(connection, "inbox_no", numbers):
+        for article in stored_articles.read_whole_articles(
+            connection, "inbox_no", numbers
+        ):
             near = decider.affinities(article)
             # Storylines are joined by the stored affinities, so those of this article are written first.
             article_writes.insert_affinities(connection, article.inbox_no, near)

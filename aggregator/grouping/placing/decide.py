@@ -114,7 +114,7 @@ class Decider(InTransaction):
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
             return article
-        original = stored_articles.member(self._connection, original_id)
+        original = stored_articles.read_article(self._connection, original_id)
         wire = copied_wire(original_id, original.outlet_key, original.wire)
         if wire is None:
             return article
@@ -145,7 +145,9 @@ class Decider(InTransaction):
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None
-        first = stored_articles.member(self._connection, match.original).effective_at
+        first = stored_articles.read_article(
+            self._connection, match.original
+        ).effective_at
         ended = timedelta(days=self._parts.model.tuning.window_days)
         return first if article.effective_at - first > ended else None
 
@@ -244,7 +246,7 @@ class Decider(InTransaction):
         assigned = stored_articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
             return None
-        first = stored_articles.member(self._connection, updated[0])
+        first = stored_articles.read_article(self._connection, updated[0])
         if abs(article.effective_at - first.effective_at) > _UPDATED_WITHIN:
             return None
         return self.story_of(first.id, article)

@@ -191,7 +191,7 @@ class EntryPlacer(ChangesStories):
         counts = Counter(stories.values())
         evidence = Evidence(stage="series", rules_version=self._parts.rules_version)
         for story in sorted(story for story, count in counts.items() if count > 1):
-            members = stored_articles.members(connection, story)
+            members = stored_articles.read_articles_of(connection, story)
             _, *later = [member for member in members if member.id in stories]
             for member in later:
                 # The copies of its own text leave with it, unless a correction binds one of them.

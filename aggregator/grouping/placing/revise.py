@@ -200,7 +200,7 @@ class Reviser(ChangesStories):
 
     def _renew_agreement(self, old: StoredArticle, role: Role) -> None:
         """Ask anew whether an article with another text agrees with the story that it joined."""
-        evidence = stored_articles.evidence_of(self._connection, old.id)
+        evidence = stored_articles.read_evidence(self._connection, old.id)
         is_asked = role == "report" and evidence.stage in _ASKED
         if evidence.agreement is not None or is_asked:
             self._parts.agreement.store_evidence(

@@ -105,11 +105,11 @@ class WhichArticle(InTransaction):
         waited for its page. A late page belongs to the article itself, whatever its keys mean by now.
         """
         if waiting.is_late_page:
-            placed = stored_articles.stored_with(
+            placed = stored_articles.read_whole_articles(
                 self._connection, "id", [waiting.article]
             )
             return placed[0] if placed else None
-        return stored_articles.latest(self._connection, waiting.article)
+        return stored_articles.read_newest_generation(self._connection, waiting.article)
 
     def decide(
         self,
@@ -154,7 +154,7 @@ class WhichArticle(InTransaction):
 
         The pages "/live" and "/weather" have one address for many articles.
         """
-        earlier = stored_articles.with_text(
+        earlier = stored_articles.read_generation_with_text(
             self._connection, old.root_article, incoming.text_hash
         )
         if earlier is not None:
@@ -278,7 +278,7 @@ class WhichArticle(InTransaction):
         """
         connection = self._connection
         entry = waiting.entry
-        old = stored_articles.latest(connection, other)
+        old = stored_articles.read_newest_generation(connection, other)
         address = canonical_url(entry.url or "")
         if old is None or old.id != other or address is None:
             return None
@@ -308,7 +308,7 @@ class WhichArticle(InTransaction):
         """
         connection = self._connection
         entry = waiting.entry
-        (old,) = stored_articles.stored_with(connection, "id", [other])
+        (old,) = stored_articles.read_whole_articles(connection, "id", [other])
         listed = known_items_of(connection, entry.source).articles.values()
         if not _has_same_time(incoming, old, entry) or other in listed:
             return None

@@ -188,7 +188,9 @@ class AgreementCheck:
         self, connection: Connection, id: str, story: str, evidence: Evidence
     ) -> None:
         """Store the evidence of an article that moves to a story, with its agreement there."""
-        compared = self._comparison.article(stored_articles.member(connection, id))
+        compared = self._comparison.article(
+            stored_articles.read_article(connection, id)
+        )
         text = compared_articles.compared_texts(connection, [id])[id]
         (live,) = live_stories.find_live(connection, [story])
         agreement = self.agreement(connection, compared, text, live, evidence.reuse)
@@ -203,7 +205,7 @@ def agreement_of_copy(
     """Return the agreement of the original of a copy; None if the source of the copy has standing."""
     if not article.is_little_known:
         return None
-    return stored_articles.evidence_of(connection, original).agreement
+    return stored_articles.read_evidence(connection, original).agreement
 
 
 def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:

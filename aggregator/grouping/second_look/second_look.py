@@ -104,8 +104,10 @@ class SecondLook(ChangesStories):
             has_standing, _ = _rank(story)
             if has_standing or _rank(story) >= _rank(other):
                 continue
-            for report in stored_articles.members(connection, story.id)[:_ASKED]:
-                evidence = stored_articles.evidence_of(connection, report.id)
+            for report in stored_articles.read_articles_of(connection, story.id)[
+                :_ASKED
+            ]:
+                evidence = stored_articles.read_evidence(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
                     self._parts.agreement.store_evidence(
                         connection, report.id, other.id, evidence
@@ -139,7 +141,7 @@ class SecondLook(ChangesStories):
             # Its own story
             runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
             rules_version=self._parts.rules_version,
-            reuse=stored_articles.evidence_of(connection, report).reuse,
+            reuse=stored_articles.read_evidence(connection, report).reuse,
         )
         self._parts.agreement.store_evidence(connection, report, target, evidence)
         target = self._writer.move(leaving, target, at_no, founder=report)

@@ -63,7 +63,7 @@ class StoryLookup:
 
         Otherwise similar stories would exchange the article at every run.
         """
-        evidence = stored_articles.evidence_of(self._connection, article)
+        evidence = stored_articles.read_evidence(self._connection, article)
         return evidence.stage != "second look" and self._constraints.may_leave(
             self._connection, [article]
         )

@@ -14,7 +14,9 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
     A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
     """
     leaving = set(wanted)
-    for group in copy_groups(stored_articles.members(connection, story), copy_link):
+    for group in copy_groups(
+        stored_articles.read_articles_of(connection, story), copy_link
+    ):
         asked = [member for member in group if member.id in leaving]
         if any(member.is_compared for member in asked):
             leaving.update(member.id for member in group if not member.is_compared)

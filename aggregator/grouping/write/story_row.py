@@ -150,7 +150,9 @@ class StoryRows(InTransaction):
 
     def restate(self, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        self.write_all(row, effect, stored_articles.members(self._connection, row.id))
+        self.write_all(
+            row, effect, stored_articles.read_articles_of(self._connection, row.id)
+        )
 
     def write_all(
         self, before: StoryRow | None, effect: Effect, members: Sequence[Article]

@@ -44,7 +44,10 @@ class StoryWriter(StoryRows):
             elif joined.container_only or not stored_articles.repeats_another(
                 connection, new
             ):
-                members = [*stored_articles.members(connection, joined.id), new]
+                members = [
+                    *stored_articles.read_articles_of(connection, joined.id),
+                    new,
+                ]
             else:
                 derived = story_rows.with_another_copy(joined, new)
         is_dated = derived is not None or any(
@@ -63,7 +66,10 @@ class StoryWriter(StoryRows):
             # Live blogs and roundups give way to the first report.
             article_writes.change(
                 connection,
-                [each.id for each in stored_articles.members(connection, row.id)],
+                [
+                    each.id
+                    for each in stored_articles.read_articles_of(connection, row.id)
+                ],
                 is_compared=False,
             )
         article_writes.insert_article(connection, new)
@@ -97,7 +103,7 @@ class StoryWriter(StoryRows):
         """
         connection = self._connection
         (story,) = set(stored_articles.assigned_stories(connection, articles).values())
-        members = stored_articles.members(connection, story)
+        members = stored_articles.read_articles_of(connection, story)
         moving = [member for member in members if member.id in articles]
         if target is not None and is_revived:
             story_rows.revive(connection, target)
@@ -226,7 +232,7 @@ class StoryWriter(StoryRows):
     def remove(self, story: str, articles: Collection[str] = ()) -> None:
         """Compute the row of a story again after articles were removed; without articles, only its id stays."""
         connection = self._connection
-        members = stored_articles.members(connection, story)
+        members = stored_articles.read_articles_of(connection, story)
         if members and articles:
             erased_rows.hide_title(connection, story, articles)
         row = story_rows.row_of(connection, story)

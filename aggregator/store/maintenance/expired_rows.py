@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.maintenance.erased_rows import DeletedPart, rewrite
-from aggregator.store.stories.stored_articles import StoredArticle, stored_with
+from aggregator.store.stories.stored_articles import StoredArticle, read_whole_articles
 from aggregator.store.tables import (
     Values,
     counter_value,
@@ -111,7 +111,7 @@ def load_articles_with_text(
         story=story_id,
         limit=limit,
     )
-    return stored_with(connection, "inbox_no", numbers)
+    return read_whole_articles(connection, "inbox_no", numbers)
 
 
 def delete_terms(connection: Connection, story_id: str) -> bool:

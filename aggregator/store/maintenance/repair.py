@@ -98,7 +98,7 @@ def write_stories(
         for id_ in read_values(
             connection, "SELECT id FROM story WHERE redirect_to IS NULL"
         ):
-            members = stored_articles.members(connection, id_)
+            members = stored_articles.read_articles_of(connection, id_)
             if members:
                 derived = story_rows.derived_columns(
                     members,

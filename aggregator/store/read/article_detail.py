@@ -83,7 +83,7 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
     row = read_row(
         connection,
         f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC",
-        ids=stored_articles.ids_of(connection, id),
+        ids=stored_articles.find_ids(connection, id),
     )
     if row is None:
         return None

@@ -362,5 +362,5 @@ class StoryReader:
     changes = _reading(change_stream.changes)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)
-    member = _reading(stored_articles.member)
+    member = _reading(stored_articles.read_article)
     samples = _reading(shown_samples)

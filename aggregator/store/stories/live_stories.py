@@ -105,7 +105,7 @@ def _read(
     members = f"FROM article JOIN story ON story.id = article.story WHERE redirect_to IS NULL AND {condition}"
     compared = f"SELECT {stored_articles.COLUMNS} {members} AND is_compared"
     for report in map(
-        stored_articles.of_row, stream_rows(connection, compared, which=which)
+        stored_articles.article_of_row, stream_rows(connection, compared, which=which)
     ):
         stories[report.story].take(report)
     for id_, published in stream_rows(

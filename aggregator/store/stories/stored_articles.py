@@ -105,7 +105,8 @@ class StoredArticle(Article, frozen=True, kw_only=True):
         return restore_lines(self.text, self.read_details().repeated)
 
 
-_OWN_FORM = {
+# The columns that a field is not simply read from by its name
+_COMPUTED = {
     "outlet_key": "article.outlet AS outlet_key",
     "text": "coalesce(article.text, '') AS text",
     "is_gone": "article.text IS NULL AS is_gone",
@@ -116,8 +117,8 @@ def _columns_for(shape: type[Article]) -> str:
     """Return the columns of the fields of an article; evidence and HTML are read where they are needed."""
     columns = []
     for name in shape.__struct_fields__:
-        if name in _OWN_FORM:
-            columns.append(_OWN_FORM[name])
+        if name in _COMPUTED:
+            columns.append(_COMPUTED[name])
         elif name in article.c and name not in ("evidence", "html"):
             columns.append(f"article.{name}")
     return ", ".join(columns)
@@ -128,13 +129,13 @@ COLUMNS = _columns_for(Article)
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
 
 
-def members(connection: Connection, story: str) -> list[Article]:
+def read_articles_of(connection: Connection, story: str) -> list[Article]:
     """Return all articles of a story, in the order of placing."""
     placed = f"SELECT {COLUMNS} FROM article WHERE story = :story ORDER BY inbox_no"  # noqa: S608
-    return list(map(of_row, read_rows(connection, placed, story=story)))
+    return list(map(article_of_row, read_rows(connection, placed, story=story)))
 
 
-def of_row(row: Row) -> Article:
+def article_of_row(row: Row) -> Article:
     """Return the article of a row of COLUMNS; by position, which is faster than by name."""
     return _article(dict(zip(Article.__struct_fields__, row, strict=True)))
 
@@ -154,14 +155,14 @@ def without_text(whole: StoredArticle) -> Article:
     return _article({name: getattr(whole, name) for name in Article.__struct_fields__})
 
 
-def member(connection: Connection, id: str) -> Article:
+def read_article(connection: Connection, id: str) -> Article:
     """Return article `id`, which must exist."""
     (row,) = read_rows(
         connection,
         f"SELECT {COLUMNS} FROM article WHERE id = :id",  # noqa: S608
         id=id,
     )
-    return of_row(row)
+    return article_of_row(row)
 
 
 class LastArticle(NamedTuple):
@@ -191,6 +192,7 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     ]
 
 
+# Copies that have these in common, beside the texts that they reuse, count alike
 _COMPARED_OF_COPY = word_list("""
     story copy_of effective_at role kind is_little_known counts_as_report
 """)
@@ -254,7 +256,7 @@ def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, st
 _STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608
 
 
-def latest(connection: Connection, id: str) -> StoredArticle | None:
+def read_newest_generation(connection: Connection, id: str) -> StoredArticle | None:
     """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
     return read_struct(
         connection,
@@ -267,10 +269,10 @@ def latest(connection: Connection, id: str) -> StoredArticle | None:
     )
 
 
-def with_text(
+def read_generation_with_text(
     connection: Connection, root: str, text_hash: bytes
 ) -> StoredArticle | None:
-    """Return the generation of article `root` that has a text; None if none has it."""
+    """Return the generation of article `root` whose text has this hash; None if none has it."""
     return read_struct(
         connection,
         StoredArticle,
@@ -280,7 +282,7 @@ def with_text(
     )
 
 
-def stored_with(
+def read_whole_articles(
     connection: Connection, column: str, values: Iterable[Any]
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
@@ -290,7 +292,7 @@ def stored_with(
     return sorted(stored, key=attrgetter("inbox_no"))
 
 
-def evidence_of(connection: Connection, id: str) -> Evidence:
+def read_evidence(connection: Connection, id: str) -> Evidence:
     """Return the evidence of article `id`, which must exist."""
     return codecs.unpack(
         read_value(connection, "SELECT evidence FROM article WHERE id = :id", id=id),
@@ -298,7 +300,7 @@ def evidence_of(connection: Connection, id: str) -> Evidence:
     )
 
 
-def ids_of(connection: Connection, name: str) -> list[str]:
+def find_ids(connection: Connection, name: str) -> list[str]:
     """Return the ids of articles with this id or address. Addresses are found by their identity keys."""
     # The patterns of this module are large, and only callers with an address need them.
     from aggregator.extract.entry_identity import url_key

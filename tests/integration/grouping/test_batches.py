@@ -189,7 +189,7 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
     with database.read() as connection:
         (read,) = live_stories.grown_since(connection, 0)
         grown = LiveStory(read.number, read.id, read.last_inbox_no)
-        for member in stored_articles.members(connection, read.id):
+        for member in stored_articles.read_articles_of(connection, read.id):
             grown.take(member)
     assert (read.compared_count, len(read.reports)) == (102, HELD_REPORTS)
     for name in LiveStory.__slots__:

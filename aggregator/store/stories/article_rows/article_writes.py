@@ -12,7 +12,7 @@ from aggregator.store import codecs
 from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.intake.known_item_rows import forget_items_of
 from aggregator.store.stories.article_rows.compared_articles import insert_sketches
-from aggregator.store.stories.stored_articles import StoredArticle, evidence_of
+from aggregator.store.stories.stored_articles import StoredArticle, read_evidence
 from aggregator.store.tables import (
     Values,
     affinity,
@@ -104,7 +104,7 @@ def set_role(
     version_of: str | None,
 ) -> None:
     """Set the role of article `id` in its story, and the articles whose words it has."""
-    evidence = replace(evidence_of(connection, id), reuse=reuse)
+    evidence = replace(read_evidence(connection, id), reuse=reuse)
     change(
         connection,
         [id],

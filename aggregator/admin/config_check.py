@@ -46,8 +46,8 @@ USE_TLS = (
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
-def inspect(config: Config) -> Iterator[Finding]:
-    """Check what needs no database; a Dask scheduler is the only server that is contacted."""
+def report_findings(config: Config) -> Iterator[Finding]:
+    """Report on the configuration, without the database; a Dask scheduler is the only server that is contacted."""
     yield ok(
         f"configuration: {config.file or 'the built-in defaults'}, {pluralise(len(config.sources), 'source')}"
     )
@@ -72,7 +72,7 @@ def inspect(config: Config) -> Iterator[Finding]:
                 f"{file} contains secrets and is readable by other users",
                 f"chmod 600 {file}",
             )
-    yield from _open_address(config)
+    yield from _report_address(config)
     for number, source in enumerate(config.sources):
         if source.insecure:
             yield warning(
@@ -80,20 +80,20 @@ def inspect(config: Config) -> Iterator[Finding]:
                 "anybody on the way can change what is read; give its authority as `ca_file:` instead",
             )
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        place = os.environ.get(variable, "")
-        if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
+        paths = os.environ.get(variable, "")
+        if not all(os.path.exists(path) for path in paths.split(os.pathsep) if path):  # noqa: PTH110 - a text
             yield warning(
-                f"{variable} names {place}, which is not there",
+                f"{variable} names {paths}, which is not there",
                 "correct or remove the variable",
             )
     try:
-        check(config)
+        check_config(config)
     except ConfigError as error:
-        yield from mistakes(error)
-    yield from _workers(config)
+        yield from report_mistakes(error)
+    yield from _report_workers(config)
 
 
-def mistakes(error: ConfigError) -> Iterator[Finding]:
+def report_mistakes(error: ConfigError) -> Iterator[Finding]:
     """Yield one finding for each mistake."""
     for line in str(error).splitlines():
         yield problem(line, "correct that line, then: aggregator config check")
@@ -119,7 +119,7 @@ def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
         yield key, part
 
 
-def _open_address(config: Config) -> Iterator[Finding]:
+def _report_address(config: Config) -> Iterator[Finding]:
     server = config.server
     file = config.file or "config.yaml"
     if publish_settings(config).is_owner_on_loopback:
@@ -140,7 +140,7 @@ def _open_address(config: Config) -> Iterator[Finding]:
     )
 
 
-def _workers(config: Config) -> Iterator[Finding]:
+def _report_workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
     if config.work.is_in_the_clear:
@@ -148,7 +148,7 @@ def _workers(config: Config) -> Iterator[Finding]:
     try:
         open_executor(config.work.executor, 0, config.effective_tuning).close()
     except ConfigError:
-        return  # reported by `check`
+        return  # reported by `check_config`
     except AggregatorError as error:
         yield problem(
             str(error),
@@ -159,7 +159,7 @@ def _workers(config: Config) -> Iterator[Finding]:
         yield ok(f"workers: {config.work.executor} answers")
 
 
-def check(config: Config) -> None:
+def check_config(config: Config) -> None:
     """Raise ConfigError with one line per mistake, each with its line number in the file.
 
     Checks only the configuration itself, not whether a port is free or a host responds.
@@ -173,6 +173,7 @@ def check(config: Config) -> None:
             mistakes.append(
                 f"webhooks.{number}.url: this is not an http or https address"
             )
+    # Each raises ConfigError; mutes are read only if their queries are right.
     checks: tuple[Callable[[Config], object], ...] = (
         _check_public_url,
         lambda _: user_agent(config.fetch.contact),
@@ -230,7 +231,7 @@ def _check_backup_folder(config: Config) -> None:
 
 def _source_mistakes(config: Config) -> Iterator[str]:
     now = utc_now()
-    # (key, value) that must be unique → index of its first source
+    # The index of the first source with each key and value that must be unique
     first: dict[tuple[str, str], int] = {}
     for number, configured in enumerate(config.sources):
         at = f"sources.{number}"
@@ -241,25 +242,26 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        place = address_key(source.address)
+        address = address_key(source.address)
         if source_kind(configured.kind).is_local:
-            place = os.path.normpath(source.address)
-        unique = {source.kind: place}
+            address = os.path.normpath(source.address)
+        unique = {source.kind: address}
         if configured.name is not None:
             unique["name"] = configured.name
-        same = {}
-        for what, value in unique.items():
-            before = first.setdefault((what, value), number)
-            if before != number:
-                same[what] = before
+        # The keys that an earlier source has with the same value, and its index
+        taken = {}
+        for key, value in unique.items():
+            earlier = first.setdefault((key, value), number)
+            if earlier != number:
+                taken[key] = earlier
         # The id is derived from the name or, without a name, from the address, so it may equal a name.
-        before = first.setdefault(("name", source.id), number)
-        if before != number and not same:
-            same["name"] = before
-        for what, before in same.items():
-            line = config.lines.get(("sources", before))
-            where = f"source {before + 1}" if line is None else f"line {line}"
-            yield f"{at}.{what}: the source in {where} has the same {what}"
+        earlier = first.setdefault(("name", source.id), number)
+        if earlier != number and not taken:
+            taken["name"] = earlier
+        for key, earlier in taken.items():
+            line = config.lines.get(("sources", earlier))
+            where = f"source {earlier + 1}" if line is None else f"line {line}"
+            yield f"{at}.{key}: the source in {where} has the same {key}"
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:

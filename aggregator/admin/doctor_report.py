@@ -28,7 +28,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Run all checks and yield their findings, the fundamental ones first."""
     context = DoctorContext(config)
     try:
-        yield from config_check.inspect(config)
+        yield from config_check.report_findings(config)
         yield from _within(context, disk_findings, "the disk of the database")
         findings = list(_within(context, database_findings, "the database"))
         yield from findings

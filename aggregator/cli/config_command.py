@@ -73,7 +73,7 @@ def check(context: Context) -> None:
     loaded = context.obj.load()
     for line in loaded.warnings:
         output.say(f"warning: {line}")
-    config_check.check(loaded)
+    config_check.check_config(loaded)
     if loaded.work.is_in_the_clear:
         output.say(
             f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}"

@@ -27,7 +27,7 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
       aggregator doctor
       aggregator doctor --format jsonl
     """
-    from aggregator.admin.config_check import mistakes
+    from aggregator.admin.config_check import report_mistakes
     from aggregator.admin.doctor_report import examine
     from aggregator.model.errors import ConfigError
     from aggregator.store.read.health.health_probes import ok
@@ -37,7 +37,7 @@ def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
         findings = examine(context.obj.load())
     except ConfigError as error:
         findings = chain(
-            mistakes(error),
+            report_mistakes(error),
             [ok("nothing else was checked, because the configuration cannot be read")],
         )
     has_problem = False

@@ -30,7 +30,7 @@ def run(context: Context) -> None:
       aggregator run
       aggregator run --config /etc/aggregator/config.yaml -v
     """
-    from aggregator.admin.config_check import check
+    from aggregator.admin.config_check import check_config
     from aggregator.config.memory import set_malloc_options
     from aggregator.daemon.daemon import Daemon
     from aggregator.daemon.hung_threads import end_with_hung_threads
@@ -51,7 +51,7 @@ def run(context: Context) -> None:
 
     def examine(config: "Config") -> None:
         """Raise an error for a mistake; warn of keys that are gone."""
-        check(config)
+        check_config(config)
         for line in config.warnings:
             log.warning("%s", line, extra={"event": "former_key_ignored"})
 

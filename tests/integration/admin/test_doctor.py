@@ -22,7 +22,7 @@ import pytest
 import yaml
 from sqlalchemy import insert, text, update
 
-from aggregator.admin.config_check import check
+from aggregator.admin.config_check import check_config
 from aggregator.admin.doctor_report import examine
 from aggregator.admin.probes.database_probe import file_system
 from aggregator.config.loader import load
@@ -145,7 +145,7 @@ def test_what_a_reload_refuses_is_no_correct_configuration(
     file = tmp_path / "config.yaml"
     file.write_text(settings + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=where):
-        check(load(file))
+        check_config(load(file))
 
 
 def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.admin.config_check import check
+from aggregator.admin.config_check import check_config
 from aggregator.config.delivery_settings import mail_address, require_library
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, WorkConfig, absolute_database_url
@@ -146,7 +146,7 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
 ) -> None:
     config = load(written(tmp_path, text))
     with pytest.raises(ConfigError) as caught:
-        check(config)
+        check_config(config)
     lines = str(caught.value).splitlines()
     assert len(lines) == len(said)
     assert all(
@@ -177,11 +177,11 @@ def test_a_file_that_cannot_be_read_is_named_with_the_cause(
 
 
 def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
-    check(load(written(tmp_path, committed("config.yaml"))))
+    check_config(load(written(tmp_path, committed("config.yaml"))))
 
 
 def test_a_query_that_only_bounds_is_no_mistake(tmp_path: Path) -> None:
-    check(
+    check_config(
         load(
             written(
                 tmp_path,

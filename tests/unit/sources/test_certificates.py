@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from aggregator.admin.config_check import check, inspect
+from aggregator.admin.config_check import check_config, report_findings
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
@@ -225,7 +225,7 @@ def test_an_unusable_ca_file_is_a_mistake_of_the_configuration(
     with serving(house, "chain") as server:
         config = configured(tmp_path, server, "    ca_file: own.pem\n")
         with pytest.raises(ConfigError, match=words) as caught:
-            check(config)
+            check_config(config)
         assert "sources.0.ca_file" in str(caught.value)
 
 
@@ -236,7 +236,9 @@ def test_the_doctor_names_what_is_not_checked(
     with serving(house, "self") as server:
         found = [
             one.what
-            for one in inspect(configured(tmp_path, server, "    insecure: true\n"))
+            for one in report_findings(
+                configured(tmp_path, server, "    insecure: true\n")
+            )
             if one.level == "warning"
         ]
     assert any("house" in one and UNCHECKED in one for one in found)

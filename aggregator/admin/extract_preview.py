@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import (
     PrepareJob,
@@ -110,7 +110,7 @@ def _preview_item(
         tuning = config.effective_tuning
         return prepared_preview(executor, tuning, name, entry_input), True
     if isinstance(item, InputFeed):
-        reason = reason_against_markup(unicode.decode(item.data)) or (
+        reason = reason_against_markup(decode(item.data)) or (
             "this is a feed; read it with `aggregator sources check`"
         )
         return ExtractPreview(what=name, verdict="not_article", reason=reason), True

@@ -14,8 +14,9 @@ from aggregator.extract.html.dom import Fragment
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
+from aggregator.extract.language.charsets import decode, looks_binary
 from aggregator.extract.language.declared_dates import plausible
-from aggregator.extract.language.unicode import clean, decode, looks_binary
+from aggregator.extract.language.unicode import clean
 from aggregator.extract.link_posts import own_text
 from aggregator.extract.page_verdict import judge
 from aggregator.extract.plain.saved_text import read_saved_text

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language.unicode import decode
+from aggregator.extract.language.charsets import decode
 from aggregator.extract.urls import registrable_domain
 from aggregator.intake.jobs import feed_job, parse_feed, parse_mail
 from aggregator.intake.kinds.folder_kind import (

@@ -15,6 +15,7 @@ from email.policy import EmailPolicy
 from typing import Any
 
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.plain.mail_footer import without_footer, without_signature
 from aggregator.extract.urls import absolute_url
@@ -182,7 +183,7 @@ def _text(message: EmailMessage, kind: str) -> str:
     data = part.get_payload(decode=True) if part else None
     if not part or not isinstance(data, bytes):
         return ""
-    return unicode.clean(unicode.decode(data, part.get_content_charset())).strip()
+    return unicode.clean(decode(data, part.get_content_charset())).strip()
 
 
 def _subject(message: EmailMessage) -> str:
@@ -200,7 +201,7 @@ def _subject(message: EmailMessage) -> str:
             data = part
             if isinstance(data, str):
                 data = data.encode("utf-8", "surrogateescape")
-            decoded += unicode.decode(data, charset or message.get_content_charset())
+            decoded += decode(data, charset or message.get_content_charset())
     except FAULTS:
         return subject
     return unicode.clean(decoded).strip()

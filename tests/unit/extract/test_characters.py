@@ -2,7 +2,8 @@
 
 import pytest
 
-from aggregator.extract.language.unicode import clean, decode, looks_binary
+from aggregator.extract.language.charsets import decode, looks_binary
+from aggregator.extract.language.unicode import clean
 from tests.support.tables import each_row, mapping, rows
 
 RUSSIAN = "Это новость из Москвы: сегодня утром прошёл сильный дождь. " * 3

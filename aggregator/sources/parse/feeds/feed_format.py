@@ -2,7 +2,7 @@
 
 import re
 
-from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import looks_binary
 from aggregator.text.lines import word_set
 
 _SNIFFED_CHARS = 65_536
@@ -25,9 +25,7 @@ def reason_against_bytes(data: bytes) -> str | None:
         what = "nothing but spaces" if data else "0 bytes"
         return f"the feed is empty ({what})"
     # Some real feeds contain control characters: only data without any markup is refused as binary.
-    is_binary = (
-        unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
-    )
+    is_binary = looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
     return "this is binary data, not a feed" if is_binary else None
 
 

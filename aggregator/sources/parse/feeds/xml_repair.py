@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -53,7 +54,7 @@ def decode_markup(data: bytes, charset: str | None = None) -> str:
     for signature, codec in _WIDE_SIGNATURES:
         if data.startswith(signature):
             return data.decode(codec, "replace")
-    return unicode.decode(data, charset)
+    return decode(data, charset)
 
 
 def charset_of(content_type: str | None) -> str | None:

@@ -7,6 +7,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode, looks_binary
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse import mail
@@ -53,14 +54,14 @@ def _document(
     if len(data) > reading.tuning.max_article_bytes:
         yield too_long_input(place.where, reading.tuning.max_article_bytes)
         return
-    if unicode.looks_binary(data):
+    if looks_binary(data):
         yield InputProblem(
             where=place.where,
             reason="this is binary data and not text",
             verdict="binary",
         )
         return
-    content = unicode.clean(unicode.decode(data)).strip()
+    content = unicode.clean(decode(data)).strip()
     if not content:
         return
     entry = Entry(

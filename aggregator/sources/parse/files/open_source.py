@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode, looks_binary
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import feed_format
@@ -192,8 +193,8 @@ def _sniff(stream: Stream) -> str:
         return ".eml"
     if head.lstrip(b"\xff\xfe\0")[:1] in {b"{", b"["}:
         return ".json"
-    if not unicode.looks_binary(head):
-        text = unicode.decode(head)
+    if not looks_binary(head):
+        text = decode(head)
         if text.lstrip().startswith("<"):
             return ".html" if feed_format.looks_like_page(text) else ".xml"
     return ".txt"

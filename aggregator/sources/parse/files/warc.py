@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.urls import absolute_url
 from aggregator.model.entry import Entry
@@ -239,7 +240,7 @@ def _page_item(
             reason="the page is too long or cannot be unpacked",
             verdict="too_long",
         )
-    content = unicode.clean(unicode.decode(body, charset_of(content_type))).strip()
+    content = unicode.clean(decode(body, charset_of(content_type))).strip()
     if not content:
         return empty_input(where)
     is_text = _PLAIN.match(content_type) is not None

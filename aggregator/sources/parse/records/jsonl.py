@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
@@ -31,7 +31,7 @@ def values(data: bytes) -> Iterator[tuple[object, int]]:
     Raise ReadError at the first value that is not JSON; the values behind it are not read. Data after a list, and its
     missing end, are ignored.
     """
-    text = unicode.decode(data)
+    text = decode(data)
     at = _behind_gap(text, 0)
     is_list = text.startswith("[", at)
     at = _behind_gap(text, at + is_list)
@@ -79,7 +79,7 @@ def decoded_json(line: bytes | str) -> object:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Other encodings, lone surrogates, NaN, control characters
         with _as_read_error():
-            return _DECODER.decode(unicode.decode(raw))
+            return _DECODER.decode(decode(raw))
 
 
 def as_record(value: object) -> Record:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from aggregator.config.messages import pluralise
 from aggregator.extract.language import unicode
+from aggregator.extract.language.charsets import decode
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.record_keys import RECORD_KEYS, Chosen, plain_name
 from aggregator.sources.parse.streams.file_stream import Stream
@@ -49,7 +50,7 @@ Row = dict[str, str]
 
 def looks_like_table(head: bytes) -> bool:
     """Return whether bytes begin with the header of a table: at least half of its columns have known names."""
-    columns = _split(unicode.decode(head.partition(b"\n")[0]))[1]
+    columns = _split(decode(head.partition(b"\n")[0]))[1]
     known = _count_known(columns)
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
@@ -137,7 +138,7 @@ def _lines(stream: Stream, limit: int) -> Iterator[str]:
         try:
             text = line.decode("utf-8-sig")
         except UnicodeDecodeError:
-            text = unicode.decode(line)
+            text = decode(line)
         yield text
     if isinstance(source, io.TextIOWrapper):
         source.detach()  # else it would close the stream of its owner

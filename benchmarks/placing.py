@@ -140,7 +140,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     placing = Placer(database, all_tuning, clock)
     began, cpu = time.perf_counter(), time.process_time()
     with database.read() as connection:
-        stories = len(placing.parts.window.current(connection).numbers())
+        stories = len(placing.services.window.current(connection).numbers())
         after_stories = rss_mib()
         spent = time.perf_counter() - began
     place_some(database, placing, clock, made[:1], Watch())
@@ -169,7 +169,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 
 
 def _watch(placing: Placer, watch: Watch) -> None:
-    parts: Any = placing.parts
+    parts: Any = placing.services
     parts.copy_finder.find = watch.over("copy", parts.copy_finder.find)
     decider: Any = Decider
     second_look: Any = SecondLook

@@ -34,7 +34,7 @@ class Placer(Transactions):
 
         def unit() -> list[PlacementResult]:
             with self.unit_of_work(keeps_caches=True) as unit_of_work:
-                entry_placer = EntryPlacer(self.parts, unit_of_work, batch)
+                entry_placer = EntryPlacer(self.services, unit_of_work, batch)
                 try:
                     placed = [
                         entry_placer.place(waiting, prepared)
@@ -43,15 +43,15 @@ class Placer(Transactions):
                 finally:
                     # An error keeps this frame, and would keep the window.
                     del entry_placer
-                self.parts.stream.write_counts(unit_of_work.connection)
+                self.services.stream.write_counts(unit_of_work.connection)
             return placed
 
         placed = self.database.again(unit)
-        every = self.parts.placing.sweep_every
+        every = self.services.placing.sweep_every
         period = batch[-1][0].inbox_no // every
         if period != self._swept:
             self._swept = period
-            self.parts.window.sweep(period * every)
+            self.services.window.sweep(period * every)
         return placed
 
     def correct(
@@ -65,7 +65,9 @@ class Placer(Transactions):
 
         def unit() -> CorrectionResult:
             with self.unit_of_work() as unit_of_work:
-                result = CorrectionHandler(self.parts, unit_of_work).carry_out(command)
+                result = CorrectionHandler(self.services, unit_of_work).carry_out(
+                    command
+                )
                 if request is not None:
                     commands.answer(
                         unit_of_work.connection,

@@ -1,6 +1,6 @@
 """The transactions of placing: each changes both the rows and the memory of the writer, or neither.
 
-The parts that decide are made when they are first needed. A start needs none of them, and what they import
+The services that decide are made when they are first needed. A start needs none of them, and what they import
 (numpy, tables of words) would take a fifth of its CPU.
 """
 
@@ -17,13 +17,13 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from aggregator.grouping.parts import GroupingParts
+    from aggregator.grouping.grouping_services import GroupingServices
 
 
 class Transactions:
     """Opens placing transactions. For one thread of the writer.
 
-    `parts` are replaced when they are forgotten, so ask for them anew in each transaction.
+    `services` are replaced when they are forgotten, so ask for them anew in each transaction.
     """
 
     def __init__(
@@ -38,26 +38,26 @@ class Transactions:
         self.now = now
         self._options = options
         self._counted_up_to = -1
-        self._parts: GroupingParts | None = None
+        self._services: GroupingServices | None = None
 
     @property
-    def parts(self) -> "GroupingParts":
-        """The parts that decide, made when they are first needed."""
-        if self._parts is None:
-            from aggregator.grouping.parts import GroupingParts
+    def services(self) -> "GroupingServices":
+        """The services that decide, made when they are first needed."""
+        if self._services is None:
+            from aggregator.grouping.grouping_services import GroupingServices
 
-            self._parts = GroupingParts(self.all_tuning, self._options)
-            self._parts.stream.count_after(self._counted_up_to)
-        return self._parts
+            self._services = GroupingServices(self.all_tuning, self._options)
+            self._services.stream.count_after(self._counted_up_to)
+        return self._services
 
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this inbox number for their sources; earlier ones are counted already."""
         self._counted_up_to = inbox_no
-        self.parts.stream.count_after(inbox_no)
+        self.services.stream.count_after(inbox_no)
 
     def forget(self) -> None:
-        """Drop all parts from memory; the next batch reads their rows again."""
-        self._parts = None
+        """Drop all services from memory; the next batch reads their rows again."""
+        self._services = None
 
     @contextmanager
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
@@ -65,8 +65,8 @@ class Transactions:
 
         `keeps_caches` is for transactions that change lines of outlets only through the writer.
         """
-        if not keeps_caches and self._parts is not None:
-            self._parts.boilerplate.forget()
+        if not keeps_caches and self._services is not None:
+            self._services.boilerplate.forget()
         try:
             with self.database.write() as connection:
                 unit_of_work = UnitOfWork(connection, self.now())

@@ -192,7 +192,7 @@ class Pipeline:
 
     def rest(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
-        self.placer.parts.forget_rows()
+        self.placer.services.forget_rows()
         give_back_memory()
 
     def run_commands(self, stop: Stop = lambda: False) -> int:

@@ -180,8 +180,8 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
     wrong = [f"{key}: {what}" for what, key in found]
     if placing is not None:
         with database.read() as connection:
-            fresh = placing_of(database).parts.window.current(connection)
-            wrong += differences(placing.parts.window.current(connection), fresh)
+            fresh = placing_of(database).services.window.current(connection)
+            wrong += differences(placing.services.window.current(connection), fresh)
     return wrong
 
 

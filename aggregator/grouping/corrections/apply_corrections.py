@@ -50,7 +50,7 @@ class CorrectionHandler(ChangesStories):
             None: self._undo,
         }
         result = kinds[command.kind](command)
-        constraints = self._parts.constraints
+        constraints = self._services.constraints
         connection = self._connection
         constraints.forget()
         if command.kind in ("split", "move"):
@@ -74,7 +74,7 @@ class CorrectionHandler(ChangesStories):
             story: story_rows.redirecting_to(self._connection, story) for story in ids
         }
         titles = self._titles(ids)
-        at_no = self._parts.window.last_change(self._connection)
+        at_no = self._services.window.last_change(self._connection)
         kept = self._writer.merge(ids, at_no, "correction", bump=self._unit_of_work.now)
         losers = tuple(story for story in ids if story != kept)
         detail = CorrectionDetail(
@@ -143,8 +143,10 @@ class CorrectionHandler(ChangesStories):
         `words` describes the correction, without the story that they move to.
         """
         titles = self._titles(filter(None, (origin, target)))
-        at_no = self._parts.window.last_change(self._connection)
-        evidence = Evidence(stage="correction", rules_version=self._parts.rules_version)
+        at_no = self._services.window.last_change(self._connection)
+        evidence = Evidence(
+            stage="correction", rules_version=self._services.rules_version
+        )
         before = {}
         for article in leaving:  # before the move, which counts them
             before[article] = stored_articles.read_evidence(self._connection, article)
@@ -288,7 +290,7 @@ class CorrectionHandler(ChangesStories):
     ) -> str:
         """Move articles back to a live story, or to a merged one that lives again; return their story."""
         connection = self._connection
-        at_no = self._parts.window.last_change(connection)
+        at_no = self._services.window.last_change(connection)
         for each in moved:  # before the move, which counts them
             if each.evidence is not None:
                 article_writes.set_evidence(connection, each.article, each.evidence)

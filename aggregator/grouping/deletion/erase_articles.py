@@ -19,11 +19,11 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from aggregator.grouping.copies.copy_lookup import CopyFinder
-    from aggregator.grouping.parts import GroupingParts
+    from aggregator.grouping.grouping_services import GroupingServices
 
 
 def erase_articles(
-    parts: "GroupingParts",
+    services: "GroupingServices",
     unit_of_work: UnitOfWork,
     ids: Sequence[str],
     kind: tombstones.TombstoneKind = "forgotten",
@@ -48,14 +48,14 @@ def erase_articles(
         for copy in stored_articles.read_whole_articles(connection, "copy_of", ids)
         if copy.id not in ids
     ]
-    delete_articles(parts.copy_finder, connection, erased, "all")
-    _pass_on(parts.copy_finder, connection, erased, copies)
+    delete_articles(services.copy_finder, connection, erased, "all")
+    _pass_on(services.copy_finder, connection, erased, copies)
     losing = {article.story for article in (*erased, *copies)}
     affected = erased_rows.with_redirects(connection, losing | former)
     # Imported here, because a start needs nothing that writes stories.
     from aggregator.grouping.write.story_writer import StoryWriter
 
-    writer = StoryWriter(parts, unit_of_work)
+    writer = StoryWriter(services, unit_of_work)
     for story in sorted(losing):
         writer.remove(story, ids)
     stream_history.forget_senders(connection, erased)

@@ -90,7 +90,9 @@ def erase_named(
     def erase_batch(start: int) -> None:
         with transactions.unit_of_work() as unit_of_work:
             set_counter(unit_of_work.connection, _UNFINISHED, 1)
-            erase_articles(transactions.parts, unit_of_work, ids[start : start + BATCH])
+            erase_articles(
+                transactions.services, unit_of_work, ids[start : start + BATCH]
+            )
 
     try:
         for start in range(0, len(ids), BATCH):

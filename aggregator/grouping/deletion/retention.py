@@ -82,7 +82,7 @@ class Retention:
     def __init__(
         self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False
     ) -> None:
-        """Prepare the parts; `is_asked`: a `prune` command asked for it, which trusts the clock."""
+        """Prepare the services; `is_asked`: a `prune` command asked for it, which trusts the clock."""
         self._transactions = transactions
         self._database = transactions.database
         self._now = transactions.now
@@ -156,7 +156,7 @@ class Retention:
 
     def _drop_texts(self, upto: int) -> bool:
         """Delete the texts of the next story, or some of them; return whether a story was due."""
-        parts = self._transactions.parts
+        services = self._transactions.services
         with self._database.read() as connection:
             old = expired_rows.find_expired_story(connection, "text", upto)
             if old is None:
@@ -168,19 +168,19 @@ class Retention:
                 from aggregator.stories.rendering import story_text
 
                 members = article_views.views_of_stories(connection, [old.id], "text")
-                text = story_text(members[old.id], old.title, parts.story_tuning)
+                text = story_text(members[old.id], old.title, services.story_tuning)
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if expired_rows.delete_terms(connection, old.id):
                 # The window drops the terms of these articles, too.
-                parts.window.renew(connection, [(old.story_no, old.id)])
+                services.window.renew(connection, [(old.story_no, old.id)])
             expired_rows.shorten_story_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
             while True:
                 aged = expired_rows.load_articles_with_text(
                     connection, old.id, _ARTICLES_AT_ONCE
                 )
-                delete_articles(parts.copy_finder, connection, aged, "text")
+                delete_articles(services.copy_finder, connection, aged, "text")
                 if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
                     return True
 
@@ -198,7 +198,7 @@ class Retention:
                 connection, old.id, self._tuning.rows_a_step
             )
             with_redirects = erased_rows.with_redirects(connection, [old.id])
-            erase_articles(self._transactions.parts, unit_of_work, ids, "retention")
+            erase_articles(self._transactions.services, unit_of_work, ids, "retention")
             if not expired_rows.list_articles_to_delete(connection, old.id, 1):
                 expired_rows.delete_history(connection, with_redirects)
                 unit_of_work.log(old.id, "forgotten")

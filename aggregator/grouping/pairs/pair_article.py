@@ -18,7 +18,7 @@ from aggregator.grouping.pairs.term_codec import (
     read,
     weights_of,
 )
-from aggregator.grouping.pairs.title_frames import read_title
+from aggregator.grouping.pairs.title_differences import read_title
 from aggregator.model.article import Article
 from aggregator.stories.counting.copy_groups import sender_of
 

@@ -34,7 +34,7 @@ from aggregator.grouping.pairs.term_codec import (
     Ints,
     hashes_of,
 )
-from aggregator.grouping.pairs.title_frames import compare_titles
+from aggregator.grouping.pairs.title_differences import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 from aggregator.text.lines import word_list
 

@@ -27,19 +27,19 @@ def compare_stored(transactions: Transactions) -> bool:
 
     with transactions.unit_of_work() as unit_of_work:
         connection = unit_of_work.connection
-        parts = transactions.parts
+        services = transactions.services
         # An affinity depends on the stream, so its present state is read before the first comparison.
-        parts.stream.read_last(unit_of_work)
-        decider = Decider(parts, unit_of_work)
+        services.stream.read_last(unit_of_work)
+        decider = Decider(services, unit_of_work)
         for article in stored_articles.read_whole_articles(
             connection, "inbox_no", numbers
         ):
             near = decider.affinities(article)
             # Storylines are joined by the stored affinities, so those of this article are written first.
             article_writes.insert_affinities(connection, article.inbox_no, near)
-            join_near(connection, parts.constraints, article, near)
+            join_near(connection, services.constraints, article, near)
         # None notes that all are compared.
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
     # Forget the comparisons in memory: they show the state at the placing of an article.
-    parts.forget_rows()
+    services.forget_rows()
     return bool(numbers)

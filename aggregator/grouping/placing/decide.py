@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.grouping.copies.copy_match import CopyMatch
+from aggregator.grouping.grouping_services import InTransaction
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
-from aggregator.grouping.pairs.title_frames import are_alike, read_title
-from aggregator.grouping.parts import InTransaction
+from aggregator.grouping.pairs.title_differences import are_alike, read_title
 from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
     decide,
@@ -44,7 +44,9 @@ class Decider(InTransaction):
 
     def constraints_of(self, article: StoredArticle) -> StoryConstraints:
         """Return the stories that corrections link an article to, or bar it from."""
-        return self._parts.constraints.story_constraints(self._connection, article.id)
+        return self._services.constraints.story_constraints(
+            self._connection, article.id
+        )
 
     def decide(
         self, incoming: StoredArticle, match: CopyMatch
@@ -52,7 +54,7 @@ class Decider(InTransaction):
         """Return a new article with the decision about it, and the story that it joins; None: it founds its own."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
-        is_little_known = self._parts.stream.is_little_known(
+        is_little_known = self._services.stream.is_little_known(
             self._connection, article, has_polled=has_polled
         )
         claimed = article.claimed_outlet
@@ -84,12 +86,12 @@ class Decider(InTransaction):
             excerpts=match.excerpts,
             reuse=match.reuse,
             agreement=agreement,
-            rules_version=self._parts.rules_version,
+            rules_version=self._services.rules_version,
         )
         if match.copy is None and evidence.copied is not None:
             article = replace(article, role="excerpt", is_compared=False)
         if article.is_compared:
-            self._parts.comparison.keep(compared)
+            self._services.comparison.keep(compared)
         version_of = None
         if article.role in COUNTED_ROLES:
             version_of = article.version_of or match.version_of
@@ -133,7 +135,7 @@ class Decider(InTransaction):
         ):
             return None
         if is_reprint or is_within_window(
-            article, self._window.story(row.story_no), self._parts.model.tuning
+            article, self._window.story(row.story_no), self._services.model.tuning
         ):
             return row
         return None
@@ -148,7 +150,7 @@ class Decider(InTransaction):
         first = stored_articles.read_article(
             self._connection, match.original
         ).effective_at
-        ended = timedelta(days=self._parts.model.tuning.window_days)
+        ended = timedelta(days=self._services.model.tuning.window_days)
         return first if article.effective_at - first > ended else None
 
     def _with_story(
@@ -221,7 +223,7 @@ class Decider(InTransaction):
         headline = take_title(article.title)
         if headline is None or article.outlet_key is None:
             return []
-        comparison = self._parts.comparison
+        comparison = self._services.comparison
         pieces = read_title(headline)
         for live in self._window.candidates(article):
             for report in comparison.newest(live):
@@ -255,8 +257,8 @@ class Decider(InTransaction):
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
     ) -> StoredArticle:
         """Decide by the scores of the article with the stories that it may join."""
-        model = self._parts.model
-        comparison = self._parts.comparison
+        model = self._services.model
+        comparison = self._services.comparison
         candidates = [
             story
             for story in self._window.candidates(article)
@@ -294,7 +296,7 @@ class Decider(InTransaction):
             return agreement_of_copy(self._connection, article, match.copy.other)
         if not article.is_compared or article.role != "report":
             return None  # it is not counted anyway, or is of another language with other words
-        return self._parts.agreement.agreement(
+        return self._services.agreement.agreement(
             self._connection,
             compared,
             compared_articles.compared_text(article),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from aggregator.grouping.grouping_services import GroupingServices
 from aggregator.grouping.incoming_article import incoming_article
-from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.placing.revise import Reviser
@@ -33,29 +33,29 @@ class EntryPlacer(ChangesStories):
 
     def __init__(
         self,
-        parts: GroupingParts,
+        services: GroupingServices,
         unit_of_work: UnitOfWork,
         batch: Sequence[tuple[InboxEntry, Prepared]],
     ) -> None:
-        super().__init__(parts, unit_of_work)
-        self._decider = Decider(parts, unit_of_work)
-        self._which = WhichArticle(parts, unit_of_work)
-        self._second_look = SecondLook(parts, unit_of_work)
+        super().__init__(services, unit_of_work)
+        self._decider = Decider(services, unit_of_work)
+        self._which = WhichArticle(services, unit_of_work)
+        self._second_look = SecondLook(services, unit_of_work)
         # Read the rows for the whole batch at once.
         connection = self._connection
-        parts.window.current(connection)
+        services.window.current(connection)
         numbers = [waiting.inbox_no for waiting, _ in batch]
-        parts.copy_finder.cover(connection, numbers[0], numbers[-1])
+        services.copy_finder.cover(connection, numbers[0], numbers[-1])
         # The sources by `entry.source`; {} if mutes do not need them
         self._sources: dict[str, Source] = {}
-        if parts.options.mutes.needs_sources:
+        if services.options.mutes.needs_sources:
             for source in all_sources(connection):
                 self._sources[source.entry_source] = source
 
     def place(self, waiting: InboxEntry, whole: Prepared) -> PlacementResult:
         """Place an entry, unless its article was forgotten or deleted, or is muted."""
-        prepared = self._parts.boilerplate.shown(
-            self._unit_of_work, waiting, whole, self._parts.copy_finder
+        prepared = self._services.boilerplate.shown(
+            self._unit_of_work, waiting, whole, self._services.copy_finder
         )
         clean = prepared.article
         article = inbox.article_of(self._connection, waiting)
@@ -74,7 +74,7 @@ class EntryPlacer(ChangesStories):
         if erased or is_elsewhere:
             return self._finish(waiting, clean, "unchanged", owner)
         if old is None:
-            muted = self._parts.options.mutes.why(
+            muted = self._services.options.mutes.why(
                 waiting.entry, self._sources.get(waiting.entry.source), clean
             )
             if muted is not None:
@@ -90,7 +90,7 @@ class EntryPlacer(ChangesStories):
             waiting,
             prepared,
             self._unit_of_work.now,
-            wire_confidence=self._parts.placing.wire_confidence,
+            wire_confidence=self._services.placing.wire_confidence,
         )
         answer = self._which.decide(waiting, prepared, incoming, old)
         if isinstance(answer, NewArticle):
@@ -102,11 +102,11 @@ class EntryPlacer(ChangesStories):
             outcome = "revised"
             # A second look may move the article.
             self._second_look.before(waiting.inbox_no)
-            story = Reviser(self._parts, self._unit_of_work).revise(
+            story = Reviser(self._services, self._unit_of_work).revise(
                 waiting, incoming, answer
             )
             if waiting.is_late_page:
-                self._parts.boilerplate.note(
+                self._services.boilerplate.note(
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
                 )
         return self._finish(waiting, clean, outcome, known.id, story)
@@ -118,34 +118,36 @@ class EntryPlacer(ChangesStories):
 
         Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
         """
-        parts = self._parts
+        services = self._services
         unit_of_work = self._unit_of_work
         number = waiting.inbox_no
         match = new.match
-        parts.stream.before(unit_of_work, number, waiting.accepted_at)
+        services.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
         self._separate_series(match.series, number)
-        parts.stream.read_last(unit_of_work)
+        services.stream.read_last(unit_of_work)
         # Stories that corrections link to the article are merged first.
         while len(linked := self._decider.constraints_of(new.article).must_link) > 1:
             self._writer.merge(linked[:2], number, "correction")
         article, story = self._decider.decide(new.article, match)
-        article = parts.outlet_names.named(unit_of_work, article)
+        article = services.outlet_names.named(unit_of_work, article)
         article = self._writer.place(article, story)
         # Corrections and affinities give the story its storyline.
-        constraints = parts.constraints
+        constraints = services.constraints
         same = constraints.same_storyline(self._connection, article.id)
         if same:
             unite_stories(self._connection, {article.story, *same})
         join_near(self._connection, constraints, article, article.affinities)
-        parts.copy_finder.add(number, match.sketch)
-        parts.stream.placed(article, has_joined=story is not None)
+        services.copy_finder.add(number, match.sketch)
+        services.stream.placed(article, has_joined=story is not None)
         outcome: Outcome = "founded" if story is None else "joined"
         if story is not None and article.role == "copy":
             outcome = "copy"
         else:
             # A copy repeats its original, not the boilerplate of its outlet.
-            parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
+            services.boilerplate.note(
+                unit_of_work, waiting.entry, number, prepared.lines
+            )
         return self._finish(
             waiting, prepared.article, outcome, article.id, article.story
         )
@@ -189,14 +191,14 @@ class EntryPlacer(ChangesStories):
         connection = self._connection
         stories = stored_articles.assigned_stories(connection, series)
         counts = Counter(stories.values())
-        evidence = Evidence(stage="series", rules_version=self._parts.rules_version)
+        evidence = Evidence(stage="series", rules_version=self._services.rules_version)
         for story in sorted(story for story, count in counts.items() if count > 1):
             members = stored_articles.read_articles_of(connection, story)
             _, *later = [member for member in members if member.id in stories]
             for member in later:
                 # The copies of its own text leave with it, unless a correction binds one of them.
                 leaving = with_copies(connection, [member.id], story)
-                if not self._parts.constraints.may_leave(connection, leaving):
+                if not self._services.constraints.may_leave(connection, leaving):
                     continue
                 article_writes.set_evidence(connection, member.id, evidence)
                 role: Role = "container" if member.is_container else "report"

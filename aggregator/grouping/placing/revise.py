@@ -67,7 +67,7 @@ class Reviser(ChangesStories):
             is_news=True,
             # A footer below a headline does not count as a text.
             is_whole=old.verdict == "stub"
-            and revised.body_words >= self._parts.page_words,
+            and revised.body_words >= self._services.page_words,
         )
         return old.story
 
@@ -85,7 +85,7 @@ class Reviser(ChangesStories):
         its outlet replaced the words, so that they bump the story.
         """
         incoming = replace(incoming, id=old.id)
-        match = self._parts.copy_finder.find(
+        match = self._services.copy_finder.find(
             self._connection, incoming, waiting.entry.url or waiting.page_url
         )
         if match.copy is not None:
@@ -94,7 +94,7 @@ class Reviser(ChangesStories):
             )
             if old.id in ancestors:  # it cannot be a copy of itself
                 match.drop_copy()
-        incoming = Decider(self._parts, self._unit_of_work).with_wire_of_original(
+        incoming = Decider(self._services, self._unit_of_work).with_wire_of_original(
             incoming, match
         )
         copied: str | None = None
@@ -123,7 +123,7 @@ class Reviser(ChangesStories):
         )
         story = self._join_original(incoming, old, match, waiting.inbox_no)
         if story is None:
-            story = SecondLook(self._parts, self._unit_of_work).look_at(
+            story = SecondLook(self._services, self._unit_of_work).look_at(
                 old.id, at_no=waiting.inbox_no
             )
         return story
@@ -135,21 +135,23 @@ class Reviser(ChangesStories):
         if match.original is None:
             return None
         connection = self._connection
-        parts = self._parts
-        target = Decider(parts, self._unit_of_work).story_of(match.original, incoming)
+        services = self._services
+        target = Decider(services, self._unit_of_work).story_of(
+            match.original, incoming
+        )
         if target is None:
             return None
         if target.id == old.story:
             return old.story
         leaving = with_copies(connection, [old.id], old.story)
-        if not parts.constraints.may_leave(connection, leaving):
+        if not services.constraints.may_leave(connection, leaving):
             return None
         evidence = Evidence(
             stage="copy",
             copy=match.copy,
             excerpts=match.excerpts,
             agreement=agreement_of_copy(connection, old, match.original),
-            rules_version=parts.rules_version,
+            rules_version=services.rules_version,
         )
         # The evidence is written before the move, which counts the article
         article_writes.set_evidence(connection, old.id, evidence)
@@ -168,7 +170,7 @@ class Reviser(ChangesStories):
         `copied` is the article that it copies now, or excerpts if `is_copy` is false.
         """
         connection = self._connection
-        parts = self._parts
+        services = self._services
         if old.outlet_key:
             if incoming.outlet_key != old.outlet_key:
                 incoming = replace(incoming, outlet_name=old.outlet_name)
@@ -179,7 +181,7 @@ class Reviser(ChangesStories):
         if address is not None and address == canonical_url(incoming.url or ""):
             # Another spelling of the same URL (tracking parameters) replaces nothing.
             incoming = replace(incoming, url=old.url)
-        sketch = parts.copy_finder.revised(
+        sketch = services.copy_finder.revised(
             connection, old, incoming, copied, is_copy=is_copy
         )
         new = replace(
@@ -189,11 +191,11 @@ class Reviser(ChangesStories):
             story=old.story,
             sketch=sketch,
         )
-        new = parts.outlet_names.named(self._unit_of_work, new)
+        new = services.outlet_names.named(self._unit_of_work, new)
         was_searchable = search.take_out(connection, old.inbox_no)
         article_writes.replace_text(connection, new)
-        parts.copy_finder.replace(connection, old.inbox_no, sketch)
-        parts.comparison.revised(old.inbox_no)
+        services.copy_finder.replace(connection, old.inbox_no, sketch)
+        services.comparison.revised(old.inbox_no)
         if was_searchable:
             search.put_back(connection, old.inbox_no)
         return new
@@ -203,6 +205,6 @@ class Reviser(ChangesStories):
         evidence = stored_articles.read_evidence(self._connection, old.id)
         is_asked = role == "report" and evidence.stage in _ASKED
         if evidence.agreement is not None or is_asked:
-            self._parts.agreement.store_evidence(
+            self._services.agreement.store_evidence(
                 self._connection, old.id, old.story, evidence
             )

@@ -28,7 +28,7 @@ from aggregator.extract.sites import is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
-from aggregator.grouping.parts import InTransaction
+from aggregator.grouping.grouping_services import InTransaction
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import Prepared
 from aggregator.model.structs import FrozenStruct
@@ -173,7 +173,7 @@ class WhichArticle(InTransaction):
         return NewArticle(article=incoming, match=match)
 
     def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
-        return self._parts.copy_finder.find(
+        return self._services.copy_finder.find(
             self._connection, incoming, waiting.entry.url or waiting.page_url
         )
 
@@ -189,7 +189,7 @@ class WhichArticle(InTransaction):
         entry = waiting.entry
         if not entry.is_of_site or waiting.is_late_page:
             return known
-        is_little_known = self._parts.stream.is_little_known(
+        is_little_known = self._services.stream.is_little_known(
             self._connection, incoming, has_polled=True
         )
         replaces_little_known = (
@@ -205,7 +205,7 @@ class WhichArticle(InTransaction):
             source=entry.source,
             is_little_known=is_little_known,
         )
-        self._parts.comparison.revised(old.inbox_no)
+        self._services.comparison.revised(old.inbox_no)
         old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
         return replace(known, article=old, is_taken_over=True)
 
@@ -223,7 +223,7 @@ class WhichArticle(InTransaction):
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
             return KnownArticle(article=old, has_news=not is_same_text)
-        full_words = self._parts.page_words
+        full_words = self._services.page_words
         is_page_lost = waiting.has_lost_page or prepared.article.page_verdict
         if (
             old.is_gone
@@ -264,7 +264,7 @@ class WhichArticle(InTransaction):
         shingles_before = shingle_hashes(before)
         shingles_after = shingle_hashes(after)
         shorter, longer = sorted((len(shingles_before), len(shingles_after)))
-        least = self._parts.placing.revision_containment
+        least = self._services.placing.revision_containment
         whole = longer if of_longer else shorter
         return shared_count(shingles_before, shingles_after) >= least * whole
 

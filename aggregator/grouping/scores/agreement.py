@@ -25,7 +25,7 @@ from aggregator.grouping.pairs.pair_article import (
 )
 from aggregator.grouping.pairs.term_codec import Hashes, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
-from aggregator.grouping.pairs.title_frames import are_alike
+from aggregator.grouping.pairs.title_differences import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.stream import NewsStream

@@ -27,7 +27,7 @@ from aggregator.grouping.pairs.pair_model import (
     shift_between,
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
-from aggregator.grouping.pairs.title_frames import are_alike
+from aggregator.grouping.pairs.title_differences import are_alike
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream

@@ -31,12 +31,12 @@ class SecondLook(ChangesStories):
         An inbox number without an article (its entry was refused) changes nothing: periods without an article
         are run one by one.
         """
-        every = self._parts.model.tuning.reassess_every
+        every = self._services.model.tuning.reassess_every
         period = inbox_no // every
         if period == self._last_run_no:
             return
         self._last_run_no = period
-        last = self._parts.window.last_change(self._connection) // every
+        last = self._services.window.last_change(self._connection) // every
         for number in range(last, period):
             touched = story_rows.membership_changed_since(
                 self._connection, number * every
@@ -65,9 +65,9 @@ class SecondLook(ChangesStories):
         silent: Collection[str] = (),
     ) -> bool:
         """Decide about these stories and carry the changes out; return whether anything was changed."""
-        self._parts.stream.read_last(self._unit_of_work)
-        lookup = StoryLookup(self._parts, self._connection)
-        changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
+        self._services.stream.read_last(self._unit_of_work)
+        lookup = StoryLookup(self._services, self._connection)
+        changes = reassess_stories(numbers, lookup, self._services.model.tuning)
         # The ids of stories after these changes, where they differ
         ids: dict[str, str] = {}
         for change in changes:
@@ -109,7 +109,7 @@ class SecondLook(ChangesStories):
             ]:
                 evidence = stored_articles.read_evidence(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    self._parts.agreement.store_evidence(
+                    self._services.agreement.store_evidence(
                         connection, report.id, other.id, evidence
                     )
 
@@ -123,7 +123,7 @@ class SecondLook(ChangesStories):
     ) -> str:
         """Move a report with its copies, unless a correction binds one of them; return the target's id afterwards."""
         connection = self._connection
-        constraints = self._parts.constraints
+        constraints = self._services.constraints
         report = change.report.id
         if self._story_of(report) != origin:
             return target  # it moved along with its original
@@ -136,14 +136,14 @@ class SecondLook(ChangesStories):
             stage="second look",
             score=change.score,
             need=change.need,
-            bias=self._parts.comparison.model.bias,
+            bias=self._services.comparison.model.bias,
             reasons=reasons,
             # Its own story
             runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
-            rules_version=self._parts.rules_version,
+            rules_version=self._services.rules_version,
             reuse=stored_articles.read_evidence(connection, report).reuse,
         )
-        self._parts.agreement.store_evidence(connection, report, target, evidence)
+        self._services.agreement.store_evidence(connection, report, target, evidence)
         target = self._writer.move(leaving, target, at_no, founder=report)
         why: dict[str, str | float | None] = {
             "reason": "second look",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from aggregator.grouping.copies.series import is_kept_apart
+from aggregator.grouping.grouping_services import GroupingServices
 from aggregator.grouping.pairs.pair_article import Floats
 from aggregator.grouping.pairs.pair_model import shift_between
-from aggregator.grouping.parts import GroupingParts
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
@@ -16,13 +16,13 @@ from aggregator.store.stories.live_stories import LiveStory
 class StoryLookup:
     """The inputs of one second look. Stories that it is asked about may be copies of those in the window."""
 
-    def __init__(self, parts: GroupingParts, connection: Connection) -> None:
+    def __init__(self, services: GroupingServices, connection: Connection) -> None:
         self._connection = connection
-        self._window = parts.window.current(connection)
-        self._constraints = parts.constraints
-        self._comparison = parts.comparison
+        self._window = services.window.current(connection)
+        self._constraints = services.constraints
+        self._comparison = services.comparison
         # One shift of the stream for the whole look
-        self._shift = parts.stream.shift(connection)
+        self._shift = services.stream.shift(connection)
 
     def story(self, number: int) -> LiveStory | None:
         """Return a live story, or None if there is none with this number (any more)."""

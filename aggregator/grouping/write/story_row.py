@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.parts import InTransaction
+from aggregator.grouping.grouping_services import InTransaction
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.model.article import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
@@ -66,7 +66,7 @@ class StoryRows(InTransaction):
         the columns that follow from all members, if `members` are not all of them.
         """
         unit_of_work = self._unit_of_work
-        options = self._parts.options
+        options = self._services.options
         if derived is None:
             derived = story_rows.derived_columns(
                 members, options.families, container_only=container_only
@@ -78,7 +78,7 @@ class StoryRows(InTransaction):
         chosen = headline(
             shown,
             before.title if before else None,
-            self._parts.story_tuning,
+            self._services.story_tuning,
             options.prefer,
             # A title is chosen afresh at 1, 2, 4, 8 ... reports.
             afresh=reports.bit_length() > reports_before.bit_length(),
@@ -90,7 +90,7 @@ class StoryRows(InTransaction):
             "title": chosen.title,
             "title_article": chosen.article,
             "summary": summary(
-                shown, options.summary_words, self._parts.story_tuning, chosen.title
+                shown, options.summary_words, self._services.story_tuning, chosen.title
             ),
             # Take the most frequent language, and in a tie the first by name.
             "language": max(languages, key=languages.__getitem__, default=None),
@@ -119,7 +119,7 @@ class StoryRows(InTransaction):
                 )
             if (
                 before.article_count
-                < self._parts.model.tuning.story_cap
+                < self._services.model.tuning.story_cap
                 <= row.article_count
             ):
                 unit_of_work.log(row.id, "full", articles=row.article_count)
@@ -136,7 +136,7 @@ class StoryRows(InTransaction):
         bump = effect.bump
         if before is not None and row.bumped_at == before.bumped_at:
             bump = effect.unbumped or bump
-        self._parts.window.note_change(effect.at_no)
+        self._services.window.note_change(effect.at_no)
         unit_of_work.change(
             row.id,
             before,
@@ -201,7 +201,7 @@ class StoryRows(InTransaction):
 
         `has_more` is whether the story has more reports.
         """
-        bumps = self._parts.options.bumps
+        bumps = self._services.options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
         if "report" in bumps and (effect.is_whole or has_more):
@@ -215,7 +215,7 @@ class StoryRows(InTransaction):
                 last = before.bumped_at.replace(microsecond=0)
                 return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
-        bump_age = timedelta(seconds=self._parts.options.bump_age_seconds)
+        bump_age = timedelta(seconds=self._services.options.bump_age_seconds)
         is_news = (
             after.report_count > 1 or effect.bump - after.first_published <= bump_age
         )

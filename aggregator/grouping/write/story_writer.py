@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.grouping.parts import InTransaction
+from aggregator.grouping.grouping_services import InTransaction
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
@@ -80,7 +80,7 @@ class StoryWriter(StoryRows):
             role=new.role,
             score=new.evidence.score if new.evidence else None,
         )
-        self._parts.window.take(connection, row.story_no, new, is_new=joined is None)
+        self._services.window.take(connection, row.story_no, new, is_new=joined is None)
         return new
 
     def move(
@@ -217,7 +217,7 @@ class StoryWriter(StoryRows):
         if is_news:
             bump = article.effective_at
             # The change stream then has the time of the text.
-            headlines_bump = "headline" in self._parts.options.bumps
+            headlines_bump = "headline" in self._services.options.bumps
             effect = Effect(
                 at_no=at_no,
                 bump=self._unit_of_work.now if article.bump_by_clock else bump,
@@ -245,8 +245,8 @@ class StoryWriter(StoryRows):
 
     def _update_memory(self, rows: Sequence[StoryRow]) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
-        self._parts.stream.regrouped()
-        self._parts.window.renew(
+        self._services.stream.regrouped()
+        self._services.window.renew(
             self._connection, [(row.story_no, row.id) for row in rows]
         )
 
@@ -285,4 +285,4 @@ class ChangesStories(InTransaction):
 
     @property
     def _writer(self) -> StoryWriter:
-        return StoryWriter(self._parts, self._unit_of_work)
+        return StoryWriter(self._services, self._unit_of_work)

@@ -198,12 +198,12 @@ class Reclusterer:
             split = replay.split_stories(live, start)
         if start:
             with placer.unit_of_work() as unit_of_work:
-                placer.parts.stream.restore(unit_of_work.connection)
-                writer = StoryWriter(placer.parts, unit_of_work)
+                placer.services.stream.restore(unit_of_work.connection)
+                writer = StoryWriter(placer.services, unit_of_work)
                 for story in split:
                     writer.remove(story)
                     advance(0)
-            placer.parts.window.begin_after(start - 1)
+            placer.services.window.begin_after(start - 1)
 
     def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
         """Read these texts again, in parts, each by one worker."""

@@ -171,7 +171,7 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(
     rig.restart()
     further = record("Post", "1", "Levee breaks at Pennmouth", FLOOD)
     assert [one.outcome for one in rig.take(further)] == ["copy"]
-    window = read_by(database, rig.pipeline.placer.parts.window.current)
+    window = read_by(database, rig.pipeline.placer.services.window.current)
     (live,) = (window.story(number) for number in window.numbers())
     assert (live.article_count, len(live.dates)) == (3_003, 3_003)
     assert (live.compared_count, len(live.reports)) == (1, 1)

@@ -104,7 +104,7 @@ def carried_out(placing: Placer, asked: CorrectionCommand) -> int | None:
 def in_memory(database: Database) -> Placer:
     """A writer with its index in memory from now on."""
     placing = placing_of(database)
-    read_by(database, placing.parts.window.current)
+    read_by(database, placing.services.window.current)
     return placing
 
 

@@ -9,7 +9,7 @@ from tests.support.articles import NOON, Rig, record
 def shift_of(rig: Rig) -> float:
     placer = rig.pipeline.placer
     with placer.unit_of_work() as unit_of_work:
-        stream = placer.parts.stream
+        stream = placer.services.stream
         stream.read_last(unit_of_work)
         return stream.shift(unit_of_work.connection)
 

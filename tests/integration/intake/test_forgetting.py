@@ -473,7 +473,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(
     fill(database)
     chance = Random(seed)
     placer = placing_of(database)
-    read_by(database, placer.parts.window.current)
+    read_by(database, placer.services.window.current)
     everything = sorted(assigned(database))
     going = chance.sample(everything, 25)
     for id_ in going:
@@ -498,11 +498,11 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     )
     assert copy.outcome == "copy"
     placer = rig.pipeline.placer
-    index = placer.parts.copy_finder._index
+    index = placer.services.copy_finder._index
 
     def go(article_id: str) -> None:
         with placer.unit_of_work() as open_rig:
-            erase_articles(placer.parts, open_rig, [article_id], "retention")
+            erase_articles(placer.services, open_rig, [article_id], "retention")
             if article_id == copy.article:
                 raise ZeroDivisionError
 
@@ -518,6 +518,6 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     assert entries(index, 4) != before
     with pytest.raises(ZeroDivisionError):
         go(copy.article)
-    assert placer.parts.copy_finder._index is None, (
+    assert placer.services.copy_finder._index is None, (
         "it is built again from the rows, which were rolled back"
     )

@@ -48,8 +48,8 @@ def mend(database: Database, details: bytes) -> None:
 def memory_is_that_of_the_rows(rig: Rig) -> bool:
     """Whether the window in memory is the one that would be read; it has stories."""
     with rig.database.read() as connection:
-        kept = rig.pipeline.placer.parts.window.current(connection)
-        fresh = placing_of(rig.database).parts.window.current(connection)
+        kept = rig.pipeline.placer.services.window.current(connection)
+        fresh = placing_of(rig.database).services.window.current(connection)
     return bool(kept.numbers()) and differences(kept, fresh) == []
 
 

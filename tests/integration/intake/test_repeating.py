@@ -181,7 +181,7 @@ def test_a_batch_that_fails_at_its_end_and_is_repeated_gives_the_same(
         raise RuntimeError("at its end")
 
     with monkeypatch.context() as broken:
-        broken.setattr(placing.parts.stream, "write_counts", fail)
+        broken.setattr(placing.services.stream, "write_counts", fail)
         with pytest.raises(RuntimeError):
             placing.place(batch)
     placing.place(batch)

@@ -277,10 +277,10 @@ def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
     }
     assert bytes_of(rig.database, sketch) == 0
     with rig.database.read() as connection:
-        window = placing_of(rig.database).parts.window.current(connection)
+        window = placing_of(rig.database).services.window.current(connection)
         assert not any(map(window.neighbours, window.numbers()))
         assert (
-            differences(rig.pipeline.placer.parts.window.current(connection), window)
+            differences(rig.pipeline.placer.services.window.current(connection), window)
             == []
         )
     counts = dict(stored(rig.database, story.c.id, story.c.article_count))

@@ -8,7 +8,11 @@ SERVED = (
     "aggregator.admin.config_check, aggregator.daemon.daemon, aggregator.web.server, aggregator.web.editor, "
     "aggregator.web.api.push_endpoint, aggregator.web.feeds.digest_feeds, aggregator.deliver.delivery_bodies"
 )
-LATER = {"numpy", "aggregator.grouping.parts", "aggregator.stories.rendering"}
+LATER = {
+    "numpy",
+    "aggregator.grouping.grouping_services",
+    "aggregator.stories.rendering",
+}
 
 
 def test_pages_are_served_before_what_decides_about_articles_is_loaded() -> None:

@@ -1,7 +1,7 @@
-"""The parts that decide about articles and write them, with their memory.
+"""The services that decide about articles and write them, with what they hold in memory.
 
-There is one set of parts for one writer. Their memory is read from the rows. A new set forgets it, for instance after a
-failed transaction (grouping/transactions.py).
+A writer has one set of them. All that they hold is read from the rows of the database, so a new set begins anew,
+for instance after a failed transaction (grouping/transactions.py).
 """
 
 from aggregator.config.tuning import Tuning
@@ -22,8 +22,8 @@ from aggregator.store.stories.unit_of_work import UnitOfWork
 from aggregator.stories.story_tuning import StoryTuning
 
 
-class GroupingParts:
-    """The shared parts of deciders. For one thread of the writer."""
+class GroupingServices:
+    """What all deciders share. For one thread, that of the writer."""
 
     def __init__(self, all_tuning: Tuning, options: StoryOptions) -> None:
         self._all_tuning = all_tuning
@@ -51,13 +51,13 @@ class GroupingParts:
 
 
 class InTransaction:
-    """The parts in one placing transaction; deciders and writers extend this."""
+    """The services within one transaction; deciders and writers extend this."""
 
-    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._parts = parts
+    def __init__(self, services: GroupingServices, unit_of_work: UnitOfWork) -> None:
+        self._services = services
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
 
     @property
     def _window(self) -> Window:
-        return self._parts.window.current(self._connection)
+        return self._services.window.current(self._connection)

@@ -26,15 +26,15 @@ _PATTERN_SHARE = 0.5
 
 
 class TitlePieces(NamedTuple):
-    """The pieces of a title in order."""
+    """The pieces of a title in order: a number or character is its own key, a word has the first characters."""
 
     keys: tuple[str, ...]
     # A letter for each piece: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
     kinds: str
-    different: frozenset[str]
+    distinct_keys: frozenset[str]
 
 
-class TitleFrame(NamedTuple):
+class TitleDifferences(NamedTuple):
     """Counts of differences between two titles; all 0 if they share too few pieces to follow one pattern."""
 
     # Share of the shorter title's pieces that both have in one order
@@ -78,21 +78,21 @@ def read_title(title: str) -> TitlePieces:
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
     """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
-    longer = max(len(title.different), len(other.different))
-    if longer and len(title.different & other.different) >= share * longer:
+    longer = max(len(title.distinct_keys), len(other.distinct_keys))
+    if longer and len(title.distinct_keys & other.distinct_keys) >= share * longer:
         return True
     return compare_titles(title, other).numbers > 0
 
 
-def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
+def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleDifferences:
     """Align two titles. The order matters only for ties of the alignment, so give the earlier article first."""
-    shorter = min(len(title.different), len(other.different))
-    shared = len(title.different & other.different)
+    shorter = min(len(title.distinct_keys), len(other.distinct_keys))
+    shared = len(title.distinct_keys & other.distinct_keys)
     if not shorter or shared < _PATTERN_SHARE * shorter:
-        return TitleFrame()
+        return TitleDifferences()
     # A moved piece was not replaced: only pieces that the other title lacks are other numbers, names or words.
-    own_kinds = _lacking(title, other)
-    other_kinds = _lacking(other, title)
+    own_kinds = _kinds_missing_in(other, title)
+    other_kinds = _kinds_missing_in(title, other)
     loose_min, loose_max = sorted(
         len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds)
     )
@@ -111,7 +111,7 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
             swapped["names"] += 1
         elif "w" in kinds + others and any(kinds) and any(others):
             swapped["words"] += 1
-    return TitleFrame(
+    return TitleDifferences(
         in_order / min(len(title.keys), len(other.keys)),
         (Counter(title.keys) & Counter(other.keys)).total() - in_order,
         loose_min,
@@ -120,9 +120,9 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
     )
 
 
-def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
-    """Return the kind of each piece that is nowhere in the other title; "" for the others."""
+def _kinds_missing_in(other: TitlePieces, title: TitlePieces) -> list[str]:
+    """Return the kind of each piece of `title`; "" for pieces that `other` has, too."""
     return [
-        "" if key in other.different else kind
+        "" if key in other.distinct_keys else kind
         for key, kind in zip(title.keys, title.kinds, strict=True)
     ]

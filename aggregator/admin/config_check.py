@@ -18,7 +18,7 @@ from aggregator.config.values import at_key
 from aggregator.config.webhook_settings import read_secret, recipients_from
 from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
-from aggregator.intake.kinds.feed_kind import web_address
+from aggregator.intake.kinds.feed_kind import check_web_address
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.configured_sources import configured_source
 from aggregator.intake.workers.factory import open_executor, refuse_missing_library
@@ -167,7 +167,7 @@ def check_config(config: Config) -> None:
     mistakes = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
         try:
-            web_address(hook.url.get_secret_value())
+            check_web_address(hook.url.get_secret_value())
         except ConfigError:
             # The message may contain the address, which is a secret.
             mistakes.append(
@@ -206,7 +206,7 @@ def _check_proxies(config: Config) -> None:
 def _check_public_url(config: Config) -> None:
     if config.public_url:
         with at_key("public_url"):
-            web_address(config.public_url)
+            check_web_address(config.public_url)
             parts = urlsplit(config.public_url)
             if "@" in parts.netloc or re.search("[?#]", config.public_url):
                 raise ConfigError(

@@ -30,11 +30,11 @@ def check(
       aggregator sources check URL
       aggregator sources check feed.xml --format jsonl
     """
-    from aggregator.intake.manage.feed_check import check as run
+    from aggregator.intake.manage.feed_check import check_feeds
 
     config = context.obj.load()
     has_problem = False
-    for result in run(config, what):
+    for result in check_feeds(config, what):
         has_problem = has_problem or result.problem is not None
         if format_ == "jsonl":
             output.json_line(result)

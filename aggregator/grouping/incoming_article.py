@@ -148,7 +148,7 @@ def _site_name(
     return outlet.name if outlet.is_own and not is_address(outlet.name) else None
 
 
-def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
+def keep_date(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
     """Return a revision with the date of the placed article, `old`, if its own is only the time of a poll.
 
     A source cannot make its own article earlier by a revision.

@@ -47,18 +47,21 @@ def simplify_chinese(text: str) -> str:
     return text.translate(_SIMPLIFIED)
 
 
-def pieces(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
+def split_words(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
     """Return words and numbers of a text in any script, in order.
 
     `known` are words in Chinese characters; a run of characters is split at them before the rest becomes
     pairs.
     """
     text = written_out(unicodedata.normalize("NFKC", text))
-    tokens = list(_pieces(text, is_japanese or _KANA.search(text) is not None, known))
+    tokens = list(
+        _split_runs(text, is_japanese or _KANA.search(text) is not None, known)
+    )
     return tokens or list(filter(str.isalpha, _pairs(text)))
 
 
-def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:
+def _split_runs(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:
+    """Yield the words of each run of one script; a number counts something in the Chinese characters after it."""
     number_end = -1
     for match in _any_token().finditer(text):
         kind = match.lastgroup
@@ -83,10 +86,10 @@ def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str
                     if not length:
                         at += 1
                         continue
-                    yield from _rest(run[start:at])
+                    yield from _pair_unknown(run[start:at])
                     yield run[at : at + length]
                     start = at = at + length
-                yield from _rest(run[start:])
+                yield from _pair_unknown(run[start:])
         elif kind == "clustered":
             yield from _pairs(_CLUSTER.findall(token))
         elif kind != "hiragana":
@@ -94,8 +97,8 @@ def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str
         number_end = match.end() if kind == "number" else -1
 
 
-def _rest(run: str) -> Iterator[str]:
-    """Yield pairs of the characters outside known words; split at further grammatical characters."""
+def _pair_unknown(run: str) -> Iterator[str]:
+    """Yield pairs of neighbours in a run without known words, which is split at particles."""
     for part in _PARTICLE_RUN.split(run):
         yield from _pairs(part)
 

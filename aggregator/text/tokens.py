@@ -8,7 +8,7 @@ import re
 
 from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
-from aggregator.text.scripts import needs_splitting, pieces, simplify_chinese
+from aggregator.text.scripts import needs_splitting, simplify_chinese, split_words
 from aggregator.text.stems import ELIDING, elision_length
 
 # The rest of a longer text is not read (limit)
@@ -41,9 +41,9 @@ def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
     if needs_splitting(text):
         if language == "zh":
             text = simplify_chinese(text)
-        return pieces(text, is_japanese=language == "ja", known=words_of_han(language))[
-            :limit
-        ]
+        return split_words(
+            text, is_japanese=language == "ja", known=words_of_han(language)
+        )[:limit]
     return _WORD.findall(text)[:limit]
 
 

@@ -59,7 +59,7 @@ def vitals(daemon: DaemonProcess, written: int) -> Vitals:
         database_mib=sum(
             file.stat().st_size for file in daemon.folder.glob("stories.db*")
         )
-        / 2**20,
+        / 1_048_576,
         written=written,
     )
 

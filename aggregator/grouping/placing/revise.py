@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_match import CopyMatch, version_of_original
-from aggregator.grouping.incoming_article import with_date_of
+from aggregator.grouping.incoming_article import keep_date
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.which_article import KnownArticle, speaks_for_feed
 from aggregator.grouping.scores.agreement import agreement_of_copy
@@ -40,7 +40,7 @@ class Reviser(ChangesStories):
         old = replace(old, story=assigned[old.id])
         if speaks_for_feed(waiting, old):  # no page of the site has been read yet
             old = replace(old, outlet_key=None, outlet_name=None)
-        incoming = with_date_of(incoming, old)
+        incoming = keep_date(incoming, old)
         if waiting.is_late_page or again.is_replaced or again.is_taken_over:
             return self._decide_again(
                 waiting, incoming, old, is_replaced=again.is_replaced

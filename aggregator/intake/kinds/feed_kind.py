@@ -14,7 +14,7 @@ from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.connections.transport import parse_address
 
 
-def web_address(typed: str) -> str:
+def check_web_address(typed: str) -> str:
     """Return an address that can be requested and used in links, without `user:password@`.
 
     Raises ConfigError if that is impossible.
@@ -34,7 +34,7 @@ def web_address(typed: str) -> str:
 
 def address_of(item: SourceConfig, _: Config) -> str:
     """Return the address of a feed or page. Raises ConfigError."""
-    return web_address(item.feed or item.page or "")
+    return check_web_address(item.feed or item.page or "")
 
 
 KIND = SourceKind(

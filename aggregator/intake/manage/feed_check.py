@@ -52,13 +52,13 @@ class FeedCheck(FrozenStruct, omit_defaults=False):
     problem: str | None
 
 
-def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
+def check_feeds(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     with (
-        opened_reader(config) as reader,
+        open_reader(config) as reader,
         ThreadPoolExecutor(config.work.worker_count()) as threads,
     ):
-        yield from threads.map(reader.checked, what)
+        yield from threads.map(reader.check, what)
 
 
 class FeedReader:
@@ -79,7 +79,8 @@ class FeedReader:
             if source.name and address:
                 self._names[source.name] = address
 
-    def checked(self, what: str) -> FeedCheck:
+    def check(self, what: str) -> FeedCheck:
+        """Read a feed by its address, its file, or its name in the configuration."""
         try:
             named = self._names.get(what, what)
             address, userinfo = split_address(named)
@@ -99,11 +100,11 @@ class FeedReader:
                 )
             elif address.startswith(("http://", "https://")):
                 typed = Access(address, basic(userinfo)) if userinfo else None
-                parsed = self.feed_in(self.fetch(address, access=typed), typed)
+                parsed = self.parse(self.fetch(address, access=typed), typed)
             else:
                 parsed = self._parse(
                     FetchResult(
-                        url="", url_final="", status=200, body=self._bytes_of(what)
+                        url="", url_final="", status=200, body=self._read_file(what)
                     )
                 )
         except FetchError as error:
@@ -117,7 +118,7 @@ class FeedReader:
             problem=parsed.problem,
         )
 
-    def _bytes_of(self, file: str) -> bytes:
+    def _read_file(self, file: str) -> bytes:
         limit = self._limits.max_feed_bytes
         if os.path.isdir(file):  # noqa: PTH112 - the method of Path raises for invalid names
             raise FetchError(
@@ -150,7 +151,7 @@ class FeedReader:
             access=self._access_to(url, access),
         )
 
-    def feed_in(self, fetched: FetchResult, access: Access | None) -> ParsedFeed:
+    def parse(self, fetched: FetchResult, access: Access | None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
         parsed = self._parse(fetched, access)
         if not parsed.sitemaps:
@@ -162,7 +163,7 @@ class FeedReader:
             self._parse,
         )[1]
 
-    def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
+    def find_feeds(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
         """Return the feeds that a page declares or links to; none if the parser failed."""
         try:
             return answer_of(
@@ -196,7 +197,7 @@ class FeedReader:
 
 
 @contextmanager
-def opened_reader(config: Config) -> Iterator[FeedReader]:
+def open_reader(config: Config) -> Iterator[FeedReader]:
     """Yield a reader with a client and workers of its own."""
     with closing(client_of(config)) as client, workers(config) as executor:
         yield FeedReader(config, client, executor)

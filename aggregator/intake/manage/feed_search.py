@@ -13,7 +13,7 @@ from aggregator.config.hosts import OWN_FEED
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import LOGIN_ADVICE, has_login
 from aggregator.intake.browser_access import access_of_form
-from aggregator.intake.manage.feed_check import FeedReader, opened_reader
+from aggregator.intake.manage.feed_check import FeedReader, open_reader
 from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -59,7 +59,7 @@ def find(
     With selectors it is the page itself, or nothing.
     """
     if reader is None:
-        with opened_reader(config) as own_reader:
+        with open_reader(config) as own_reader:
             return find(config, typed, own_reader, access)
     addresses = addresses_typed(typed)
     _refuse_own(config, *addresses)
@@ -114,7 +114,7 @@ class _FeedSearch:
         """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
         page = self._first_response(addresses)
         self._linked_from = page.url_final
-        parsed = self._reader.feed_in(page, self._access)
+        parsed = self._reader.parse(page, self._access)
         if parsed.format:
             return ResolvedFeed(
                 address=page.permanent_url or page.url,
@@ -123,7 +123,7 @@ class _FeedSearch:
             )
         if self._access.selectors:
             raise UsageError(f"{page.url}: {parsed.problem or 'it lists no articles'}")
-        discovered = self._reader.links_in(page)
+        discovered = self._reader.find_feeds(page)
         resolved = (
             self._among(discovered)
             or self._among(self._of_front_page(page.url_final))
@@ -165,7 +165,7 @@ class _FeedSearch:
             if link.url not in self._tried:
                 self._tried[link.url] = None
                 with suppress(FetchError):  # other candidates follow
-                    self._tried[link.url] = self._reader.feed_in(
+                    self._tried[link.url] = self._reader.parse(
                         self._fetch(link.url), self._access
                     )
             feed = self._tried[link.url]
@@ -195,5 +195,5 @@ class _FeedSearch:
         if not front or front == page_url:
             return ()
         with suppress(FetchError):
-            return self._reader.links_in(self._fetch(front))
+            return self._reader.find_feeds(self._fetch(front))
         return ()

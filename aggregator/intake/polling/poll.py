@@ -28,7 +28,8 @@ from aggregator.intake.polling.poll_decision import (
     old_entries,
 )
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
-from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
+from aggregator.intake.polling.response_hash import hash_response
+from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.model.entry import Entry, FetchPages, ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
@@ -115,7 +116,7 @@ class Poller(PageFetcher):
         fetched = self._fetch(source, now, access)
         if fetched.not_modified:
             return PollAnswer(fetched)
-        body_hash = _selectors_hash(access) + hash_of_body(fetched.body)
+        body_hash = _selectors_hash(access) + hash_response(fetched.body)
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
         parse_whole = partial(self._parse, fetched, source, now, access)
@@ -325,7 +326,7 @@ def _selectors_hash(access: Access) -> bytes:
     """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
     if not access.selectors:
         return b""
-    return hash_of_body(repr(access.selectors).encode())
+    return hash_response(repr(access.selectors).encode())
 
 
 def log_changes(

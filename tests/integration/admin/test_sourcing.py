@@ -14,7 +14,7 @@ from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
 from aggregator.intake.manage.configured_sources import follow_config
-from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_check import check_feeds
 from aggregator.intake.manage.feed_lists import (
     OpmlImportResult,
     export_opml,
@@ -471,8 +471,8 @@ def test_check_reads_a_file_as_it_is_or_compressed(tmp_path: Path) -> None:
     feed = rss(item("T")).encode()
     for pack in (bytes, gzip.compress, zstandard.compress):
         (tmp_path / "feed").write_bytes(pack(feed))
-        (checked,) = check(config, [str(tmp_path / "feed")])
+        (checked,) = check_feeds(config, [str(tmp_path / "feed")])
         assert (checked.format, checked.entries, checked.problem) == ("rss20", 1, None)
-    (missing, folder) = check(config, [str(tmp_path / "none"), str(tmp_path)])
+    (missing, folder) = check_feeds(config, [str(tmp_path / "none"), str(tmp_path)])
     assert "No such file" in (missing.problem or "")
     assert "it is a folder" in (folder.problem or "")

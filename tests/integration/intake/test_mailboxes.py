@@ -16,7 +16,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.configured_sources import configured_sources
-from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_check import check_feeds
 from aggregator.intake.manage.feed_lists import export_opml
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
@@ -274,7 +274,7 @@ def test_check_previews_and_changes_nothing(
     desk.imap.add(*(mail(n, FLOOD) for n in range(1, 9)))
     config = desk.config()
     for what in ("letters", desk.imap.url()):
-        (checked,) = check(config, [what])
+        (checked,) = check_feeds(config, [what])
         assert (checked.format, checked.title, checked.entries) == (
             "mailbox",
             "INBOX",
@@ -282,7 +282,7 @@ def test_check_previews_and_changes_nothing(
         )
         assert checked.newest == tuple(numbered("Briefing %n", range(8, 3, -1)))
         assert checked.problem is None
-    (unknown,) = check(config, ["imaps://mail.example/INBOX"])
+    (unknown,) = check_feeds(config, ["imaps://mail.example/INBOX"])
     assert (
         unknown.problem
         == "login: list the mailbox in config.yaml, with its user and password"

@@ -15,7 +15,7 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.intake.manage.adding import SourceOptions, add
 from aggregator.intake.manage.configured_sources import configured_sources
-from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_check import check_feeds
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.intake.manage.feed_search import find
 from aggregator.intake.polling.poll_result import PollResult
@@ -194,7 +194,7 @@ def test_an_index_of_sitemaps_is_followed_at_each_poll(
     assert sources.poll(listed)["index"].unchanged
     server.routes["/2.xml"] = sitemap("c", "d")
     assert len(sources.poll(listed)["index"].accepted) == 1
-    (checked,) = check(sources.load(listed), [server.url("/index.xml")])
+    (checked,) = check_feeds(sources.load(listed), [server.url("/index.xml")])
     assert (checked.format, checked.entries, checked.problem) == (
         "sitemap index",
         4,
@@ -204,7 +204,7 @@ def test_an_index_of_sitemaps_is_followed_at_each_poll(
         ("/1.xml", "/2.xml", "/gone.xml"), server.routes["/index.xml"]
     )
     asked = len(server.requests)
-    (checked,) = check(sources.load(listed), [server.url("/index.xml")])
+    (checked,) = check_feeds(sources.load(listed), [server.url("/index.xml")])
     polled = sources.poll(listed)["index"]
     assert all(
         "an index of sitemaps, too" in str(one.problem) for one in (checked, polled)
@@ -228,10 +228,10 @@ def test_the_login_goes_to_the_sitemaps_of_an_index(
 
     server.routes["*"] = index
     listed = f"- {{feed: '{server.url('/index.xml')}', name: index, auth: {{user: a, password: b}}}}\n"
-    (checked,) = check(sources.load(listed), ["index"])
+    (checked,) = check_feeds(sources.load(listed), ["index"])
     assert (checked.format, checked.problem) == ("sitemap index", None)
     typed = server.url("/index.xml").replace("://", "://a:b@")
-    (checked,) = check(sources.load("- {folder: articles}\n"), [typed])
+    (checked,) = check_feeds(sources.load("- {folder: articles}\n"), [typed])
     assert (checked.format, checked.problem) == ("sitemap index", None)
 
 
@@ -324,12 +324,12 @@ def test_a_page_without_a_feed_is_read_by_selectors(
     listed = f"- {{page: '{server.url('/news')}', name: port, list: 'div.all > .item', title: h3, pages: never}}\n"
     polled = sources.poll(listed)["port"]
     assert (polled.succeeded, polled.read, sources.paths()) == (True, 2, {"/1", "/2"})
-    (checked,) = check(sources.load(listed), ["port"])
+    (checked,) = check_feeds(sources.load(listed), ["port"])
     assert (checked.format, checked.title) == ("page", "Sennick & Port")
     assert checked.newest == ("Dockers strike", "Again <script>")
     wrong = listed.replace(".item", ".none")
     assert "no element matches `list:`" in str(
-        next(check(sources.load(wrong), ["port"])).problem
+        next(check_feeds(sources.load(wrong), ["port"])).problem
     )
     assert "no element matches `list:`" in str(
         sources.poll(wrong.replace("name: port", "name: p2"))["p2"].problem
@@ -390,9 +390,9 @@ def test_the_link_of_an_item_of_a_page_leads_to_another_page_and_has_a_text(
     listed = (
         f"- {{page: '{server.url('/news')}', name: port, list: li, pages: never}}\n"
     )
-    (checked,) = check(sources.load(listed), ["port"])
+    (checked,) = check_feeds(sources.load(listed), ["port"])
     assert checked.newest == ("Dockers strike",)
-    (checked,) = check(
+    (checked,) = check_feeds(
         sources.load(listed.replace("list: li", "list: 'li + li'")), ["port"]
     )
     assert "`list:` matches 2 elements, none with a link and a title" in str(
@@ -416,7 +416,7 @@ def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
     config = load(file)
     addresses = ("http://news.example/feed", "http://news.example/away", "http://10.0.0.7/", "http://[::1]/",
                  "http://0x7f.1/", "http://localhost/", "https://news.example/")  # fmt: skip
-    found = [str(one.problem) for one in check(config, addresses)]
+    found = [str(one.problem) for one in check_feeds(config, addresses)]
     assert found[0] == "None"
     assert all("public internet" in one for one in found[1:6]), found
     assert found[6].startswith("connect:")
@@ -451,9 +451,9 @@ def test_a_source_and_its_pages_go_through_its_own_proxy(
     }
     config = load(file)
     assert [
-        result.problem for result in check(config, ["http://news.example/feed"])
+        result.problem for result in check_feeds(config, ["http://news.example/feed"])
     ] == [None]
-    (elsewhere,) = check(config, ["http://other.example/feed"])
+    (elsewhere,) = check_feeds(config, ["http://other.example/feed"])
     assert str(elsewhere.problem).startswith("connect:")
     written_by(database, sync_config, configured_sources(config, utc_now()))
     (polled,) = poll_configured(database, config, robots=True).values()

@@ -21,24 +21,31 @@ _LONGEST = 550
 _NO_REPORT = frozenset({"caption", "credit"})
 _DASH = r"(?:[-–—―]|--)"
 _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
-# These stand before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and
-# a dash, or "Doha, Qatar - ", "PARIS, Nov 3 - " before a capital letter; a place, a day with its month in any
-# language, perhaps the agency, and a dash or colon, which Spanish and Italian agencies write
-LEADING_DATELINE = re.compile(
-    rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
-    # Left of "[Updated at 9:30 a.m. ET] "
-    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"
-    rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
-    r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
-    rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
-    rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])"
-    r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
-    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+(?: [A-Z][a-z]+)?)?)\s*{_DASH}\s+"
-    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+"
-    r"|^(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
-    rf"(?i:{'|'.join(sorted(month_spellings(), reverse=True))})\.?(?: \d{{4}})?"
-    r"(?: \([\w ./]{2,30}\))?\s?(?:\.?-+|[–—:])\s+"
+_MONTH_NAMES = "|".join(sorted(month_spellings(), reverse=True))  # in any language
+_DATELINES = (
+    # An agency in brackets, with a place or without: "[Xinhua] London - "
+    rf"\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+",
+    # The end of "[Updated at 9:30 a.m. ET] "
+    r"\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+",
+    # A dash alone, but not before the author of a quotation, "- Ada Lorne, "
+    rf"{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))",
+    r"(?:UPDATE:|CLOSE(?= [A-Z]))\s+",
+    # A place, with its country and the day or without: "PARIS, Nov 3 - ", "Doha, Qatar - ", "LONDON—"
+    rf"(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
+    rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])",
+    # An agency in round brackets, or a place in capitals with its state: "London, Nov. 3 (MNA) - "
+    r"(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
+    rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+(?: [A-Z][a-z]+)?)?)\s*{_DASH}\s+",
+    # One agency writes no dash: "London (CNN Business) "
+    r"(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?",
+    # A place in capitals and a colon: "WASHINGTON: "
+    r"(?!FILE)[A-Z][A-Z.,/' ]{3,40}:\s+",
+    # Spanish and Italian agencies write the day in their language: "Madrid, 3 nov (EFE).- "
+    r"(?:\([A-Z]{2,12}\) - )?[^\W\d_][\w ./'’()-]{1,40}, \d{1,2}\.? "
+    rf"(?i:{_MONTH_NAMES})\.?(?: \d{{4}})?(?: \([\w ./]{{2,30}}\))?\s?(?:\.?-+|[–—:])\s+",
 )
+"""Patterns of what agencies write before the first sentence of a report."""
+LEADING_DATELINE = re.compile("|".join(f"^{dateline}" for dateline in _DATELINES))
 
 
 # A report begins so, below captions, bylines and teasers: with an agency in brackets, or a place in capitals with

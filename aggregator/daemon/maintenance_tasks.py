@@ -46,7 +46,7 @@ def maintenance(
         """Correct stories whose time is in the future because of a wrong clock."""
         time = now()
         if count := fenced.transact(lambda writing: pull_back(writing, time, batch)):
-            pipeline.rest()  # it has rows of stories in memory
+            pipeline.free_memory()  # it has rows of stories in memory
             log.warning(
                 "the clock was ahead; corrected the time of %s",
                 pluralise(count, "story", "stories"),

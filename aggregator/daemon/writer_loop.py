@@ -260,7 +260,7 @@ class WriterLoop:
             self._database.checkpoint_log(0.0)
             self._is_log_full = False
         if time.monotonic() >= self._rest_due_at and not self._is_needed():
-            self._pipeline.rest()
+            self._pipeline.free_memory()
             self._rest_due_at = math.inf
             self._services.rested()
         self._arrived.wait(

@@ -135,7 +135,7 @@ class Pipeline:
             # Workers have prepared nearly all of a first reading. Without them the placing of it, which takes
             # most memory, takes 80 MB less.
             if turn == "whole" and len(self._dispatcher.ahead) > _PREPARED * count:
-                self.writer.executor.rest()
+                self.writer.executor.end_idle_workers()
             return count > 0
 
         for batch in PrepareQueue(
@@ -190,7 +190,7 @@ class Pipeline:
         self.placer.forget()
         self._dispatcher.ahead.clear()
 
-    def rest(self) -> None:
+    def free_memory(self) -> None:
         """Free memory that is quick to compute again. The indexes stay."""
         self.placer.services.forget_rows()
         give_back_memory()
@@ -211,8 +211,8 @@ class Pipeline:
                 return False
         self.writer.database.transact(partial(_end, now=now))
         self._dispatcher.ahead.clear()
-        self.writer.executor.rest()
-        self.rest()
+        self.writer.executor.end_idle_workers()
+        self.free_memory()
         return True
 
     def index_text(self, stop: Stop = lambda: False) -> int:

@@ -71,7 +71,7 @@ class Executor:
         """
         raise NotImplementedError
 
-    def rest(self) -> None:
+    def end_idle_workers(self) -> None:
         """End the processes without a job and free their shared memory; the next job starts a process again."""
 
     def close(self) -> None:

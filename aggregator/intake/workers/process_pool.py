@@ -69,7 +69,7 @@ class ProcessExecutor(Executor):
         self.workers = workers if workers > 0 else (os.cpu_count() or 1)
         self.tuning = tuning
         self._queue: deque[_Waiting] = deque()
-        self._free_slots = self.workers * tuning.queued_jobs_per_worker
+        self._most_queued = self.workers * tuning.queued_jobs_per_worker
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
@@ -87,7 +87,7 @@ class ProcessExecutor(Executor):
         future: Future[bytes] = Future()
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closed or len(self._queue) < self._free_slots
+                lambda: self._closed or len(self._queue) < self._most_queued
             )
             if self._closed:
                 raise WorkError("died", _STOPPED)
@@ -113,7 +113,7 @@ class ProcessExecutor(Executor):
             if self._lanes and len(self._queue) > self._idle and not self._closed:
                 self._lanes.append(_Lane(self))
 
-    def rest(self) -> None:
+    def end_idle_workers(self) -> None:
         """End the workers that have no job, and forget the language model if all of them end."""
         with self._changed:
             self._used_at = self._needed_at = -math.inf

@@ -161,7 +161,7 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(
     half = len(entries) // 2
     rig.take(*entries[:half])
     if pause == "rest":
-        rig.pipeline.rest()
+        rig.pipeline.free_memory()
     else:
         rig.restart()
     rig.take(*entries[half:])

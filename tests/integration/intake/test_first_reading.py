@@ -169,7 +169,7 @@ class Counting(InlineExecutor):
     entries = 0
     has_rested = False
 
-    def rest(self) -> None:
+    def end_idle_workers(self) -> None:
         self.has_rested = True
 
     def submit(self, function: Any, job: bytes) -> Any:

@@ -206,7 +206,7 @@ def test_workers_that_nothing_needs_end() -> None:
 def test_workers_at_rest_end_and_the_next_job_starts_one() -> None:
     with processes() as executor:
         before = answer(executor, fault_jobs.process_id)
-        executor.rest()
+        executor.end_idle_workers()
         wait_until(lambda: not process_ids(executor), "it has no job")
         assert executor.language_model is None
         assert answer(executor, fault_jobs.process_id) != before

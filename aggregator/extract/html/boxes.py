@@ -28,7 +28,7 @@ _NAME = re.compile(
     r"most-?(?:read|viewed|popular)|notification-bar|debug|media-?info|video-(?:heading|title|description)|"
     r"captions?|image-?(?:widget|credit|caption)|photo-?credit|bildunterschrift|copyright)(?:$|[-_ ])"
 )
-# Names that mark a box only if it contains a link.
+# Names of boxes that lead to other articles; they count only with a link in the box.
 _LEADING_NAME = re.compile(
     r"(?:^|[-_ ])(?:related|teasers?|recommend(?:ed|ations?)|recirc\w*|read-?(?:more|also|next)|promos?|"
     r"promotion|trending|more-(?:from|on|stories)|also-read|see-also|latest-(?:news|box))(?:$|[-_ ])"
@@ -37,7 +37,8 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
-# The paragraphs of an article, in words (chosen: 12 of 217 real pages have this many in boxes at one place).
+# Boxes at one place may be the article if they have so many paragraphs of so many words, and so many words in all
+# (chosen: those of 12 of 217 real pages).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 
@@ -123,18 +124,20 @@ def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
 
 
 def _is_other_post(article: Any) -> bool:
+    """Return whether an <article> is a post within another post of WordPress."""
     outer = next(article.iterancestors("article"), None)
     if outer is None:
         return False
-    inner_post, outer_post = (
-        _POST.fullmatch(e.get("id") or "") for e in (article, outer)
-    )
-    return bool(inner_post and outer_post and inner_post.group() != outer_post.group())
+    own_id, outer_id = (article.get("id") or "", outer.get("id") or "")
+    are_posts = _POST.fullmatch(own_id) and _POST.fullmatch(outer_id)
+    return are_posts is not None and own_id != outer_id
 
 
 def _is_named(element: Any) -> bool:
     meaning = _meaning(names_in(element, _NAMES_STAND_IN))
-    return meaning == "box" or (meaning == "leads" and element.find(".//a") is not None)
+    return meaning == "box" or (
+        meaning == "leads on" and element.find(".//a") is not None
+    )
 
 
 def names_in(element: Any, attributes: Iterable[str]) -> str:
@@ -148,11 +151,11 @@ def hyphenated(names: str) -> str:
 
 
 @lru_cache(maxsize=4096)  # names recur within a page and an outlet
-def _meaning(name: str) -> Literal["box", "leads", ""]:
+def _meaning(name: str) -> Literal["box", "leads on", ""]:
     plain = hyphenated(name)
     if _NAME.search(plain):
         return "box"
-    return "leads" if _LEADING_NAME.search(plain) else ""
+    return "leads on" if _LEADING_NAME.search(plain) else ""
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:

@@ -35,7 +35,7 @@ def change(
 def change_access(
     config: Config, database: Database, source: Source, fields: Mapping[str, str]
 ) -> None:
-    """Add the headers of a form to those that are stored for a source, and poll it now. So with its proxy.
+    """Add the headers of a form to those that are stored for a source, replace its proxy, and poll it now.
 
     Headers that were typed for another origin, as of a site whose feed is elsewhere, are replaced.
     Raises ConflictError for one of config.yaml, UsageError for a header or proxy that cannot be set.

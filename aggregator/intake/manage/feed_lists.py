@@ -46,20 +46,19 @@ _FIRST_POLLS_A_SECOND = 5.0
 
 
 class OpmlImportResult(FrozenStruct):
-    """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
-
-    `private`: new feeds whose address is a private one, which the daemon refuses.
-    `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
-    `skipped`: all entries that were not taken, with the reason; the entries of the document are `added`,
-    `known` and these.
-    """
+    """The result of an import; the entries of the document are `added`, `known` and `skipped`."""
 
     added: int
     known: int
+    # Known sources that got a folder
     filed: int = 0
+    # Known sources that may from now on be in a private network
     permitted: int = 0
+    # New feeds with a private address, which the daemon refuses
     private: int = 0
+    # Titles, or else hosts, of our own feeds, and of those with a user name or password in the address
     refused: tuple[str, ...] = ()
+    # Entries that were not taken, with the reason
     skipped: tuple[SkippedOutline, ...] = ()
     spread_seconds: float = 0.0
 

@@ -27,9 +27,9 @@ from aggregator.sources.parse.feeds.entry_builder import (
     short_key,
 )
 from aggregator.sources.parse.mail_address import (
+    address_in_browser,
     may_be_public,
     saved_page_address,
-    web_address,
 )
 from aggregator.sources.parse.mail_headers import FAULTS, header
 from aggregator.sources.parse.mail_sender import outlet_of_mail
@@ -143,7 +143,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: datetime | None) -> Entry:
         )
     message_id = _MESSAGE_ID.search(header(message, "Message-ID"))
     archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
-    addresses = (archived, web_address(page, text))
+    addresses = (archived, address_in_browser(page, text))
     return Entry(
         source=source,
         guid=short_key(message_id[0] if message_id else digest),

@@ -15,17 +15,15 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 
-# A mix of letters and digits of this length is a key; 2026w47 and covid19 are not (chosen)
+# A mix of letters and digits of this length is a key of a subscriber; 2026w47 and covid19 are not (chosen)
 _KEY_CHARS = 10
+# In a text so many mentions of a browser are followed to an address
 _MENTIONS_TRIED = 20
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
-
-
 _WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
-
-_HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
-
+# Parameters that begin so name a campaign, and not a reader
+_CAMPAIGN = "utm_"
 _IN_BROWSER = re.compile(
     r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"
     r"|online (?:ansehen|lesen|anzeigen|bekijken|lezen)|onlineversion|online-version|webansicht|webversie"
@@ -48,7 +46,7 @@ def saved_page_address(message: EmailMessage) -> str | None:
     return absolute_url(address, None) or ""
 
 
-def web_address(markup: str, text: str) -> str | None:
+def address_in_browser(markup: str, text: str) -> str | None:
     """Return the address behind "View in browser", in the words of several languages."""
     for link in _LINK.finditer(markup):
         if _IN_BROWSER.search(html.unescape(_TAG.sub(" ", link[2]))):
@@ -86,7 +84,7 @@ def _public(link: str) -> str | None:
     if "@" in unquote(parts.path):
         return None
     for name, _ in options:
-        if not name.startswith(_HARMLESS):
+        if not name.startswith(_CAMPAIGN):
             return None
     for word in _WORDS_AND_NUMBERS.findall(parts.path):
         if len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal():

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
-from aggregator.store.search.match import newest
+from aggregator.store.search.match import find_newest
 from aggregator.store.search.query import parse_query
 from aggregator.store.tables import (
     article,
@@ -73,12 +73,14 @@ def left_in(url: str) -> Settled:
             ).all(),
             "found": [
                 (n,)
-                for n in newest(connection, parse_query("the"), 10_000, reach=10_000)
+                for n in find_newest(
+                    connection, parse_query("the"), 10_000, reach=10_000
+                )
             ],
             "not indexed": [(unindexed_count(connection),)],
             "indexed": [
                 (n,)
-                for n in newest(
+                for n in find_newest(
                     connection, parse_query("after:1900"), 10_000, reach=10_000
                 )
             ],

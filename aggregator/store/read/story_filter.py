@@ -76,7 +76,7 @@ def with_words(
     stories = read_map(
         connection, "SELECT inbox_no, story FROM article WHERE story IN :ids", ids=ids
     )
-    matching = {stories[n] for n in match.among(connection, query, stories)}
+    matching = {stories[n] for n in match.find_among(connection, query, stories)}
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
 

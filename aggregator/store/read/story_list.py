@@ -149,9 +149,9 @@ def _list_few_stories(
             return set(stories)
     if query is None:
         return None
-    from aggregator.store.search.match import all_of
+    from aggregator.store.search.match import find_all
 
-    numbers = all_of(connection, query, FEW_WITH_WORDS)
+    numbers = find_all(connection, query, FEW_WITH_WORDS)
     if numbers is None:
         return None
     return read_set(connection, _STORIES_OF, numbers=numbers)
@@ -201,9 +201,9 @@ def selection(connection: Connection, filters: StoryFilter) -> Where:
     query = query_of(filters)
     candidates = _list_few_stories(connection, filters, query)
     if candidates is None and query is not None and not query.only_excludes:
-        from aggregator.store.search.match import newest
+        from aggregator.store.search.match import find_newest
 
-        numbers = newest(connection, query, FEW, reach=FEW)
+        numbers = find_newest(connection, query, FEW, reach=FEW)
         candidates = read_set(connection, _STORIES_OF, numbers=numbers)
     if candidates is not None:
         # Words cannot be conditions of a statement, so the few candidates are compared with them here.

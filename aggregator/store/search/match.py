@@ -33,12 +33,12 @@ _SPANS_ASKED = 2
 def rank_matches(
     connection: Connection, query: Query, limit: int, *, reach: int
 ) -> list[int]:
-    """Return inbox numbers of the `newest` articles that match, in the order of the database, the best first.
+    """Return inbox numbers of the newest articles that match, in the order of the database, the best first.
 
     FTS5 orders by bm25, Postgres by ts_rank, for the words at any position: bm25 would count each phrase in
     the whole index. Words in the headline count a second time, as those tokens that only headlines have.
     """
-    numbers = newest(connection, query, limit, reach=reach)
+    numbers = find_newest(connection, query, limit, reach=reach)
     titled = replace(query, terms=tuple(term.with_title for term in query.terms))
     match = expression_of(connection, titled)
     if not numbers or match is None or not query.terms:
@@ -66,7 +66,7 @@ _RANKED_BY_TSQUERY = text(
 )
 
 
-def newest(
+def find_newest(
     connection: Connection, query: Query, limit: int, *, reach: int
 ) -> list[int]:
     """Return inbox numbers of the newest articles that match `query`, at most `limit`, the newest first.
@@ -78,31 +78,33 @@ def newest(
     if match is None:
         return []
     if not match.is_phrasal:
-        return _newest(connection, match.strict, limit)
-    within = _newest(connection, match.loose, min(reach, _MOST_ROWS))
+        return _read_newest(connection, match.strict, limit)
+    within = _read_newest(connection, match.loose, min(reach, _MOST_ROWS))
     if not within:
         return []
     if is_sqlite(connection):
-        return _newest(connection, match.strict, limit, floor=within[-1])
+        return _read_newest(connection, match.strict, limit, floor=within[-1])
     numbers = []
     for part in in_parts(within):
-        numbers += _of_these(connection, match, query, part)
+        numbers += _with_phrases(connection, match, query, part)
         if len(numbers) >= limit:
             break
     return numbers[:limit]
 
 
-def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
+def find_all(connection: Connection, query: Query, most: int) -> list[int] | None:
     """Return inbox numbers of all articles that match `query`; None if more than `most` have its words."""
     match = expression_of(connection, query)
     if match is None:
         return []
-    if len(_newest(connection, match.loose, most + 1)) > most:
+    if len(_read_newest(connection, match.loose, most + 1)) > most:
         return None
-    return newest(connection, query, most, reach=most + 1)
+    return find_newest(connection, query, most, reach=most + 1)
 
 
-def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
+def find_among(
+    connection: Connection, query: Query, numbers: Collection[int]
+) -> set[int]:
     """Return those of the articles `numbers` that match `query`."""
     match = expression_of(connection, query)
     matches: set[int] = set()
@@ -131,11 +133,11 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
             )
         return matches & set(ordered)
     for part in in_parts(ordered):
-        matches |= set(_of_these(connection, match, query, part))
+        matches |= set(_with_phrases(connection, match, query, part))
     return matches
 
 
-def _newest(
+def _read_newest(
     connection: Connection, match: str, limit: int, *, floor: int = 0
 ) -> list[int]:
     if is_sqlite(connection):
@@ -166,7 +168,7 @@ _NEWEST_BY_TSQUERY = """
     """
 
 
-def _of_these(
+def _with_phrases(
     connection: Connection, match: MatchExpression, query: Query, numbers: Sequence[int]
 ) -> list[int]:
     """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
 from aggregator.store.search.index_rows import TITLE
-from aggregator.store.search.match import newest
+from aggregator.store.search.match import find_newest
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.tables import read_values
 
@@ -35,7 +35,7 @@ def nearest_search(connection: Connection, text: str) -> str | None:
             is_alone
             and is_word
             and len(word) >= _LEAST_LETTERS
-            and not newest(connection, Query(terms=(term,)), 1, reach=1)
+            and not find_newest(connection, Query(terms=(term,)), 1, reach=1)
         ):
             unknown.append(word)
     if not unknown:

@@ -27,7 +27,7 @@ from aggregator.store.maintenance.integrity_check import balance, faults_of_line
 from aggregator.store.maintenance.integrity_check import faults as plain_faults
 from aggregator.store.read.health.row_counts import statistics
 from aggregator.store.search import index, index_rows
-from aggregator.store.search.match import newest
+from aggregator.store.search.match import find_newest
 from aggregator.store.search.query import parse_query
 from aggregator.store.tables import (
     counter,
@@ -214,7 +214,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     wanted = parse_query("town")
     search_row = f"{index_rows.INDEXED} WHERE inbox_no = :n"
     with sound.database.write() as connection:
-        before = newest(connection, wanted, 10, reach=10)
+        before = find_newest(connection, wanted, 10, reach=10)
         for row in [read_rows(connection, search_row, n=n)[0] for n in (1, 2)]:
             index.take_out(connection, row.inbox_no)
         index.put(
@@ -230,7 +230,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     assert "with other words" in found
     sound.repair()
     assert sound.found() == []
-    assert read_by(sound.database, newest, wanted, 10, reach=10) == before
+    assert read_by(sound.database, find_newest, wanted, 10, reach=10) == before
 
 
 def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:

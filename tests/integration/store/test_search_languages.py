@@ -200,15 +200,15 @@ def test_matches_among_a_few_articles_are_found(
     query = parse_query(typed)
     for database in both:
         with database.read() as connection:
-            every = match.newest(connection, query, 100, reach=100)
+            every = match.find_newest(connection, query, 100, reach=100)
             assert every
             numbers = range(1, len(ARTICLES) + 1)
-            assert match.among(connection, query, numbers) == set(every)
-            assert match.among(connection, query, every[:1]) == set(every[:1])
-            assert match.all_of(connection, query, len(ARTICLES)) == every
-            assert match.all_of(connection, query, 0) is None
+            assert match.find_among(connection, query, numbers) == set(every)
+            assert match.find_among(connection, query, every[:1]) == set(every[:1])
+            assert match.find_all(connection, query, len(ARTICLES)) == every
+            assert match.find_all(connection, query, 0) is None
             around = {min(every) - 1, max(every) + 1}
-            assert match.among(connection, query, around) == set()
+            assert match.find_among(connection, query, around) == set()
 
 
 def test_phrases_are_looked_for_among_the_newest_with_their_words(
@@ -218,7 +218,7 @@ def test_phrases_are_looked_for_among_the_newest_with_their_words(
     query = parse_query('"في المئة" OR "في شرق" OR "في ميناء"')
     for database in both:
         with database.read() as connection:
-            assert match.newest(connection, query, 10, reach=100) == [11, 10, 9]
-            assert match.newest(connection, query, 2, reach=100) == [11, 10]
-            assert match.newest(connection, query, 10, reach=2) == [11, 10]
-            assert match.newest(connection, query, 10, reach=1) == [11]
+            assert match.find_newest(connection, query, 10, reach=100) == [11, 10, 9]
+            assert match.find_newest(connection, query, 2, reach=100) == [11, 10]
+            assert match.find_newest(connection, query, 10, reach=2) == [11, 10]
+            assert match.find_newest(connection, query, 10, reach=1) == [11]

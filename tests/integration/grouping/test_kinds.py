@@ -16,7 +16,7 @@ from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.stored_articles import members, stored_with
+from aggregator.store.stories.stored_articles import read_articles_of, read_whole_articles
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -194,8 +194,8 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
 
 def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
     with rig.database.read() as connection:
-        (stored,) = stored_with(connection, "inbox_no", [2])
-        stored_members = members(connection, stored.story)
+        (stored,) = read_whole_articles(connection, "inbox_no", [2])
+        stored_members = read_articles_of(connection, stored.story)
     assert stored.is_opinion
     assert [one.is_opinion for one in stored_members] == [False, True]
 

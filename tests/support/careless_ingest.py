@@ -22,7 +22,7 @@ class CarelessPlacing(Placer):
     def place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]]
     ) -> list[PlacementResult]:
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             numbers = [waiting.entry_no for waiting, _ in batch]
             connection.execute(
                 update(entry).where(entry.c.entry_no.in_(numbers)).values(state="done")

@@ -16,7 +16,7 @@ from typing import Self
 from aggregator.admin.evaluate import evaluate
 from aggregator.admin.evaluation import Assignment as Assignment
 from aggregator.admin.extract_preview import ExtractPreview, prepared_preview
-from aggregator.admin.labelled_data import in_order_of_time
+from aggregator.admin.labelled_data import sort_by_time
 from aggregator.config.settings import absolute_database_url
 from aggregator.config.story_query import StoryQuery
 from aggregator.config.tuning import Tuning
@@ -140,7 +140,7 @@ def group_records(
                 f"{list_words([show_key(name) for name in keys])}"
             )
     _, assigned = evaluate(
-        in_order_of_time([*labelled.values()]), Tuning(), executor="inline", workers=1
+        sort_by_time([*labelled.values()]), Tuning(), executor="inline", workers=1
     )
     by_id = {assignment.id: assignment for assignment in assigned}
     return [by_id[record_id] for record_id in labelled]

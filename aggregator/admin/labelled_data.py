@@ -149,7 +149,7 @@ def read_dataset(
         raise UsageError(
             f"{name}: none of its records can be read; the first: {records[0].problem}"
         )
-    return in_order_of_time(records)
+    return sort_by_time(records)
 
 
 def dataset_notes(records: Sequence[LabelledRecord]) -> list[str]:
@@ -186,7 +186,7 @@ def dataset_name(path: Path | str) -> str:
     return Path(path).name
 
 
-def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
+def sort_by_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Return the records in the order of placing."""
     last = datetime.min.replace(tzinfo=UTC)
     times = []

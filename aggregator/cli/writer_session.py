@@ -1,4 +1,8 @@
-"""Runs commands that change stories: in a running daemon, else in this process."""
+"""Runs commands that change stories, such as a correction.
+
+Only one process writes stories, the writer. If a daemon is running, it is the writer, and the command is queued for it;
+otherwise this process becomes the writer and runs the command itself.
+"""
 
 import time
 from collections.abc import Iterator
@@ -36,10 +40,9 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
 
 
 class WriterSession:
-    """Runs commands in this process if it can become the writer; else queues them for the writer.
+    """Runs commands in this process if it can become the writer; otherwise queues them for the writer.
 
-    Commands run in the order of queueing: this process first runs those queued for a writer that has ended
-    since.
+    Commands run in the order of queueing, so this process first runs those that the last writer has left.
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:
@@ -49,7 +52,7 @@ class WriterSession:
         self._database = database
         self._lock = WriterLease(database)
         self.is_writer = False
-        # The number of the last command that was queued
+        # The number of the last command that this process queued
         self.queued_as: int | None = None
 
     def __enter__(self) -> "WriterSession":
@@ -68,10 +71,10 @@ class WriterSession:
         patience_seconds: float = PATIENCE_SECONDS,
         advance: "Advance" = lambda _count: None,
     ) -> Any:
-        """Execute a command and return its answer; if another process is the writer, that process does it.
+        """Run a command here or in the writer, and return its answer.
 
-        Becomes the writer if that process ends. None: no answer after `patience_seconds`, with `no_wait` at
-        once. `advance` is called with the progress in this process.
+        Return None if the writer has not answered after `patience_seconds`, or at once with `no_wait`. If the writer
+        ends meanwhile, this process becomes the writer. `advance` is called with the progress in this process.
         """
         from aggregator.intake import command_handlers
         from aggregator.intake.workers.executor import InlineExecutor
@@ -79,7 +82,8 @@ class WriterSession:
         from aggregator.model.clock import utc_now
 
         handler = command_handlers.HANDLERS[kind]
-        if self.is_writer:  # only regrouping needs workers
+        if self.is_writer:
+            # Only regrouping needs workers.
             with (
                 workers(self._config)
                 if kind == "recluster"
@@ -128,7 +132,7 @@ def make_pipeline(
     *,
     texts_here: bool = False,
 ) -> "Pipeline":
-    """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
+    """Return the pipeline of the configuration; `database` must be fenced by the lease of the writer."""
     from aggregator.intake.configured import story_options
     from aggregator.intake.pipeline import Pipeline
     from aggregator.model.clock import utc_now

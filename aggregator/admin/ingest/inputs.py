@@ -34,7 +34,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.files.sort_by_time import sort_by_time
 from aggregator.sources.parse.records.record_keys import Chosen
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import (
@@ -44,7 +44,7 @@ from aggregator.sources.parse.streams.remote_files import (
 )
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.folder_names import name_folder, with_folder_name
 from aggregator.store.intake.source_rows import source_at, source_id
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class InputReader:
         )
         # Standard input alone may be a pipe that never ends, so it is not sorted.
         if as_one or files != ["-"]:
-            items = in_order_of_time(items, progress, as_one_file=as_one)
+            items = sort_by_time(items, progress, as_one_file=as_one)
         for item in items:
             folder = self._folder_of_file.get(_sortable_name(item.file))
             if isinstance(item, InputEntry) and folder is not None:
@@ -127,9 +127,9 @@ class InputReader:
         """
         if folder not in self._folder_names:
             self._folder_names[folder] = self._services.database.transact(
-                partial(known_folder, path=folder, is_there=os.path.isdir)
+                partial(name_folder, path=folder, is_there=os.path.isdir)
             )
-        return known_as(entry, folder, self._folder_names[folder])
+        return with_folder_name(entry, folder, self._folder_names[folder])
 
     def _read_file(self, argument: str, progress: Progress) -> Iterator[ReadItem]:
         """Yield the contents of a file or folder, and note the folder of each file."""

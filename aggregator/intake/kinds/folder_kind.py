@@ -43,7 +43,7 @@ from aggregator.sources.source_limits import net_tuning, source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
-from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.folder_names import name_folder, with_folder_name
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.source_rows import Source, save
 
@@ -144,7 +144,7 @@ class FolderWatcher:
         database = self._services.database
         if changes.changed:
             with database.write() as connection:
-                name = known_folder(connection, folder, os.path.isdir)
+                name = name_folder(connection, folder, os.path.isdir)
             polled = replace(polled, folder_name=name)
         unstored = _UnstoredItems(
             now=now,
@@ -215,7 +215,9 @@ class FolderWatcher:
                         unstored.problems.append(item)
                 else:
                     entry = of_source(item.entry, source)
-                    unstored.entries.append(known_as(entry, folder, unstored.source))
+                    unstored.entries.append(
+                        with_folder_name(entry, folder, unstored.source)
+                    )
                     unstored.chars += len(entry.html or "") + len(entry.text or "")
                 if (
                     len(unstored.entries) >= ENTRIES_A_TRANSACTION

@@ -1,4 +1,7 @@
-"""Names of folders, which are the source of their files: two folders called `articles` are two sources."""
+"""Gives each folder a name of its own, which is the source of its files.
+
+Two folders called `articles` are two sources: `articles` and `articles#2`.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +19,13 @@ def own_name(path: Path) -> str:
     return clean(path.name) or "files"
 
 
-def known_folder(
+def name_folder(
     connection: Connection, path: Path, is_there: Callable[[str], bool]
 ) -> str:
     """Return the name of the folder at the absolute `path`; store it if it is new.
 
-    `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
-    moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
+    `is_there` returns whether a path is a folder. If a stored folder with the same last part is no longer there, it
+    was moved to `path`, and keeps its name. Otherwise the second folder becomes `articles#2`.
     """
     at = clean(str(path))
     names = read_map(connection, "SELECT path, name FROM folder")
@@ -30,13 +33,13 @@ def known_folder(
         return names[at]
     base = own_name(path)
     namesakes = [
-        (len(name), name, known_path)
-        for known_path, name in names.items()
-        if own_name(Path(known_path)) == base
+        (len(name), name, stored_path)
+        for stored_path, name in names.items()
+        if own_name(Path(stored_path)) == base
     ]
-    # By length, so that `articles#10` comes after `articles#9`
-    for _, name, known_path in sorted(namesakes):
-        if not is_there(known_path):
+    # The sort is by length, so that `articles#10` comes after `articles#9`.
+    for _, name, stored_path in sorted(namesakes):
+        if not is_there(stored_path):
             write_sql(
                 connection,
                 "UPDATE folder SET path = :at WHERE name = :name",
@@ -45,7 +48,7 @@ def known_folder(
             )
             return name
     name, number = base, 1
-    while name in names.values():  # perhaps a folder that is really called so
+    while name in names.values():  # a folder may really be called `articles#2`
         number += 1
         name = f"{base}#{number}"
     write_sql(
@@ -57,8 +60,8 @@ def known_folder(
     return name
 
 
-def known_as(entry: Entry, path: Path, name: str) -> Entry:
-    """Return an entry of the folder at `path` with the folder's name as source, unless it declares one."""
+def with_folder_name(entry: Entry, path: Path, name: str) -> Entry:
+    """Return an entry of the folder at `path` with `name` as its source, unless the entry declares a source."""
     if entry.source != own_name(path) or name == entry.source:
         return entry
     return replace(entry, source=name)

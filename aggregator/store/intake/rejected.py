@@ -1,12 +1,11 @@
-"""Rejected input, and entries in quarantine.
+"""Stores what does not become an article: rejected inputs, muted entries, and entries in quarantine.
 
-Rejected input could not become an entry. Its item is a file, or the file, a comma and a place in it, like
-"/news/a.jsonl, line 3": when a corrected file is read, all of its rejections are deleted.
+A rejected input could not become an entry. Its item is a file, or a place in a file, like "/news/a.jsonl, line 3":
+when the corrected file is read, all its rejections are deleted.
 
-Entries in quarantine are stored, but placing them failed. Muted entries are stored, but not wanted. Both keep
-their text and can be queued again.
-
-Other entries have the verdict `not_article`, too: an entry is in quarantine if its reason begins with REASON.
+An entry in quarantine is stored, but placing it failed. A muted entry is stored, but not wanted. Both keep their text
+and can be queued again. An entry is in quarantine if its verdict is `not_article`, which other entries have, too, and
+its reason begins with REASON.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -37,9 +36,8 @@ _REFUSE = """
     UPDATE entry SET state = 'refused', outcome = 'refused', verdict = :verdict, reason = :reason, done_at = :at
     WHERE state IN ('ready', 'page') AND
     """
-
-
 _REFUSE_ENTRY = f"{_REFUSE} entry_no = :n"
+_UNMUTED_AT_ONCE = 2000
 
 
 def quarantine(connection: Connection, n: int, *, at: datetime, reason: str) -> None:
@@ -51,10 +49,7 @@ def quarantine(connection: Connection, n: int, *, at: datetime, reason: str) -> 
 
 
 def mute_entry(connection: Connection, n: int, *, at: datetime, reason: str) -> None:
-    """Refuse entry `n`, which is muted.
-
-    The entry keeps whether its page is to be fetched, for `unmute`.
-    """
+    """Refuse entry `n`, which is muted; `unmute` restores its state, since its `page_due_at` stays."""
     write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=MUTED, n=n)
 
 
@@ -72,15 +67,12 @@ def mute_of_removed_source(
     )
 
 
-_UNMUTED_AT_ONCE = 2000
-
-
 def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> int:
     """Queue some entries again that are no longer muted; return how many.
 
-    They are of one source and were muted for one reason, so call it until it returns 0. `holds`: whether the mutes
-    in force may give a source with this id this reason. The stories of the entries are bumped at the entries' own
-    times, because the entries are not news.
+    They are of one source and were muted for one reason, so call it until it returns 0. `holds` returns whether the
+    present mutes still mute entries of a source, by its id, for a reason. The stories of the entries are bumped at the
+    entries' own times, because the entries are not news.
     """
     ids = {source.entry_source: source.id for source in all_sources(connection)}
     muted = f"FROM entry WHERE {_IS_MUTED}"
@@ -128,7 +120,7 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 def latest(connection: Connection, limit: int) -> list[Any]:
-    """Return the newest rows of rejected inputs first."""
+    """Return the last `limit` rows of rejected inputs, the newest first."""
     return read_rows(
         connection,
         "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit",

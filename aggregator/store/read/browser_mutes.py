@@ -1,4 +1,4 @@
-"""The mutes that the owner sets and removes in the browser."""
+"""Stores the mutes that the owner sets in the browser: words, outlets, storylines, sources and kinds of articles."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from aggregator.store.tables import (
 )
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
-# The limit of config.yaml
+# The most characters of a muted word, as in config.yaml
 _MOST_CHARS = 200
 
 
@@ -34,27 +34,30 @@ class BrowserMutes:
         self._database = database
 
     def all_mutes(self) -> list[Any]:
-        """Return the rows of all mutes by kind and name."""
+        """Return the rows of all mutes, sorted by kind and name."""
         with self._database.read() as connection:
             return read_rows(connection, "SELECT * FROM mute ORDER BY kind, name")
 
     def add(self, kind: str, typed: str) -> None:
-        """Mute a word, an outlet by name or key, a storyline or a source by id, or a kind. Raises UsageError."""
+        """Add the mute that the owner typed or clicked. Raises UsageError.
+
+        `typed` is a word, the name or key of an outlet, the id of a storyline or source, or a kind of articles.
+        """
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
-            named = _named(connection, kind, typed)
-            if count_rows(connection, mute) + len(named) > MOST_MUTES:
+            names = _find_names(connection, kind, typed)
+            if count_rows(connection, mute) + len(names) > MOST_MUTES:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
                 )
             added = """
                 INSERT INTO mute (kind, muted, name) VALUES (:kind, :muted, :name) ON CONFLICT DO NOTHING
                 """
-            for muted, name in named.items():
+            for muted, name in names.items():
                 write_sql(connection, added, kind=kind, muted=muted, name=name)
 
     def remove(self, kind: str, muted: str) -> None:
-        """Remove a mute, if it is there; of a storyline, all that it answers for."""
+        """Remove a mute, if it is there. The mute of a storyline is removed with those of its former ids."""
         with self._database.write() as connection:
             ids = [muted]
             if kind == "storylines":
@@ -69,8 +72,8 @@ class BrowserMutes:
             )
 
 
-def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
-    """Return the names to show, by the word, key or id that is muted. Raises UsageError."""
+def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]:
+    """Return the name to show for each word, key or id that is to be muted. Raises UsageError."""
     # Commands that list stories import this module, but do not mute anything.
     from aggregator.store.intake.source_rows import source_with_id
     from aggregator.store.search.query import muted_term
@@ -111,19 +114,19 @@ def _named(connection: Connection, kind: str, typed: str) -> dict[str, str]:
 
 
 def muted_storylines(connection: Connection) -> dict[str, str]:
-    """Return the muted storylines as they are now, by the ids that were muted."""
+    """Return the present id of each muted storyline, by the id that was muted."""
     ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
     return read_map(connection, f"SELECT gone.id, {ANSWERING}", ids=ids)
 
 
 def end_rested(connection: Connection, since: datetime) -> None:
-    """Remove the mutes of storylines without a report at `since` or later.
+    """Remove the mutes of storylines that have got no report at `since` or later.
 
-    No report can join such a storyline if `since` is before the window of events, unless somebody corrects it.
+    If `since` is before the window of events, only a correction can add a report to such a storyline.
     """
-    fresh = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
+    newer_story = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():
-        if not read_rows(connection, fresh, line=line, since=since):
+        if not read_rows(connection, newer_story, line=line, since=since):
             write_sql(
                 connection,
                 "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id",
@@ -132,6 +135,6 @@ def end_rested(connection: Connection, since: datetime) -> None:
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:
-    """Return the mutes for the filter of a list."""
+    """Return all mutes, for the filter of a list."""
     rows = read_rows(connection, "SELECT kind, muted FROM mute ORDER BY kind, muted")
     return tuple(map(tuple, rows))

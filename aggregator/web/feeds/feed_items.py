@@ -1,4 +1,7 @@
-"""The items of a feed of stories."""
+"""Builds the items of feeds of stories: one item for each story, or for each storyline.
+
+Items keep to the excerpt limit, except that the owner gets whole articles (`are_whole`).
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +29,17 @@ from aggregator.web.feeds.feed_texts import (
 from aggregator.web.feeds.item_texts import story_body, story_summary
 from aggregator.web.list_query import Selection
 
-# So many pages are read for one feed, in case a filter matches few stories.
+# The most pages of stories that are read for one feed, in case a filter matches few stories
 MOST_PAGES = 20
+# The most outlets named as authors of an item
+NAMED_OUTLETS = 5
+# The most media shown for one story
+SHOWN_MEDIA = 4
+_KINDS = ("image", "audio", "video")
 
 
 class LoadedItems(msgspec.Struct, frozen=True):
-    """The items of a feed; `complete` is False if a story is not yet rendered."""
+    """The items of a feed; `complete` is False if the text of a story is not rendered yet."""
 
     items: tuple[Item, ...]
     complete: bool = True
@@ -45,9 +53,9 @@ def gather(
     patient: bool = False,
     are_whole: bool = False,
 ) -> LoadedItems:
-    """Return the items of a feed, the newest first, `are_whole` for the owner.
+    """Return the items of the feed of a selection, the newest first.
 
-    `patient`: render missing ones now; otherwise their items have the summary.
+    If the text of a story is not rendered yet, its item has the summary; with `patient` the text is rendered now.
     """
     link = selected.saved.link if selected.saved else None
     stories: list[StoryView] = []
@@ -63,8 +71,8 @@ def gather(
     for item in loaded.items:
         guid, url = item.id, item.url
         if item.storyline is not None:
-            # The story that founded the storyline gives its identifier, whichever stands for it now, so that no
-            # reader shows an item again.
+            # The item of a storyline always has the id of the story that founded it, so that no feed reader shows
+            # the item again when another story of the storyline comes first.
             guid = story_guid(item.storyline)
             if url.startswith(f"{settings.base_url}/stories/"):
                 url = f"{settings.base_url}{STORYLINES}/{item.storyline}"
@@ -81,7 +89,7 @@ def items_of(
     patient: bool = False,
     are_whole: bool = False,
 ) -> LoadedItems:
-    """Return the items of these stories, as `gather` does."""
+    """Return the items of these stories, in the same order; `gather` explains the options."""
     if are_whole:
         stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
@@ -99,7 +107,7 @@ def items_of(
 def with_whole_articles(
     reader: StoryReader, stories: Sequence[StoryView]
 ) -> tuple[StoryView, ...]:
-    """Return the stories, those of one report with its text and HTML."""
+    """Return the stories; if a story has a single report, with the text and HTML of its articles."""
     alone = [story.id for story in stories if story.report_count == 1]
     whole = reader.articles_of(alone, "text", "html")
     shown = []
@@ -108,13 +116,6 @@ def with_whole_articles(
             story = replace(story, articles=tuple(with_originals(articles)))  # noqa: PLW2901
         shown.append(story)
     return tuple(shown)
-
-
-# The outlets named as authors of an item
-NAMED_OUTLETS = 5
-# The media shown for one story
-SHOWN_MEDIA = 4
-_KINDS = ("image", "audio", "video")
 
 
 def story_guid(story_id: str) -> str:
@@ -130,10 +131,9 @@ def story_items(
     *,
     are_whole: bool = False,
 ) -> tuple[Item, ...]:
-    """Return one item per story, in the same order; `rendered` are what stories show, by id.
+    """Return the items of these stories; `rendered` has their texts, by id.
 
-    The excerpt limit applies unless the items `are_whole`. `link` is the setting of the saved query for the
-    target of items.
+    `link` is the setting of the saved query that tells whether items link to the story or to an article.
     """
     opens_article = (link or settings.link) == "article"
     return tuple(
@@ -142,7 +142,7 @@ def story_items(
     )
 
 
-# All formats share these items, and most stories of a changed feed are as they were.
+# The items are cached, because all formats share them, and most stories of a changed feed are the same.
 @lru_cache(maxsize=256)
 def _item(
     story: StoryView,
@@ -181,7 +181,7 @@ def _item(
 
 
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
-    """Return the article to link to: the newest report, leaving out copies, else the newest with an address."""
+    """Return the newest report with an address that is not a copy, or the newest article with an address."""
     linked = [article for article in articles if feed_url(article.url)]
     counted = [a for a in linked if a.role in COUNTED_ROLES and a.copy_of is None]
     return max(counted or linked, key=lambda a: (a.effective_at, a.id), default=None)

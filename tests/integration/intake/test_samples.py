@@ -19,7 +19,7 @@ from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.source_limits import source_tuning
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.folder_names import known_folder
+from aggregator.store.intake.folder_names import name_folder
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY
@@ -95,7 +95,7 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
 
 def test_samples_are_named_and_go_at_once(database: Database) -> None:
     rig = Rig(database, Clock(datetime.fromisoformat("2026-12-20T00:00Z")))
-    written_by(rig.database, known_folder, SAMPLES, Path.is_dir)
+    written_by(rig.database, name_folder, SAMPLES, Path.is_dir)
     given = samples(rig)[:12]
     reading = StoryReader(rig.database)
     rig.take(*given)

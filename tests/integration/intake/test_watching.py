@@ -29,7 +29,7 @@ from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
-from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.folder_names import name_folder, with_folder_name
 from aggregator.store.intake.source_rows import Source, add, all_sources
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry
@@ -331,16 +331,16 @@ def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     first.mkdir(parents=True)
     second.mkdir(parents=True)
     with database.write() as connection:
-        assert known_folder(connection, first, os.path.isdir) == "news"
-        assert known_folder(connection, second, os.path.isdir) == "news#2"
+        assert name_folder(connection, first, os.path.isdir) == "news"
+        assert name_folder(connection, second, os.path.isdir) == "news#2"
         moved.parent.mkdir()
         first.rename(moved)
-        assert known_folder(connection, moved, os.path.isdir) == "news"
-        assert known_folder(connection, second, os.path.isdir) == "news#2"
+        assert name_folder(connection, moved, os.path.isdir) == "news"
+        assert name_folder(connection, second, os.path.isdir) == "news#2"
         # One that is really called so is none of them.
-        assert known_folder(connection, tmp_path / "x/news#3", bool) == "news#3"
-        assert known_folder(connection, tmp_path / "y/news", bool) == "news#4"
+        assert name_folder(connection, tmp_path / "x/news#3", bool) == "news#3"
+        assert name_folder(connection, tmp_path / "y/news", bool) == "news#4"
     entry = Entry(source="news", guid="x.txt", text=FLOOD)
-    assert known_as(entry, second, "news#2").source == "news#2"
+    assert with_folder_name(entry, second, "news#2").source == "news#2"
     spoken = record("Gazette", "1", "Levee", FLOOD, published=None)
-    assert known_as(spoken, second, "news#2") == spoken
+    assert with_folder_name(spoken, second, "news#2") == spoken

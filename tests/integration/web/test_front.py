@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget_articles import ForgetCommand
 from aggregator.publish.output_settings import PublishSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.folder_names import known_folder
+from aggregator.store.intake.folder_names import name_folder
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server
@@ -214,7 +214,7 @@ def test_the_first_page_says_how_samples_are_removed_while_there_are_any(
     )
     with httpx.Client(base_url=server.start()) as client:
         assert "sources remove" not in client.get("/").text
-        name = written_by(rig.database, known_folder, samples_folder(), Path.is_dir)
+        name = written_by(rig.database, name_folder, samples_folder(), Path.is_dir)
         rig.take(
             record(
                 name,

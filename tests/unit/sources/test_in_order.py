@@ -23,7 +23,7 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
-from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.files.sort_by_time import sort_by_time
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.source_limits import source_tuning
 from tests.support.warc import answer, warc_record
@@ -78,11 +78,11 @@ def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
             keyed.append((last, number))
         of_file = found_of(kinds, f"{name}.jsonl")
         expected += [of_file[number] for _, number in sorted(keyed)]
-    assert list(in_order_of_time(iter(given_), Progress())) == expected
+    assert list(sort_by_time(iter(given_), Progress())) == expected
 
 
 def test_a_full_disk_is_an_error_in_words() -> None:
-    ordered = in_order_of_time(long_archive(), Progress())
+    ordered = sort_by_time(long_archive(), Progress())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
     try:
@@ -94,7 +94,7 @@ def test_a_full_disk_is_an_error_in_words() -> None:
 
 def test_a_name_that_is_no_text_harms_nothing() -> None:
     found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
-    ordered = list(in_order_of_time(iter(found), Progress()))
+    ordered = list(sort_by_time(iter(found), Progress()))
     assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == [
         "3",
         "2",
@@ -134,7 +134,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
     (tmp_path / name).write_bytes(data)
     progress = Progress()
     reported, shares = [], []
-    for one in in_order_of_time(
+    for one in sort_by_time(
         open_source(tmp_path / name, ReadOptions(tuning=TUNING, progress=progress)),
         progress,
     ):
@@ -149,7 +149,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
 
 @pytest.mark.later
 def test_memory_does_not_hold_a_long_archive() -> None:
-    ordered = in_order_of_time(long_archive(), Progress())
+    ordered = sort_by_time(long_archive(), Progress())
     before = resident_bytes()
     first = next(ordered)
     grown = resident_bytes() - before

@@ -1,4 +1,4 @@
-"""Sorts the articles of an archive by time, for archives of any length and order.
+"""Sorts the articles of an archive by time, whatever its size and order.
 
 Grouping compares with recent articles, so a year in random order would be split into too many stories. The
 file is read once, into a temporary table of SQLite.
@@ -17,26 +17,26 @@ from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.streams.file_stream import Progress
 
-# zstd at this level is as fast as a disk
+# At this level zstd is as fast as a disk.
 _LEVEL = 1
 Sortable = InputEntry | InputProblem
 
 
-def in_order_of_time(
-    input_items: Iterator[Sortable], progress: Progress, *, as_one_file: bool = False
+def sort_by_time(
+    items: Iterator[Sortable], progress: Progress, *, as_one_file: bool = False
 ) -> Iterator[Sortable]:
-    """Yield the items of each file, or of all as one file, the oldest first.
+    """Yield the items of each file, or of all files as if they were one, the oldest first.
 
-    An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
-    of a file was yielded, not how much was read. Raise NotWritableError if the temporary table cannot be
-    written; SQLite writes it to a file if it is large.
+    A problem, or an item without a time, stays after the item before it. `progress` is set to the share of a file
+    that was yielded, not read. Raise NotWritableError if the temporary table cannot be written; SQLite writes it to
+    a file if it is large.
     """
     before = progress.read_bytes
-    for _, of_file in itertools.groupby(
-        input_items, key=lambda input_item: "" if as_one_file else input_item.file
+    for _, items_of_file in itertools.groupby(
+        items, key=lambda item: "" if as_one_file else item.file
     ):
         with closing(sqlite3.connect("", isolation_level=None)) as table:
-            count = _fill(table, of_file)
+            count = _fill(table, items_of_file)
             file_bytes = progress.read_bytes - before
             if as_one_file:
                 progress.total_bytes = progress.read_bytes
@@ -47,8 +47,8 @@ def in_order_of_time(
         before += file_bytes
 
 
-def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
-    """Write the items, numbered as they come, with an index by time; return their number."""
+def _fill(table: sqlite3.Connection, items: Iterator[Sortable]) -> int:
+    """Write numbered items into a new table with an index by time; return how many there are."""
     number = 0
     seconds = None
     packer = zstandard.ZstdCompressor(level=_LEVEL)
@@ -57,19 +57,17 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
         table.execute(
             "CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)"
         )
-        for number, input_item in enumerate(input_items, start=1):
-            if isinstance(input_item, InputEntry):
-                published = input_item.entry.published
-                time = published.time if published else input_item.archived_at
+        for number, item in enumerate(items, start=1):
+            if isinstance(item, InputEntry):
+                published = item.entry.published
+                time = published.time if published else item.archived_at
                 seconds = time.timestamp() if time else seconds
             try:
-                data = msgspec.msgpack.encode(input_item)
+                data = msgspec.msgpack.encode(item)
             except UnicodeEncodeError:  # the file name is not valid Unicode
-                where = input_item.where.encode("utf-8", "replace").decode()
-                file = input_item.file.encode("utf-8", "replace").decode()
-                data = msgspec.msgpack.encode(
-                    replace(input_item, where=where, file=file)
-                )
+                where = item.where.encode("utf-8", "replace").decode()
+                file = item.file.encode("utf-8", "replace").decode()
+                data = msgspec.msgpack.encode(replace(item, where=where, file=file))
             table.execute(
                 "INSERT INTO item VALUES (?, ?, ?)",
                 (number, seconds, packer.compress(data)),

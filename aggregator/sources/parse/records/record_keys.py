@@ -1,4 +1,8 @@
-"""Finds the fields of an article in a record, by the table of keys `records.yaml`."""
+"""Finds the fields of an article in a record of any program, by the table of keys `records.yaml`.
+
+For example, the record {"Headline": "Levee breaks", "by": "By Jane Doe"} has the title "Levee breaks" and the author
+"Jane Doe". Keys are compared by their plain names: `pub_date` and `pubDate` are `pubdate`.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -24,10 +28,10 @@ Field = Literal[
     "author",
     "language",
     "cluster",
-]  # `cluster` is read of labelled records alone
+]  # only labelled records have `cluster`
 Chosen = Mapping[Field, str]  # the keys that `--map` names, by field
 Record = dict[str, Any]  # a JSON object
-# Deeper objects and lists are not read: fundus has a depth of 4
+# Deeper objects and lists are not read. The records of fundus have a depth of 4.
 MOST_DEPTH = 6
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 _SIGNS = re.compile(r"[\W_]+")
@@ -37,7 +41,7 @@ _MARKUP = re.compile(
     r"[^<>]{0,2000}>",
     re.IGNORECASE,
 )
-# Markup is searched in this much of the beginning of a text
+# Markup is searched for in this many characters at the beginning of a text.
 _MARKUP_CHARS = 20_000
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _BY = re.compile(r"by:?\s+(?=\S)", re.IGNORECASE)
@@ -60,40 +64,43 @@ RECORD_KEYS = ShippedTable("aggregator.sources.parse.records", "records.yaml", K
 
 
 class RecordFields(FrozenStruct):
-    """The fields of a record, and the keys that they were read from; `unread` are its other filled keys."""
+    """The fields of a record."""
 
     values: dict[Field, str]
+    # The key of the record that each value was read from
     keys: dict[Field, str]
+    # The other keys, with their values, unless these are empty
     unread: Record
 
     @property
     def has_content(self) -> bool:
-        """Whether it has an address, or a letter or digit in its title or text."""
+        """Whether the record has an address, or a letter or digit in its title or text."""
         words = "".join(self.values.get(key, "") for key in CONTENT)
         return "url" in self.values or any(map(str.isalnum, words))
 
 
 def plain_name(key: str) -> str:
-    """Return the name of a key without case and signs."""
+    """Return the name of a key in lower case and without signs."""
     return _SIGNS.sub("", key).lower()
 
 
 def fields_of(record: Record, chosen: Chosen) -> RecordFields:
-    """Return the fields of a record: for each the first key whose value can be read as that field.
+    """Return the fields of a record: the value of a field is that of the first of its keys that can be read.
 
-    `chosen` has keys, or paths with dots, that come before those of the table, by field.
+    The key that `chosen` has for the field, or its path with dots, comes before the keys of the table.
     """
-    named = _by_name(record)
+    named = _index_by_name(record)
     values = {}
     keys = {}
     for field, names in RECORD_KEYS.content.keys.items():
         candidates = [named[name] for name in names if name in named]
-        if field == "text" and "html" in values:  # own keys win, and both may be there
+        if field == "text" and "html" in values:
+            # A record of this program may have both; of others, another text is a summary.
             candidates = [(key, raw) for key, raw in candidates if key == "text"]
         if chosen.get(field):
             candidates.insert(0, (chosen[field], value_at(record, chosen[field])))
         for key, raw in candidates:
-            if value := _value(raw, field):
+            if value := _read_field(raw, field):
                 values[field], keys[field] = value, key
                 break
     if keys.get("text", "text") != "text" and _MARKUP.search(
@@ -109,17 +116,18 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
     )
 
 
-def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
-    """Return each filled key with its value, by its plain name; a section gives each `section.key`.
+def _index_by_name(record: Record) -> dict[str, tuple[str, Any]]:
+    """Return each key with its value, by its plain name; a section is an object whose keys are read, too.
 
-    If two keys have the same plain name, the key that is written like it counts, else the first.
+    If two keys have the same plain name, the key that is written like it counts, otherwise the first. Keys without
+    a value are left out.
     """
     outer = []
     inner = []
     for key in sorted(record, key=lambda key: key != plain_name(key)):
         name = plain_name(key)
         value = record[key]
-        # Elasticsearch
+        # Elasticsearch has `_source`.
         is_section = name in RECORD_KEYS.content.sections or key == "_source"
         if is_section and isinstance(value, dict):
             inner += [
@@ -135,7 +143,7 @@ def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
 
 
 def value_at(record: Record, key: str) -> Any:
-    """Return the value of a key, or of a path of keys with dots; None if there is none."""
+    """Return the value of a key, or of a path of keys such as `meta.author`; None without a value."""
     if key in record:
         return record[key]
     value: Any = record
@@ -145,14 +153,15 @@ def value_at(record: Record, key: str) -> Any:
 
 
 def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
-    """Yield the texts of a value: itself, those of a list, or those that `inside` of the table finds in an object.
+    """Yield the texts of a value: a text itself, the texts in a list, or those in an object.
 
-    A number below 10^30 is its digits (ids, epoch seconds).
+    The list `inside` of the table names the keys of an object that have the text of this field. The text of a number
+    below 10^30 is its digits, because it may be an id or a time.
     """
     if isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # Other numbers are not plausible; this is false for NaN, too
+        # Other numbers are not plausible. This is false for NaN, too.
         if -(10**30) < value < 10**30:
             is_whole = value == int(value) and abs(value) < 10**15
             yield str(int(value) if is_whole else value)
@@ -160,14 +169,14 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
         for element in value:
             yield from texts_in(element, field, depth + 1)
     elif isinstance(value, dict) and depth < MOST_DEPTH:
-        # The first keys that have any texts count.
+        # The first keys that have texts count; "given+family" are two keys of one text.
         named = {plain_name(key): inner for key, inner in reversed(value.items())}
         inside = RECORD_KEYS.content.inside
         for group in inside.get(field, inside["name"]):
             parts = [named[name] for name in group.split("+") if name in named]
             texts = list(texts_in(parts, field, depth))
             if group == "dateparts":
-                # CSL writes [[2026, 11, 25]]
+                # CSL writes a date as [[2026, 11, 25]].
                 texts = ["-".join(text.zfill(2) for text in texts)]
             elif len(parts) > 1 and field == "author":
                 texts = [" ".join(texts)]
@@ -176,13 +185,13 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
                 return
 
 
-def _value(raw: object, field: Field) -> str:
-    """Return a value as the text of a field: its first text that can be read so, or all of them, joined.
+def _read_field(raw: object, field: Field) -> str:
+    """Return a value as a field: its first text that can be read so, or all of them, joined; "" without any.
 
     Several texts are not an id, since another record may have one of them, too.
     """
     texts = list(texts_in(raw, field))
-    # A list, as pandas writes it
+    # pandas writes a list of authors as one text: "['A. Author', 'B. Author']".
     if field == "author" and texts and texts[0].lstrip().startswith("["):
         texts = [single or double for single, double in _QUOTED.findall(texts[0])]
     read = [value for value in map(_READ[field], texts) if value]
@@ -217,35 +226,30 @@ _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 
 
 def records_in(value: object, chosen: Chosen) -> list[object]:
-    """Return the records of a JSON value: those of the lists in an object around them, else itself.
+    """Return the records in a JSON value: those of the lists in it, otherwise the value itself.
 
-    The lists are in the object, or in an object in it. An object with a text is itself a record. In an object with
-    a title or an address only the lists of the table are read. `chosen`: see fields_of.
+    An object with a text is itself a record. The lists are in the object, or in an object in it. If the object has a
+    title or an address, only lists with the names that the table knows are read. `chosen` is that of `fields_of`.
     """
     if not isinstance(value, dict) or not any(
         isinstance(inner, dict | list) for inner in value.values()
     ):
         return [value]
-    around = fields_of(value, chosen)
-    if not around.values.keys().isdisjoint(("text", "html")):
+    outer = fields_of(value, chosen)
+    if not outer.values.keys().isdisjoint(("text", "html")):
         return [value]
     holders = [value]
-    if not around.has_content:
+    if not outer.has_content:
         holders += [inner for inner in value.values() if isinstance(inner, dict)]
     records: list[object] = []
     for holder in holders:
         for key, inner in holder.items():
+            if outer.has_content and plain_name(key) not in RECORD_KEYS.content.lists:
+                continue
             is_list = isinstance(inner, list) and inner and isinstance(inner[0], dict)
-            is_read = not around.has_content or (
-                plain_name(key) in RECORD_KEYS.content.lists
-            )
-            if (
-                is_list
-                and is_read
-                and any(
-                    isinstance(record, dict) and fields_of(record, chosen).has_content
-                    for record in inner
-                )
+            if is_list and any(
+                isinstance(record, dict) and fields_of(record, chosen).has_content
+                for record in inner
             ):
                 records += inner
     return records or [value]

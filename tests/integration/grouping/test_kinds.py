@@ -16,7 +16,10 @@ from aggregator.publish.sanitise import encode_json
 from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.stored_articles import read_articles_of, read_whole_articles
+from aggregator.store.stories.stored_articles import (
+    read_articles_of,
+    read_whole_articles,
+)
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -176,8 +176,11 @@ def _entry(
     site_url = None if url and "@" in urlsplit(url).netloc else url
     name = _name(attributes)
     is_page = "+xpath" in kind or "+dot" in kind
-    if is_page or not written:
-        if is_page:
+    is_off = attributes.get("disabled") == "true"  # as Miniflux writes it
+    if is_page or is_off or not written:
+        if is_off:
+            reason = "it is switched off in the reader that wrote this list"
+        elif is_page:
             reason = (
                 "it is a page that FreshRSS reads by rules of its own; add it as `page:` "
                 "with selectors to config.yaml"

@@ -77,7 +77,7 @@ def report_findings(config: Config) -> Iterator[Finding]:
         if source.insecure:
             yield warning(
                 f"sources.{number} ({source.name or getattr(source, source.kind)}): {UNCHECKED}",
-                "anybody on the way can change what is read; give its authority as `ca_file:` instead",
+                "anyone on the network path can change what is read; give its authority as `ca_file:` instead",
             )
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         paths = os.environ.get(variable, "")
@@ -108,7 +108,7 @@ def is_for_others(file: Path) -> bool:
 
 
 def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each value of the configuration with its key; those of a list with that of the list."""
+    """Yield each value of the configuration with its key; the values in a list have the key of the list."""
     if isinstance(part, dict):
         for name, inner in part.items():
             yield from _leaves(inner, name)
@@ -173,7 +173,7 @@ def check_config(config: Config) -> None:
             mistakes.append(
                 f"webhooks.{number}.url: this is not an http or https address"
             )
-    # Each raises ConfigError; mutes are read only if their queries are right.
+    # Each raises ConfigError. Mutes may name queries, so they are read only if there is no mistake so far.
     checks: tuple[Callable[[Config], object], ...] = (
         _check_public_url,
         lambda _: user_agent(config.fetch.contact),
@@ -218,12 +218,9 @@ def _check_public_url(config: Config) -> None:
                 )
 
 
-# The code that writes backups and places articles is large, so the next checks import it only if their setting
-# is present: `config check` runs before each reload.
-
-
 def _check_backup_folder(config: Config) -> None:
     if config.backup.folder is not None:
+        # Imported here, because the code for backups is large and each reload runs these checks.
         from aggregator.admin.backup_folder import backup_folder
 
         backup_folder(config)

@@ -1,7 +1,7 @@
 """`aggregator doctor`: find problems and name the command that helps.
 
 The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
-a time limit, changes nothing, and works whether or not a daemon runs. Checks that the daemon makes, too, are
+a time limit, changes nothing, and works whether or not a daemon runs. Checks that the daemon also makes are
 in store/read/health/health_probes.py.
 """
 
@@ -17,9 +17,7 @@ from aggregator.admin.probes.database_probe import (
 )
 from aggregator.admin.probes.doctor_context import DoctorContext
 from aggregator.config.settings import Config
-from aggregator.model.errors import (
-    AggregatorError,
-)
+from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import Finding
 from aggregator.store.read.health.health_probes import problem
 
@@ -41,6 +39,7 @@ def examine(config: Config) -> Iterator[Finding]:
     except AggregatorError as error:
         yield problem(str(error), "if the message does not help: aggregator db check")
     finally:
+        # A cached_property, which is there only if a check has opened the database
         if "database" in context.__dict__:
             context.database.close()
 
@@ -50,7 +49,7 @@ def _within(
     check: Callable[[DoctorContext], Iterable[Finding]],
     what: str,
 ) -> Iterator[Finding]:
-    """Yield the findings of `check`; after the time of a check, a problem that names `what`.
+    """Yield the findings of `check`, and a problem that names `what` if it takes longer than `check_seconds`.
 
     An OSError of `check` becomes a finding; every other exception is raised again.
     """
@@ -66,6 +65,7 @@ def _within(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(context.check_seconds)
+    # A copy, because a thread that is late may still add findings
     yield from list(findings)
     if thread.is_alive():
         yield problem(

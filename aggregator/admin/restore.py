@@ -58,7 +58,7 @@ def unpack(file: Path, plain: Path, progress: Progress) -> None:
 
 
 def check_and_upgrade(file: Path, source: Database, progress: Progress) -> None:
-    """Check the unpacked backup and upgrade it."""
+    """Check and upgrade the unpacked backup `source`; messages name the backup `file` itself."""
     assert source.file is not None
     with source.file.open("rb") as opened:
         header = opened.read(len(_SQLITE_HEADER))
@@ -80,7 +80,7 @@ def move_damaged(database: Database, progress: Progress) -> str | None:
     file = database.file
     if file is None or not file.exists():
         return None
-    with exclusively(database, busy(database)):
+    with exclusively(database, busy_message(database)):
         with progress("checks", None) as advance:
             if damage_in(file, advance) is None:
                 return None
@@ -94,7 +94,8 @@ def move_damaged(database: Database, progress: Progress) -> str | None:
     return str(folder)
 
 
-def busy(database: Database) -> str:
+def busy_message(database: Database) -> str:
+    """Return the message for a database that another process uses."""
     return f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
 
 
@@ -106,9 +107,10 @@ def restore(
     Returns the number of articles, and the folder with the damaged database if there was one.
 
     The backup is unpacked and checked before the database is changed. A damaged SQLite file is moved into a
-    folder beside it, where more may be recovered from it. Raises ReadError for a damaged file,
-    DatabaseTooNewError for a backup of a newer version, UsageError for a server, and if the database has
-    content and `replace` is not set, AnotherDaemonError if a process uses it.
+    folder beside it, where more may be recovered from it.
+
+    Raises ReadError for a damaged file, DatabaseTooNewError for a backup of a newer version, AnotherDaemonError if a
+    process uses the database, and UsageError for a server, or if the database has content and `replace` is not set.
     """
     if database.file is None:
         raise UsageError(
@@ -125,7 +127,7 @@ def restore(
                 check_and_upgrade(file, source, progress)
                 moved_to = move_damaged(database, progress) if replace else None
                 make_file(database, allow_new=True)
-                with exclusively(database, busy(database)):
+                with exclusively(database, busy_message(database)):
                     with database.read() as connection:
                         if not replace and row_stream.has_content(connection):
                             raise UsageError(

@@ -17,7 +17,7 @@ from aggregator.model.structs import FrozenStruct
 
 # A pair of stories that began further apart does not count
 _MOST_APART = timedelta(days=3)
-# Repeats are counted among so many first places of the front page
+# Repeats are counted among the first 30 and the first 60 places of the front page
 _FIRST_PLACES = (30, 60)
 
 
@@ -28,7 +28,7 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
     several: int
     # Events that several outlets reported
     events: int
-    # Events among these with all articles in one storyline
+    # Those events whose articles are all in one storyline
     in_one_place: int
     # The score of pairs of stories within three days; None if no affair is labelled
     pairs: Score | None

@@ -51,7 +51,7 @@ def feed(
             StoryReader(database, config.effective_tuning),
             selected,
             publish,
-            patient=True,
+            patient=True,  # since perhaps no daemon renders the texts
         )
         self_url = publish.base_url + address(named, format_)
         if asked.query_string:

@@ -45,26 +45,28 @@ def run(context: Context) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
 
-    def say(message: str) -> None:
+    def report_wait(message: str) -> None:
         log.warning("%s", message, extra={"event": "database_awaited"})
         notifier.status(message)
 
-    def examine(config: "Config") -> None:
+    def check(config: "Config") -> None:
         """Raise an error for a mistake; warn of keys that are gone."""
         check_config(config)
         for line in config.warnings:
             log.warning("%s", line, extra={"event": "former_key_ignored"})
 
-    def prepare(config: "Config", database: "Database") -> None:
-        """Mistakes and a full disk end the program before the database is opened."""
-        examine(config)
+    def check_before_opening(config: "Config", database: "Database") -> None:
+        """Check the configuration and the disk, and wait for the server."""
+        check(config)
         database.check_free_disk()
-        database.wait_for_server(say=say)
+        database.wait_for_server(say=report_wait)
         notifier.status("opening the database")
 
     try:
         with ExitStack() as opened:
-            config, database = opened.enter_context(context.obj.writing(prepare))
+            config, database = opened.enter_context(
+                context.obj.writing(check_before_opening)
+            )
 
             def read_again() -> "Config":
                 """Read and check the configuration, from the file that was used at the start."""
@@ -72,14 +74,15 @@ def run(context: Context) -> None:
                 if config.file is not None:
                     settings = replace(settings, config=str(config.file))
                 again = settings.read()
-                examine(again)
+                check(again)
                 return again
 
             daemon = Daemon(
                 config,
                 database,
-                again=read_again,
-                in_force=context.obj.set_up_logs,
+                read_config=read_again,
+                on_applied=context.obj.set_up_logs,
+                # Without a terminal to lose, SIGHUP always asks for a reload.
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
             daemon.run()
@@ -92,7 +95,7 @@ def run(context: Context) -> None:
 
 
 def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal that is still open."""
+    """Return whether this process has a controlling terminal that is still open."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

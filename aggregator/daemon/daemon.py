@@ -66,19 +66,19 @@ class Daemon:
         config: Config,
         database: Database,
         *,
-        again: Callable[[], Config],
-        in_force: Callable[[Config], object],
+        read_config: Callable[[], Config],
+        on_applied: Callable[[Config], object],
         has_terminal: Callable[[], bool],
     ) -> None:
-        """`again` reads the configuration for a reload.
+        """`read_config` reads the configuration for a reload.
 
-        `in_force` is called with a configuration after it was applied.
+        `on_applied` is called with each configuration that a reload has applied.
         `has_terminal`: whether the terminal that started the daemon still exists; the daemon ends with it.
         """
         self._config = config
         self._database = database
-        self._again = again
-        self._in_force = in_force
+        self._read_config = read_config
+        self._on_applied = on_applied
         self._last_reload: Reload | None = None
         self._notifier = Notifier()
         self._requests = Requests(self._notifier, has_terminal)
@@ -98,7 +98,8 @@ class Daemon:
             last_reload=lambda: self._last_reload,
         )
         self._failed: AggregatorError | None = None
-        # The earliest time (monotonic) to begin anew; after a first reading memory is given back at once.
+        # The earliest time (monotonic) to begin anew. A process that has just done so waits; one that was started
+        # may do so at once, since a first reading needs the most memory.
         self._anew_from = (
             time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
         )
@@ -123,7 +124,7 @@ class Daemon:
                     f"{shown_url(self._database.url)} is in use by another daemon or by a command that places "
                     "articles; stop it first, or wait until it has ended (other commands run beside a daemon)"
                 )
-            if not self._requests.is_stop:
+            if not self._requests.is_stopping:
                 runtime = Runtime(self._config, self._services)
                 collect_garbage_seldom()
                 self._serve_and_work(runtime)
@@ -141,11 +142,11 @@ class Daemon:
         try:
             self._start(runtime, server)
             self._notifier.ready("listening")
-            while not self._requests.is_stop:
+            while not self._requests.is_stopping:
                 if self._requests.take("reload"):
-                    self._read_again()
+                    self._reload()
                 elif self._requests.take("anew"):
-                    why_not = self._why_not_anew()
+                    why_not = self._prepare_anew()
                     if why_not:
                         log.info(
                             "not beginning anew, to give memory back: %s",
@@ -206,14 +207,15 @@ class Daemon:
             self._anew_from = time.monotonic() + self._tuning.renewed_seconds
             self._requests.ask("anew")
 
-    def _why_not_anew(self) -> str:
-        """Keep address and lock for the next program; return why it may not begin, "" if it may."""
+    def _prepare_anew(self) -> str:
+        """Keep address and lock open for the next program. Return why it cannot begin, or ""."""
         try:
-            if self._again() != self._config:
+            if self._read_config() != self._config:
                 return "the configuration was changed and not reloaded"
         except Exception as error:  # noqa: BLE001 - the file has mistakes
             return format_exception_only(error)[-1].strip()
-        # It may have to upgrade the database, which takes long
+        # The installed version, read anew, and that of this process; another one may upgrade the database, which
+        # takes long.
         if aggregator.__version__ != __version__:
             return "another version was installed"
         if not os.access(sys.executable, os.X_OK):
@@ -226,14 +228,14 @@ class Daemon:
             return format_exception_only(error)[-1].strip()
         return ""
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         """Apply the configuration file; on an error the previous configuration stays."""
         log.info(
             "SIGHUP: reading the configuration again",
             extra={"event": "config_reload_requested"},
         )
         try:
-            config = self._again()
+            config = self._read_config()
             words = "config reloaded"
             if config.database_url != self._database.url:
                 words += "; another database needs a restart, the previous one stays"
@@ -248,7 +250,7 @@ class Daemon:
             self._refuse(error)
             return
         self._end_before_next()
-        if self._requests.is_stop:
+        if self._requests.is_stopping:
             return
         try:
             self._start(runtime, server)
@@ -260,12 +262,13 @@ class Daemon:
             self._start(previous, previous.web_server())
             self._refuse(error)
             return
-        if not self._requests.is_stop:
+        if not self._requests.is_stopping:
             self._last_reload = Reload(at=utc_now(), ok=True, words=words)
-            self._in_force(config)
+            self._on_applied(config)
             log.info("%s", words, extra={"event": "config_reloaded"})
             self._config = config
-            # The indexes and tables of words of the previous Runtime refer to each other: about 18 MB at each reload.
+            # The indexes and tables of words of the previous Runtime refer to each other, so without this about 18 MB
+            # would stay for minutes or hours.
             gc.collect()
             give_back_memory()
             self._notifier.ready(words)
@@ -312,7 +315,7 @@ class Daemon:
             )
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
-        """No thread of ours ends with an exception; where one does, none of its kind is there any more."""
+        """End the daemon if a thread ends with an exception, because nothing replaces that thread."""
         if died.exc_value is not None and not isinstance(died.exc_value, SystemExit):
             self._fail(died.exc_value)
 

@@ -23,14 +23,14 @@ from aggregator.sources.fetch.poll_schedule import (
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.source_rows import Source, all_due, set_due
 
-# Requests run at the same time, so fifty servers that send drop by drop do not delay others (chosen; a waiting
+# Requests run at the same time, so fifty servers that trickle their answers do not delay others (chosen; a waiting
 # thread needs some 100 KiB).
 _THREADS = 64
 
 log = logging.getLogger(__name__)
 
-# Three jobs a thread: a thread whose job was short takes the next one, and need not wait for the next tick.
-MOST_UNDER_WAY = 192
+# A thread whose job was short takes the next one, and need not wait for the next tick.
+MOST_UNDER_WAY = 3 * _THREADS
 # A job that failed for a reason other than its source, such as a full disk, is repeated after this time.
 BACKOFF_SECONDS = 10.0
 # Pause between two log records that say that the process has too many open files
@@ -57,7 +57,7 @@ class PollScheduler:
             kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS
         }
         self._arrived = arrived
-        self._threads = ThreadPoolExecutor(threads, "fetch") if threads else None
+        self._executor = ThreadPoolExecutor(threads, "fetch") if threads else None
         self._under_way: set[Future[None]] = set()
         # The hosts of the jobs under way, by the name of the job
         self._busy: dict[str, str] = {}
@@ -73,8 +73,8 @@ class PollScheduler:
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
         self._last_tick = now
-        # Copied first: a job that ends while the rows are read counts as under way, because they may have its old
-        # due time.
+        # Copied first: a job that ends while the rows are read counts as under way, because the rows may still have
+        # its old due time.
         under_way = dict(self._busy)
         self._due_jobs.read(now)
         if self._due_jobs.has_pages(now) and self._poller.place_without_pages(now):
@@ -84,11 +84,11 @@ class PollScheduler:
             return
         for job in self._due_jobs.next(now, under_way, self._backing_off, free):
             self._busy[job.name] = job.host
-            if self._threads is None:
+            if self._executor is None:
                 self._run(job)
                 continue
             try:
-                future = self._threads.submit(self._run, job)
+                future = self._executor.submit(self._run, job)
             except RuntimeError:
                 if self._services.stops():
                     return
@@ -198,8 +198,8 @@ class PollScheduler:
 
     def stop(self) -> None:
         """Start no more jobs."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
     def join(self, seconds: float) -> int:
         """After `stop`, wait for jobs under way, and write the times of quiet polls; return how many jobs still run."""

@@ -1,6 +1,7 @@
-"""Requests to the daemon: to stop, to read its configuration again, to begin anew.
+"""Requests to the daemon: to stop, to reload its configuration, to begin anew.
 
-Signals ask for it, and so do threads of the daemon.
+They come from signals and from threads of the daemon. To begin anew is to replace the process by a new one of the
+same program, which gives memory back.
 """
 
 import logging
@@ -51,7 +52,10 @@ class Requests:
         self._thread.join()
 
     def restore_handlers(self) -> None:
-        """After `end`: have SIGTERM end the process at once; one that came does not let it begin anew."""
+        """After `end`, let signals end the process at once.
+
+        A signal to stop that came meanwhile cancels the new beginning of the process.
+        """
         for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
         while not self._signals.empty():
@@ -64,17 +68,20 @@ class Requests:
         self._any.set()
 
     def ask(self, request: Request) -> None:
-        """Ask the daemon to read its configuration again, or to begin anew."""
+        """Ask the daemon to reload its configuration, or to begin anew."""
         self._wanted.add(request)
         self._any.set()
 
     @property
-    def is_stop(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether the daemon is to end."""
         return self._stop.is_set()
 
     def take(self, request: Request) -> bool:
-        """Return whether the daemon was asked for this, and forget that."""
+        """Return whether the daemon was asked for this, and forget that.
+
+        The daemon takes each kind of request before it waits again, so `_any` may be cleared for all.
+        """
         if request not in self._wanted:
             return False
         self._wanted.remove(request)
@@ -92,7 +99,8 @@ class Requests:
     def confirm_anew(self) -> bool:
         """Begin anew at the end, unless the daemon was asked to stop; return whether it will."""
         self.begins_anew = True
-        # Looked at now: a signal sets it before it takes back the above
+        # Checked after the assignment: a signal sets `_stop` first and clears `begins_anew` last, so one of the two
+        # threads sees the change of the other.
         if self._stop.is_set():
             self.begins_anew = False
         return self.begins_anew
@@ -114,7 +122,7 @@ class Requests:
             if self._stop.is_set() and not self.begins_anew:
                 continue
             if number == signal.SIGHUP and self._has_terminal():
-                # It is told at once: see ExecReload in the unit.
+                # systemd must hear of it at once: see ExecReload in the unit.
                 self._notifier.reloading()
                 self.ask("reload")
                 continue

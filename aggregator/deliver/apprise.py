@@ -28,7 +28,7 @@ class AppriseRunner:
         self._stopped = threading.Event()
 
     def send(self, url: str, notice: Notice) -> PostResult:
-        """Send a notification to an address of Apprise. Errors are returned in the result.
+        """Send a notification to an Apprise URL. Errors are returned in the result.
 
         Raise TooManyFilesError if this process cannot open the pipes.
         """
@@ -62,13 +62,15 @@ class AppriseRunner:
             url=url,
             notice=notice,
             allow_private=self._allow_private,
+            # Later than the end of `communicate` below
             deadline_seconds=int(self._seconds) + 1,
         )
         try:
-            said, _ = process.communicate(
+            reply, _ = process.communicate(
                 msgspec.json.encode(job), timeout=self._seconds
             )
-            problem = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=str)
+            # "" if it was sent
+            problem = msgspec.json.decode(reply[:_REPLY_CAP_BYTES], type=str)
         except subprocess.TimeoutExpired:
             problem = f"not sent within {self._seconds:.0f} s"
         except (OSError, msgspec.DecodeError):

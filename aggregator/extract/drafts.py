@@ -1,8 +1,14 @@
 """Drafts of an article: the text and the statements of its source, before the steps common to all sources.
 
 An entry is an item as its source delivers it. The text of its article is taken from the first of these that
-exists: the fetched page (`draft_from_page`); and, in `draft_from_entry`, a whole page inside the entry, a text
-that a person saved from a page, the entry's own text, its fragment of HTML, its title alone.
+exists; `draft_from_page` reads the first, and `draft_from_entry` the others:
+
+1. the fetched page
+2. a whole page inside the entry
+3. a text that a person saved from a page
+4. the entry's own text
+5. its fragment of HTML
+6. its title alone
 """
 
 from datetime import datetime
@@ -38,7 +44,7 @@ class Draft(FrozenStruct):
     facts: PageFacts = PageFacts()
     # The base of a relative address of the page's image
     image_base: str | None = None
-    # The HTML that the text was taken from, or its tree
+    # The HTML of the page or of the entry, or its tree
     markup: str | Fragment = ""
 
 
@@ -125,7 +131,7 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
     else:
         of_html = own_text(html, title, entry.url)
         text, markup = of_html.text, of_html.fragment
-    # A limit for the time of reading; the text may still lose half of it as boilerplate.
+    # This bounds the time of reading; the text may still lose half of it as boilerplate.
     text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None
@@ -170,8 +176,8 @@ def with_own_text(
     reason = own.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # Placing may have found that the page only shows a notice, the same for many headlines. Then it counts like a
-    # question for consent.
+    # This draft may be prepared for the case that placing finds the page to show only a notice, the same for many
+    # headlines. Then the page counts like a consent prompt.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict

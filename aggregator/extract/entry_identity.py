@@ -4,8 +4,8 @@ An entry is known when one of its keys is known. A key is made of
 
 1. its source and GUID;
 2. its canonical URL, across sources;
-3. if it has neither, its title and text within its outlet (or its file's name), and the id of its record if it
-   has one, so that rows of one file are different articles, and two files may number their rows alike;
+3. if it has neither, its title and text within its outlet or, without one, the name of its file; the id of its
+   record is added, so that rows of one file are different articles though two files may number their rows alike;
 4. its title, text and time within the outlet of its feed, under whatever GUID and URL (`content_keys`);
 5. the same at its URL, which another source may have delivered.
 
@@ -179,8 +179,8 @@ def content_keys(
     """Return the keys of an entry's content: within its feed, at its URL, and regardless of its time (b"": none).
 
     `outlet` is the outlet of its feed. `linked_from` is the foreign source that links to the URL; for it, URL and
-    time are a key. The keys at the URL recognise an article that another source delivered if that source may not
-    use the key of the URL: by title and time, or by title and text if the other entry has no time. The first of
+    time are a key. The keys at the URL recognise an article that came first from a source that may not use the key
+    of the URL. One has the title and time, the other the title and text, for an entry without a time; the first of
     them belongs to this entry.
     """
     title = content.title
@@ -244,7 +244,7 @@ def _find_shared(
     shared_by_different = set()
     for key, holders in holders_by_key.items():
         others = {getattr(holder, other) for holder in holders}
-        # The holders differ in the headline and in the other key, or have no such key.
+        # The holders differ in the headline and in the other key, or one of them has no other key.
         if len({holder.headline for holder in holders}) > 1 and (
             len(others) > 1 or None in others
         ):
@@ -255,9 +255,9 @@ def _find_shared(
 def shared_pages(
     entries: Sequence[Entry], canonical_urls: Sequence[str | None]
 ) -> set[int]:
-    """Return the positions of entries that are parts of one page, which is not the text of any of them.
+    """Return the positions of entries whose URLs differ only in the fragment ("#10"), and whose titles differ.
 
-    Their URLs differ only in the fragment ("#10"), and they have different titles.
+    They are parts of one page, which is not the text of any of them.
     """
     by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):

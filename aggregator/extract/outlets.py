@@ -27,6 +27,9 @@ _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 # A longer title is not a name: twelve of 117 titles of real feeds have more words, and none of them is a name
 _NAME_WORDS = 5
 
+# Many words share so few letters by chance
+_SHORT_LABEL = 2
+_SCHEMES = ("http://", "https://")
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
 
 _FORMAT = re.compile(
@@ -52,9 +55,6 @@ def outlet_of(entry: Entry) -> Outlet | None:
     return Outlet(key=key, name=key) if key else None
 
 
-_SCHEMES = ("http://", "https://")
-
-
 class FeedOutlet:
     """The outlet of a feed, and the outlets of its entries."""
 
@@ -71,7 +71,7 @@ class FeedOutlet:
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
         main_site = min(sites, key=lambda site: site.is_shared, default=None)
         given = name
-        # Such a name comes from the list, and not from the user
+        # A name that repeats the title or is an address was filled in by the list of another reader, not by the user.
         if name and (_fold(name) == _fold(title) or name.startswith(_SCHEMES)):
             given = None
         address = feed_site.key or (canonical_url(feed_url or "") or "").removeprefix(
@@ -85,7 +85,7 @@ class FeedOutlet:
             or key
             or name
         )
-        # The feed declares the address of the site, but not its own address.
+        # Otherwise the feed only claims the site: its own address is elsewhere.
         is_own = main_site is not None and feed_site.key == key
         self._own = self._at_address = None
         if shown:
@@ -131,8 +131,8 @@ class FeedOutlet:
             return outlet
         return Outlet(key=link.key, name=outlet.name)
 
-    def behind(self, outlet: Outlet | None) -> Outlet | None:
-        """Return the outlet by the address of the feed, if an entry is of another `outlet`.
+    def address_outlet(self, outlet: Outlet | None) -> Outlet | None:
+        """Return the outlet that the address of the feed stands for, if an entry claims another `outlet`.
 
         Any feed may link to any site, and may claim to belong to any. A file has no address, so its claims are
         taken as its own.
@@ -196,10 +196,6 @@ def clean_title(title: str, key: str) -> str:
     ):
         return ""
     return name[:_NAME_CHARS].rstrip()
-
-
-# Many words share so few letters by chance
-_SHORT_LABEL = 2
 
 
 def _fold(text: str) -> str:

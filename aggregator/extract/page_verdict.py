@@ -182,7 +182,7 @@ def _list(
     carded = sum(
         count
         for line, count in words_by_line.items()
-        if letters_of(line) in signals.carded
+        if letters_of(line) in signals.card_texts
     )
     if is_short or carded >= tuning.most_share * (sum(words_by_line.values()) or 1):
         return Judgement(

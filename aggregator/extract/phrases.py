@@ -45,9 +45,10 @@ PhraseTable = dict[str, dict[str, tuple[str, ...]]]  # phrases by kind and langu
 
 
 class Phrases(FrozenStruct):
-    """The phrases of one kind in all languages; `lengths` has word counts by first word, the longest first."""
+    """The phrases of one kind in all languages."""
 
     whole: frozenset[Words]
+    # The word counts of the phrases that begin with a word, the longest first
     lengths: Mapping[str, tuple[int, ...]]
     longest: frozenset[str]  # the longest word of each phrase; few lines have one
 
@@ -63,8 +64,8 @@ class Phrases(FrozenStruct):
                 return length
         return 0
 
-    def stand_in(self, line: Words) -> bool:
-        """Return whether a phrase stands anywhere in the line."""
+    def occurs_in(self, line: Words) -> bool:
+        """Return whether a phrase occurs anywhere in the line."""
         if self.longest.isdisjoint(line):
             return False
         return any(
@@ -108,7 +109,7 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
 def are_phrases(
     line: Words, kinds: Iterable[str], joints: Set[str] = frozenset()
 ) -> bool:
-    """Return whether a line has only phrases of these kinds, and after the first one also `joints`."""
+    """Return whether a line has only phrases of these kinds, optionally joined by `joints`."""
     tables = list(map(phrases, kinds))
     place = 0
     while place < len(line):

@@ -1,6 +1,6 @@
 """The shown part of a clean article: its text without the lines that its outlet repeats, and its lead.
 
-Imports no parsers of pages, because the process that places articles calls it.
+Imports no page parsers, because the process that places articles calls it.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,11 +24,16 @@ from aggregator.text.sentences import split_sentences
 
 # A line with at most this many words is a heading above a list: "What's Changed", "New features" (chosen)
 _HEADING_WORDS = 3
+# The lead is sought in this many paragraphs
+_FRONT_PARAGRAPHS = 6
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
 def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
-    """Return a stored article with the language found by the present rules; for workers."""
+    """Return a stored article with the language that the current rules find.
+
+    Call it in a worker, because it may load a model of 80 MB.
+    """
     whole = restore_lines(stored.text, stored.repeated)
     language = stored.source_language or find_language(
         stored.title, whole, stored.language, tuning.section("text", ExtractTuning)
@@ -39,7 +44,7 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
 def read_again(
     stored: CleanArticle, tuning: Tuning
 ) -> tuple[CleanArticle, Reading, str]:
-    """Return a stored article read by the present rules, the words of its whole text, and that text.
+    """Return a stored article read by the current rules, the words of its whole text, and that text.
 
     Its lead and kind are read again. A kind with other evidence than title and style stays, because the
     declarations of its page are not stored. The language stays: finding it may take a model of 80 MB.
@@ -62,7 +67,7 @@ def without_lines(
 ) -> CleanArticle:
     """Return the article without the lines that have these keys, which move to `repeated`.
 
-    If hardly anything is left, the rest is the text of a stub, and `repeated` is empty.
+    If hardly anything is left, the verdict is `stub`, or `consent` without a title, and `repeated` is empty.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     remaining, removed = remove_lines(
@@ -86,7 +91,7 @@ def without_lines(
 
 
 def without_text(article: CleanArticle) -> CleanArticle:
-    """Return the article without its text, which its outlet also shows under other headlines."""
+    """Return the article without its text, with the verdict of a page that only shows a notice."""
     verdict = "stub" if article.title else "consent"
     return replace(
         article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=()
@@ -99,7 +104,7 @@ def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     The report begins after captions, credits and a dateline. A text without sentences gives its first line that
     is not a heading: a list gives its first item.
     """
-    paragraphs = without_front_matter(paragraphs[:6])
+    paragraphs = without_front_matter(paragraphs[:_FRONT_PARAGRAPHS])
     sentences: list[str] = []
     words = 0
     for paragraph in paragraphs:

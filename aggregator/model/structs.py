@@ -13,7 +13,7 @@ import msgspec
 
 
 class _FrozenMeta(msgspec.StructMeta):
-    """Makes every subclass of FrozenStruct frozen, with fields by keyword; msgspec inherits neither."""
+    """Makes the fields of every subclass keyword-only, which msgspec does not inherit."""
 
     def __new__(
         cls,
@@ -23,7 +23,7 @@ class _FrozenMeta(msgspec.StructMeta):
         **config: Any,
     ) -> Any:
         return super().__new__(
-            cls, name, bases, namespace, **{"frozen": True, "kw_only": True} | config
+            cls, name, bases, namespace, **{"kw_only": True} | config
         )
 
 

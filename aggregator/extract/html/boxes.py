@@ -3,7 +3,7 @@
 Cards of other articles, sign-ups, captions and author notes stand between the paragraphs, so extraction of the
 article's element would include them. They are recognised by structure (a whole card inside one link, another post
 inside the post, a list of links) and by class names and ids, and removed from the tree before extraction; page.py
-undoes that if the name means something else. See ADR 14.
+keeps the boxes if much of the article would be lost with them. See ADR 14.
 """
 
 import re
@@ -19,17 +19,17 @@ _HEADINGS = word_list("h1 h2 h3 h4 h5 h6")
 _NAMED_TAGS = word_set(
     "div section ul ol p dl table figure form details span li fieldset"
 ) | {"aside"}
-_LOOKED_AT = (*_NAMED_TAGS, "a", "article")
-_NAMES_STAND_IN = word_list("class id aria-label data-testid")
+_CANDIDATE_TAGS = (*_NAMED_TAGS, "a", "article")
+_NAME_ATTRIBUTES = word_list("class id aria-label data-testid")
 # Names of boxes with any content.
-_NAME = re.compile(
+_BOX_NAME = re.compile(
     r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"
     r"info-?box(?:es)?|fact-?box(?:es)?|polls?|quiz|comments?-(?:list|section|area)|"
     r"most-?(?:read|viewed|popular)|notification-bar|debug|media-?info|video-(?:heading|title|description)|"
     r"captions?|image-?(?:widget|credit|caption)|photo-?credit|bildunterschrift|copyright)(?:$|[-_ ])"
 )
 # Names of boxes that lead to other articles; they count only with a link in the box.
-_LEADING_NAME = re.compile(
+_LINKING_BOX_NAME = re.compile(
     r"(?:^|[-_ ])(?:related|teasers?|recommend(?:ed|ations?)|recirc\w*|read-?(?:more|also|next)|promos?|"
     r"promotion|trending|more-(?:from|on|stories)|also-read|see-also|latest-(?:news|box))(?:$|[-_ ])"
 )
@@ -38,7 +38,7 @@ _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
 # Boxes at one place may be the article if they have so many paragraphs of so many words, and so many words in all
-# (chosen: those of 12 of 217 real pages).
+# (chosen: 12 of 217 real pages have such boxes).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 
@@ -46,7 +46,7 @@ def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
     """Return the boxes of the parsed page `root`."""
     return [
         box
-        for box in root.iter(*_LOOKED_AT)
+        for box in root.iter(*_CANDIDATE_TAGS)
         if _is_box(box, tuning)
         and box.get("itemprop") != "articleBody"
         and (box.tag == "a" or box.find(".//h1") is None)
@@ -110,7 +110,7 @@ def _is_box(element: Any, tuning: ExtractTuning) -> bool:
 
 
 def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
-    """Return whether an <article> is a heading that links to another page, with a few words about that."""
+    """Return whether an <article> is a heading that links to another page, with few words besides."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")
         if link is None:
@@ -134,7 +134,7 @@ def _is_other_post(article: Any) -> bool:
 
 
 def _is_named(element: Any) -> bool:
-    meaning = _meaning(names_in(element, _NAMES_STAND_IN))
+    meaning = _meaning(names_in(element, _NAME_ATTRIBUTES))
     return meaning == "box" or (
         meaning == "leads on" and element.find(".//a") is not None
     )
@@ -153,13 +153,13 @@ def hyphenated(names: str) -> str:
 @lru_cache(maxsize=4096)  # names recur within a page and an outlet
 def _meaning(name: str) -> Literal["box", "leads on", ""]:
     plain = hyphenated(name)
-    if _NAME.search(plain):
+    if _BOX_NAME.search(plain):
         return "box"
-    return "leads on" if _LEADING_NAME.search(plain) else ""
+    return "leads on" if _LINKING_BOX_NAME.search(plain) else ""
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
-    """Return whether the item is mostly a link, as long as a headline, and does not end a sentence."""
+    """Return whether the item is mostly a link, at least as long as a headline, and does not end a sentence."""
     linked = sum(map(_length, item.iter("a")))
     if not linked or 2 * linked < _length(item):
         return False

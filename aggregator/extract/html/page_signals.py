@@ -1,6 +1,7 @@
 """Signals of a page besides its text: visible lines, which of them are links, rows of cards, forms.
 
-They are read only if the extracted text is short or the page does not declare an article, since that takes a parse.
+They are read only if the extracted text is short or the page does not declare an article, because that needs another
+parse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ _INLINE = word_set(
     "a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr"
 )
 _HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
-_LINES = 3_000
+_MOST_LINES = 3_000
 # A line is a link if at least this share of its characters stands in links
 _LINK_SHARE = 0.8
 
@@ -42,8 +43,8 @@ class PageSignals(FrozenStruct):
     lines: tuple[VisibleLine, ...] = ()  # without marked menus and footers
     # Number of cards (a linked headline and a few words) in the longest row
     cards: int = 0
-    # Letters and digits of the lines in rows that are long enough
-    carded: frozenset[str] = frozenset()
+    # Letters and digits of the lines in rows with enough cards to be a list
+    card_texts: frozenset[str] = frozenset()
     asks_password: bool = False
 
 
@@ -66,17 +67,17 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
             is_heading = any(part.is_heading for part in pieces)
             lines.append(VisibleLine(text, is_link, is_heading))
         pieces = []
-        if len(lines) == _LINES:
+        if len(lines) == _MOST_LINES:
             break
     rows = list(_rows(lines, tuning))
-    carded = set()
+    card_texts = set()
     for row in rows:
         if row.count(None) >= tuning.list_cards:
-            carded.update(row)
+            card_texts.update(row)
     return PageSignals(
         lines=tuple(lines),
         cards=max((row.count(None) for row in rows), default=0),
-        carded=frozenset(filter(None, carded)),
+        card_texts=frozenset(filter(None, card_texts)),
         asks_password=any(
             (field.get("type") or "").strip().lower() == "password"
             for field in root.iter("input")

@@ -88,7 +88,7 @@ def clock_beside(
         between = line[end : clock.start()]
         # A clock time after "updated" is not that of publication, nor is one far from the date.
         if len(between) > _NEAR_CHARS or any(
-            phrases(kind).stand_in(words(between)) for kind in ("published", "updated")
+            phrases(kind).occurs_in(words(between)) for kind in ("published", "updated")
         ):
             clock = None
     if clock is None:

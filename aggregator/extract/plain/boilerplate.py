@@ -44,9 +44,9 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
-# Every credit has one of these, ...
+# Every credit has one of these marks.
 _CREDIT_MARK = re.compile("[:=/©／]")
-# ... and every short credit one of these, which are searched first
+# Every short credit has one of these signs, which are searched first because that is cheap.
 _SHORT_SIGNS = word_list("fot. © ＝ = 摄 攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
@@ -54,14 +54,16 @@ _CHINESE_BYLINE = re.compile(
 _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
 # A longer line is not a heading of related links; the longest known has 60 characters
 _HEADING_CHARS = 120
-# The same limit for scripts without spaces
+# The limit in words for scripts without spaces, where each character is a word
 _WIDE_HEADING = 14
 # A sentence with at least this many words after a label of one word is not a link
 _LABELLED_SENTENCE = 10
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line
-_OPENED_WORDS = 25  # the first words do not decide about a longer line
-_CALLED_WORDS = 8  # the first words alone decide about a sentence up to this length
+_LINE_START_WORDS = 25  # the first words do not decide about a longer line
+_SHORT_SENTENCE_WORDS = (
+    8  # the first words alone decide about a sentence up to this length
+)
 _BUTTON_WORDS = 3  # a line up to this length that ends like a sentence is one
 _JOINING = frozenset(
     words(
@@ -89,7 +91,7 @@ def is_boilerplate(line: str) -> bool:
     is_sentence = (
         plain.endswith(".")
         and not plain.endswith("..")
-        and (count > _CALLED_WORDS or ". " in plain)
+        and (count > _SHORT_SENTENCE_WORDS or ". " in plain)
     )
     if (
         count <= _SHORT_WORDS
@@ -104,7 +106,9 @@ def is_weak(line: str) -> bool:
     """Return whether `line` is boilerplate next to other boilerplate or after the end of the article."""
     if _COUNT.fullmatch(line):
         return True
-    if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
+    if len(line) > _HEADING_CHARS or (
+        ends_sentence(line) and not line.endswith(("...", "…"))
+    ):
         return False
     core = without_numbers(words(line))
     return (
@@ -192,7 +196,8 @@ def is_known_phrase(line: str, count: int) -> bool:
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     label, text_after = label_of(line)
     if count <= _LABELLED_WORDS and phrases("label").has(label):
-        # The first word of a sentence is not a label: "Next: the council will vote."
+        # The first word of a sentence is not a label: "Next: the council will vote on the budget of the harbour on
+        # Monday evening."
         is_first_word = (
             len(label) == 1
             and not phrases("credits").has(label)
@@ -201,15 +206,17 @@ def is_known_phrase(line: str, count: int) -> bool:
         )
         if not is_first_word:
             return True
-    is_never_content = phrases("never_content").stand_in(line_words)
-    if is_never_content or count > _OPENED_WORDS:
+    is_never_content = phrases("never_content").occurs_in(line_words)
+    if is_never_content or count > _LINE_START_WORDS:
         return is_never_content
     channels = phrases("channels")
     if phrases("line_start").at(line_words):
         return (
-            not is_sentence or count <= _CALLED_WORDS or channels.stand_in(line_words)
+            not is_sentence
+            or count <= _SHORT_SENTENCE_WORDS
+            or channels.occurs_in(line_words)
         )
-    return phrases("call_to_action").at(line_words) > 0 and channels.stand_in(
+    return phrases("call_to_action").at(line_words) > 0 and channels.occurs_in(
         line_words
     )
 
@@ -244,9 +251,9 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
         return ()
     first_pieces = phrases("breadcrumb_home")
     path = line
-    below = line.partition(":")[2]
-    if first_pieces.has(words(_BREADCRUMB.split(below)[0])):
-        path = below.strip()
+    after_colon = line.partition(":")[2]
+    if first_pieces.has(words(_BREADCRUMB.split(after_colon)[0])):
+        path = after_colon.strip()
     pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()

@@ -28,6 +28,7 @@ _DESK = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*\([^()]{1,60}\)")
+# A Korean byline: a name, an office, an address
 _SIGNED = re.compile(
     r"(?P<name>[^\W\d_]{2,4})\s?(?P<office>[^\W\d_]{2,6})(?:\s\S+@\S+)?"
 )
@@ -35,7 +36,10 @@ _BYLINE_WORDS = 10
 
 
 def stated_byline(line: str) -> str | None:
-    """Return the name after "By", "Von", "Par" ...; "" for an office without a name; None for other lines."""
+    """Return the name after "By", "Von", "Par" ...; None if the line is not a byline.
+
+    "" for an office without a name.
+    """
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS:
         return None
@@ -88,7 +92,7 @@ def _find_name(text: str) -> str | None:
 
 def _is_news_desk(name: str) -> bool:
     """Return whether the name belongs to an office ("our correspondent" has its own rule)."""
-    return _OURS.match(name) is None and phrases("desks").stand_in(
+    return _OURS.match(name) is None and phrases("desks").occurs_in(
         words(_first_name(name))
     )
 

@@ -33,7 +33,7 @@ def looks_like_outlet(line: str) -> bool:
     )
     if (
         not is_proper
-        or phrases("desks").stand_in(line_words)
+        or phrases("desks").occurs_in(line_words)
         or phrases("call_to_action").at(line_words)
     ):
         return False

@@ -1,8 +1,8 @@
-"""Local scaling: the nearness of two articles, relative to the nearness of other articles to either.
+"""Local scaling: the nearness of two articles, relative to the nearness of other articles to each of them.
 
 If one topic fills the news, every article has many near neighbours, and only those that stand out report the
-same event. So four similarities are given together with the mean similarity of either article to its nearest
-neighbours when it came (as in Conneau et al. 2018, arXiv:1710.04087).
+same event. So each of four similarities is compared with the mean similarities of both articles to their nearest
+neighbours when they came (as in Conneau et al. 2018, arXiv:1710.04087).
 """
 
 from collections.abc import Sequence
@@ -51,16 +51,15 @@ def _in_units(features: Floats) -> Ints:
 def add_neighbours(
     features: Floats, article: PairArticle, reports: Sequence[PairArticle]
 ) -> None:
-    """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
+    """Fill the columns of local scaling, in place. `own` is the later article of a pair, and `other` the earlier.
 
     above: twice the similarity - the mean similarities of both articles to their nearest neighbours
     near, rank: see `_nearness`
     """
     # The axes are reports, SCALED and neighbours
     theirs = np.array([report.nearest for report in reports])
-    is_earlier = np.array([article.inbox < report.inbox for report in reports])[
-        :, None, None
-    ]
+    is_earlier = np.array([article.inbox < report.inbox for report in reports])
+    is_earlier = is_earlier[:, None, None]
     own_near, own_rank = _nearness(
         np.where(is_earlier, theirs, article.nearest), features
     )
@@ -73,7 +72,8 @@ def add_neighbours(
 
 
 def _nearness(nearest: Ints, features: Floats) -> tuple[Floats, Ints]:
-    """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair's.
+    """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair's
+    own similarity among them.
 
     The mean is over five others, without the similarity of the pair; if that is not among the nearest, the last
     of them is left out.

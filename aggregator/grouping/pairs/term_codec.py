@@ -1,8 +1,8 @@
 """Packed terms: one uint32 each, 3 bits field, 19 bits hash of the term, 10 bits log-scaled weight.
 
 Stored features of an article, the mean of a story and the index use this form. Unpacked weights are integers
-in units of 1/SCALE, so their sums are exact and independent of order. A weight of 1.0 is code 1023, each
-lower code a factor of 2 ** (-1/64) (1.1 %); weights below 2 ** -15 are dropped.
+in units of 1/SCALE, so their sums are exact and independent of order. A weight of 1.0 is code 1023, and each
+lower code is smaller by a factor of 2 ** (-1/64) (1.1 %); weights below 2 ** -15 are dropped.
 
 A packed vector is sorted by weight times the model's weight of the field, heaviest first, ties by id. So it
 can be cut anywhere, and its first ids are the index keys.
@@ -18,7 +18,7 @@ from aggregator.text.lines import word_list
 Ints = npt.NDArray[np.int64]
 # Packed terms, as they are stored
 Terms = npt.NDArray[np.uint32]
-# The ids of terms, without their weights: a field, and below it a hash. mypy takes these three types for each other;
+# The ids of terms, without their weights: a field, and below it a hash. To mypy, these three types are the same;
 # their names are for readers.
 Ids = Terms
 # The hashes of words, whatever their fields
@@ -39,7 +39,7 @@ DOT_SCALE = SCALE * SCALE
 RARE_DIVISOR = 10.0
 
 _CODES = 1 << WEIGHT_BITS
-# So many codes double a weight
+# A step of this many codes doubles a weight
 _OCTAVE = 64
 WEIGHT_OF_CODE: Ints = np.array(
     [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)],

@@ -15,12 +15,9 @@ from aggregator.grouping.grouping_services import InTransaction
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.pairs.pair_model import UNLIKE
 from aggregator.grouping.pairs.title_differences import are_alike, read_title
+from aggregator.grouping.scores import scorer
 from aggregator.grouping.scores.agreement import agreement_of_copy
-from aggregator.grouping.scores.scorer import (
-    decide,
-    is_open,
-    is_within_window,
-)
+from aggregator.grouping.scores.scorer import is_open, is_within_window
 from aggregator.grouping.storylines import affinity
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
@@ -33,9 +30,9 @@ from aggregator.store.stories.story_rows import StoryRow
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.titles.title_text import take_title
 
-# Two states of a text are at most so far apart (chosen: a verdict, a count and a rescue take a night or two).
+# An outlet updates an article within this time (chosen: a trial, a count or a rescue takes a night or two)
 _UPDATED_WITHIN = timedelta(days=3)
-# The resemblance of a text to an old one from which on it reports nothing new (chosen; a copy has .58)
+# A text that resembles an old one at least this much reports nothing new (chosen; a copy resembles it by .58)
 _REPRINT = 0.9
 
 
@@ -51,22 +48,23 @@ class Decider(InTransaction):
     def decide(
         self, incoming: StoredArticle, match: CopyMatch
     ) -> tuple[StoredArticle, StoryRow | None]:
-        """Return a new article with the decision about it, and the story that it joins; None: it founds its own."""
+        """Return a new article with the decision about it, and the story that it joins; None if it founds one."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._services.stream.is_little_known(
             self._connection, article, has_polled=has_polled
         )
         claimed = article.claimed_outlet
+        # An article that was pushed or ingested beside feeds only claims its outlet; an archive that is read without
+        # feeds is believed.
         if has_polled and not article.is_polled:
-            # An archive that is read without feeds is believed.
             claimed = article.outlet_key
         article = replace(
             article, is_little_known=is_little_known, claimed_outlet=claimed
         )
         first_printed = self._first_printed(article, match)
         if first_printed is not None:
-            # It neither bumps its story nor makes it as recent as this printing.
+            # The reprint neither bumps its story nor makes it as recent as itself.
             article = replace(article, effective_at=first_printed, bump_by_clock=False)
         compared = PairArticle(article)
         article = self._with_story(
@@ -82,7 +80,8 @@ class Decider(InTransaction):
         evidence = replace(
             evidence,
             copy=match.copy,
-            # Its excerpts came first and keep their role: a stuffed page must not take it from them.
+            # Articles that are excerpts of this one, though they came first, keep their role: a stuffed page must not
+            # take it from them.
             excerpts=match.excerpts,
             reuse=match.reuse,
             agreement=agreement,
@@ -143,7 +142,7 @@ class Decider(InTransaction):
     def _first_printed(
         self, article: StoredArticle, match: CopyMatch
     ) -> datetime | None:
-        """Return when a text that is printed again after its story has ended came first; None if it is not one."""
+        """Return the time of the first printing, if this text is printed again after its story has ended."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None
@@ -216,7 +215,7 @@ class Decider(InTransaction):
         return article
 
     def _earlier_takes(self, article: StoredArticle) -> list[str]:
-        """Return the newest report of the same outlet that a later take replaces, or [].
+        """Return, in a list, the newest report of the same outlet that this later take replaces.
 
         The replaced report has nearly the same headline, or is in the story that the take joins.
         """
@@ -264,13 +263,13 @@ class Decider(InTransaction):
             for story in self._window.candidates(article)
             if story.id not in barred and is_open(article, story, model.tuning)
         ]
-        scored = comparison.scored(
+        scored = comparison.score_stories(
             self._connection,
             compared,
             compared_articles.compared_text(article),
             candidates,
         )
-        article = decide(article, scored, model, comparison.model.bias)
+        article = scorer.decide(article, scored, model, comparison.model.bias)
         near = []
         for candidate in scored:
             logit = affinity(article, candidate, comparison.newest(candidate.story))

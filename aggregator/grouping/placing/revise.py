@@ -195,7 +195,7 @@ class Reviser(ChangesStories):
         was_searchable = search.take_out(connection, old.inbox_no)
         article_writes.replace_text(connection, new)
         services.copy_finder.replace(connection, old.inbox_no, sketch)
-        services.comparison.revised(old.inbox_no)
+        services.comparison.forget(old.inbox_no)
         if was_searchable:
             search.put_back(connection, old.inbox_no)
         return new

@@ -205,7 +205,7 @@ class WhichArticle(InTransaction):
             source=entry.source,
             is_little_known=is_little_known,
         )
-        self._services.comparison.revised(old.inbox_no)
+        self._services.comparison.forget(old.inbox_no)
         old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
         return replace(known, article=old, is_taken_over=True)
 

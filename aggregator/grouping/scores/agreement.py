@@ -81,7 +81,7 @@ class AgreementCheck:
         """
         snapshot = self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: self._tuning.compared_reports]
-        reports = list(map(self._comparison.article, counted))
+        reports = list(map(self._comparison.decoded, counted))
         if not any(map(len, map(beside_title, reports))):
             return None  # bare headlines can neither confirm nor deny a text
         own, copied = self._own_words(connection, compared, text, story, reuse)
@@ -165,7 +165,7 @@ class AgreementCheck:
             beside_title(compared), self._hashes(text.text, text.language)
         )
         parts = {
-            other.id: self._comparison.article(other).parts[TEXT]
+            other.id: self._comparison.decoded(other).parts[TEXT]
             for other in others
             if other.id in texts
         }
@@ -188,7 +188,7 @@ class AgreementCheck:
         self, connection: Connection, id: str, story: str, evidence: Evidence
     ) -> None:
         """Store the evidence of an article that moves to a story, with its agreement there."""
-        compared = self._comparison.article(
+        compared = self._comparison.decoded(
             stored_articles.read_article(connection, id)
         )
         text = compared_articles.compared_texts(connection, [id])[id]

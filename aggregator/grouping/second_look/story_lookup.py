@@ -75,7 +75,7 @@ class StoryLookup:
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
         return self._comparison.is_foreign(
-            self._connection, self._comparison.article(report), others
+            self._connection, self._comparison.decoded(report), others
         )
 
     def are_apart(

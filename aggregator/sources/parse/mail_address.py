@@ -17,12 +17,12 @@ _LINK = re.compile(
 
 # A mix of letters and digits of this length is a key of a subscriber; 2026w47 and covid19 are not (chosen)
 _KEY_CHARS = 10
-# In a text so many mentions of a browser are followed to an address
+# At most this many mentions of a browser are tried
 _MENTIONS_TRIED = 20
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
 _WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
-# Parameters that begin so name a campaign, and not a reader
+# Parameters with this prefix name a campaign, and not a reader
 _CAMPAIGN = "utm_"
 _IN_BROWSER = re.compile(
     r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"

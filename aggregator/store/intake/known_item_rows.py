@@ -1,7 +1,7 @@
 """The items that a feed had at its last poll, by hashes of their bytes: they are not read again.
 
 An item is known only as long as reading it again would change nothing: its entry is stored as an observation,
-and is alone with its article in the feed.
+and no other item of the feed belongs to its article.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ def save_known_items(
     feed: ParsedFeed,
     accepted: list[AcceptResult],
 ) -> None:
-    """Store the items of a feed. `accepted`: of its entries, in its order.
+    """Store the items of a feed. `accepted` has the results of its first entries, in the order of the feed.
 
     The language of the feed must be known already: a single new entry may be in another language.
     """

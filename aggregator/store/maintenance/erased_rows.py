@@ -128,15 +128,15 @@ def delete_articles(
 
 
 def blank_entries(
-    connection: Connection, column: str, those: Collection[Any], at: datetime
+    connection: Connection, column: str, values: Collection[Any], at: datetime
 ) -> None:
-    """Erase the text of all entries whose `column` is among `those`, and refuse those that wait."""
-    which = f"{column} IN :those"
+    """Erase the text of all entries whose `column` has one of the values, and refuse those that wait."""
+    which = f"{column} IN :values"
     names = set()
     for row in read_rows(
         connection,
         f"SELECT url, payload FROM entry WHERE {which}",  # noqa: S608
-        those=those,
+        values=values,
     ):
         names.add(row.url)
         if row.payload:
@@ -159,7 +159,7 @@ def blank_entries(
         verdict=tombstones.VERDICT,
         reason=tombstones.REASON,
         at=at,
-        those=those,
+        values=values,
     )
 
 
@@ -175,7 +175,7 @@ def slim_entries(connection: Connection, ids: Collection[str]) -> None:
 
 
 def close_story(connection: Connection, id: str) -> None:
-    """Close a story without articles. The row keeps the id, so that it is never given again."""
+    """Close a story that has no articles left. The row keeps the id, so that it is never given again."""
     numbers = read_values(
         connection,
         "SELECT story_no FROM story WHERE id = :id OR redirect_to = :id",
@@ -192,7 +192,7 @@ def close_story(connection: Connection, id: str) -> None:
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
-    """Clear the headline of a live story unless it is known not to be the title of one of these articles."""
+    """Clear the headline of a live story if it is, or may be, the title of one of these articles."""
     write_sql(
         connection,
         """
@@ -225,8 +225,8 @@ def blank_stories(
         stories=stories,
     )
 
-    # Log and change stream have no article of a headline: it may be a former title, or made from a lead. So
-    # every headline that no remaining article has is cleared.
+    # The log and the change stream do not record which article a headline came from: it may be a former title, or
+    # made from a lead. So every headline that no remaining article has is cleared.
     write_sql(
         connection,
         "UPDATE change SET title = '', article = NULL WHERE article IN :ids",
@@ -265,7 +265,7 @@ def blank_stories(
 
 
 def drop_answers(connection: Connection) -> None:
-    """Delete the answered `recluster` commands: their results have headlines."""
+    """Delete the answered `recluster` commands: their results contain headlines."""
     write_sql(
         connection,
         "DELETE FROM command WHERE kind = 'recluster' AND state <> 'waiting'",
@@ -285,7 +285,9 @@ def rewrite(
     keys: Iterable[int],
     changes_of: Callable[[RowMapping], Values],
 ) -> None:
-    """Write what `changes_of` returns for each row, by column; no other rows may cascade to the table.
+    """Write what `changes_of` returns for each row, by column.
+
+    No row of another table may depend on these rows: SQLite would delete it with them.
 
     On SQLite rows are deleted and inserted again, so that pages are filled: it does not merge the pages of
     rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill

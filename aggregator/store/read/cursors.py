@@ -12,13 +12,13 @@ _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def cursor_at(updated: datetime, n: int) -> str:
-    """Return the cursor of the page after a story with this bump and number; it does not move with them."""
-    return f"{(updated - _BEGINNING) // timedelta(microseconds=1)}-{n}"
+def cursor_at(updated: datetime, number: int) -> str:
+    """Return the cursor of the page after a story with this bump and number; it stays valid when that is bumped."""
+    return f"{(updated - _BEGINNING) // timedelta(microseconds=1)}-{number}"
 
 
 def read_cursor(cursor: str) -> tuple[datetime, int]:
-    """Parse a cursor of a list, the newest bump first. Raises UsageError if it is invalid."""
+    """Parse a cursor of a list that has the newest bump first. Raises UsageError if it is invalid."""
     microseconds, number = cursor_numbers(cursor)
     return _BEGINNING + timedelta(microseconds=microseconds), number
 

@@ -1,4 +1,4 @@
-"""Rows of articles as placing reads them; article_rows writes them."""
+"""Rows of articles as placing reads them; article_rows.py writes them."""
 
 import sys
 from collections.abc import Iterable
@@ -105,7 +105,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
         return restore_lines(self.text, self.read_details().repeated)
 
 
-# The columns that a field is not simply read from by its name
+# The fields that are not columns of the same name
 _COMPUTED = {
     "outlet_key": "article.outlet AS outlet_key",
     "text": "coalesce(article.text, '') AS text",
@@ -124,8 +124,8 @@ def _columns_for(shape: type[Article]) -> str:
     return ", ".join(columns)
 
 
+# The columns of an Article, for SQL text
 COLUMNS = _columns_for(Article)
-"""Columns of an Article, for SQL text."""
 _SHARED = ("source", "outlet_key", "role", "kind", "wire")
 
 
@@ -141,7 +141,7 @@ def article_of_row(row: Row) -> Article:
 
 
 def _article(values: Values) -> Article:
-    """Return an article that shares values with thousands of others in memory, which saves 300 bytes each."""
+    """Return an article; values that thousands of them have are one object in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:
             values[name] = sys.intern(values[name])
@@ -247,7 +247,7 @@ def was_bumped_by_clock(connection: Connection, story: str) -> bool:
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
-    """Return the assigned stories of those of the articles that are placed."""
+    """Return the story of each of these articles that is placed, by article."""
     return read_map(
         connection, "SELECT id, story FROM article WHERE id IN :ids", ids=ids
     )

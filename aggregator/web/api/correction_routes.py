@@ -38,9 +38,9 @@ from aggregator.web.responses import (
 from aggregator.web.security.visit import require_scope
 
 router = api_router("/api/v1")
-CORRECTIONS_AN_ANSWER = 50
+DEFAULT_CORRECTIONS = 50
 MAX_CORRECTIONS = 500
-# Articles or stories of one correction, as many as the records of a push
+# The most articles or stories in one correction; a push may have as many records
 MAX_NAMED = 200
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 SeveralIds = Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
@@ -105,7 +105,12 @@ _UNDO = describe_route(
     **describe_route(
         "corrections",
         _RESPONSES,
-        *(400, 408, 409, 413, 415, 422),
+        400,
+        408,
+        409,
+        413,
+        415,
+        422,
         body={
             "schema": schema_of(AnyRequest),
             "examples": DESCRIPTIONS["correction_examples"],
@@ -157,7 +162,7 @@ class CorrectionsQuery(QueryModel):
     """The parameters of a list of corrections."""
 
     limit: int = Field(
-        CORRECTIONS_AN_ANSWER,
+        DEFAULT_CORRECTIONS,
         ge=1,
         le=MAX_CORRECTIONS,
         description="the maximum number of corrections in one response",
@@ -188,7 +193,7 @@ def list_corrections(
 def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
     """The state of a requested correction.
 
-    The number is `request` of the answer 202.
+    The number is the `request` of the 202 response.
     """
     status = editor.status(_number(number))
     if status is None:
@@ -207,6 +212,7 @@ async def _submit(editor: EditorService, command: CorrectionCommand) -> Response
 
 def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:
     if command.undo is not None:
+        # If there is such a correction, it is the newest one before the next number.
         page = editor.corrections(1, command.undo + 1)
         if all(correction.n != command.undo for correction in page.corrections):
             raise RefusedError(404, "there is no correction with this number")

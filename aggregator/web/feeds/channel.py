@@ -43,13 +43,12 @@ class Item(FrozenStruct):
     media: tuple[Enclosure, ...] = ()
     # The id of the storyline of the story
     storyline: str | None = None
-    states: tuple[
-        str, ...
-    ] = ()  # the ids of the streams of a reader that have the item
+    # The ids of the streams of a reader that have the item
+    states: tuple[str, ...] = ()
 
     @property
     def enclosed(self) -> Enclosure | None:
-        """The first medium except pictures: feed readers offer enclosures for download or playing."""
+        """The first medium that is not a picture: feed readers offer enclosures for download or playing."""
         for medium in self.media:
             is_enclosed = not medium.is_image and mime_type(medium.type)
             if is_enclosed and _DOTTED_HOST.match(medium.url):
@@ -111,7 +110,8 @@ def channel(
 ) -> Channel:
     """Return the feed of all stories, or of the saved query that its path names.
 
-    `self_url` is its address, with filters and without a token.
+    `self_url` is its address, with filters and without a token. `named` is the saved query of the path; the address
+    may also select one by `?saved=`, which is in `selected`.
     """
     typed = selected.typed
     query = f"?{typed.query_string}" if typed.query_string else ""

@@ -15,7 +15,7 @@ NO_FOLDERS: Mapping[str, str] = {}
 # The heading of stories without a folder
 OTHERS = "Other stories"
 UNDATED = "Undated"
-# So many stories of several outlets stand beside the leading story
+# The most stories of several outlets beside the leading story
 BESIDE = 3
 
 
@@ -23,7 +23,7 @@ class FrontGroup(msgspec.Struct, frozen=True):
     """Stories under one heading."""
 
     heading: str
-    # Stories that several outlets tell, shown with their leads
+    # Stories that several outlets report, shown with their leads
     blocks: tuple[StoryListItem, ...]
     # Stories of a single outlet, shown in a line each, below the blocks
     lines: tuple[StoryListItem, ...]
@@ -50,7 +50,7 @@ def arrange_stories(
 
     `folders` are those that the owner files sources in, by story. If the page has several, each is a group, those
     with the most stories of several outlets first; otherwise the groups are today, yesterday and earlier.
-    `several`: ids of stories that several outlets tell. `undated`: ids of stories for the last group.
+    `several`: ids of stories that several outlets report. `undated`: ids of stories for the last group.
     """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None

@@ -26,15 +26,19 @@ from aggregator.web.pages.visitor import remember, visitor_of
 from aggregator.web.responses import GONE
 from aggregator.web.security.visit import may_edit
 
-# A group shows its newest lines and folds the others, because more than two screens are not read.
+# A group shows this many of its newest lines and folds the others, because nobody reads more than two screens.
 LINES_SHOWN = 24
+_NEAR_SHOWN = 5  # stories to merge with
+LITTLE_KNOWN = "Sources without standing"
+_REPORTS, _OPINION, _LIVE = "", "Opinion and background", "Live blogs and roundups"
+_HEADINGS = (_REPORTS, _OPINION, _LIVE, LITTLE_KNOWN)
 
 
 class ReportLine(msgspec.Struct, frozen=True):
-    """One article of a story and the copies and excerpts of its text, the oldest first."""
+    """One article of a story, with the other articles that have its text."""
 
     article: ArticleView
-    copies: tuple[ArticleView, ...]
+    copies: tuple[ArticleView, ...]  # with excerpts, the oldest first
     versions: tuple[ArticleView, ...]  # other versions of its text, the newest first
     is_first: bool  # the earliest of several reports
     is_new: bool  # it, or a copy of it, came since the last visit of this reader
@@ -57,7 +61,8 @@ def report_groups(
 ) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group.
 
-    Sources without standing are last, beside others: those that nobody confirms by their newest line.
+    If other sources report, those without standing come last; of the lines of these that nobody confirms, or that do
+    not count as reports, only the newest is there.
     """
     has_standing = any(not article.is_little_known for article in articles)
     of_heading: dict[str, list[tuple[ArticleView, list[ArticleView]]]] = {
@@ -96,13 +101,8 @@ def report_groups(
     return groups
 
 
-LITTLE_KNOWN = "Sources without standing"
-_REPORTS, _OPINION, _LIVE = "", "Opinion and background", "Live blogs and roundups"
-_HEADINGS = (_REPORTS, _OPINION, _LIVE, LITTLE_KNOWN)
-
-
 def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
-    """Return the earliest of several reports; None if a date without a time leaves it open."""
+    """Return the earliest report; None if there is only one, or if dates without times leave it open."""
     dated = [article for article in reports if article.is_dated]
     dated.sort(key=lambda article: article.effective_at)
     if len(dated) < 2:
@@ -114,14 +114,11 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     return first if is_first else None
 
 
-_NEAR_SHOWN = 5
-
-
 def show_story(site: Pages, request: Request) -> Response:
     """Answer with one story; the address of a merged story redirects to its successor."""
     # The tag is computed before the story is read, so that it is never newer than the page.
-    before = visitor_of(request)
-    visitor = before.at(site.clock()) if before.seen else before
+    last_visit = visitor_of(request)
+    visitor = last_visit.at(site.clock()) if last_visit.seen else last_visit
     story_id = request.path_params["id"]
     key = f"{request.url.query}\n{visitor.since}\n{site.mutes(request)}"
     tag = site.page_tag(request, key, story_id)
@@ -170,7 +167,7 @@ def show_story(site: Pages, request: Request) -> Response:
         )
 
     response = conditional(request, tag, render)
-    remember(request, response, before, visitor, site)
+    remember(request, response, last_visit, visitor, site)
     return response
 
 

@@ -82,14 +82,17 @@ class Session:
         return label
 
     def without_muted(self, stream: StoryStream) -> StoryStream:
-        """Return the stream without articles that the owner muted."""
+        """Return the stream without the stories that the owner muted."""
         return replace(
             stream,
             filters=stream.filters.model_copy(update={"mutes": self._mutes}),
         )
 
     def items(self, stream: StoryStream, most: int) -> list[ReaderItem]:
-        """Return the stories of a stream, the newest bump first, but not many more than `most`."""
+        """Return the first stories of a stream, the newest bump first.
+
+        At least `most`, if there are as many, because whole pages are read.
+        """
         found: list[ReaderItem] = []
         while len(found) < most:
             page, after = self.marks.items(self.reader, stream, most)
@@ -112,12 +115,12 @@ class Session:
         ]
 
     def address(self, source_id: str, url: str) -> str:
-        """Return the address of a source: whole, but with scope read without its secrets, and still unique."""
+        """Return the address of a source; clients that may not edit see it without secrets, but with its id."""
         shown = url if may_edit(self.request) else redact(url)
         return shown if shown == url else f"{shown}#{source_id}"
 
     def shown_labels(self, labels: Iterable[str]) -> list[str]:
-        """Return the streams of those labels of the reader that no folder and no saved query hides."""
+        """Return the streams of the labels that are not hidden by a folder or saved query of the same name."""
         hidden = {*self.folders, *(query.key for query in self.queries)}
         return [LABEL + label for label in sorted(labels) if label not in hidden]
 
@@ -137,7 +140,7 @@ class Session:
             raise UsageError(f'"{name}" is a saved query; {advice}')
 
     def streams_of(self, rows: Sequence[ReaderItem]) -> dict[str, list[str]]:
-        """Return the subscription of each story, then its labels."""
+        """Return the subscription of each story, then its labels: folders, saved queries and the reader's own."""
         ids = {row.story for row in rows}
         founders, folders = self.marks.folders(ids)
         streams = {}

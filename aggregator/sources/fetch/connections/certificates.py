@@ -31,7 +31,7 @@ class HostTrust(NamedTuple):
 def host_trusts(config: Config) -> Mapping[str, HostTrust]:
     """Return the trust of hosts with settings of their own. Raise ConfigError for an unusable `ca_file`.
 
-    They apply to a host, so they cover its pages and robots.txt, but not the hosts that it leads to.
+    The settings of a source cover the pages and robots.txt of its host, but not hosts that it redirects or links to.
     """
     trusts: dict[str, HostTrust] = {}
     for number, source in enumerate(config.sources):

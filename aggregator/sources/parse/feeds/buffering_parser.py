@@ -9,9 +9,10 @@ from xml.sax.expatreader import ExpatParser
 
 
 class _Text(str):
-    """Text that is not translated from Windows-1252, because the feed was before (xml_repair.py).
+    """Text that is not translated from Windows-1252, because the feed has been translated already (xml_repair.py).
 
-    feedparser looks up each character of each text that is not ASCII, a quarter of the time of a feed.
+    feedparser looks up each character of each text that is not ASCII, which took a quarter of the time of parsing a
+    feed.
     """
 
     __slots__ = ()
@@ -29,7 +30,7 @@ class BufferingParser(ExpatParser):
         self._parser.buffer_text = True  # type: ignore[attr-defined]
 
     def setContentHandler(self, handler: Any) -> None:  # noqa: N802 - its name in the standard library
-        """Set the parser of feedparser, which gets each text from its `decode_entities`."""
+        """Set feedparser's handler, whose `decode_entities` then only wraps texts in `_Text`."""
         super().setContentHandler(handler)
         handler.decode_entities = lambda _, text: _Text(text)
 

@@ -126,7 +126,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
             declared_name=declared_outlet,
             declared_url=absolute_url(declared.outlet_url, None),
         )
-        behind = feed.behind(outlet)
+        behind = feed.address_outlet(outlet)
     return Entry(
         source=context.source,
         guid=guid,

@@ -201,10 +201,10 @@ def _entry(
         url = absolute_url(f"https://{host_first['rest']}", None)
     if url is None:
         line = " ".join(unicode.clean(written).split())
-        if "@" in line:  # a password may be before it
-            shown = f"...@{line.rpartition('@')[2][:_SHOWN_CHARS]}"
-        else:
-            shown = f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
+        before, _, shown = line.rpartition("@")
+        if len(shown) > _SHOWN_CHARS:
+            shown = f"{shown[:_SHOWN_CHARS]}..."
+        shown = f"...@{shown}" if before else shown  # without a password
         reason = f"its address is no web address: {shown}"
         return SkippedOutline(name=name or shown, reason=reason)
     return OpmlFeed(url=url, title=name, site_url=site_url, folder=folder)

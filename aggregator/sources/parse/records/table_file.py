@@ -1,6 +1,7 @@
 """Tables (CSV, TSV) as records: each row is a record, with the names of the columns in the first line.
 
-The separator is found by the header. Rows are read one after the other, so a table may have any length.
+The separator is the one that gives the header the most known names. Rows are read one after the other, so
+a table may have any length.
 """
 
 import codecs
@@ -27,8 +28,8 @@ _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
 _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
-# The order of day and month is searched in this many rows, some tens of MB of articles (chosen)
-_ROWS_ASKED = 20_000
+# The order of day and month is sought in this many rows, some tens of MB of articles (chosen)
+_ROWS_SAMPLED = 20_000
 # Each key writes an ambiguous date with its year first. A value that matches the pattern shows this order of its
 # column, because one of its numbers can only be a day.
 _ORDERS = {
@@ -68,7 +69,7 @@ def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
     orders: dict[str, set[str]] = {}
     # A table that cannot be read is reported when its rows are read.
     with contextlib.suppress(ReadError):
-        for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
+        for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_SAMPLED):
             if isinstance(row, str):
                 continue
             for name, cell in row.items():
@@ -84,11 +85,11 @@ def read_rows(
     chosen: Chosen,
     orders: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, Row | str]]:
-    """Yield the rows with the numbers of their first lines; a row that cannot be read gives the reason.
+    """Yield the rows with the numbers of their first lines; instead of an unreadable row, the reason.
 
     A line has at most `limit` bytes, and a cell as many characters. `orders` has the columns whose dates such as
     3/4/2026 are understood, see date_orders. Raise ReadError for a longer line, and for a table whose first line
-    names no column that can be read, or not those that `chosen` names.
+    names no column that can be read, or lacks a column that `chosen` names.
     """
     lines = _lines(stream, limit)
     separator, columns = _header(next(lines, ""), chosen)
@@ -168,7 +169,7 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
 
 
 def _split(line: str) -> tuple[str, list[str]]:
-    """Return the separator that gives a header most known names, else most cells; and its cells."""
+    """Return the separator that gives a header the most known names, or else the most cells, and these cells."""
     best = (-1, 0, "", [""])
     for separator in _SEPARATORS:
         try:

@@ -1,4 +1,4 @@
-"""The process that runs on: threads, schedule, watchdog, health, metrics.
+"""The daemon: its process, threads, schedule and watchdog.
 
 The only package that imports APScheduler. Imports `web`, `admin` and the packages below them.
 """

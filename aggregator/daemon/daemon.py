@@ -3,7 +3,7 @@
     main      supervision; pings the watchdog of systemd while all threads make progress
     signals   handles signals (daemon/requests.py)
     web       uvicorn
-    lease     checks the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
+    lease     checks the writer lease every second, on PostgreSQL (store/engine/writer_lease.py)
 
 Everything that depends on the rest of the configuration is a Runtime (daemon/runtime.py).
 On SIGHUP one Runtime ends with its web server and the next one starts, while the writer lease stays.
@@ -73,7 +73,8 @@ class Daemon:
         """`read_config` reads the configuration for a reload.
 
         `on_applied` is called with each configuration that a reload has applied.
-        `has_terminal`: whether the terminal that started the daemon still exists; the daemon ends with it.
+        `has_terminal` returns whether the terminal that started the daemon still exists, because the daemon ends when
+        its terminal is closed. It always returns True if the daemon does not depend on a terminal.
         """
         self._config = config
         self._database = database
@@ -98,8 +99,8 @@ class Daemon:
             last_reload=lambda: self._last_reload,
         )
         self._failed: AggregatorError | None = None
-        # The earliest time (monotonic) to begin anew. A process that has just done so waits; one that was started
-        # may do so at once, since a first reading needs the most memory.
+        # The earliest time (monotonic) to begin anew. A process that has just begun anew waits. A process that somebody
+        # started may begin anew at once, because a first reading needs the most memory.
         self._anew_from = (
             time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
         )
@@ -208,14 +209,14 @@ class Daemon:
             self._requests.ask("anew")
 
     def _prepare_anew(self) -> str:
-        """Keep address and lock open for the next program. Return why it cannot begin, or ""."""
+        """Keep the address and the lock open for the next program; return why it cannot begin, "" if it can."""
         try:
             if self._read_config() != self._config:
                 return "the configuration was changed and not reloaded"
         except Exception as error:  # noqa: BLE001 - the file has mistakes
             return format_exception_only(error)[-1].strip()
-        # The installed version, read anew, and that of this process; another one may upgrade the database, which
-        # takes long.
+        # `aggregator.__version__` is looked up again in the installation, and `__version__` is the version of this
+        # process. Another version may have to upgrade the database, which takes long.
         if aggregator.__version__ != __version__:
             return "another version was installed"
         if not os.access(sys.executable, os.X_OK):
@@ -229,7 +230,7 @@ class Daemon:
         return ""
 
     def _reload(self) -> None:
-        """Apply the configuration file; on an error the previous configuration stays."""
+        """Apply the configuration file; if that fails, continue with the previous configuration."""
         log.info(
             "SIGHUP: reading the configuration again",
             extra={"event": "config_reload_requested"},
@@ -320,7 +321,10 @@ class Daemon:
             self._fail(died.exc_value)
 
     def _fail(self, error: BaseException) -> None:
-        """End the daemon because a required thread ended; called in that thread."""
+        """End the daemon because a required thread ended.
+
+        The thread that ends calls this itself, except the web server's thread: supervision notices its end.
+        """
         failed = error
         if not isinstance(failed, AggregatorError):
             why = format_exception_only(error)[-1].strip()

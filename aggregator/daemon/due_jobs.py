@@ -19,13 +19,14 @@ from aggregator.store.intake.source_rows import (
 )
 
 TICK_SECONDS = 1
-# Pages read in a tick, the longest waiting first; up to MOST_PAGES_READ if all of these are of hosts not ready
+# The pages that are read in a tick. If none of them may start, because their hosts are not ready, the next tick reads
+# twice as many, up to MOST_PAGES_READ.
 PAGES_READ = 1000
 MOST_PAGES_READ = 16_000
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job for a fetch thread. `host` is empty if it sends no request."""
+    """A job for a fetch thread. `host` is empty if the job sends no request, because it reads a folder."""
 
     name: str
     host: str
@@ -33,7 +34,7 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_page(self) -> bool:
-        """Whether a page is to be fetched; else a source is polled."""
+        """Whether the job fetches a page; otherwise it polls a source."""
         return isinstance(self.work, PendingPage)
 
 
@@ -43,14 +44,15 @@ class DueJobs:
     def __init__(self, services: PollServices) -> None:
         self._database = services.database
         self._rate_limiter = services.client.rate_limiter
-        # A hundred pages of one host must not occupy all threads: more jobs than requests would only wait.
+        # A hundred pages of one host must not occupy all threads: jobs beyond the requests that the host may get at
+        # the same time would only wait.
         self._jobs_a_host = self._rate_limiter.host_concurrency
         self._quiet_polls = services.quiet_polls
         self._pages_read = PAGES_READ
         # The version of the database when the schedule was read
         self._version: int | str | None = None
         self._schedule: list[DueSource] = []
-        # When the first page is due; None without pages
+        # When the first page is due, or the present if a new entry waits for its page; None if no entry waits
         self._pages_at: datetime | None = None
 
     def read(self, now: datetime) -> None:
@@ -63,7 +65,7 @@ class DueJobs:
             self._version = version
 
     def has_pages(self, now: datetime) -> bool:
-        """Return whether a page is due."""
+        """Return whether a page is due, or a new entry waits for its page, and so may be overdue."""
         return self._pages_at is not None and self._pages_at <= now
 
     def next(
@@ -73,11 +75,13 @@ class DueJobs:
         backing_off: Mapping[str, float],
         most: int,
     ) -> list[FetchJob]:
-        """Return at most `most` jobs that may start, the longest waiting first, sources before pages.
+        """Return at most `most` jobs that may start, sources before pages.
 
-        `under_way`: the hosts of jobs by name; `backing_off`: when a failed job may start again, monotonic.
+        The sources and pages that have waited longest come first, except that pages of a first poll come last.
+        `under_way` has the host of each running job, `backing_off` the time (monotonic) from which a failed job may
+        start again, both by the name of the job.
         """
-        # Jobs under way and jobs that failed are due, too, but may not start.
+        # Jobs under way and jobs that back off are also due, but may not start.
         limit = most + len(under_way) + len(backing_off)
         jobs = self._due_sources(now, limit)
         if self.has_pages(now):
@@ -110,7 +114,7 @@ class DueJobs:
                 at_host[job.host] += 1
             startable.append(job)
         startable = startable[:most]
-        # If none of the pages read may start, others may wait behind them: read more of them in the next tick.
+        # If none of these pages may start, pages of other hosts may wait behind them: read more in the next tick.
         if sum(job.is_page for job in jobs) < self._pages_read:
             self._pages_read = PAGES_READ
         elif not any(job.is_page for job in startable):
@@ -118,9 +122,9 @@ class DueJobs:
         return startable
 
     def _due_sources(self, now: datetime, limit: int) -> list[FetchJob]:
-        """Return at most `limit` due sources, with those under way, the longest waiting first.
+        """Return jobs for at most `limit` due sources, including those under way, the longest waiting first.
 
-        The hundred feeds of a slow or limiting host must not fill the list: few of each host are in it.
+        The list has only a few sources of each host, so that the hundred feeds of a slow host cannot fill it.
         """
         blocked = self._rate_limiter.not_ready(TICK_SECONDS)
         at_host = Counter(dict.fromkeys(blocked, self._jobs_a_host))

@@ -9,12 +9,12 @@ HUNG_SECONDS = 0.2  # a thread may take this long to end after everything is clo
 
 
 def end_with_hung_threads(code: int = 0) -> None:
-    """End the process if a thread waits for a database that hangs; Python itself would wait for the thread.
+    """End the process if a thread hangs, for instance in a database that does not answer.
 
-    To be called last: the transaction of such a thread is not committed.
+    Python itself would wait for the thread. Call this last, because the transaction of the thread is not committed.
     """
     ends = time.monotonic() + HUNG_SECONDS
-    # Daemon threads, too: Python joins those of an executor
+    # Daemon threads are included, because Python joins the threads of an executor even if they are daemon threads.
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(max(0.0, ends - time.monotonic()))

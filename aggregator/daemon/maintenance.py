@@ -24,10 +24,10 @@ MAINTENANCE_BACKOFF_SECONDS = 600.0  # after a failure
 
 
 class MaintenanceTask(NamedTuple):
-    """Work that is due at the start and every `every_seconds` (a job: first after `every_seconds`).
+    """Work that is repeated every `every_seconds`; a step is first due at the start, a job after `every_seconds`.
 
-    `run` returns True if there is more to do; it should return soon once its argument returns True. A step
-    does a part of its work each time: one transaction, well under 100 ms.
+    `run` should return soon once its argument returns True. For a step, `run` does a part of the work in one
+    transaction of well under 100 ms, and returns True if there is more to do.
     """
 
     name: str
@@ -61,10 +61,11 @@ class Maintenance:
     def start(self) -> None:
         """Start the schedule.
 
-        Its own defaults skip a job that is a second late (misfire_grace_time 1), and run all missed jobs
-        after a suspended machine wakes (coalesce off). Jobs run beside each other.
+        By default, APScheduler would skip a job that is more than a second late (misfire_grace_time 1). After a
+        suspended machine wakes, each job runs once, however often it was missed (coalesce). Different jobs may run at
+        the same time.
         """
-        # It warns of a job that takes longer than its interval.
+        # APScheduler would warn of each job that takes longer than its interval.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         from apscheduler.executors.pool import ThreadPoolExecutor
         from apscheduler.schedulers.background import BackgroundScheduler
@@ -91,7 +92,8 @@ class Maintenance:
                 seconds=job.every_seconds,
             )
         scheduler.start()
-        self._scheduler = scheduler  # last: before the start its jobs have no next run
+        # Last, because `clock_jumped` needs a scheduler that has started.
+        self._scheduler = scheduler
 
     def clock_jumped(self) -> None:
         """Run every job now: APScheduler waits by the wall clock, which may have been set back."""
@@ -112,13 +114,13 @@ class Maintenance:
         )
 
     def stop(self) -> None:
-        """Start no more jobs, and ask the running one to end."""
+        """Start no more jobs, and ask running jobs to end."""
         self._stopping.set()
         if self._scheduler is not None and self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether a job still runs."""
+        """After `stop`, wait at most `seconds` for the jobs; return whether one still runs."""
         deadline = time.monotonic() + seconds
         for running in self._running.values():
             if not running.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -127,10 +129,11 @@ class Maintenance:
         return False
 
     def run_step(self, stops: Stop) -> bool:
-        """Run a part of the next step that is due, in the placing thread; return False if none is, or all back off.
+        """Run the steps that are due, in the placing thread, until one has more to do; return whether one has.
 
-        Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
-        DatabaseLockedError if the database cannot be written: these are not failures of a step.
+        The result is also True if `stops` returned True. Steps that back off are skipped. Raises LeaseLostError if this
+        process is no longer the writer, DatabaseAwayError or DatabaseLockedError if the database cannot be written:
+        these are not failures of a step.
         """
         for _ in range(len(self._turns)):
             step = self._turns[0]

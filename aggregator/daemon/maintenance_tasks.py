@@ -1,4 +1,4 @@
-"""The maintenance tasks of the daemon; docs/operating.md lists them."""
+"""The maintenance tasks of the daemon: short steps of the placing thread, and jobs in threads of their own."""
 
 import logging
 from datetime import timedelta
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0  # between two looks at the last backup and the last digest
+LOOK_SECONDS = 10.0  # between two checks whether a backup or a digest is due
 MUTES_CHECK_SECONDS = 3600.0
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 
@@ -40,13 +40,13 @@ def maintenance(
     database = services.database
     fenced = services.lock.fenced
     now = services.now
-    digest_made = None  # when the last one that was looked at was due
+    digest_made = None  # when the digest that this process made last was due
 
     def correct_times(_stops: Stop) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
         time = now()
         if count := fenced.transact(lambda writing: pull_back(writing, time, batch)):
-            pipeline.free_memory()  # it has rows of stories in memory
+            pipeline.free_memory()  # the rows of these stories in memory are outdated
             log.warning(
                 "the clock was ahead; corrected the time of %s",
                 pluralise(count, "story", "stories"),
@@ -54,18 +54,18 @@ def maintenance(
             )
 
     def end_mutes(_stops: Stop) -> None:
-        """Remove the mutes of storylines that rest."""
+        """Remove the mutes of storylines without a report in the window, because no article can join them."""
         since = now() - window
         fenced.transact(lambda writing: end_rested(writing, since))
 
     def back_up(stops: Stop) -> None:
-        """Make a backup if it is due: the last one may have been made by a person."""
+        """Make a backup if one is due; a person may have made one since the last check."""
         due = backup_folder.backup_state(config, database, now()).next
         if due is not None and due <= now():
             backup_folder.back_up_gently(config, database, now(), stops)
 
     def make_digest(_stops: Stop) -> None:
-        """Store the digest that is due, once: which ones were made is in the outbox."""
+        """Store the digest that is due, once. After a restart, the outbox tells whether it was made already."""
         nonlocal digest_made
         due = config.digest.last_due(now())
         if due is not None and due != digest_made and webhooks.make_digest(due):

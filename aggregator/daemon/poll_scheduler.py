@@ -97,7 +97,7 @@ class PollScheduler:
             future.add_done_callback(self._under_way.discard)
 
     def _run(self, job: FetchJob) -> None:
-        """Do a job in a fetch thread; if it raises an error, it is repeated after a pause."""
+        """Do a job in a fetch thread; a job that raises an error is repeated after a pause."""
         try:
             if isinstance(job.work, Source):
                 self._poll(job.work)
@@ -202,7 +202,10 @@ class PollScheduler:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     def join(self, seconds: float) -> int:
-        """After `stop`, wait for jobs under way, and write the times of quiet polls; return how many jobs still run."""
+        """After `stop`, wait at most `seconds` for jobs, and write the times of quiet polls.
+
+        Return how many jobs still run.
+        """
         running = len(wait(self._under_way.copy(), seconds).not_done)
         self._services.quiet_polls.write(self._services.database.with_read_timeout())
         return running

@@ -1,7 +1,7 @@
 """Requests to the daemon: to stop, to reload its configuration, to begin anew.
 
-They come from signals and from threads of the daemon. To begin anew is to replace the process by a new one of the
-same program, which gives memory back.
+Requests come from signals and from threads of the daemon. When the daemon begins anew, its process starts the same
+program again, which gives memory back to the system.
 """
 
 import logging
@@ -17,7 +17,8 @@ from aggregator.daemon.watchdog import Notifier
 
 log = logging.getLogger(__name__)
 
-SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
+# Ctrl-C reaches this process twice, directly and through make. Signals within this time count as one request.
+SAME_SIGNAL_SECONDS = 1.0
 
 Request = Literal["reload", "anew"]
 
@@ -78,9 +79,9 @@ class Requests:
         return self._stop.is_set()
 
     def take(self, request: Request) -> bool:
-        """Return whether the daemon was asked for this, and forget that.
+        """Return whether the daemon was asked for this, and forget the request.
 
-        The daemon takes each kind of request before it waits again, so `_any` may be cleared for all.
+        `_any` may be cleared for all requests, because the daemon takes each kind before it waits again.
         """
         if request not in self._wanted:
             return False
@@ -106,10 +107,10 @@ class Requests:
         return self.begins_anew
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Pass a signal on to the thread `signals`.
+        """Pass a signal on to the thread `signals`; a further signal ends a stopping daemon at once (SystemExit).
 
-        A handler interrupts the main thread, which may hold the lock of an Event or of a log handler.
-        SimpleQueue.put is re-entrant.
+        The handler uses only SimpleQueue.put, which is re-entrant: it interrupts the main thread, which may hold the
+        lock of an Event or of a log handler.
         """
         is_same = time.monotonic() - self._stop_requested_at <= SAME_SIGNAL_SECONDS
         is_reload = number == signal.SIGHUP and self._has_terminal()
@@ -122,7 +123,7 @@ class Requests:
             if self._stop.is_set() and not self.begins_anew:
                 continue
             if number == signal.SIGHUP and self._has_terminal():
-                # systemd must hear of it at once: see ExecReload in the unit.
+                # systemd must learn of the reload at once: see ExecReload in the unit.
                 self._notifier.reloading()
                 self.ask("reload")
                 continue

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The clock counts as set if it differs this much from the monotonic clock.
+# The clock counts as set if, between two ticks, it moved this much more or less than the monotonic clock.
 _JUMP_SECONDS = 5.0
 
 
@@ -70,7 +70,7 @@ class Runtime:
         configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
         self._webhooks = self._make_webhooks()
-        # After everything that may raise, because it must be closed.
+        # The executor comes after the parts that may raise an error, because it must be closed.
         self._executor = open_executor(
             config.work.executor,
             config.work.worker_count(spared=1),
@@ -166,7 +166,7 @@ class Runtime:
         )
 
     def process(self) -> ProcessState:
-        """Return the state, without a query."""
+        """Return the state of the process, without a query to the database."""
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
@@ -181,7 +181,10 @@ class Runtime:
         )
 
     def start(self) -> None:
-        """Start all threads. In the writer, sources and webhooks are synchronised when this returns."""
+        """Start all threads.
+
+        When this returns, a writer whose database answers has stored the configured sources and webhooks.
+        """
         self.writer_loop.start()
         self._webhooks.start()
         self._maintenance.start()
@@ -199,7 +202,7 @@ class Runtime:
         self._executor.close()  # wakes threads that wait for a worker
 
     def drain(self, seconds: float) -> list[str]:
-        """After `stop`: wait `seconds` for all threads; return what still runs, as text."""
+        """After `stop`, wait at most `seconds` for all threads; return the parts that still run, in words."""
         deadline = time.monotonic() + seconds
 
         def left() -> float:
@@ -262,7 +265,7 @@ class Runtime:
             try:
                 if self.writer_loop.is_writing:
                     self._poll_scheduler.tick()
-            # The database does not answer; tried again in a second
+            # The database does not answer; the next tick tries again.
             except AggregatorError as error:
                 if not self._is_away:
                     log.error(  # noqa: TRY400
@@ -282,7 +285,11 @@ class Runtime:
             self._stopping.wait(TICK_SECONDS)
 
     def _took_over(self) -> None:
-        """Store the configured sources and webhooks: this process became the writer."""
+        """Apply the configuration to the database, because this process became the writer.
+
+        Store the configured sources and webhooks, queue the entries that are no longer muted, and correct due times
+        that are too far ahead.
+        """
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
             follow_config(connection, self.config, now)

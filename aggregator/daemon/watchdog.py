@@ -23,7 +23,7 @@ class Notifier:
         self._address = "\0" + given[1:] if given.startswith("@") else given
 
     def ready(self, words: str) -> None:
-        """The start or the reload is complete."""
+        """Tell systemd that the start or the reload is complete."""
         self._send("READY=1", words=words)
 
     def status(self, words: str) -> None:
@@ -35,9 +35,9 @@ class Notifier:
         self._send("WATCHDOG=1")
 
     def reloading(self, words: str = "reading the configuration again") -> None:
-        """A reload has begun, or the daemon begins anew; `ready` ends it.
+        """Tell systemd that a reload has begun, or that the daemon begins anew; `ready` ends both.
 
-        Type=notify-reload requires the time.
+        The message has the time because Type=notify-reload requires it.
         """
         self._send(
             "RELOADING=1",
@@ -46,7 +46,7 @@ class Notifier:
         )
 
     def stopping(self) -> None:
-        """The daemon is stopping."""
+        """Tell systemd that the daemon is stopping."""
         self._send("STOPPING=1", words="stopping")
 
     def _send(self, *states: str, words: str = "") -> None:
@@ -67,7 +67,7 @@ class Notifier:
 
 
 def watchdog_interval_seconds() -> float | None:
-    """Return the ping interval, half the timeout of systemd; None if its watchdog is off."""
+    """Return half the timeout of systemd's watchdog, as the ping interval; None if it does not watch this process."""
     given = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     if not watched or not given.isdigit():
@@ -101,7 +101,7 @@ class Watchdog:
     ) -> None:
         """A thread is stalled after `stalled_seconds` without a heartbeat.
 
-        `stalled` must be called every `check_seconds`; a longer interval counts as twice that.
+        `stalled` must be called every `check_seconds`; a longer interval counts as at most twice `check_seconds`.
         """
         self._stalled_seconds = stalled_seconds
         self._most_seconds = 2 * check_seconds

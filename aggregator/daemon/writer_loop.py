@@ -45,7 +45,7 @@ from aggregator.stories.story_tuning import StoryTuning
 log = logging.getLogger(__name__)
 
 # These end the daemon: the tables are of another version, the file was replaced, or another daemon writes it. A lost
-# lease (LeaseLostError), which is of the last kind, is caught before them.
+# lease (LeaseLostError is an AnotherDaemonError) is caught before them.
 _ENDS_DAEMON = (
     DatabaseTooNewError,
     DatabaseOutdatedError,
@@ -53,11 +53,11 @@ _ENDS_DAEMON = (
     AnotherDaemonError,
 )
 
-# The waits after the first, second and later errors of the database
+# The pauses after the first, second and later errors in a row
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-# The thread sleeps so long when nothing waits, unless it is woken. Then one cheap query tells whether another process
-# has changed the database: an entry or a command may wait.
+# If nothing waits, the thread sleeps this long, unless it is woken. Then one cheap query tells whether another process
+# has changed the database, because an entry or a command may wait.
 IDLE_SECONDS = 1.0
 
 # Stories that are rendered between two reads of the inbox
@@ -66,11 +66,12 @@ RENDERED_AT_ONCE = 20
 # The time between two maintenance steps while articles wait
 STEP_SECONDS = 1.0
 
-# While articles wait, a search finds those that are placed after this time at the latest (chosen)
+# While articles wait, those that are placed are indexed this often, so that a search finds them (chosen)
 INDEX_SECONDS = 5.0
 
-# After so many articles in one batch SQLite's log is emptied when nothing waits any more. Otherwise a later poll
-# would copy the log of a first reading, up to 16 MiB, into the file (chosen: far more than a poll brings).
+# If at least this many articles were placed between two log lines, SQLite's log is emptied once nothing waits.
+# Otherwise a later poll would copy the log of a first reading, up to 16 MiB, into the file (chosen: far more than a
+# poll brings).
 MANY_ARTICLES = 100
 
 
@@ -93,7 +94,7 @@ class WriterLoop:
         took_over: Callable[[], None],
         indexed: Callable[[], None],
     ) -> None:
-        """`heartbeat` is called while it makes progress, `took_over` when this process became the writer.
+        """`heartbeat` is called while the thread makes progress, `took_over` when this process became the writer.
 
         `indexed` is called when placed articles are in the search index.
         """
@@ -111,14 +112,14 @@ class WriterLoop:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
 
-        # Whether the thread has read the inbox
+        # Whether the thread has written pending work at least once
         self.has_begun = False
         # Whether this process became the writer and `took_over` was called
         self._has_taken_over = False
         # Why placing is paused
         self.trouble: str | None = None
 
-        # The last maintenance step between two batches (time.monotonic(), as the next two)
+        # When the last maintenance step between two batches ran (time.monotonic(), like the next two)
         self._last_step_at = 0.0
         # When gathered entries are to be placed; inf if none have gathered
         self._gathered_due_at = math.inf
@@ -127,7 +128,7 @@ class WriterLoop:
 
         # The version of the database when all pending work was written. While it stays, nothing waits.
         self._written_version: int | str | None = None
-        # Whether all that is placed was indexed and rendered
+        # Whether everything that is placed was indexed and rendered
         self._is_all_shown = False
         # Whether SQLite's log is to be emptied, because many articles filled it
         self._is_log_full = False
@@ -147,7 +148,7 @@ class WriterLoop:
         self._thread.start()
 
     def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether the thread still runs."""
+        """After `stop`, wait at most `seconds`; return whether the thread still runs."""
         return is_left_behind(self._thread, seconds)
 
     @property
@@ -206,7 +207,7 @@ class WriterLoop:
         self._lock.release()
 
     def _pause_placing(self, error: AggregatorError) -> None:
-        """Log the cause of a pause, and forget all in memory that may not have been written."""
+        """Log the cause of a pause, and forget everything in memory that may differ from the database."""
         # An outage of hours is logged once.
         is_new = str(error) != self.trouble
         self.trouble = str(error)
@@ -216,7 +217,8 @@ class WriterLoop:
             error,
             extra={"event": "placing_paused"},
         )
-        # The last commit may or may not have happened; after these errors it was not begun, or rolled back.
+        # After these two errors, the last transaction was not begun or was rolled back. After any other error, the
+        # commit may or may not have happened.
         if not isinstance(error, DamagedError | NoWorkersError):
             self._pipeline.forget()
 
@@ -240,7 +242,7 @@ class WriterLoop:
         self._work_once()
 
     def _take_up(self) -> None:
-        """Begin to write, with a memory that is built from the database."""
+        """Check the tables, call `took_over`, and count as the writer from then on."""
         migrate.check(self._database)
         self._took_over()
         self._has_taken_over = True
@@ -268,15 +270,15 @@ class WriterLoop:
         )
 
     def _write_pending(self) -> AggregatorError | None:
-        """Write pending work, unless the database is as it was when there was none.
+        """Write pending work, unless the database is unchanged since no work was left.
 
-        Return an error that stops placing but not other work.
+        Return the error that stopped placing, if there was one; other work continues.
         """
         is_woken = self._arrived.is_set()
         self._arrived.clear()
         version = self._database.data_version()
         if self._database.trouble is not None:
-            # A write of another thread failed. If an empty one succeeds, the trouble is over.
+            # A write of another thread failed. If an empty transaction succeeds, the trouble is over.
             with self._lock.fenced.write():
                 pass
         elif (
@@ -298,7 +300,7 @@ class WriterLoop:
             changed, trouble = self._place()
             gathers = time.monotonic() < self._gathered_due_at < math.inf
             if self._is_all_shown and not changed and gathers:
-                return trouble  # the rest is looked at when these entries are placed
+                return trouble  # the rest is done when the gathered entries are placed
             self._show()
             if trouble is not None or self._is_needed():
                 return trouble
@@ -308,8 +310,8 @@ class WriterLoop:
             self._rest_due_at = time.monotonic()
 
     def _place(self) -> tuple[int, AggregatorError | None]:
-        """Execute commands and place entries; return how many, and an error that stopped placing."""
-        # Commands are executed also if nothing can be placed: a correction may wait.
+        """Execute commands and place entries; return the number of both, and the error that stopped placing, if any."""
+        # Commands are executed even if nothing can be placed, because a correction may wait.
         changed = self._run_commands()
         unreported = 0
         reported_at = indexed_at = time.monotonic()
@@ -373,7 +375,7 @@ class WriterLoop:
         return executed
 
     def _stops(self) -> bool:
-        """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
+        """Return whether to stop. Each call counts as a heartbeat, because it comes between two pieces of work."""
         self._heartbeat()
         return self._stopping.is_set() or not self._lock.is_held
 

@@ -20,7 +20,7 @@ class AppriseRunner:
     """Runs Apprise in a process of its own for each notification. Thread-safe."""
 
     def __init__(self, allow_private: tuple[str, ...], deadline_seconds: float) -> None:
-        """`deadline_seconds` limits one notification, the start of its process not counted."""
+        """`deadline_seconds` limits one notification, after its process has started."""
         self._allow_private = allow_private
         self._seconds = _START_SECONDS + deadline_seconds
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class AppriseRunner:
         )
 
     def close(self) -> None:
-        """Stop: running processes are killed, later ones are not started."""
+        """Stop: kill the running processes, and start no more."""
         with self._lock:
             self._stopped.set()
             for process in self._running:

@@ -1,9 +1,9 @@
 """The process that sends one notification with Apprise: `python -m aggregator.deliver.apprise_process`.
 
-Apprise opens connections of its own, to addresses that name resolution, redirects and its plugins choose. In
-a process of its own it can be ended in time, and an audit hook of Python refuses every connection to an
-address that the SSRF guard would refuse, at the moment of connecting. Connections that a library in C
-opens without Python are not seen.
+Apprise opens connections itself, to addresses that name resolution, redirects and its plugins choose. Because it has a
+process of its own, it can be ended in time. An audit hook of Python refuses every connection to an address that the
+SSRF guard would refuse, at the moment of connecting; the hook does not see connections that a library in C opens
+without Python.
 """
 
 import contextlib
@@ -23,16 +23,18 @@ from aggregator.sources.fetch.connections import public_addresses
 from aggregator.text.lines import word_list
 
 _MEMORY_BYTES = 1 << 30  # address space; Apprise reads a response as a whole
-# Apprise names the status in its warnings.
+# The HTTP status in a warning of Apprise, such as "error=404"
 _STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")
+# Audit events of starting another process
 _PROCESSES = word_list("""
     subprocess.Popen os.system os.exec os.posix_spawn os.fork os.forkpty pty.spawn
 """)
+# Audit events of sockets, with the address as the second argument
 _CONNECTIONS = word_list("socket.connect socket.sendto socket.sendmsg socket.bind")
 
 
 class Notice(NamedTuple):
-    """The message of a notification or mail."""
+    """The title and the text of a notification or mail."""
 
     title: str
     text: str
@@ -49,7 +51,7 @@ class NotificationJob(FrozenStruct):
 
 
 class _Problems(logging.Handler):
-    """Keeps the HTTP status of Apprise's warnings; their text may contain the address."""
+    """Keeps only the HTTP status in Apprise's warnings, because their text may contain the address."""
 
     status = ""
 
@@ -59,7 +61,7 @@ class _Problems(logging.Handler):
 
 
 class _Guard:
-    """An audit hook that refuses connections to private addresses, and other processes."""
+    """An audit hook that refuses connections to private addresses, and the start of other processes."""
 
     def __init__(self, exceptions: Sequence[public_addresses.Network]) -> None:
         self._exceptions = exceptions
@@ -88,10 +90,10 @@ class _Guard:
 
 
 def send(job: NotificationJob) -> str:
-    """Send one notification; return why it was not sent, without the address, else ""."""
+    """Send one notification. Return why it was not sent, without naming the address; "" if it was sent."""
     import apprise
 
-    # The authorities of the system beside those of certifi
+    # Accept the certificate authorities of the system besides those of certifi.
     with contextlib.suppress(ImportError):
         import truststore
 
@@ -122,7 +124,8 @@ def send(job: NotificationJob) -> str:
 def main() -> None:
     """Read a job from standard input and write the reply to standard output."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=NotificationJob)
-    signal.alarm(job.deadline_seconds)  # also where the daemon was killed
+    # The alarm ends this process even if the daemon was killed.
+    signal.alarm(job.deadline_seconds)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout.buffer.write(msgspec.json.encode(send(job)))

@@ -1,6 +1,6 @@
-"""The ids of deliveries, and their messages as they are written when they are sent.
+"""The ids of deliveries, and their messages, which are written at the time of sending.
 
-A message holds the change and the current story, with excerpts only (docs/sending.md).
+A message contains the change and the current story, with excerpts only (docs/sending.md).
 """
 
 import hashlib
@@ -34,23 +34,23 @@ from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
 from aggregator.text.lines import word_list
 
-_ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
-# Fields of a change and of a new article that a delivery has; `lead` is within the excerpt limit.
+_ARTICLES_MAX = 50  # a delivery lists at most this many articles, the newest; its counts include all of them
+# The fields of a change, and of its new article, in a delivery; the excerpt limit applies to `lead`.
 _OF_CHANGE = word_list("n kind at updated title title_before report_count others")
 _OF_ARTICLE = word_list("id outlet url title lead published language")
 
 
 def delivery_id(hook: str, change: Change) -> str:
-    """Return the id of the delivery: the same if the same change is decided and stored again.
+    """Return the id of a delivery, which stays the same if the same change is decided and stored again.
 
-    It contains no time of this machine, because the last decisions may be repeated after a power failure.
+    The id does not depend on the clock, because the last decisions may be repeated after a power failure.
     """
     article = change.article.id if change.article else ""
     return _id_of(f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}")
 
 
 def digest_id(reader: str, last_change: int) -> str:
-    """Return the id of a digest: the same if the same one is stored again."""
+    """Return the id of a digest, which stays the same if the same digest is stored again."""
     return _id_of(f"{reader}\0{last_change}")
 
 
@@ -65,7 +65,7 @@ def delivery_body(
     settings: PublishSettings,
     tuning: WebhookTuning,
 ) -> bytes:
-    """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
+    """Return a delivery as JSON of at most `body_cap_bytes`; the oldest articles are left out until it fits."""
     bounded_change, shown = _limit_words(change, story, settings.excerpt_words)
     listed = _ARTICLES_MAX
     while True:
@@ -100,7 +100,7 @@ def delivery_body(
         listed //= 2
 
 
-# Stories listed in a message about several: 1,600 characters (Discord: 2,000)
+# The stories listed in a message about several changes take 1,600 characters (the limit of Discord is 2,000)
 LISTED_TOGETHER = 10
 _LISTED_CHARS = 100  # a headline in a list is cut here
 # "@everyone" in a title would call all people of a chat
@@ -108,7 +108,7 @@ _MENTION = re.compile(r"@(?=\S)")
 
 
 class DeliveryWriter:
-    """Writes the message of a delivery when it is sent: what was forgotten meanwhile is not in it."""
+    """Writes the message of a delivery at the time of sending, without anything that was forgotten meanwhile."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class DeliveryWriter:
         self._write_digest = write_digest
 
     def write(self, recipient: Recipient, due: Delivery) -> bytes | Notice | None:
-        """Return the message; None if all that it is about was forgotten."""
+        """Return the message; None if all stories of the delivery were forgotten."""
         if isinstance(recipient, DigestReader):
             assert due.body is not None, "a digest has its span"
             return self._write_digest(msgspec.json.decode(due.body, type=DigestSpan))
@@ -167,12 +167,12 @@ class DeliveryWriter:
 
 
 def _plain(text: str) -> str:
-    """Return a text of a publisher on one line; an invisible sign (U+2060) keeps it from calling anybody."""
+    """Return a publisher's text on one line, with an invisible U+2060 after each "@" so that it notifies nobody."""
     return _MENTION.sub("@\u2060", one_line(text))
 
 
 def trial(recipient: Recipient, now: datetime) -> bytes | Notice:
-    """Return the message of a test."""
+    """Return the message that tests a recipient."""
     if not isinstance(recipient, Webhook):
         return Notice("Test", "This is a test of aggregator.")
     return encode_json(
@@ -192,8 +192,8 @@ def _limit_words(
 ) -> tuple[Change, StoryView]:
     """Return the change and the story with at most `words` words of any article.
 
-    A headline that is not the current title of an article may be a former title of any of them, so it counts
-    for all.
+    A headline that is not the current title of an article may be a former title of any article, so its words count
+    for all articles.
     """
     current_titles = {article.title for article in story.articles}
     headlines = dict.fromkeys((story.title, change.title, change.title_before or ""))
@@ -212,7 +212,7 @@ def _limit_words(
 
 
 def _members(source: object, names: Sequence[str]) -> dict[str, object]:
-    """Return attributes by name, times in UTC."""
+    """Return the named attributes of `source`, with times in UTC."""
     members: dict[str, object] = {}
     for name in names:
         value = getattr(source, name)

@@ -1,10 +1,10 @@
 """Turns changes of stories into deliveries for webhooks, notifications and readers of the digest.
 
-Changes are read from the change stream, and deliveries are put into the outbox, which sender.py sends. A
-change becomes a delivery if its story matches the query of the recipient at that time. A notification is about a
-story that was not announced yet, or about each report. Changes with a time far in the past (an archive, a flood)
-are skipped. When a story is merged into another story, every webhook that received a delivery about it is
-notified, whatever its query.
+The dispatcher reads changes from the change stream and puts deliveries into the outbox; sender.py sends them. A
+change becomes a delivery if its story matches the query of the recipient at that time. A notification announces a
+story once, or also each report, as the recipient wants. Changes with a time far in the past (an archive, a flood) are
+skipped. When a story is merged into another story, every webhook that received a delivery about the merged story is
+sent the change, whatever its query.
 """
 
 from collections.abc import Sequence
@@ -58,14 +58,14 @@ class WebhookDispatcher:
         self._uses_index = any(r.query and r.query.query for r in recipients)
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = timedelta(days=all_tuning.values("retention")["steady_days"])
-        # Deliveries that ended are kept so long: a webhook is sent the merge of a story that it was sent before.
+        # Deliveries that ended are kept for this time, because a webhook that was sent a story is also sent its merge.
         self._kept = timedelta(days=all_tuning.values("events")["window_days"])
         self._now = now
-        # The version of the database when no change waited
+        # The version of the database in which there was nothing to do; until it changes, a step looks for no changes
         self._quiet_version: int | str | None = None
 
     def sync_webhooks(self) -> None:
-        """Store which webhooks are configured; to be called at the start, before any article is placed."""
+        """Store which recipients are configured. Call this at the start, before any article is placed."""
         with self._database.write() as connection:
             recipients.sync_webhooks(
                 connection,
@@ -75,13 +75,16 @@ class WebhookDispatcher:
             )
 
     def step(self) -> list[str] | None:
-        """Process the next changes; return the webhooks with new deliveries, or None without changes."""
+        """Process the next changes.
+
+        Return the names of the recipients with new deliveries; None if there are no changes, or in a first reading.
+        """
         version = self._database.data_version()
         if version == self._quiet_version:
             return None
         now = self._now()
         with self._database.read() as connection:
-            # The last change that each webhook has, without those of digests
+            # The number of the last change that was examined for each recipient, except readers of digests
             positions = {
                 row.name: row.last_change_no
                 for row in recipients.webhooks(connection)
@@ -98,7 +101,7 @@ class WebhookDispatcher:
                     _BATCH_CHANGES,
                     indexed_to=indexed_to,
                 )
-            # A first reading brings no news: every webhook begins after its end.
+            # A first reading brings no news, so no changes are delivered before its end.
             if not changes or first_reading.lasts(connection):
                 self._quiet_version = version
                 return None
@@ -125,10 +128,10 @@ class WebhookDispatcher:
         return names
 
     def make_digest(self, until: datetime) -> list[str] | None:
-        """Store a digest of the changes up to `until` and its mail; return its readers.
+        """Store a digest of the changes up to `until`, and its mails; return the names of the readers of these mails.
 
-        Without new stories there is none. Return None if the full-text index is behind: try again soon. The
-        digest, its mail and the last change of each are one transaction.
+        Without new stories there is no digest. Return None if the full-text index is behind, so that the caller tries
+        again soon. One transaction writes the digest, its mails, and the last change of each.
         """
         with self._database.write() as connection:
             digests.lock_digests(connection)
@@ -175,7 +178,7 @@ class WebhookDispatcher:
         changes: Sequence[Change],
         now: datetime,
     ) -> list[Change]:
-        """Return the changes that the webhook receives."""
+        """Return the changes among `changes` that the recipient is sent."""
         story_filter = hook.story_filter(now)
         if isinstance(hook, webhook_settings.Notification):
             story_filter = (story_filter or StoryFilter()).model_copy(
@@ -192,7 +195,7 @@ class WebhookDispatcher:
         if isinstance(hook, webhook_settings.Notification):
             stories = {change.story for change in recent}
             announced = outbox.announced_stories(connection, hook.name, stories)
-            # Stories that were not announced yet, and each report if the recipient wants these
+            # The first change of each story that was not announced yet, and each report if the recipient wants reports
             news = []
             kinds_of_report = ("created", "report") if hook.each == "report" else ()
             for change in recent:
@@ -200,7 +203,7 @@ class WebhookDispatcher:
                     announced.add(change.story)
                     news.append(change)
             return news
-        # A webhook that was sent a story is also sent the merge that ends it.
+        # A webhook that was sent a story is also sent the merge that ends the story.
         merges = [change for change in changes if change.kind != "split"]
         merged = {story for merge in merges for story in merge.others}
         sent = outbox.already_sent(connection, hook.name, merged)

@@ -1,4 +1,4 @@
-"""Send the deliveries of one recipient in order, store their results, and schedule retries."""
+"""Send the deliveries of one recipient, store the results, and schedule retries."""
 
 import logging
 import random
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class WebhookSender:
-    """Sends the deliveries of one recipient, one at a time, so that they arrive in order."""
+    """Sends the deliveries of one recipient, one at a time, so that those of one story arrive in order."""
 
     def __init__(  # noqa: PLR0917 - what sending needs
         self,
@@ -44,7 +44,7 @@ class WebhookSender:
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance`: from 0 to 1, for the jitter of gaps.
+        """`chance` returns a random number from 0 to 1, for the jitter of gaps.
 
         No delivery is given up before the clock has run for `retention.steady_days` without a jump.
         """
@@ -62,7 +62,10 @@ class WebhookSender:
         self._unstored: tuple[Delivery, PostResult] | None = None
 
     def step(self) -> float | None:
-        """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
+        """Send the next due delivery, if there is one. Return the seconds until the next step.
+
+        Return None if no delivery is waiting, or if the daemon is stopping.
+        """
         now = self._now()
         self._correct_times(now)
         if self._unstored is None:
@@ -90,7 +93,7 @@ class WebhookSender:
         self._unstored = None
         name = self._webhook.name
         where = recipient_words(name)
-        # The host of other addresses may be the secret.
+        # The addresses of other recipients are not logged, because even their host may be a secret.
         if isinstance(self._webhook, Webhook):
             where += f" ({host_of(self._webhook.url)})"
         log.log(
@@ -102,10 +105,10 @@ class WebhookSender:
         return 0.0
 
     def _correct_times(self, now: datetime) -> None:
-        """Make deliveries due that a wrong clock made due too late.
+        """Correct the times of deliveries that a wrong clock made due too late.
 
-        After the clock was set back, all waiting deliveries are due now. At the start, a delivery is due within
-        twice the longest wait, because no correct clock makes it wait longer.
+        After the clock was set back, all waiting deliveries become due now. At the start, later times are cut to twice
+        the longest wait from now, because no delivery waits longer if the clock is right.
         """
         latest = now
         if self._last is None:
@@ -121,9 +124,9 @@ class WebhookSender:
     def _next_due(
         self, connection: Connection, now: datetime
     ) -> Delivery | datetime | None:
-        """Return the next delivery as `sending.next_due`.
+        """Return the next delivery, the time when one is due, or None if none waits.
 
-        The last message of an hour that a limit allows contains everything that waits.
+        For a notification, the last message that `messages_an_hour` allows contains all waiting changes.
         """
         hook = self._webhook
         due = sending.next_due(connection, hook.name, now)
@@ -137,7 +140,7 @@ class WebhookSender:
         return due
 
     def _settle(self, connection: Connection, due: Delivery, posted: PostResult) -> str:
-        """Store the result of an attempt and return it as a text for the log."""
+        """Store the result of an attempt; return a description of the result for the log."""
         now = self._now()
         if posted.is_accepted:
             sending.mark_delivered(connection, due, now)

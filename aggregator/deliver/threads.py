@@ -1,8 +1,7 @@
 """The threads that fill the outbox and send deliveries.
 
-One thread fills the outbox, and each recipient has one that sends: a receiver that hangs delays its own
-deliveries only. A stop cancels a running request; the delivery is sent again, with the same id, after the
-next start.
+One thread fills the outbox, and each recipient has a thread that sends, so a receiver that hangs delays only its
+own deliveries. A stop cancels a running request; its delivery is sent again, with the same id, after the next start.
 """
 
 import logging
@@ -20,19 +19,19 @@ from aggregator.model.errors import AggregatorError
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = (
-    # Between two reads of the change stream, unless woken; another process may have placed articles
+    # The time between two reads of the change stream, unless woken: another process may have placed articles
     1.0
 )
 REST_SECONDS = 10.0  # back-off after an error of the database
-# The longest time between two reads of an outbox; `webhooks resume` wakes no thread
+# The longest time between two reads of an outbox, because `webhooks resume` does not wake the thread
 IDLE_SECONDS = 30.0
 
 
 class WebhookThreads:
     """Runs the threads until `stop`.
 
-    `is_writer` returns whether this process is the writer; other processes send nothing. `heartbeat` is
-    called while the dispatcher makes progress, `failed` with an exception that ended a thread.
+    `is_writer` returns whether this process is the writer; other processes send nothing. `heartbeat` is called while
+    the dispatcher makes progress. `failed` is called with an exception that ended a thread.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class WebhookThreads:
             )
 
     def make_digest(self, until: datetime) -> bool:
-        """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
+        """Store the digest that is due at `until`, unless it is stored. Return False if the caller must try again."""
         readers = self.dispatcher.make_digest(until)
         for name in readers or ():
             self._filled[name].set()
@@ -141,7 +140,7 @@ class WebhookThreads:
                     )  # fmt: skip
                     until = time.monotonic() + REST_SECONDS
                     while time.monotonic() < until and not self._stopping.wait(1.0):
-                        # A thread that waits for the database does not hang
+                        # A thread that waits for the database is not stalled.
                         heartbeat()
         except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)

@@ -1,4 +1,4 @@
-"""Send one delivery: a signed request to a webhook; Apprise sends notifications and the mail of digests."""
+"""Send one delivery: to a webhook as a signed request, to other recipients with Apprise."""
 
 import base64
 import hashlib
@@ -35,9 +35,9 @@ class WebhookTuning(FrozenStruct):
 def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
     """Return the headers of a delivery sent at the Unix time `seconds`.
 
-    They sign it by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
-    of id, time and body. The signed time prevents later replays; the id is the same at every attempt, so
-    that the receiver recognizes repeated deliveries.
+    They sign the delivery by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
+    of id, time and body. The signed time prevents later replays. The id is the same at every attempt, so that the
+    receiver recognizes repeated deliveries.
     """
     signed = f"{id_}.{seconds}.".encode() + body
     digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode(
@@ -51,7 +51,7 @@ def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str,
 
 
 def outgoing_client(config: Config) -> ClientSettings:
-    """Return who sends, and the private networks that may be reached."""
+    """Return the settings for requests to webhooks: the operator's contact, and the allowed private networks."""
     return ClientSettings(
         contact=config.fetch.contact, allow_private=config.fetch.allow_private
     )
@@ -80,7 +80,7 @@ class Transmitter:
     def send(
         self, recipient: Recipient, id_: str, message: bytes | Notice, now: datetime
     ) -> PostResult:
-        """Send the delivery with this id: bytes to a webhook, a notice by Apprise. Errors are in the result."""
+        """Send the delivery with this id: bytes to a webhook, a notice with Apprise. Errors are in the result."""
         match recipient, message:
             case Webhook(), bytes():
                 headers = {"content-type": "application/json"}
@@ -98,6 +98,6 @@ class Transmitter:
         raise AssertionError(recipient)
 
     def close(self) -> None:
-        """Stop sending at once, also a request that is under way."""
+        """Stop sending at once; running requests are cut."""
         self._poster.close()
         self._apprise.close()

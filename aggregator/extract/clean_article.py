@@ -59,11 +59,11 @@ class CleanedEntry(msgspec.Struct, frozen=True):
 
     article: CleanArticle
     reading: Reading
-    # Hashes of the lines, to learn the boilerplate of the outlet; None: nothing is learned
+    # Hashes of the lines, from which the boilerplate of the outlet is learned; None if nothing is learned from it
     lines: LineHashes | None = None
     html: ArticleHtml | None = None
-    # The article without the text of its page, in case placing finds that the page only shows a notice: made if the
-    # page's text is short enough for one, or on request
+    # The article without the text of its page, for the case that placing finds this text to be a notice. It is made
+    # if the text is short enough to be one, or on request.
     own: "CleanedEntry | None" = None
 
 
@@ -79,9 +79,9 @@ def clean_entry(
 ) -> CleanedEntry:
     """Return the article of `entry`. An entry that cannot be read gets a verdict with a reason.
 
-    `page` has the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or is None. `seen`
-    is the time when the entry was accepted; dates more than a day later are ignored. With `has_own`, the result
-    has the article without the text of its page (`CleanedEntry.own`) in any case.
+    `page` has the bytes fetched from `page_url`, or is None; `page_charset` is the charset in the headers of the
+    page. `seen` is the time when the entry was accepted; dates more than a day later are ignored. With `has_own`, the
+    article without the text of its page (`CleanedEntry.own`) is made even if this text is long.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     if page is None:
@@ -103,7 +103,7 @@ def clean_entry(
         page_entry is not entry
         and title_line(entry.title)
         and draft.article.verdict in ACCEPTED_VERDICTS
-        # Many pages have the name of their site in the place of a headline.
+        # Many pages have the name of their site instead of a headline.
         and (outlet is None or not is_headline(draft.article.title, outlet))
     ):
         refused = replace(
@@ -127,7 +127,7 @@ def clean_entry(
 def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> CleanedEntry:
     """Return the article of a draft: its text within the limits, and everything derived from the draft."""
     text_tuning = tuning.section("text", ExtractTuning)
-    # The publisher forbids some uses in robots tags, such as showing images.
+    # Robots tags tell which uses the publisher forbids, such as showing images.
     forbids = permissions(*draft.facts.robots, entry.robots)
     base = draft.image_base or entry.url
     html = None
@@ -143,7 +143,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))
     article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
-    # Statements of the entry itself count more than those of its page.
+    # The author and the time that the entry states take precedence over those that its page states.
     author = one_line(clean(entry.author)) if entry.author else article.author
     categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
     article = replace(
@@ -167,7 +167,7 @@ def _finish(entry: Entry, draft: Draft, seen: datetime, tuning: Tuning) -> Clean
     reading = read(article.title, article.text, article.language)
     article = _with_kind(article, entry, draft, reading, text_tuning)
     hashes = None
-    # The lines of a container (a live blog, a roundup) repeat in its versions, but are its content.
+    # The lines of a container (a live blog, a roundup) repeat from version to version, but they are its content.
     if (
         article.text
         and not article.is_container
@@ -186,7 +186,7 @@ def _with_text(
     text_tuning: ExtractTuning,
 ) -> CleanArticle:
     """Return the article with title and text within the limits, its lead and its language."""
-    # Headlines often end with the name of the outlet or its site.
+    # Headlines often begin or end with the name of the outlet or its site.
     resolved_name = entry.resolved_outlet.name if entry.resolved_outlet else None
     site_name = site_of(entry.url).key.partition(".")[0]
     names = filter(None, (entry.outlet, article.outlet, resolved_name, site_name))

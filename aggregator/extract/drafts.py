@@ -1,4 +1,4 @@
-"""Drafts of an article: the text and the statements of its source, before the steps common to all sources.
+"""Makes drafts of articles: the text and the statements of a source, before the steps common to all sources.
 
 An entry is an item as its source delivers it. The text of its article is taken from the first of these that
 exists; `draft_from_page` reads the first, and `draft_from_entry` the others:
@@ -35,14 +35,14 @@ from aggregator.text.lines import has_words, one_line
 
 
 class Draft(FrozenStruct):
-    """An article whose text is not yet within its limits, and what clean_article.py needs to complete it."""
+    """An article whose text is not cut to the limits yet, and the data with which clean_article.py completes it."""
 
     article: CleanArticle
     # The lines of the text with its boilerplate, which may name the news agency
     lines: tuple[str, ...] = ()
     # The metadata that the page declares
     facts: PageFacts = PageFacts()
-    # The base of a relative address of the page's image
+    # The address of the page, with which relative addresses are resolved; None without a page
     image_base: str | None = None
     # The HTML of the page or of the entry, or its tree
     markup: str | Fragment = ""
@@ -91,7 +91,7 @@ def _draft_from_html(
         seen=seen,
     )
     text = "\n".join(body.paragraphs)
-    # Signals of a paywall or a bot wall decide only about short texts.
+    # The signals of the page decide only about short texts.
     if not has_words(text, text_tuning.paywall_max_words):
         page = replace(page, signals=read_page_signals(html, text_tuning))
     judgement = judge(title, text, text_tuning, page)
@@ -117,7 +117,7 @@ def _draft_from_html(
 
 
 def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -> Draft:
-    """Return the draft of an entry without its fetched page; `seen` is when it was accepted."""
+    """Return the draft of an entry without its fetched page; `seen` is the time when the entry was accepted."""
     html = entry.html or ""
     if entry.is_page and entry.html is not None:
         return _draft_from_html(entry, html, entry.url, seen, text_tuning)
@@ -131,7 +131,7 @@ def draft_from_entry(entry: Entry, seen: datetime, text_tuning: ExtractTuning) -
     else:
         of_html = own_text(html, title, entry.url)
         text, markup = of_html.text, of_html.fragment
-    # This bounds the time of reading; the text may still lose half of it as boilerplate.
+    # This bounds the time of reading. Twice the limit is read, because half of the text may be boilerplate.
     text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None
@@ -164,7 +164,7 @@ def with_own_text(
 ) -> Draft:
     """Return a draft with the entry's own text, or `page_draft` if that text is not better than the page's.
 
-    It is better if the page is not an article, or is one with a shorter text.
+    The entry's text is better if the page is not an article, or has a shorter text.
     """
     own_draft = draft_from_entry(entry, seen, text_tuning)
     own = own_draft.article
@@ -176,8 +176,8 @@ def with_own_text(
     reason = own.reason
     if page.reason:
         reason = f"its page: {page.reason}; the entry's own text is used"
-    # This draft may be prepared for the case that placing finds the page to show only a notice, the same for many
-    # headlines. Then the page counts like a consent prompt.
+    # This draft may be made for the case that placing finds that the page shows the same notice under many headlines.
+    # The page then counts like a consent dialogue.
     page_verdict: Verdict | None = None
     if page.verdict != "ok":
         page_verdict = "consent" if page.reason == NOTICE else page.verdict
@@ -197,7 +197,7 @@ def with_own_text(
 
 
 def declared_time(entry: Entry, seen: datetime) -> Published | None:
-    """Return the time of publication that an entry states, unless it is in the future or implausibly old."""
+    """Return the time of publication that an entry states; None if it is too old, or over a day after `seen`."""
     declared = entry.published
     return declared if declared is not None and plausible(declared.time, seen) else None
 

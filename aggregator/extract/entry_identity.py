@@ -4,10 +4,10 @@ An entry is known when one of its keys is known. A key is made of
 
 1. its source and GUID;
 2. its canonical URL, across sources;
-3. if it has neither, its title and text within its outlet or, without one, the name of its file; the id of its
-   record is added, so that rows of one file are different articles though two files may number their rows alike;
-4. its title, text and time within the outlet of its feed, under whatever GUID and URL (`content_keys`);
-5. the same at its URL, which another source may have delivered.
+3. if it has neither, its title and text within its outlet or, without one, its source. The id of its record is
+   added, because two rows of a file may have the same words;
+4. its title, text and time within the outlet of its feed, whatever its GUID and URL are (`content_keys`);
+5. its title and time, or its title and text, at its URL, because another source may have delivered the article.
 
 A key that different entries of one poll share identifies nothing (`shared_keys`).
 
@@ -54,8 +54,8 @@ def identify(
 ) -> Identity:
     """Return the identity of `entry`, whose URL has the canonical form `canonical_url`.
 
-    Keys in `void` identify nothing and are ignored; without any other key, an entry is identified by its text and
-    its declared time. `content` is given for an entry of a poll: another date or another URL is then not a change.
+    Keys in `void` identify nothing and are ignored. If no other key is left, the entry is identified by its text and
+    its declared time. `content` is given for an entry of a poll, where another date or URL is not a change.
     """
     guid, url = raw_keys(entry, canonical_url)
     declared = _declared_time(entry)
@@ -83,11 +83,11 @@ def identify(
 def raw_keys(
     entry: Entry, canonical_url: str | None
 ) -> tuple[bytes | None, bytes | None]:
-    """Return the keys of the GUID and of the URL; None for one that the entry lacks or may not use.
+    """Return the key of the GUID and the key of the URL; None for a key that the entry lacks or may not use.
 
-    The URL of a site's home page does not identify an article if there is a GUID, or the id of a record. An entry
-    of a foreign source (an aggregator that links to another site) does not get the key of the URL: it has its own
-    GUID until the site itself is read.
+    The URL of a home page does not identify an article if the entry has a GUID or the id of a record. An entry of a
+    foreign source, such as an aggregator that links to other sites, is identified by its GUID. If it has none, its
+    URL identifies it within its source only.
     """
     guid = hashed_key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None:
@@ -145,7 +145,7 @@ _ADDRESS = re.compile(r"https?://\S+")
 
 
 class Content(FrozenStruct):
-    """The words of an entry, without markup, addresses and case: these change with the site."""
+    """The words of an entry without markup, addresses and case, which change when its site changes."""
 
     title: str
     text: str
@@ -176,12 +176,12 @@ def content_keys(
     canonical_url: str | None,
     linked_from: str | None,
 ) -> tuple[set[bytes], tuple[bytes, ...], bytes]:
-    """Return the keys of an entry's content: within its feed, at its URL, and regardless of its time (b"": none).
+    """Return the keys of an entry's content within its feed, at its URL, and regardless of its time (b"" for none).
 
-    `outlet` is the outlet of its feed. `linked_from` is the foreign source that links to the URL; for it, URL and
-    time are a key. The keys at the URL recognise an article that came first from a source that may not use the key
-    of the URL. One has the title and time, the other the title and text, for an entry without a time; the first of
-    them belongs to this entry.
+    `outlet` is the outlet of the feed. `linked_from` is the foreign source that links to the URL; the URL and the
+    time together are then a key within the feed. The keys at the URL recognise an article that came first from a
+    source that may not use the key of the URL. One is made of title and time, the next of title and text, because
+    other deliveries of the article may have no time. The first key belongs to this entry.
     """
     title = content.title
     text = content.text
@@ -215,8 +215,8 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
     """Return the keys that different entries of one poll share, so that they identify nothing.
 
     A shared URL (all entries link to the home page) or GUID (all are "0") identifies nothing if the entries differ
-    in title or time, and in the other of the two keys. Shared content identifies nothing if the entries have
-    different GUIDs or URLs.
+    in title or time, and if they also differ in the other key or one of them lacks it. Shared content identifies
+    nothing if the entries have different GUIDs or URLs.
     """
     holders_by_content = defaultdict(set)
     for entry in entries:
@@ -255,9 +255,10 @@ def _find_shared(
 def shared_pages(
     entries: Sequence[Entry], canonical_urls: Sequence[str | None]
 ) -> set[int]:
-    """Return the positions of entries whose URLs differ only in the fragment ("#10"), and whose titles differ.
+    """Return the positions of entries that are parts of one page, whose text belongs to none of them alone.
 
-    They are parts of one page, which is not the text of any of them.
+    The URLs of these entries differ only in the fragment ("#10"), and their titles differ. An entry that links to
+    the page without a fragment is not returned.
     """
     by_page = defaultdict(list)
     for place, canonical in enumerate(canonical_urls):
@@ -286,10 +287,10 @@ def _declared_time(entry: Entry) -> datetime | None:
 
 
 def folded_text(text: str) -> str:
-    """Return a text without addresses, which change with the site, and without case and extra spaces."""
+    """Return a text without case, extra spaces and addresses, which change when a site changes."""
     return _case_folded(_ADDRESS.sub(" ", text))
 
 
 def text_hash(title: str, text: str) -> bytes:
-    """Return a 16-byte hash of the clean article."""
+    """Return a 16-byte hash of the title and text of a clean article."""
     return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()

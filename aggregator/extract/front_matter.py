@@ -1,6 +1,6 @@
 """Removes captions, credits and datelines that stand before a report in its text.
 
-Everything stored, compared and shown of a report begins after them.
+The stored text keeps them; the lead and the sentences that a story shows begin after them.
 """
 
 import re
@@ -12,28 +12,28 @@ from aggregator.config.shipped import ShippedTable
 from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.sentences import split_sentences
 
-# A dateline stays if fewer characters would remain after it
+# A dateline stays if at most this many characters would remain after it
 DATELINE_REST = 40
 # Captions and credits are searched in this many lines at the beginning of a text
 _LINES = 4
-# A longer line is not searched for a caption: the patterns would take too long
+# A longer sentence counts as text, because searching it for the signs of a caption would take too long
 _LONGEST = 550
 _NO_REPORT = frozenset({"caption", "credit"})
 _DASH = r"(?:[-–—―]|--)"
 _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)), reverse=True))})"
 _MONTH_NAMES = "|".join(sorted(month_spellings(), reverse=True))  # in any language
 _DATELINES = (
-    # An agency in brackets, with a place or without: "[Xinhua] London - "
+    # An agency in square brackets, with or without a place: "[Xinhua] London - "
     rf"\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+",
-    # The end of "[Updated at 9:30 a.m. ET] "
+    # "[Updated at 9:30 a.m. ET] ", or its end, "ET] "
     r"\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+",
     # A dash alone, but not before the author of a quotation, "- Ada Lorne, "
     rf"{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))",
     r"(?:UPDATE:|CLOSE(?= [A-Z]))\s+",
-    # A place, with its country and the day or without: "PARIS, Nov 3 - ", "Doha, Qatar - ", "LONDON—"
+    # A place, with or without its country and the day: "PARIS, Nov 3 - ", "Doha, Qatar - ", "LONDON—"
     rf"(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
     rf"(?:,? (?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}} {_MONTH}\.?))?(?:\s+{_DASH}\s+|(?<=[A-Z]{{3}})—)(?=[A-Z“\"])",
-    # An agency in round brackets, or a place in capitals with its state: "London, Nov. 3 (MNA) - "
+    # An agency in round brackets, or a place in capitals with its state: "London, Nov. 3 (MNA) - ", "TAMPA, Florida - "
     r"(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     rf"|[A-Z][A-Z.,' ]{{3,40}}(?:, [A-Z][a-z.]+(?: [A-Z][a-z]+)?)?)\s*{_DASH}\s+",
     # One agency writes no dash: "London (CNN Business) "
@@ -48,8 +48,8 @@ _DATELINES = (
 LEADING_DATELINE = re.compile("|".join(f"^{dateline}" for dateline in _DATELINES))
 
 
-# A report begins so, below captions, bylines and teasers: with an agency in brackets, or a place in capitals with
-# its country or state, and a dash. "KEY POINTS -" begins a part of one.
+# How a report begins below captions, bylines and teasers: with a place and an agency in brackets, or with a place in
+# capitals, its country or state, and a dash. "KEY POINTS -" has no country, and begins only a part of a report.
 _REPORT_BEGINS = re.compile(
     r"(?!(?:FILE|UPDATE|EDITOR|NOTE|CORRECTION|BREAKING|LIVE|RELATED|READ|MORE|WATCH|VIDEO|PHOTO)\b)"
     rf"(?:[A-Z][A-Z.' ]{{3,40}}, [A-Z][\w. ]{{1,25}}(?: \([\w ./]{{2,30}}\))?\s?{_DASH}\s(?=[A-Z“\"])"
@@ -69,12 +69,12 @@ _SIGNS = ShippedTable(
     "aggregator.extract", "front_matter.yaml", dict[str, _Sign]
 ).content
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
-# A sentence holds the text of a link, or no space divides it from the next ("conflict.Yet he said").
+# A link's text runs into the sentence, or no space separates it from the next one ("conflict.Yet he said").
 RUN_IN = _FORMS["run in"]
 
 
 def sign_of(sentence: str) -> str | None:
-    """Return why a sentence is not the text of a report, by its first sign; None if it has none."""
+    """Return why a sentence is not the text of a report (`why` of its first sign); None if it has no sign."""
     for name, sign in _SIGNS.items():
         is_likely = not sign.cues or any(map(sentence.__contains__, sign.cues))
         if is_likely and _FORMS[name].search(sentence):
@@ -83,9 +83,10 @@ def sign_of(sentence: str) -> str | None:
 
 
 def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines of a text from its dateline on, else from its first sentence that is neither caption nor credit.
+    """Return the lines of a text from the line that begins with a dateline.
 
-    If there is no such sentence, return all lines. A heading counts as a sentence.
+    Without a dateline, begin at the first sentence that is neither a caption nor a credit; a heading counts as a
+    sentence. If the first lines have only captions and credits, return all lines.
     """
     for number, line in enumerate(lines[:_LINES]):
         if _REPORT_BEGINS.match(line) and len(line) > DATELINE_REST:
@@ -101,7 +102,7 @@ def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
 
 
 def without_dateline(sentence: str) -> str:
-    """Return the sentence without place and agency before it, if enough of it remains."""
+    """Return the sentence without the dateline before it, if enough text remains."""
     match = LEADING_DATELINE.match(sentence)
     if match and len(sentence) - match.end() > DATELINE_REST:
         return sentence[match.end() :]

@@ -1,11 +1,11 @@
 """Headlines without the words of their outlet, and with the name of the project whose release they number.
 
-The name of an outlet at either end, and labels such as "Watch live:", say nothing about the event, and an outlet puts
-the same ones around all its headlines.
+The name of an outlet at either end and labels such as "Watch live:" say nothing about the event, and they are the
+same in all headlines of an outlet.
 
-Code hosts title each entry of a project's releases with the bare version. "v2.4.1" says nothing in a list of
-stories, and releases of six projects share all words of their headlines. So an entry with another name or
-another version is another release, however much their notes are alike.
+Code hosts give each release of a project its bare version as a title. "v2.4.1" means nothing in a list of stories, and
+releases of different projects can have the same title. So the name of the project is added, and entries whose names
+or versions differ are different releases, however similar their notes are.
 """
 
 import re
@@ -33,7 +33,7 @@ _LABEL = re.compile(
 _ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
 # The name of an outlet stays if fewer words would remain
 _LEAST_WORDS = 2
-# A section or programme beside the outlet's name has at most this many words: "Newsdesk TV Live Coverage"
+# A section or programme after the outlet's name has at most this many words: "Newsdesk TV Live Coverage"
 _WORDS_BESIDE = 3
 
 
@@ -50,7 +50,7 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
             and (not label["name"] or _is_of_outlet(label["name"], known))
         ):
             plain = plain[label.end() :]
-        # The outlet's name, and a section beside that, at its end or beginning
+        # The outlet's name, perhaps with a section after it, at the end or the beginning
         breaks = list(_ENDS.finditer(plain))
         if breaks:
             first = breaks[0]
@@ -69,7 +69,7 @@ def plain_headline(title: str, names: Iterable[str]) -> str:
 
 
 def _is_of_outlet(text: str, names: set[str]) -> bool:
-    """Return whether a text is a name of the outlet, alone or with a few words of a section."""
+    """Return whether a text is a name of the outlet, alone or followed by the few words of a section."""
     spelt = ""
     for place, word in enumerate(words := fold_line(text).split(), start=1):
         spelt += word
@@ -91,9 +91,9 @@ capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпиз
 _PART_WORDS = frozenset(_PARTS.split())
 # Words beside the version that do not tell releases apart.
 _VAGUE_WORDS = word_set("v ver version release released rel final stable")
-# A bare number may count victims. A release has a version of three parts or with a mark, a date, or a number after
-# the word or sign of a part. A number with a point may be a share or a strength, so it is a version only after a
-# name of one word.
+# A bare number may count victims, so a release needs a version of three parts or with a letter ("v2"), a date, or a
+# number after a word or sign for parts ("part 3", "#12"). A number with a point may be a share or a magnitude, so it is
+# a version only after a name of one word.
 _DECIMAL = re.compile(r"\d[._]\d+(?![\d\s]*%)")
 _IS_NUMBERED = re.compile(
     rf"\d[._]\d+[._]\d|\b[vr]\d|\b(?:19|20)\d\d-\d|(?:\b(?:{'|'.join(_PARTS.split())})[ .:]*|[#№])\d+$",
@@ -113,10 +113,10 @@ _PROJECT_PATH = re.compile(
 
 
 def named_title(title: str, outlet: str | None, url: str | None) -> str:
-    """Return the title, with the name of its project before it if it is only a version, a date or a number.
+    """Return the title, preceded by the name of its project if the title is only a version, a date or a number.
 
-    On a code host the path of the link has the project's name. Elsewhere `outlet`, the title of the feed, names it,
-    such as "Release notes from loomkit".
+    On a code host, the path of the link has the project's name. Elsewhere, the name is taken from `outlet`, the title
+    of the feed, such as "Release notes from loomkit".
     """
     words = list(map(str.lower, _WORD.findall(title)))
     is_sum = not title[:1].isalnum() and title[:1] not in "#("
@@ -130,7 +130,10 @@ def named_title(title: str, outlet: str | None, url: str | None) -> str:
 
 
 def are_other_releases(title: str, other: str) -> bool:
-    """Return whether both headlines are a name and a version, date or number, and one of these differs."""
+    """Return whether two headlines name different releases.
+
+    Both must consist of a name and a version, date or number. The versions differ, or the names share no word.
+    """
     release = _release_of(title)
     other_release = _release_of(other)
     if release is None or other_release is None:
@@ -141,7 +144,7 @@ def are_other_releases(title: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)  # an article is compared with many; about 1 MB
 def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
-    """Return the words of the name and those of the version after it; None for any other headline."""
+    """Return the words of the name and of the version after the name; None if the headline is not of this form."""
     words = list(map(str.lower, _WORD.findall(title)))
     name = list(dropwhile(_is_part, reversed(words)))
     parts = words[len(name) :]

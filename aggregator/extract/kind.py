@@ -1,10 +1,10 @@
 """The kind of an article (opinion, explainer, list ...), and its evidence.
 
-Statements of the outlet come first: the type of the page, a label of the headline, a folder of the address, a
-section, the byline, the form of the headline; else the style of the text decides (language/style.py). A report
-wrongly called an opinion is not counted, so a word must stand as a label or a section does: "Opinion polls show
-a lead" and "Court issues opinion" are reports. plain/live_text.py finds live blogs and roundups, which are only
-named here.
+Evidence is tried in this order: the first words of the text, the type of the page, a label of the headline, the
+address, a section or category, a label in the outlet's name, the byline, the form of the headline, and a long audio
+file. Without any of them the style of the text decides (language/style.py). A report wrongly called an opinion is not
+counted, so a word must stand where a label or a section stands: "Opinion polls show a lead" and "Court issues opinion"
+are reports. plain/live_text.py finds live blogs and roundups; this module only names their kinds.
 """
 
 import re
@@ -28,7 +28,7 @@ from aggregator.text.reading import Reading, read
 class FoundKind(NamedTuple):
     """A kind and its evidence; a report needs no evidence (None).
 
-    `style` is how far the logit of the style is above the limit; None if it was not measured.
+    `style` is the logit of the style minus the limit for reports; None if it was not measured.
     """
 
     kind: Kind = "report"
@@ -65,13 +65,13 @@ def find_kind(
     is_live: bool = False,
     reading: Reading | None = None,
 ) -> FoundKind:
-    """Return the kind of an article by the first evidence that it is not a report; else "report".
+    """Return the kind of an article by the first evidence that it is not a report; "report" if there is none.
 
-    `language` is that of the text. `is_container` is true for live blogs and roundups, `is_live` for live blogs
-    alone. `types` are the types that the page declares, in lower case. `categories` are those of the entry; they
-    often name its topics, so that only those of opinions count. `sections` are those of the page. `media` are the
-    files that the feed names; audio of `episode_audio_bytes` or more is an episode. `reading` has the words of
-    title and text.
+    `language` is the language of the text; the style decides only about English texts.
+    `is_container` is true for live blogs and roundups, `is_live` for live blogs alone. `types` are the types that the
+    page declares, in lower case, and `sections` are the page's sections. `categories` are the entry's categories.
+    These often name its topics, so only the categories of opinions count. `media` are the files that the feed names;
+    an audio file of `episode_audio_bytes` or more makes an episode. `reading` has the words of title and text.
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
@@ -120,9 +120,9 @@ def find_kind(
     return FoundKind(kind, f"{STYLE_EVIDENCE}, {above:.2f} above the limit", above)
 
 
-# The form of a text is searched in its beginning (chosen)
+# The forms of a text are searched in this many characters at its beginning (chosen)
 _BEGINNING_CHARS = 300
-# A form is searched in this much of a title; no title of the dev data is as long
+# The forms of a title are searched in this many characters; no title of the dev data is as long
 _TITLE_CHARS = 1_000
 
 
@@ -142,12 +142,12 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
     return FoundKind("roundup", "headline of a roundup")
 
 
-# The evidence begins so if only the style tells the kind
+# Evidence begins with these words if only the style tells the kind
 STYLE_EVIDENCE = "style of the text"
 
 
 def is_by_style(kind_evidence: str | None) -> bool:
-    """Return whether only the style of its text tells that an article is not a report."""
+    """Return whether this evidence is the style alone, and not a statement of the outlet."""
     return kind_evidence is not None and kind_evidence.startswith(STYLE_EVIDENCE)
 
 
@@ -166,9 +166,9 @@ _AFTER = re.compile(r".*\S\s?(?P<mark>[|｜>]|\s[–—-])\s(?P<label>[^|｜>]{2
 
 
 def _by_label(title: str, where: str) -> Iterator[FoundKind]:
-    """Yield the kind of a label before or after `title`.
+    """Yield the kind of a label at the beginning or end of `title`.
 
-    "- Analysis" after a headline often means "according to an analysis", so it needs a bar there.
+    "- Analysis" after a headline often means "according to an analysis", so after a dash it is not a label.
     """
     head = title[:_LABEL_CHARS]
     kinds = _kinds_by("label")
@@ -201,8 +201,8 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
                 yield FoundKind(kind, f"address: /{folder}/")
 
 
-# The opinions of a court, an attorney general or a committee are rulings and advice, not columns. The host is
-# that of a court or a public body, or the folder above the opinions is one of courts.
+# Addresses of the opinions of a court, an attorney general or a committee. These are rulings and advice, not columns.
+# The host belongs to a court or a public body, or the folder above the opinions belongs to courts.
 _RULINGS = re.compile(
     r"^https?://[^/]*?(?:(?:court|scotus)(?!house|ney|yard)|judiciary|\.(?:gov|mil|int|europa\.eu)\b)"
     r"|/(?:[\w-]{0,40}courts?|[\w-]{0,40}court-of-[\w-]{1,40}|appeals|appellate|scotus)/(?:slip-?)?opinions?/",

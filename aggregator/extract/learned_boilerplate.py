@@ -1,10 +1,10 @@
 """Learned boilerplate: lines that an outlet repeats, counted in its last articles and hidden from the next.
 
-Pure: grouping/outlet_memory.py stores the window of last articles. A line is identified by a hash of
-its letters and digits. In the first and last lines of a text, a line is hidden if many of the articles have it.
-In the middle, where most repeated lines are real content, only a short line is hidden, and only if most articles
-have it. The same holds for whole sentences in the first and last lines, since many reports end with
-"Nobody was hurt." Hidden lines are stored with their position. See ADR 51.
+This module is pure; grouping/outlet_memory.py stores the lines of the last articles. A line is identified by a hash
+of its letters and digits. Among the first and last lines of a text, a line is hidden if many of the articles have
+it. In the middle, where most repeated lines are real content, only a short line is hidden, and only if most articles
+have it. A whole sentence among the first and last lines, too, is hidden only if most articles have it, because many
+reports end with "Nobody was hurt." Hidden lines are stored with their position. See ADR 51.
 """
 
 import hashlib
@@ -32,7 +32,11 @@ class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
 
 
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
-    """Return the hashes of a text's lines."""
+    """Return the keys of the lines of a text that may turn out to be repeated.
+
+    `edges` has the lines at the ends that are not sentences. `middles` has the sentences at the ends, and the first
+    short lines in the middle.
+    """
     count = len(paragraphs)
     first = tuning.end_lines
     last = max(count - tuning.end_lines, tuning.end_lines)
@@ -52,7 +56,7 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
 
 
 def repeated_lines(lines: LineHashes, repeats: LineHashes) -> set[int]:
-    """Return the keys of the lines to be hidden."""
+    """Return the keys of the lines of a text that its outlet repeats."""
     return set(lines.edges).intersection(repeats.edges) | set(
         lines.middles
     ).intersection(repeats.middles)

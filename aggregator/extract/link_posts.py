@@ -2,9 +2,9 @@
 
 Lists of links write particulars, such as "Points: 10" and "[link] [comments]", instead of a text or below it. A
 line of particulars has nothing but short links, bare addresses, dates, and counters with their labels. A few
-other words ("submitted by") are particulars, too, if the entry has a link that is surely one: in brackets, to the
-entry's own page, or named by its address or by words known for links. So the particulars of an unknown list are
-recognised, in any language.
+other words ("submitted by") are particulars, too, if the entry has a sure link: a link in brackets, to the entry's
+own page, or named by its address or by words known for links. So the particulars of an unknown list are recognised in
+any language.
 """
 
 import re
@@ -40,7 +40,7 @@ _OTHER_WORDS = 4
 # The longest value after a known label: "Category: Science and nature" (chosen)
 _VALUE_WORDS = 4
 
-# These signs stand in a line in the place of a link that is surely a particular, and of one that may be one
+# These signs replace a link that is surely a particular, and a link that may be one
 _SURE_LINK = "‖"
 _POSSIBLE_LINK = "¦"
 _BLANK = BLOCK_END + whitespace
@@ -57,7 +57,7 @@ _KNOWN = word_list("link_posts entry_links whole_line ambiguous published update
 class OwnText(NamedTuple):
     """The text of an entry without particulars, and its whole markup.
 
-    `article_url` is the address of the article if the entry is a link post.
+    `article_url` is the address of the article that a link post links to; None for any other entry.
     """
 
     text: str
@@ -68,7 +68,7 @@ class OwnText(NamedTuple):
 def own_text(markup: str, title: str, url: str | None) -> OwnText:
     """Return the own text of an HTML fragment; `url` is the address of its entry.
 
-    Without a title everything is text. Below a text only lines that surely are particulars are left out.
+    Without a title, everything is text. Below a text, only lines that are surely particulars are left out.
     """
     fragment = read_fragment(markup)
     root = deepcopy(fragment.root)
@@ -82,7 +82,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
 def _remove_particulars(
     lines: list[str], root: Any, title: str, url: str | None
 ) -> tuple[list[str], str | None]:
-    """Return those of the `lines` of a tree that are text, and the address of the article if it is a link post."""
+    """Return the `lines` of a tree that are text, and the address of the article if the entry is a link post."""
     links_and_cells = list(root.iter("a", "td", "dd"))
     last = below = lines[-1]
     if links_and_cells:
@@ -98,14 +98,14 @@ def _remove_particulars(
         same_line(line, title) or _is_particulars(line, has_sure_link=has_sure_link)
         for line in marked
     ):
-        # The link to the article leads to another host, beside one to the entry's own page.
+        # The link to the article leads to another host, and another link leads to the entry's own page.
         if url is not None and any(href == url for _, href in links):
             for label, href in links:
                 if phrases("entry_links").has(words(label)) and href.startswith("http"):
                     is_other = urlsplit(href).hostname != urlsplit(url).hostname
                     return [], href if is_other else None
         return [], None
-    # Cells that became one line, and a link of several lines, leave fewer lines; then all lines are text.
+    # Joined cells and links of several lines leave fewer marked lines. Lines cannot be matched then, so all are text.
     if len(lines) == len(marked):
         while len(marked) > 1 and _is_below_text(
             marked[-1], has_sure_link=has_sure_link
@@ -118,9 +118,9 @@ def _remove_particulars(
 def _replace_links(
     links_and_cells: Iterable[Any], title: str, url: str | None
 ) -> list[tuple[str, str]]:
-    """Put signs in the place of links that are not text, and colons between cells.
+    """Replace links that are not text by signs, put colons between cells, and return each link's words and address.
 
-    Return the words and the address of each link.
+    The words of a long link stay, because it is a headline.
     """
     links = []
     for element in links_and_cells:
@@ -148,7 +148,10 @@ def _replace_links(
 
 
 def _is_particulars(line: str, *, has_sure_link: bool) -> bool:
-    """Return whether a line has nothing but particulars; a few other words may stand in it beside a sure link."""
+    """Return whether a line has nothing but particulars.
+
+    If the entry has a sure link, a line with a link may also have a few other words.
+    """
     unknown = _unknown_parts(line)
     if not unknown or not has_sure_link:
         return not unknown
@@ -163,7 +166,7 @@ def _is_particulars(line: str, *, has_sure_link: bool) -> bool:
 
 
 def _is_below_text(line: str, *, has_sure_link: bool) -> bool:
-    """Return whether the last line of a text is surely particulars, and no item of a list or source of the text."""
+    """Return whether the last line is surely particulars, and not the item of a list or a source of the text."""
     has_label = any(map(str.isalpha, line))
     is_sure = _SURE_LINK in line or (
         has_label and (_POSSIBLE_LINK in line or _NUMBER.search(line) is not None)

@@ -1,7 +1,7 @@
 """The media of an article (images, audio, video, documents): references only, which are never fetched.
 
-Only one image is selected, because feeds and pages list the same image in many sizes: that of the feed, else that
-of the page, else the first large image in the article itself.
+Only one image is selected, because feeds and pages list the same image in many sizes: the image of the feed, else the
+image that the page declares, else the first large image in the article itself.
 """
 
 import re
@@ -60,11 +60,10 @@ def media_of(
     *,
     no_images: bool,
 ) -> tuple[Enclosure, ...]:
-    """Return the references, one image first: the feed's own, else the page's.
+    """Return the references, beginning with at most one image: the first one of the feed, else of the page.
 
-    Each has a media type. Relative URLs are resolved against `base`. References that are not an image, audio,
-    video or document (the page of a player, for example), URLs that cannot be used in a feed, and pictures that
-    no page shows are left out.
+    Relative URLs are resolved against `base`. References that are not an image, audio, video or document (the page
+    of a player, for example), URLs that cannot be used in a feed, and pictures that no page shows are left out.
     """
     by_url: dict[str, Enclosure] = {}
     for reference in (*declared, *page):
@@ -92,7 +91,10 @@ def media_of(
 
 
 def _kind(declared: str, url: str) -> str:
-    """Return the media type as declared, else by the file extension of the URL; "" for an unusable one."""
+    """Return the declared media type, else the type of the URL's file extension; "" if the reference is unusable.
+
+    A declared "image", "audio" or "video" is returned as it is if the extension does not give the subtype.
+    """
     stated = clean(declared).split(";")[0].strip().lower()
     stated = _WRITTEN_OTHERWISE.get(stated, stated)
     if _TYPE.fullmatch(stated) and stated != "application/octet-stream":

@@ -1,9 +1,9 @@
 """Outlets of feed articles: a stable key and a name.
 
 The key is the registrable domain of the outlet's site, or the channel on a site that many outlets share
-("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, unless it only repeats the
-title of its feed, as the lists of other readers do; from outlets.yaml; from the title of the feed if it can
-be the name of the site; else from the address.
+("youtube.com/channel/UC1", "alice.substack.com"). The name is the first of these: the name of the source, unless the
+list of another reader filled it in with the title of the feed; the name in outlets.yaml; the title of the feed, if it
+can be the name of the site; and the address.
 """
 
 import re
@@ -27,7 +27,7 @@ _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 # A longer title is not a name: twelve of 117 titles of real feeds have more words, and none of them is a name
 _NAME_WORDS = 5
 
-# Many words share so few letters by chance
+# Names of at most this many letters are not compared, because many words share them by chance
 _SHORT_LABEL = 2
 _SCHEMES = ("http://", "https://")
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
@@ -47,7 +47,7 @@ def is_headline(title: str, outlet: Outlet) -> bool:
 def outlet_of(entry: Entry) -> Outlet | None:
     """Return the outlet of an entry; None if it names none.
 
-    The outlet of its feed or aggregated site comes first, then the declared outlet, then the site of its address.
+    The outlet that its feed gave it (`FeedOutlet`) comes first, then the declared outlet, then the site of its URL.
     """
     if entry.resolved_outlet is not None:
         return entry.resolved_outlet
@@ -85,7 +85,7 @@ class FeedOutlet:
             or key
             or name
         )
-        # Otherwise the feed only claims the site: its own address is elsewhere.
+        # A feed whose own address is elsewhere only claims the site.
         is_own = main_site is not None and feed_site.key == key
         self._own = self._at_address = None
         if shown:
@@ -106,8 +106,9 @@ class FeedOutlet:
     ) -> Outlet | None:
         """Return the outlet of an entry; None if neither the entry nor the feed names one.
 
-        An entry that links to another site belongs to that site, or to the site that it declares as its source.
-        Everything else belongs to the feed's own outlet.
+        An entry that links to another site, or declares another site as its source, belongs to that site. An entry
+        that declares only the name of its source belongs to an outlet of this name. All others belong to the feed's
+        own outlet. If they link to its site in another country (bbc.com in a feed of bbc.co.uk), the key is that site.
         """
         link = site_of_page(url)
         declared = site_of_page(declared_url)
@@ -132,10 +133,10 @@ class FeedOutlet:
         return Outlet(key=link.key, name=outlet.name)
 
     def address_outlet(self, outlet: Outlet | None) -> Outlet | None:
-        """Return the outlet that the address of the feed stands for, if an entry claims another `outlet`.
+        """Return the outlet at the address of the feed if an entry claims a different `outlet`; None otherwise.
 
-        Any feed may link to any site, and may claim to belong to any. A file has no address, so its claims are
-        taken as its own.
+        Any feed may link to any site, and may claim to belong to any. A feed read from a file has no address, so the
+        outlet that it claims for itself is used.
         """
         address = self._at_address
         if address is None or outlet is None or are_one(address.key, outlet.key):
@@ -145,26 +146,29 @@ class FeedOutlet:
     def _is_foreign(self, site: PublisherSite) -> bool:
         if not site.key or site.key in self._sites:
             return False
-        # The link does not name a channel: it is a video of the feed's own channel
+        # The link does not name a channel; in the feed of a channel it leads to a video of this channel
         if site.is_shared:
             return site.domain not in self._domains
         return "/" in site.key or _label(site.key) not in self._labels
 
 
-# The same outlet for all entries of a feed
+# Cached because all entries of a feed ask for the same outlet
 feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
 
 
 def _label(key: str) -> str:
-    """Return the name that the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
+    """Return the name that an outlet's sites in several countries share: "bbc" of "bbc.co.uk".
+
+    The key of a channel is returned whole.
+    """
     return key if "/" in key else key.partition(".")[0]
 
 
 def clean_title(title: str, key: str) -> str:
     """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
 
-    The part that resembles the site is the name, else the whole title, or its first part if that is long. A title
-    that does not name an outlet (a section, or a sentence) gives "".
+    The name is the part that resembles the site, else the whole title. If this is long, the name is the words that
+    spell the site, else the first part. Return "" for a title that does not name an outlet (a section, a sentence).
     """
     plain = _FORMAT.sub("", one_line(title[: 4 * _NAME_CHARS])).strip(" -–—|:»")
     label = _fold(_label(key).rpartition("/")[2])

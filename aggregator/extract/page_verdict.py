@@ -1,9 +1,9 @@
 """Verdict: decides whether an extracted text is an article, with a reason for the user.
 
-Only kinds of pages that are not articles are refused: bot walls, consent dialogues, paywalls, lists, error
-pages, forms. A headline without text is a stub, which is grouped by its headline. A notice is distinguished
-from a report about such notices by the beginning of a sentence, by the whole line or headline, and by the
-share of such sentences in the text (notices.yaml).
+Only pages that are known not to be articles are refused: bot walls, consent dialogues, paywalls, lists, error
+pages, login forms, and pages that sell a product. A headline without text is a stub, which is grouped by its
+headline. A report about notices may quote them, so a notice is recognised by how a sentence begins, by a whole line
+or headline, and by the share of these sentences in the text (notices.yaml).
 """
 
 import re
@@ -57,14 +57,14 @@ def judge(
 
 
 class _PageText(msgspec.Struct, frozen=True):
-    """The text of a page: its names, and its bare sentences with their numbers of words."""
+    """The text of a page: its headlines (`names`), and its sentences with the number of words of each."""
 
     names: tuple[str, ...]
     sentences: tuple[tuple[str, int], ...]
     words: int
 
     def share(self, *tests: Callable[[str], object]) -> float:
-        """Return the share, 0 to 1, of the words in sentences that pass one of these tests."""
+        """Return the share of the words, 0 to 1, that stand in sentences that pass one of these tests."""
         passed = (
             words
             for sentence, words in self.sentences
@@ -73,7 +73,7 @@ class _PageText(msgspec.Struct, frozen=True):
         return sum(passed) / (self.words or 1)
 
     def is_named(self, kind: str) -> bool:
-        """Return whether one of the page's names as a whole is a notice of this kind."""
+        """Return whether a whole headline of the page is a notice of this kind."""
         return any(map(_form(kind, "whole_line").fullmatch, self.names))
 
 
@@ -83,6 +83,7 @@ def _refuse(
     is_short = words < tuning.stub_words
     page_text = _read_page_text(page, "" if is_short else text, tuning)
     notice = _notice(page_text, page, tuning)
+    # The notice may be in the lines that were removed from the text as boilerplate.
     if notice is None and not is_short and page.text not in ("", text):
         notice = _notice(_read_page_text(page, page.text, tuning), page, tuning)
     if notice is not None:
@@ -129,7 +130,7 @@ def _paywall(
 ) -> Judgement | None:
     if page_text.words > tuning.paywall_max_words:
         return None
-    # A notice ends the free text; an article goes on after an offer.
+    # Nothing follows the notice of a paywall, whereas an article goes on after the offer of a subscription.
     locks = _form("paywall").match
     offers = _form("paywall", "offers").match
     is_locked = False
@@ -188,14 +189,14 @@ def _list(
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )
-    # Search results
+    # Search results and archives
     if is_named_list or page_text.share(_form("list", "contains").search):
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
 
 def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
-    """Split `text` into sentences; if it is "", split the visible lines."""
+    """Split `text` into sentences. If it is "", split the first visible lines of the page that are not links."""
     headlines = (page.facts.title, *page.facts.headings)
     names = tuple(filter(None, map(str.strip, headlines)))
     lines: Sequence[str]
@@ -224,7 +225,7 @@ _NOTICES = ShippedTable("aggregator.extract", "notices.yaml", dict[str, dict[str
 
 @cache
 def _form(kind: str, where: str = "starts_with") -> re.Pattern[str]:
-    """Return the pattern of a kind of notice at one place of a sentence."""
+    """Return the pattern of a kind of notice; `where` tells which part of a sentence or line it must match."""
     forms = (f"(?:{words})" for words in _NOTICES.content[kind][where])
     return re.compile("|".join(forms), re.IGNORECASE)
 
@@ -239,7 +240,7 @@ def _consent_forms() -> list[tuple[list[str], re.Pattern[str]]]:
 
 
 def _consents(page_text: _PageText) -> Callable[[str], bool]:
-    """Return a test whether a sentence of this text has the words of a consent dialogue."""
+    """Return a function that tells whether a sentence of this text has the words of a consent dialogue."""
     whole = "\n".join(sentence for sentence, _ in page_text.sentences).lower()
     possible = [
         (keywords, form)

@@ -1,7 +1,7 @@
 """Phrases of many languages that mark boilerplate lines (phrases.yaml).
 
-A line is compared by its `words`: without case, punctuation and accents of Latin letters, and with one word
-per character in scripts without spaces. Every check takes time linear in the length of the line.
+A line is compared by its `words`, which have no case, punctuation or accents of Latin letters. In Chinese, Japanese
+and Korean each character is a word. Every check takes time linear in the length of the line.
 """
 
 import re
@@ -31,7 +31,7 @@ _BREAKS = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+")
 _MARK = re.compile(
     r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)"
 )
-# Each mark has one of these signs: a line without them needs no slow search
+# Each mark has one of these signs, so a line without them needs no slow search
 _MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")
 _OPENING = "[【（(《「［<›»>•–—- "
 # The mark after a label is searched in this many characters at the beginning of a line
@@ -48,9 +48,10 @@ class Phrases(FrozenStruct):
     """The phrases of one kind in all languages."""
 
     whole: frozenset[Words]
-    # The word counts of the phrases that begin with a word, the longest first
+    # For each first word of a phrase, the numbers of words of the phrases that begin with it, in descending order
     lengths: Mapping[str, tuple[int, ...]]
-    longest: frozenset[str]  # the longest word of each phrase; few lines have one
+    # The longest word of each phrase. Few lines have one of these words, so most lines are ruled out at once.
+    longest: frozenset[str]
 
     def has(self, line: Words) -> bool:
         """Return whether the whole line is a phrase."""
@@ -109,7 +110,7 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
 def are_phrases(
     line: Words, kinds: Iterable[str], joints: Set[str] = frozenset()
 ) -> bool:
-    """Return whether a line has only phrases of these kinds, optionally joined by `joints`."""
+    """Return whether a line consists of phrases of these kinds and of `joints` after them; an empty line does."""
     tables = list(map(phrases, kinds))
     place = 0
     while place < len(line):
@@ -142,7 +143,7 @@ def _words(line: str) -> Words:
 
 
 def without_numbers(line: Words) -> Words:
-    """Return `line` without counts at its ends ("Comments (12)")."""
+    """Return the words of a line without the numbers at its ends, such as the count in "Comments (12)"."""
     start = 0
     end = len(line)
     while start < end and line[start].isnumeric():
@@ -153,7 +154,7 @@ def without_numbers(line: Words) -> Words:
 
 
 def label_of(line: str) -> tuple[Words, str]:
-    """Return the words before the first mark that ends a label, and the text after it; ((), "") without a label."""
+    """Return the words of a label and the text after its mark; ((), "") if the line does not begin with a label."""
     plain = line.lstrip(_OPENING)
     if not _MARK_SIGN.search(plain, 0, _MARK_CHARS):
         return (), ""
@@ -162,6 +163,6 @@ def label_of(line: str) -> tuple[Words, str]:
         return (), ""
     label = without_numbers(words(plain[: mark.start()]))
     text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
-    # A word of one character, as in scripts without spaces, counts as half a word.
+    # A word of one character, as in Chinese, counts as half a word.
     is_label = 0 < sum(min(len(word), 2) for word in label) <= 2 * _LABEL_WORDS
     return (label, text_after) if is_label else ((), "")

@@ -32,7 +32,7 @@ NOTICE = "its outlet shows the same text under other headlines: a notice"
 def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
     """Return a stored article with the language that the current rules find.
 
-    Call it in a worker, because it may load a model of 80 MB.
+    Call this function in a worker, because it may load a model of 80 MB.
     """
     whole = restore_lines(stored.text, stored.repeated)
     language = stored.source_language or find_language(
@@ -46,8 +46,9 @@ def read_again(
 ) -> tuple[CleanArticle, Reading, str]:
     """Return a stored article read by the current rules, the words of its whole text, and that text.
 
-    Its lead and kind are read again. A kind with other evidence than title and style stays, because the
-    declarations of its page are not stored. The language stays: finding it may take a model of 80 MB.
+    The lead is found again, and so is the kind if it is a report or only the style tells it. A kind with any other
+    evidence stays, because the declarations of the page are not stored. The language stays, because finding it may
+    take a model of 80 MB.
     """
     text_tuning = tuning.section("text", ExtractTuning)
     whole = restore_lines(stored.text, stored.repeated)
@@ -101,8 +102,8 @@ def without_text(article: CleanArticle) -> CleanArticle:
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     """Return the first sentences of a report within `max_words` words; the first one is always complete.
 
-    The report begins after captions, credits and a dateline. A text without sentences gives its first line that
-    is not a heading: a list gives its first item.
+    The report begins after captions, credits and a dateline. If the text has no sentences, return its first line
+    that is not a heading, such as the first item of a list.
     """
     paragraphs = without_front_matter(paragraphs[:_FRONT_PARAGRAPHS])
     sentences: list[str] = []

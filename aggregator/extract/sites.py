@@ -1,4 +1,4 @@
-"""The site or channel of an address: tells which part of a host belongs to one publisher."""
+"""Finds the site or channel of an address: the part of a host that belongs to one publisher."""
 
 import re
 from typing import NamedTuple
@@ -36,10 +36,11 @@ SITES = ShippedTable("aggregator.extract", "outlets.yaml", _Sites)
 
 
 class PublisherSite(NamedTuple):
-    # "" for an address that does not name an outlet: of a private network, or a redirector
+    # "" for an address that does not name an outlet, because it is in a private network or only redirects
     key: str
     domain: str = ""  # registrable
-    is_shared: bool = False  # the key is that of a site that many outlets share
+    # Many outlets share the site, and the address names none of them
+    is_shared: bool = False
 
 
 _NO_SITE = PublisherSite("")
@@ -55,7 +56,7 @@ def site_of(url: str | None) -> PublisherSite:
     table = SITES.content
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return PublisherSite(host, domain)
-    # The canonical URL has no mobile variants, but its parameters are not in their order.
+    # The canonical URL is not a mobile variant, and its parameters are sorted.
     channels = table.paths.get(domain)
     channel = channels and re.match(channels, canonical.partition(host)[2])
     if channel:
@@ -69,12 +70,13 @@ def site_of(url: str | None) -> PublisherSite:
 
 
 def site_of_page(url: str | None) -> PublisherSite:
+    # A feed may have a channel at a redirector (feedburner.com), but no page of an outlet is there.
     site = site_of(url)
     return _NO_SITE if site.domain in SITES.content.redirectors else site
 
 
 def is_public_name(host: str) -> bool:
-    """Return whether a host in lower case has the form of a public name on the internet; addresses do not."""
+    """Return whether a host in lower case has the form of a public name; an IP address has not."""
     last = host.rpartition(".")[2]
     is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
     return (
@@ -86,20 +88,20 @@ def is_public_name(host: str) -> bool:
 
 
 def leads_to_internet(address: str) -> bool:
-    """Return whether a browser opens an http(s) address on the internet, and not in the network of its reader.
+    """Return whether an http(s) address leads a browser to the internet, and not into the network of its reader.
 
-    An IPv6 address never does: many contain an IPv4 address, perhaps of that network.
+    IPv6 addresses are refused, because many contain an IPv4 address that may be in the reader's network.
     """
     try:
         parts = urlsplit(address)
-        # Browsers read a name so: letters of full width are letters, a soft hyphen is nothing.
+        # Browsers read names in this way: full-width letters count as plain ones, and soft hyphens are dropped.
         host = (parts.hostname or "").rstrip(".").encode("idna").decode("ascii").lower()
         is_valid = parts.port != 0  # a port out of range raises
     except ValueError:
         return False
     if parts.scheme not in ("http", "https") or "@" in parts.netloc or not is_valid:
         return False
-    # Browsers end a host at a backslash, and decode "%".
+    # Browsers end a host at a backslash and decode "%", so a host with these characters is refused.
     if _HOST.fullmatch(host) is not None and is_public_name(host):
         return True
     literal = ip_address_of(host)
@@ -107,7 +109,7 @@ def leads_to_internet(address: str) -> bool:
 
 
 def is_private_link(address: str | None) -> bool:
-    """Return whether an address may lead into the network of its reader; an address of mail does not."""
+    """Return whether an address may lead into the network of its reader; a mailto: address does not."""
     if not address or address.lower().startswith("mailto:"):
         return False
     return not leads_to_internet(address)
@@ -119,7 +121,7 @@ def is_shared_site(domain: str) -> bool:
 
 
 def is_address(name: str) -> bool:
-    """Return whether a name of an outlet is only its address, or has the form of one: "ndtv.com"."""
+    """Return whether the name of an outlet has the form of an address, such as "ndtv.com"."""
     return _ADDRESS.fullmatch(name) is not None
 
 

@@ -30,7 +30,7 @@ _TRACKING = re.compile(
     |emailid|nl_id|newsletter_?id|sfmc_\w+|ss_source|campaign_id|ad_id|adid|cmp_id""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Names that identify articles at some outlets; they are tracking only with one of these values.
+# Parameters that identify articles at some outlets. They are tracking only with a value of `_TRACKING_VALUE`.
 _AMBIGUOUS = word_set(
     "source src from via feature cid s share origin channel output outputtype view"
 )
@@ -58,9 +58,9 @@ _SAFE_IN_QUERY = "!$'()*,;:@~/?"
 
 
 def canonical_url(url: str) -> str | None:
-    """Return the key of an http(s) URL, itself an https URL; None for others. Idempotent, never raises.
+    """Return the key of an http(s) URL, which is an https URL; None for anything else. Idempotent, never raises.
 
-    The scheme becomes https; `www`, mobile and AMP variants become the plain form.
+    `www`, mobile and AMP variants become the plain form.
     """
     parts = _split(url)
     if parts is None:
@@ -92,9 +92,9 @@ def absolute_url(raw: str, base: str | None) -> str | None:
 
 
 def address_key(address: str) -> str:
-    """Return a common form for spellings of one address: host case, default ports, fragments, a missing `/`.
+    """Return a common form of one address, whatever its case of the host, default port, fragment or missing `/`.
 
-    Another scheme, query or trailing slash is another address. Text that is not a URL is returned as it is.
+    Addresses with another scheme, query or trailing slash are different. Text that is not a URL is returned as it is.
     """
     parts = _split(address)
     if parts is None:
@@ -107,15 +107,15 @@ def address_key(address: str) -> str:
 def registrable_domain(url: str) -> str | None:
     """Return the registrable domain ("bbc.co.uk") by the public suffix list, including private suffixes.
 
-    An IP address or a name without a public suffix is returned as host, with its port unless that is the
-    default. Return None if `url` is not an http(s) URL.
+    An IP address and a name without a dot are returned with their port, unless it is the default. If the suffix is
+    unknown, the domain is the last two labels of the host. Return None if `url` is not an http(s) URL.
     """
     parts = _split(url)
     return None if parts is None else _registrable(parts[0]) or parts[0] + parts[1]
 
 
 def same_site(a: str, b: str) -> bool:
-    """Return whether both URLs have one registrable domain; False if either is not a URL."""
+    """Return whether two URLs have the same registrable domain; False if either is not a URL."""
     first = registrable_domain(a)
     return first is not None and first == registrable_domain(b)
 
@@ -123,7 +123,7 @@ def same_site(a: str, b: str) -> bool:
 # The URLs of an article and of its site are read several times
 @lru_cache(maxsize=2048)
 def _split(url: str) -> tuple[str, str, str, str] | None:
-    """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
+    """Return the host in ASCII, ":port" ("" for a default port), the path and the query; None for other text."""
     if len(url) > MAX_URL_CHARS:
         return None
     text = re.sub(r"[\t\r\n]", "", url.strip())
@@ -172,7 +172,7 @@ def _registrable(host: str) -> str | None:
 
 
 def _unwrap(host: str, path: str, query: str) -> str | None:
-    """Return the article's own URL inside an AMP cache's or a redirecting URL."""
+    """Return the article's own URL inside the URL of an AMP cache or a redirector; None for any other URL."""
     before = None
     if host.endswith(".cdn.ampproject.org"):
         before = _AMP_CACHE.match(path)

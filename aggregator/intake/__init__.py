@@ -1,4 +1,4 @@
-"""The way of an article: poll (`kinds`), accept, prepare (`workers`), hand over to grouping, render.
+"""The way of an article: poll (`kinds`, `polling`), accept, prepare (`workers`), and hand over to grouping.
 
-`recluster` decides all of them again. Imports `grouping`, `sources` and the packages below them.
+`recluster` decides all articles again. The package imports `grouping`, `sources` and the packages below them.
 """

@@ -1,7 +1,7 @@
-"""How a source is requested, as typed in the browser: headers, selectors of a page, and a proxy.
+"""The access to a source that a user types in the browser: headers, selectors of a page, and a proxy.
 
-The same can be said in config.yaml, where values may also come from files and the environment. For a source
-listed there, only config.yaml counts.
+config.yaml has the same settings, and there values may also come from files and the environment. For a source that is
+listed in config.yaml, only config.yaml counts.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from aggregator.sources.fetch.connections.transport import proxy_of
 def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
     """Read the access to the source at `address` from the fields of a form. Raises UsageError.
 
-    They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), `proxy`, and `list`, `link`, `title`
-    and `date` (CSS selectors); all may be missing or empty.
+    The fields are `user_agent`, `cookie`, `headers` (lines of "Name: value"), `proxy`, and `list`, `link`, `title`
+    and `date` (CSS selectors). Each may be missing or empty.
     """
     try:
         proxy = fields.get("proxy", "").strip()
@@ -31,7 +31,7 @@ def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
         ):
             name, colon, value = line.partition(":")
             if not colon:
-                # It is not quoted: it may be a secret that was typed without its name.
+                # The line is not quoted, because it may be a secret that was typed without a name.
                 raise UsageError("give headers as lines of a name, a colon and a value")
             headers[name.strip()] = value.strip()
         for name, field in (("User-Agent", "user_agent"), ("Cookie", "cookie")):

@@ -1,7 +1,7 @@
 """Commands for the writer: rows that the writer executes between two batches, with one handler for each kind.
 
-`correct` and `recluster` change stories, so only the writer may execute them. The command line executes them
-itself if no other process is the writer; otherwise it stores a row and waits for the answer.
+Commands change stories, so only the writer may execute them. If no process is the writer, the command line becomes
+the writer and executes its command itself; otherwise it stores a row and waits for the answer.
 """
 
 import logging
@@ -57,9 +57,9 @@ def enqueue(
 def wait_for_answer(
     database: Database, number: int, *, patience_seconds: float
 ) -> str | None:
-    """Return the answer to a command, as JSON; None after `patience_seconds` (it stays in the queue).
+    """Return the answer to a command, as JSON; None after `patience_seconds`, and then the command stays queued.
 
-    Raises UsageError with the reason if the writer refused it.
+    Raises UsageError with the reason if the writer refused the command.
     """
     ends = time.monotonic() + patience_seconds
     while True:
@@ -76,12 +76,12 @@ def wait_for_answer(
 
 
 log = logging.getLogger(__name__)
-# One `prune` command spends this long on retention.
+# A `prune` command spends about this long on retention, because no entry is placed meanwhile.
 PRUNED_SECONDS = 0.5
 
 
 class WriterServices(NamedTuple):
-    """What commands are executed with. `database`: fenced by the lease of the writer."""
+    """The services that execute commands. `database` is fenced by the lease of the writer."""
 
     database: Database
     executor: Executor
@@ -120,7 +120,10 @@ def _prune(
     request: int | None,
     advance: Advance,
 ) -> PruneResult:
-    """Run retention for a moment; the command is repeated, and entries are placed in between."""
+    """Run retention for PRUNED_SECONDS.
+
+    `aggregator db prune` sends the command again until retention is done, and the writer places entries in between.
+    """
     retention_job = Retention(writer.placer, command, is_asked=True)
     ends = time.monotonic() + PRUNED_SECONDS
     advance(0)
@@ -156,10 +159,12 @@ def _recluster(
 
 
 class CommandHandler(NamedTuple):
-    """A kind of command: its type, that of its answer, and the function that executes it in the writer.
+    """A kind of command: the type of the command, the type of its answer, and the function that executes it.
 
-    The function gets the number of the row that it answers in its transaction, or None, and a function that
-    it calls with its progress, which may raise to stop it. Raises UsageError for an impossible command.
+    `execute` gets the writer's services, the command, a row number, and a function. It answers the row with this
+    number in its own transaction; None means that there is no row, because the process executes its own command. It
+    calls the function with its progress, and the function may raise to stop it. It raises UsageError for an impossible
+    command.
     """
 
     command: type[FrozenStruct]
@@ -183,7 +188,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
     """Execute the waiting commands, oldest first. Return how many."""
 
     def end_if_stopped(_count: int) -> None:
-        if stop():  # also a heartbeat
+        if stop():  # asking also reports progress to the watchdog
             raise _StoppedError
 
     executed = 0
@@ -201,16 +206,16 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 end_if_stopped,
             )
         except _StoppedError:
-            break  # it continues at the next start
+            break  # the command is executed at the next start
         except (UsageError, WorkError, NoScratchFolderError) as error:
             if isinstance(error, WorkError) and stop():
-                break  # the workers were ended; it continues at the next start
+                break  # the stop ended the workers; the command is executed at the next start
             _answer(writer, command.command_no, "refused", str(error))
         except AggregatorError:
-            # The database failed; the command waits.
+            # The database failed, so the command stays queued.
             raise
         except Exception as error:
-            # Raised, it would end the daemon again at every start.
+            # If this were raised, the command would end the daemon again at every start.
             log.exception(
                 "command %d (%s) failed",
                 command.command_no,

@@ -1,4 +1,4 @@
-"""The settings of a configuration about stories, as grouping reads them."""
+"""Makes the options of grouping from the configuration."""
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import MuteConfig

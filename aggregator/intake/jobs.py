@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aggregator.extract.clean_article import CleanedEntry
     from aggregator.sources.fetch.response import FetchResult
 
-# The language of a feed is detected from so much markup of each entry.
+# At most this much markup of each entry is read to detect the language of a feed.
 _MARKUP_CHARS = 1600
 PARSER_FAILED = "the parser failed on it"
 _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
@@ -39,7 +39,7 @@ _FAILED_JOBS: dict[str, tuple[Verdict, str]] = {
 
 
 class PrepareJob(FrozenStruct):
-    """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
+    """The entries to prepare: several, because a call of a worker costs 1.2 ms whatever its size."""
 
     items: tuple[EntryInput, ...]
     tuning: str = "{}"
@@ -51,7 +51,7 @@ class PrepareJob(FrozenStruct):
 class PrepareResult(FrozenStruct):
     """One Prepared for each item, in order.
 
-    `seconds`: the CPU time of each; the only part that the job does not determine.
+    `seconds` has the CPU time of each item, and is the only part that differs if the job is repeated.
     """
 
     prepared: tuple[Prepared, ...] = ()
@@ -66,9 +66,9 @@ class FingerprintJob(FrozenStruct):
 
 
 class FeedJob(FeedContext, frozen=True, kw_only=True):
-    """The bytes and context of a feed. `all_tuning` is needed for the language of its entries.
+    """The bytes and context of a feed. `all_tuning` is needed to detect its language.
 
-    `selectors` are those of the list, link, title and date of a source `page:`.
+    `selectors` find the list, link, title and date of the articles on the page of a source `page:`.
     """
 
     data: bytes
@@ -84,9 +84,9 @@ def feed_job(
     seen: datetime,
     **settings: Any,
 ) -> FeedJob:
-    """Return the job of a feed that was fetched; `settings`: further fields of FeedJob.
+    """Return the job that reads a fetched feed; `settings`: further fields of FeedJob.
 
-    A poll, `sources check`, `sources add` and `ingest` all read a feed by it, so that they read the same.
+    Polls, `sources check`, `sources add` and `ingest` of an address all use this job, so they read the same entries.
     """
     content_type = fetched.content_type or None
     if content_type and fetched.charset:
@@ -176,9 +176,9 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 
 def read_feed(job: bytes) -> bytes:
-    """Return a ParsedFeed for a FeedJob: of a feed, or of a page with its selectors.
+    """Return a ParsedFeed for a FeedJob: for a feed, or for a page that is read by selectors.
 
-    The language of a feed that declares none is detected.
+    If a feed declares no language, the language is detected.
     """
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     if decoded.selectors:
@@ -194,7 +194,7 @@ def read_feed(job: bytes) -> bytes:
 
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = read_feed.read_feed(decoded.data, decoded)
-    # All entries together show the language of a feed; if some are left out, it is known already.
+    # All entries together show the language of a feed. If some were left out as known, so is the language.
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = []
@@ -206,7 +206,7 @@ def read_feed(job: bytes) -> bytes:
 
 
 def read_mail(job: bytes) -> bytes:
-    """Return a ParsedFeed with the entry of the message in a MailJob, or with the reason why it is none."""
+    """Return a ParsedFeed with the entry of the message in a MailJob, or with the reason why it has none."""
     from aggregator.sources.parse.mail import entry_of_mail
 
     mail = msgspec.msgpack.decode(job, type=MailJob)

@@ -1,4 +1,4 @@
-"""Pages without a feed: CSS selectors name the list of articles, and of each its link, title and date."""
+"""Reads pages without a feed: CSS selectors find the articles in a list, and the link, title and date of each."""
 
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -20,8 +20,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# Elements below all items, an element for each item that it is in: nested items are read again and again. Ten
-# times as many as a page has at most (chosen).
+# The most elements in all items together. Nested items are read again and again, so an element counts once for each
+# item that it is in. The limit is ten times the most elements that a page has (chosen).
 _MAX_BELOW_ITEMS = 200_000
 
 
@@ -65,7 +65,7 @@ def read_list(data: bytes, patterns: Sequence[str], context: FeedContext) -> Par
 def _articles(
     elements: Sequence[Any], selectors: "_Selectors", root: Any, url: str | None
 ) -> list[DeclaredEntry]:
-    """Return the articles of these elements, each address once."""
+    """Return the articles of these elements, one for each address."""
     base = root.find(".//base[@href]")
     base_url = url
     if base is not None:
@@ -78,7 +78,7 @@ def _articles(
             headline = _words(_first(element, selectors.title))
         for anchor in [element] if element.tag == "a" else selectors.link(element):
             address = absolute_url(anchor.get("href", ""), base_url)
-            # A picture with a link has none
+            # A link around a picture has no text. The next link may be the headline.
             title = _words(anchor) if headline is None else headline
             if address is None or not title or urldefrag(address).url == own_url:
                 continue
@@ -96,7 +96,7 @@ def _articles(
 
 
 class _Selectors(NamedTuple):
-    """What finds the articles of a page, and the parts of each."""
+    """The functions that find the articles of a page, and the parts of each (`compile_selector`)."""
 
     items: Any
     link: Any
@@ -105,7 +105,7 @@ class _Selectors(NamedTuple):
 
 
 def compile_selector(selector: str) -> Any:
-    """Return the function from an element to those below it that match. Raises ConfigError."""
+    """Return a function that lists the elements that match, among an element and all below it. Raises ConfigError."""
     from cssselect import SelectorError
     from lxml.cssselect import CSSSelector
 

@@ -1,4 +1,4 @@
-"""One article's way, on one screen.
+"""The way of an article, on one screen.
 
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
       ─place─► article, story, evidence ─render─► shown story ─► readers
@@ -8,7 +8,7 @@
 Entries are accepted into the inbox in one short transaction; from then on they cannot be lost. Entries that
 have gathered there are numbered in order of time. Each later step is done in the order of these numbers and
 ends in one transaction; doing it again gives the same rows.
-Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
+The workers of an executor parse untrusted bytes, and no transaction is open meanwhile.
 """
 
 import logging
@@ -40,14 +40,14 @@ from aggregator.store.intake import first_reading, inbox
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
-# The time between two looks whether a first reading has asked every source
+# While a first reading lasts, it is checked at this interval whether every source has been asked.
 _ASKED_SECONDS = 1.0
-# Share of the entries of a first reading that are prepared before their turn, from which workers end (chosen)
+# Idle workers end if more than this share of a first reading was prepared before its turn (chosen).
 _PREPARED = 0.9
 
 
 class Pipeline:
-    """From accepted entries to stories. For one thread of the writer."""
+    """Makes stories of accepted entries. For one thread of the writer."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Pipeline:
     ) -> None:
         """`metrics_registry` counts outcomes and verdicts.
 
-        `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): this
-        process prepares texts without markup that were handed in, which costs less CPU than workers.
+        With `keep_all` (for `eval`), every entry with a title or text is placed. With `texts_here` (for `ingest`), this
+        process prepares texts without markup that were handed in, which costs less CPU time than workers.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._gathers_since: float | None = None  # monotonic
-        # monotonic: when what gathers is to be placed; inf if nothing does
+        # When the entries that gather are to be placed (monotonic); inf if none gather
         self.gathered_at = math.inf
         # The last gathered entry that was prepared before its turn
         self._prepared_until = 0
@@ -130,10 +130,11 @@ class Pipeline:
             count, are_left = self.writer.database.transact(
                 partial(_take_turn, now=now, slow=self.slow_pages.slow())
             )
-            if not are_left:  # pages whose turn is next have gathered
+            # Entries that are left for the next turn have gathered already, and need not wait again.
+            if not are_left:
                 self._gathers_since = None
-            # Workers have prepared nearly all of a first reading. Without them the placing of it, which takes
-            # most memory, takes 80 MB less.
+            # Workers have prepared nearly all of a first reading, so they are hardly needed to place it. The daemon
+            # takes most memory at that time, and 80 MB less without them.
             if turn == "whole" and len(self._dispatcher.ahead) > _PREPARED * count:
                 self.writer.executor.end_idle_workers()
             return count > 0
@@ -167,7 +168,7 @@ class Pipeline:
     def _prepare_ahead(self, stop: Stop) -> bool:
         """Prepare some entries of a first reading while its other sources are asked; return whether there were any.
 
-        Placing waits for the last source in order to go in order of time; workers need not wait.
+        Placing is done in order of time, so it waits for the last source, but preparing need not wait.
         """
         if self._dispatcher.ahead.is_full:
             return False
@@ -175,7 +176,7 @@ class Pipeline:
         try:
             with self.writer.database.read() as connection:
                 entries = inbox.gathered(connection, limit, self._prepared_until)
-        except UnreadableEntryError as error:  # it is refused in its turn
+        except UnreadableEntryError as error:  # the entry is refused in its turn
             self._prepared_until = error.n
             return True
         if not entries:
@@ -191,7 +192,7 @@ class Pipeline:
         self._dispatcher.ahead.clear()
 
     def free_memory(self) -> None:
-        """Free memory that is quick to compute again. The indexes stay."""
+        """Free what is quick to compute again. The indexes stay in memory."""
         self.placer.services.forget_rows()
         give_back_memory()
 
@@ -202,8 +203,8 @@ class Pipeline:
     def end_first_reading(self) -> bool:
         """End a first reading that is over; return whether it was.
 
-        The daemon takes most memory at that time, so memory left by the reading is given back. If sources were
-        late, the days that they touch are decided again: the same transaction queues a command for that.
+        The daemon takes most memory at that time, so memory of the reading is given back. If sources were late, the
+        same transaction queues a command that decides the days of their entries again.
         """
         now = self.writer.now()
         with self.writer.database.read() as connection:
@@ -231,7 +232,10 @@ class Pipeline:
 def _take_turn(
     connection: Connection, now: datetime, slow: Collection[str]
 ) -> tuple[int, bool]:
-    """Put entries in order; return how many, and whether some wait for the next turn. `slow`: slow sources."""
+    """Number the entries that have gathered; return how many, and whether some are left for the next turn.
+
+    `slow` has the sources whose pages take workers long, so fewer of their pages have their turn at once.
+    """
     count = inbox.put_in_order(
         connection,
         slow=slow,

@@ -1,4 +1,4 @@
-"""Entries to prepared articles, in workers, and what becomes of jobs that failed."""
+"""Has workers prepare articles from entries, and decides what to do with jobs that failed."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -27,12 +27,13 @@ from aggregator.store.intake.inbox import InboxEntry
 log = logging.getLogger(__name__)
 # Returns whether the program ends.
 Stop = Callable[[], bool]
-# Entries, and the PrepareResult that a worker returns of them.
+# Entries, and the encoded PrepareResult that a worker returns for them
 Job = tuple[list[InboxEntry], Future[bytes]]
 _NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
-# A call costs 1.2 ms whatever its size; larger jobs would wait for each other
+# A call costs 1.2 ms whatever its size. Larger jobs would wait for each other.
 TEXTS_A_JOB = 16
-# Of results that wait for their entry's turn, compressed: some ten thousand items of feeds (chosen)
+# Compressed results that wait for the turn of their entries may take this much memory, which is enough for some ten
+# thousand items of feeds (chosen).
 _AHEAD_BYTES = 32 << 20
 
 
@@ -44,10 +45,13 @@ class _PackedResult(FrozenStruct):
 
 
 class ResultsAhead:
-    """Results of entries that were prepared before their turn to be placed, by number: an entry does not change."""
+    """The results of entries that were prepared before their turn to be placed.
+
+    They stay right while they wait, because an entry does not change.
+    """
 
     def __init__(self) -> None:
-        # Each is a PrepareResult of one entry, encoded and compressed.
+        # The PrepareResult of each entry alone, encoded and compressed, by the number of the entry
         self._results: dict[int, bytes] = {}
         self._bytes = 0
 
@@ -68,8 +72,8 @@ class ResultsAhead:
             entries, packed.prepared, packed.seconds, strict=True
         ):
             one = _PackedResult(prepared=(prepared,), seconds=(seconds,))
-            # The bytes of zstandard occupy what they might have needed, two and a half times as much: a copy is
-            # as large as it says.
+            # zstandard returns bytes in a buffer for the worst case, two and a half times their size. A copy occupies
+            # only their size.
             compressed = memoryview(
                 codecs.compress_bytes(msgspec.msgpack.encode(one))
             ).tobytes()
@@ -99,7 +103,7 @@ class PrepareDispatcher:
         keep_all: bool = False,
         texts_here: bool = False,
     ) -> None:
-        """`keep_all`, `texts_here`: see Pipeline."""
+        """`keep_all` and `texts_here` are explained in Pipeline."""
         self._executor = executor
         self._tuning_json = all_tuning.to_json()
         self._keep_all = keep_all
@@ -113,11 +117,11 @@ class PrepareDispatcher:
 
     @property
     def depth(self) -> int:
-        """Jobs that keep all workers busy: two per worker, and one."""
+        """The number of jobs that keep all workers busy: two for each worker, and one more."""
         return 2 * self._executor.workers + 1
 
     def submit(self, waiting: Sequence[InboxEntry]) -> list[Job]:
-        """Submit jobs for these entries, in order; an entry that was prepared ahead is a job that has ended."""
+        """Return jobs for these entries, in order; an entry that was prepared ahead becomes a job that has ended."""
         jobs: list[Job] = []
         for is_ahead, group in groupby(waiting, self.ahead.__contains__):
             entries = list(group)
@@ -133,7 +137,8 @@ class PrepareDispatcher:
         return jobs
 
     def _submitted(self, waiting: Sequence[InboxEntry]) -> Future[bytes]:
-        # Nobody else wrote a text without markup that was handed in, in a file or a push.
+        # Texts that were handed in, in a file or a push, do not come from strangers' servers, and without markup they
+        # need no HTML parser.
         is_here = self._texts_here and all(
             each.entry.authority == "handed" and not (each.page or each.entry.html)
             for each in waiting
@@ -154,9 +159,9 @@ class PrepareDispatcher:
             return failed
 
     def prepare_ahead(self, gathered: Sequence[InboxEntry], stop: Stop) -> None:
-        """Prepare entries whose turn to be placed is not yet known; `submit` uses the results.
+        """Prepare entries before their turn to be placed; `submit` uses the results.
 
-        A job that fails leaves no result, so its entries are prepared again in their turn.
+        If a job fails, its entries are prepared again in their turn.
         """
         jobs = []
         for start in range(0, len(gathered), TEXTS_A_JOB):
@@ -183,9 +188,9 @@ class PrepareDispatcher:
         future: Future[bytes],
         stop: Stop,
     ) -> Sequence[Prepared]:
-        """Return the result of a job; if it failed, submit each of its texts alone.
+        """Return the prepared articles of a job; if the job failed, submit each of its entries alone.
 
-        If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError.
+        If `stop()` becomes true, the result may be incomplete and must be ignored. Raises NoWorkersError.
         """
         try:
             result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
@@ -209,12 +214,12 @@ class PrepareDispatcher:
     def _after_failure(
         self, waiting: Sequence[InboxEntry], error: WorkError, stop: Stop
     ) -> Sequence[Prepared]:
-        """Submit each entry of a failed job alone, then without its page."""
+        """Submit each entry of a failed job alone; if a single entry failed, submit it without its page."""
         if stop():  # the workers were ended by the stop, not by a page
             return ()
         if len(waiting) > 1:
             prepared: list[Prepared] = []
-            # One after another, because each may show that its source is slow.
+            # They are submitted one after another, because each may show that the pages of its source are slow.
             for entry in waiting:
                 if not stop():
                     prepared += self.result_of([entry], self._submitted([entry]), stop)
@@ -234,7 +239,10 @@ class PrepareDispatcher:
             )
 
     def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
-        """Prepare the text of the entry, after its page ended a worker; else return the verdict."""
+        """Prepare an entry without the page that made its job fail.
+
+        If it has no page or fails again, return an article without text, with the verdict on the failure.
+        """
         ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
         log.warning(
             "entry %s from %s: %s",

@@ -1,8 +1,8 @@
-"""A queue of entries that workers prepare, in advance of the writer that places them.
+"""A queue of entries that workers prepare before the writer places them.
 
-Entries wait in the inbox, in the order of their inbox numbers. The queue takes them out in that order, in jobs of
-several entries, so that workers extract texts while the writer places those prepared before. The writer gets
-batches of prepared entries and stores each in one transaction.
+Entries wait in the inbox, in the order of their inbox numbers. The queue reads them in this order, in jobs of
+several entries, so that workers extract texts while the writer places the entries that were prepared before. The
+writer gets batches of prepared entries, and stores each batch in one transaction.
 """
 
 import sys
@@ -17,7 +17,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
 
 More = Callable[[], int | None]
-"""Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
+"""Accepts more entries and returns the highest inbox number that may be placed now; None: there are no more."""
 
 PreparedEntry = tuple[InboxEntry, Prepared]
 NO_ENTRY = sys.maxsize  # beyond every inbox number
@@ -38,8 +38,8 @@ class PrepareQueue:
     ) -> None:
         """`reject_unreadable` takes an entry that cannot be decoded out of the inbox.
 
-        `put_in_order` gives inbox numbers to entries that have none yet, and returns whether it did.
-        `batch_articles` is the size of a batch, which a single job may exceed.
+        `put_in_order` gives inbox numbers to entries without one, and returns whether it did. `batch_articles` is the
+        largest size of a batch, which only a single job may exceed.
         """
         self._database = database
         self._dispatcher = dispatcher
@@ -75,7 +75,7 @@ class PrepareQueue:
                 future.cancel()
 
     def _submit_jobs(self) -> None:
-        """Read entries from the inbox and submit them, until all workers are busy."""
+        """Read entries from the inbox and submit them, until enough jobs are under way to keep all workers busy."""
         depth = self._dispatcher.depth
         while len(self._jobs) < depth:
             limit = TEXTS_A_JOB * (depth - len(self._jobs))
@@ -103,9 +103,9 @@ class PrepareQueue:
         return NO_ENTRY
 
     def _next_batch(self, stop: Stop, placeable_until: int) -> list[PreparedEntry]:
-        """Wait for the first job, and return its entries up to an inbox number.
+        """Wait for the first job, and return its entries up to the inbox number `placeable_until`.
 
-        Since a commit costs 8 ms, the jobs after it are added while they have ended and fit into the batch.
+        Because a commit costs 8 ms, the entries of further jobs are added if these have ended and fit into the batch.
         """
         batch: list[PreparedEntry] = []
         while self._next_inbox_no <= placeable_until:

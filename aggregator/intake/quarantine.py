@@ -13,20 +13,22 @@ from aggregator.store.intake.rejected import REASON
 log = logging.getLogger(__name__)
 Batch = Sequence[tuple[InboxEntry, Prepared]]
 Failure = tuple[InboxEntry, Exception]
-# If entries of this many sources fail, the cause is not the entries (chosen)
+# If entries of this many sources fail, the cause is assumed to be the program or the database (chosen).
 _SOURCES = 5
-# Entries go into quarantine after so many tries if none was placed yet (chosen: one minute).
+# If this process has placed no entry yet, failing entries go into quarantine after this many tries (chosen: one
+# minute).
 _TRIES = 20
 
 
 class QuarantiningPlacer:
     """Places batches and puts entries that fail into quarantine, so that others can be placed.
 
-    Such an entry meets a bug of the program, or a damaged row. The cause is assumed to be the entry, and not
-    the program or database as a whole, if another entry can be placed, or if others were placed and the
-    failing ones are of few sources: entries of one feed are neighbours in the inbox. Otherwise nothing is put
-    in quarantine, and placing is paused. An entry in quarantine keeps its text; `db check --repair` puts it
-    back into the inbox.
+    An entry that fails meets a bug of the program, or a damaged row. The entry is assumed to be the cause, and not
+    the program or the database as a whole, if an entry after it can be placed. If none can, it is still assumed to be
+    the cause if the failing entries are of few sources, because entries of one feed are neighbours in the inbox. But
+    then this process must have placed an entry before, or have tried `_TRIES` times. Otherwise nothing is put into
+    quarantine, and placing is paused. An entry in quarantine keeps its text; `db check --repair` puts it back into
+    the inbox.
     """
 
     def __init__(self, placer: Placer) -> None:
@@ -43,7 +45,7 @@ class QuarantiningPlacer:
         """
         done: list[PlacementResult] = []
         failed: list[Failure] = []
-        parts = [batch]  # the first one last
+        parts = [batch]  # a stack: the part to place next is the last
         while parts:
             part = parts.pop()
             try:
@@ -60,7 +62,7 @@ class QuarantiningPlacer:
             self._tries = 0
             done += [*self._quarantine(failed), *placed]
             failed = []
-        # Few sources failed: the cause is their entries, not the program or the database.
+        # If few sources fail, the cause is their entries, not the program or the database.
         sources = {waiting.entry.source for waiting, _ in failed}
         if len(sources) < _SOURCES and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)

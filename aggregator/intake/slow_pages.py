@@ -1,15 +1,15 @@
-"""Sources whose pages take workers long: for an hour none of their pages are read.
+"""Sources whose pages take workers too long: for an hour, none of their pages are read.
 
-Otherwise a feed of many such pages would keep all workers busy, and the entries of all others would wait.
+Otherwise a feed with many slow pages would keep all workers busy, and the entries of all other feeds would wait.
 """
 
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-# Pages that take less CPU do not count (measured: the slowest of 217 real pages takes .3 s).
+# Pages that take less CPU time are not slow (measured: the slowest of 217 real pages takes .3 s).
 _SLOW_SECONDS = 0.4
-# The time of three pages that meet the deadline of a worker; then the source rests
+# A source rests when its slow pages of the last hour took this many times the deadline of a worker.
 _DEADLINES = 3.0
 _HOUR_SECONDS = 3600.0
 
@@ -17,7 +17,7 @@ _HOUR_SECONDS = 3600.0
 class SlowPages:
     """The time that the slow pages of each source took within the last hour. A restart forgets it.
 
-    One thread notes; any thread may ask.
+    Only one thread may call `note`; any thread may call the other methods.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class SlowPages:
         """`deadline_seconds` is the time that a worker may take for a job; `now` returns seconds."""
         self._allowed_seconds = _DEADLINES * deadline_seconds
         self._now = now
-        # When, and seconds of CPU.
+        # The slow pages of each source: when they were read, and their seconds of CPU
         self._spent: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)
         self._rests_until: dict[str, float] = {}
 

@@ -9,8 +9,8 @@ from aggregator.model.prepared import OPINION_KINDS, ArticleHtml, Kind
 from aggregator.model.structs import FrozenStruct
 
 Role = Literal["report", "copy", "excerpt", "container"]
-# The states of a text that is not current in its story: an earlier version, or a later version that anybody could
-# have printed
+# The states of a text that is not the current version in its story: "earlier" is an earlier version, "other" a later
+# version that did not take its place (stories/counting/originals.py)
 VersionState = Literal["earlier", "other"]
 
 
@@ -18,7 +18,7 @@ class CountedArticle(FrozenStruct):
     """The properties of an article that the counts of its story need."""
 
     id: str
-    # The number of its entry; among equal times the lower number came first
+    # The number of its entry; at equal times, the article with the lower number came first
     inbox_no: int
     outlet_key: str | None
     effective_at: datetime
@@ -28,12 +28,12 @@ class CountedArticle(FrozenStruct):
     kind: Kind = "report"
     # The article of another outlet with many of the same words
     reuses: str | None = None
-    # The article that tells a sentence of this text differently
+    # The article that this article is another version of
     version_of: str | None = None
     counts_as_report: bool = True  # false: too little of its text agrees with the story
     # Its source had no standing (store/stories/stream_history.py)
     is_little_known: bool = False
-    # Only the sender says that the article is from this outlet; None: confirmed
+    # The outlet that only the sender names as the publisher; None: the outlet is confirmed
     claimed_outlet: str | None = None
     source: str = ""
     is_polled: bool = False
@@ -44,7 +44,7 @@ class Article(CountedArticle):
 
     story: str  # "" before it is placed
     title: str
-    # Whether later articles are compared with it; among the copies of a text, only the first is
+    # Whether later articles are compared with this one; of the copies of a text, only the first is compared
     is_compared: bool
     published: datetime | None
     date_counts: bool  # see store/tables/article_tables.py
@@ -54,33 +54,33 @@ class Article(CountedArticle):
 
     @property
     def is_opinion(self) -> bool:
-        """Whether it is an opinion or an explainer, not a report."""
+        """Whether the article is an opinion or an explainer, not a report."""
         return self.kind in OPINION_KINDS
 
     @property
     def is_container(self) -> bool:
-        """Whether it is a live blog or a roundup."""
+        """Whether the article is a live blog or a roundup."""
         return self.role == "container"
 
     @property
     def stated_minutes(self) -> int | None:
-        """Return its date, declared or read in its text, in minutes since 1970."""
+        """Return the article's date, whether declared or read in its text, in minutes since 1970."""
         return None if self.published is None else int(self.published.timestamp() // 60)
 
     @property
     def minutes(self) -> int | None:
-        """Return its declared date in minutes since 1970; a date in the text may be the date of an event."""
+        """Return the declared date in minutes since 1970; a date read in the text may be the date of an event."""
         return self.stated_minutes if self.date_counts else None
 
 
 class ComparedText(FrozenStruct):
-    """An article to compare in the copy check: the new one, or a candidate for its original."""
+    """An article in the copy check: the new article, or a candidate for its original."""
 
     id: str
-    # The text of a stored article is read only for the likeliest candidates
+    # Only the likeliest candidates are read with their text
     text: str = ""
     title: str = ""
-    outlet: str | None = None  # None: unknown, not equal to any outlet
+    outlet: str | None = None  # None: unknown, which does not equal any other outlet
     signature: bytes = b""
     order: int = 0  # inbox number; the lower number wins among equal candidates
     language: str | None = None
@@ -113,22 +113,22 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type
-    # Categories that the entry declares; sections come first
+    # The sections of its page, then the categories that the entry declares
     categories: tuple[str, ...] = ()
-    # None: it has the current text; otherwise `copy_of` names the article that has it
+    # None: the text is current; otherwise `copy_of` is the original of the current version
     version: VersionState | None = None
 
     @property
     def is_dated(self) -> bool:
-        """Whether its date is declared or stated in its text, and not the time of a poll."""
+        """Whether the date is declared or stated in the text, and is not merely the time of a poll."""
         return self.published is not None and self.published_origin != "poll"
 
     @property
     def picture(self) -> Enclosure | None:
-        """The image that was selected for it (extract/clean_article.py)."""
+        """The image that was selected for the article (extract/media.py)."""
         return next((reference for reference in self.media if reference.is_image), None)
 
     @property
     def enclosures(self) -> tuple[Enclosure, ...]:
-        """Its audio, video and documents."""
+        """The article's audio, video and documents."""
         return tuple(reference for reference in self.media if not reference.is_image)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-_MAX_SERIES = 200  # label sets of one metric; further sets are counted as "other"
+_MAX_SERIES = 200  # sets of labels of one metric; further sets are counted as "other"
 
 
 class Metric(NamedTuple):
-    """A counter, or a histogram of durations with `buckets`, upper bounds in seconds."""
+    """A counter, or a histogram of durations if it has `buckets`, which are upper bounds in seconds."""
 
     name: str
     help: str
@@ -69,8 +69,8 @@ COUNTED: tuple[Metric, ...] = tuple(
 class Metrics:
     """The metrics of a process; safe to use from any thread, with a bounded number of series.
 
-    prometheus_client counts, in a registry of its own instead of the library's global one. The library is
-    imported when something is counted first: most commands only read the database, which is not counted.
+    prometheus_client counts, in a registry that belongs to this object instead of the library's global registry. The
+    library is imported when something is first counted, because most commands count nothing.
     """
 
     def __init__(self) -> None:
@@ -85,14 +85,14 @@ class Metrics:
         self.series(metric, *labels).inc(by)
 
     def timer(self, metric: Metric, *labels: str) -> AbstractContextManager[Any]:
-        """Record the duration of the block, also where it raises."""
+        """Return a context manager that records the duration of its block, even if the block raises."""
         timer: AbstractContextManager[Any] = self.series(metric, *labels).time()
         return timer
 
     def series(self, metric: Metric, *labels: str) -> Any:
-        """Return prometheus_client's counter or histogram of these labels.
+        """Return prometheus_client's counter or histogram for these labels.
 
-        A new series of a metric that has too many is counted as "other".
+        If the metric has too many series, new labels are counted as "other".
         """
         collector = self._collectors()[1][metric]
         if not metric.labels:

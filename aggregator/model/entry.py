@@ -7,24 +7,26 @@ from aggregator.model.structs import FrozenStruct
 
 Precision = Literal["minute", "day"]
 PublishedOrigin = Literal["feed", "page", "text", "poll"]
+# Where an entry comes from: a feed of the site of its URL ("own"), the page at an address that was given alone
+# ("page"), a file, mail or push ("handed"), or a feed of another site ("foreign")
 Authority = Literal["own", "page", "handed", "foreign"]
-# Whether the pages of a source's entries are fetched; "auto": those of entries with a short text
+# Whether the pages of a source's entries are fetched; "auto" fetches the pages of entries with a short text
 FetchPages = Literal["auto", "always", "never"]
 
 
 class Published(FrozenStruct):
-    """The time of publication that an article states; "poll": it is undated, and the time is that of its poll."""
+    """The time of publication that an article states, or the time of the poll that found an undated article."""
 
     time: datetime
     precision: Precision = "minute"
-    # "feed": declared with the entry, by a feed or a record
+    # "feed": declared with the entry, by a feed or a record; "page" or "text": read there; "poll": the time of the poll
     origin: PublishedOrigin = "feed"
-    # The text has no zone: the source's zone, or UTC, was used
+    # The stated time has no zone, so the source's zone, or UTC, was used
     timezone_assumed: bool = False
 
     @property
     def counts(self) -> bool:
-        """Whether grouping uses it like a declared time: a date in the text may be the date of an event."""
+        """Whether grouping uses the time like a declared one; a date in the text may be the date of an event."""
         return self.origin != "text"
 
 
@@ -37,24 +39,24 @@ class Outlet(FrozenStruct):
 
 
 class Enclosure(FrozenStruct):
-    """A link to an image, audio or video, which is never fetched."""
+    """A link to an image, audio, video or document, which is never fetched."""
 
     url: str
-    # MIME type, or "image", "audio", "video" without a subtype; "" where not given
+    # MIME type, or "image", "audio", "video" without a subtype; "" if the type is not declared
     type: str = ""
     length_bytes: int | None = None
     title: str = ""
 
     @property
     def is_image(self) -> bool:
-        """Whether the media type is that of an image."""
+        """Whether the link leads to an image."""
         return self.type.split("/")[0] == "image"
 
 
 class Entry(FrozenStruct):
     """One item of a feed, a folder, a file or a request, before any decision about it.
 
-    `source` is the id of its source, never an absolute path or an address of ours. Values are as declared;
+    `source` identifies the source of the entry, and never contains a path of this machine. Values are as declared;
     only invalid characters are removed.
     """
 
@@ -63,23 +65,24 @@ class Entry(FrozenStruct):
     record_id: str | None = None  # the `id` that a record had in its file or push
     url: str | None = None
     title: str = ""
-    html: str | None = None  # the longest HTML that it has (content, else summary)
+    html: str | None = None  # the longest HTML among its content and summary
     text: str | None = None  # plain text, for records and .txt files
     # `html` is a whole web page with its boilerplate, not a fragment
     is_page: bool = False
-    # `text` is an article saved by a person, with headline and boilerplate
+    # `text` is a whole page saved as text, with headline and boilerplate
     is_saved_text: bool = False
     published: Published | None = None
-    # Effective time if no date is found; None: the time of its acceptance
+    # The effective time if no date is found; None: the time when the entry was accepted
     assumed_at: datetime | None = None
-    # The last poll of its feed before the entry appeared there; an earlier date is not believed
+    # The last successful poll of its feed before the entry appeared. That poll would have shown an older entry, so an
+    # earlier date is not believed.
     last_poll: datetime | None = None
     updated: datetime | None = None
     # The outlet as declared by the source, the record, the entry's <source> or the folder
     outlet: str | None = None
     # Set for an entry of a feed, unless the outlet is configured for its source (extract/outlets.py)
     resolved_outlet: Outlet | None = None
-    # The outlet of the feed, if the entry speaks for a different outlet
+    # The outlet at the address of the feed, if the entry claims to be from a different outlet
     feed_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
@@ -90,7 +93,7 @@ class Entry(FrozenStruct):
     # Directives in the headers of its page, see extract/html/robots_meta.py
     robots: str = ""
     authority: Authority = "handed"
-    # It is of a feed or mail of the internet: its links into private networks are text
+    # The entry comes from a feed or mail on the internet, so its links into private networks are shown as text
     is_of_internet: bool = False
     zone: str | None = None  # IANA name, for times without a zone
     # A link of a story feed: `url` was seen there; never an article of its own
@@ -98,12 +101,12 @@ class Entry(FrozenStruct):
 
     @property
     def is_of_site(self) -> bool:
-        """Whether the own site of its address gave it, as a feed or as the page that was fetched."""
+        """Whether the entry comes from the site of its own address: from its feed, or from its fetched page."""
         return self.authority in ("own", "page")
 
 
 class EntryInput(FrozenStruct):
-    """An entry with all input of its article. `accepted_at` limits plausible dates."""
+    """An entry with everything that its article is made of. `accepted_at` limits plausible dates."""
 
     entry: Entry
     accepted_at: datetime
@@ -114,7 +117,7 @@ class EntryInput(FrozenStruct):
 
 
 class ParsedFeed(FrozenStruct):
-    """A parsed feed. `problem` is a message for users, None where there is none."""
+    """A parsed feed. `problem` is a message for users; None: the feed could be read."""
 
     # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" if the document is not a feed
     format: str = ""
@@ -123,17 +126,17 @@ class ParsedFeed(FrozenStruct):
     language: str | None = None
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
-    # The number of entries in the feed, before limits apply
+    # The number of entries in the feed before limits apply, without the known items in `left_out`
     entry_count: int = 0
     problem: str | None = None
-    # The polling interval that it requests (ttl, sy:updatePeriod)
+    # The polling interval that the feed requests (ttl, sy:updatePeriod)
     ttl_seconds: float | None = None
-    # Addresses of the newest sitemaps that an index of sitemaps lists; they contain the entries
+    # The addresses of the sitemaps to read if this is an index of sitemaps, which has no entries itself
     sitemaps: tuple[str, ...] = ()
-    # Whether the bytes of each entry's item alone determine the entry. Empty unless each item is well-formed
-    # and holds one entry.
+    # Whether each entry is determined by the bytes of its item alone. Empty unless the feed is well-formed and each
+    # item holds one entry.
     are_settled: tuple[bool, ...] = ()
-    # Hash of the item of each entry (sources/parse/feeds/known_items.py), b"": none
+    # The hash of the item of each entry (sources/parse/feeds/known_items.py); b"": the item is parsed again next time
     items: tuple[bytes, ...] = ()
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
     # Hash of the bytes around the items; b"": the feed cannot be cut into items

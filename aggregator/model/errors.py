@@ -49,7 +49,7 @@ class NotWritableError(AggregatorError):
 
 
 class NoScratchFolderError(NotWritableError):
-    """The folder for the temporary files of a command cannot be used."""
+    """The folder for temporary files cannot be used."""
 
 
 class DatabaseReplacedError(NotWritableError):
@@ -65,7 +65,7 @@ class DatabaseLockedError(DatabaseBusyError):
 
 
 class DamagedFileError(AggregatorError):
-    """A part of the database file is damaged and cannot be read. `what`: the message without advice."""
+    """A part of the database file is damaged and cannot be read. `what` is the message without advice."""
 
     def __init__(self, what: str, advice: str = "type: aggregator db check") -> None:
         super().__init__(f"{what}; {advice}")
@@ -75,7 +75,8 @@ class DamagedFileError(AggregatorError):
 class DatabaseAwayError(AggregatorError):
     """The database server does not respond, or the connection broke. The caller may retry.
 
-    With `commit_unknown` it broke during a commit, which may have succeeded: read the rows before a retry.
+    With `commit_unknown`, the connection broke during a commit that may have succeeded, so the caller must read the
+    rows before a retry.
     """
 
     def __init__(self, message: str, *, commit_unknown: bool = False) -> None:
@@ -102,7 +103,7 @@ class AnotherDaemonError(AggregatorError):
 
 
 class LeaseLostError(AnotherDaemonError):
-    """This process is not, or no longer, the writer; uncommitted work is rolled back."""
+    """This process is not the writer, or not any more; uncommitted work is rolled back."""
 
 
 class BrokenDaemonError(AggregatorError):
@@ -112,7 +113,7 @@ class BrokenDaemonError(AggregatorError):
 class FetchError(AggregatorError):
     """A URL could not be fetched. `cause` is one of the causes that `sources list` shows.
 
-    `state`: passed to the next poll instead of the state that the last poll returned; None if it is unchanged.
+    `state` is passed to the next poll, as an ETag is; None: the stored state stays.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class TooManyFilesError(AggregatorError):
 
     @staticmethod
     def is_behind(error: BaseException) -> bool:
-        """Whether `error` was raised at that limit."""
+        """Return whether `error` was raised because the limit is reached."""
         return isinstance(error, OSError) and error.errno in (
             errno.EMFILE,
             errno.ENFILE,
@@ -158,7 +159,7 @@ class TooManyFilesError(AggregatorError):
 
 
 class WorkError(AggregatorError):
-    """A job has no result: `verdict` is "timeout", "memory", "died", or "failed" (the function raised)."""
+    """A job of a worker has no result. `verdict` is "timeout", "memory", "died", or "failed" (the function raised)."""
 
     def __init__(self, verdict: str, detail: str) -> None:
         super().__init__(f"{verdict}: {detail}")

@@ -4,22 +4,22 @@ from typing import Literal, NamedTuple
 
 from aggregator.model.structs import FrozenStruct
 
-# The reason of the shift by the stream (grouping/pairs/pair_model.py)
+# The name of the reason that stands for the shift by the stream (grouping/pairs/pair_model.py)
 STREAM = "stream"
 
 
 class Reason(FrozenStruct):
-    """One share of a score, in logits; `value` is the feature: a similarity, a number of days."""
+    """One share of a score, in logits. `value` is the measured feature: a similarity, a number of days."""
 
     name: str
     value: float
     share: float
-    # Words of names that one of two compared articles has and the other lacks
+    # Words of names that only one of the two compared articles has
     differing: tuple[str, ...] = ()
 
 
 class CopyEvidence(FrozenStruct):
-    """The evidence that two texts are copies: shares of word 3-shingles."""
+    """The evidence that a text is a copy or an excerpt of another: shares of word 3-shingles."""
 
     other: str  # article id
     resemblance: float
@@ -30,7 +30,7 @@ class CopyEvidence(FrozenStruct):
 
 
 class TextReuse(FrozenStruct):
-    """A text of another outlet that has many of the same words; both have one origin, but neither is a copy."""
+    """A text of another outlet that shares many words. Both texts have one origin, but neither is a copy."""
 
     other: str  # article id
     # Share of the shorter text's runs of six words, outside quotations
@@ -40,11 +40,12 @@ class TextReuse(FrozenStruct):
 class Agreement(FrozenStruct):
     """How much an article shares with the reports of other outlets in its story."""
 
-    # Inverse document frequencies of shared words that are not in its title, see pair_model.py
+    # The similarity, from 0 to 1, of its own words to the reports; words of its title and words that it copied do not
+    # count (`shared_beside_title` in grouping/pairs/pair_article.py)
     shared: float
-    # An article that shares less does not count as a report
+    # An article with a lower similarity does not count as a report
     need: float
-    # The report whose sentences the article repeats; `shared` then counts the other reports
+    # The report from which the article copied most words; None: it copied none
     copied: str | None = None
 
     @property
@@ -58,7 +59,7 @@ class RunnerUp(FrozenStruct):
     story: str
     score: float
     need: float
-    # Their sum and the bias of the evidence make the score
+    # Their shares and the bias of the evidence add up to the score
     reasons: tuple[Reason, ...] = ()
 
 
@@ -77,14 +78,14 @@ SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})
 
 
 class Evidence(FrozenStruct):
-    """The reasons of a decision. `score` is None if no score was needed: a copy, or no similar story."""
+    """The reasons of a decision. `score` is None if none was needed, as for a copy or without a similar story."""
 
     stage: Stage
     score: float | None = None
     need: float | None = None
     bias: float = 0.0
     reasons: tuple[Reason, ...] = ()
-    # Ids of the terms with the largest shares; explaining resolves them
+    # The ids of the terms with the largest shares; `explain` turns them into words
     shared: tuple[int, ...] = ()
     copy: CopyEvidence | None = None
     # Stored articles whose text is part of the placed article
@@ -97,12 +98,12 @@ class Evidence(FrozenStruct):
 
     @property
     def counts_as_report(self) -> bool:
-        """Whether the text agrees enough with its story to be counted as a report of its own there."""
+        """Whether the text agrees enough with its story to be counted as a report there."""
         return self.agreement is None or self.agreement.is_enough
 
     @property
     def copied(self) -> str | None:
-        """The article that it copies, or whose sentences it repeats without enough of its own."""
+        """The article that this one copies, or whose words it repeats without enough words of its own."""
         if self.copy is not None:
             return self.copy.other
         if self.agreement is None or self.agreement.is_enough:
@@ -111,7 +112,7 @@ class Evidence(FrozenStruct):
 
 
 class ChangedSentence(NamedTuple):
-    """A sentence that two texts tell differently, word for word in each."""
+    """A sentence that two texts tell differently, in the words of each text."""
 
     own: str
     other: str

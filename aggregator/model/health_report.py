@@ -1,7 +1,7 @@
 """Value types of the daemon's health, and the rate of news of a source.
 
-The rate is an exponentially decaying mean of new entries a day. It is updated only when there are new
-entries, so the stored rate is that of the time before a source became silent.
+The rate is an exponentially decaying mean of new entries a day. The rate is updated only when there are new
+entries, so the stored rate of a silent source is the rate that it had before it became silent.
 """
 
 import math
@@ -14,11 +14,11 @@ from aggregator.model.structs import FrozenStruct
 DAY_SECONDS = 86400.0
 # New entries a day are averaged over this time, so that weekends count
 _RATE_DAYS = 7.0
-# A source is silent after this many of its expected gaps without news (by chance, if entries were independent:
-# once in 22,000; they come in bursts), but not before SILENT_DAYS, because of weekends (chosen).
+# A source is silent if it has had no news for this many of its expected gaps, and for SILENT_DAYS, because of weekends
+# (chosen). If entries came independently, this would happen by chance once in 22,000 times; but they come in bursts.
 SILENT_GAPS = 10.0
 SILENT_DAYS = 3.0
-# A feed whose entries are all some minutes old does not have thousands a day
+# A shorter span counts as an hour: a feed whose entries are all some minutes old does not have thousands a day
 _MIN_SPAN_DAYS = 1 / 24
 
 
@@ -35,7 +35,7 @@ def initial_rate(published: Iterable[datetime], now: datetime) -> float:
 
 
 def decay_rate(per_day: float, at: datetime | None, now: datetime) -> float:
-    """Return the rate `per_day` of the time `at`, decayed until `now` without new entries."""
+    """Return the rate at `now` if it was `per_day` at the time `at` and no new entries came since; 0 without `at`."""
     if at is None:
         return 0.0
     days = max(0.0, (now - at).total_seconds() / DAY_SECONDS)
@@ -48,7 +48,7 @@ def update_rate(per_day: float, at: datetime | None, now: datetime, new: int) ->
 
 
 def expected_gap_seconds(per_day: float) -> float | None:
-    """Return the mean seconds between two new entries; None where the rate is 0."""
+    """Return the mean seconds between two new entries; None if the rate is 0."""
     return DAY_SECONDS / per_day if per_day > 0 else None
 
 
@@ -57,7 +57,7 @@ HealthStatus = Literal["ok", "degraded", "down"]
 
 
 class Finding(FrozenStruct, omit_defaults=False):
-    """The result of one check; `advice` names what to do about a warning or a problem."""
+    """The result of one check; `advice` says what to do about a warning or a problem."""
 
     level: Literal["ok", "warning", "problem"]
     what: str
@@ -84,8 +84,8 @@ class ProcessState(FrozenStruct):
     last_reload: Reload | None = None
     # Maintenance tasks whose last attempt failed, with the cause
     failed_tasks: tuple[str, ...] = ()
-    few_files: str | None = None  # a message where nearly all allowed files are open
-    # `entry.source` of the sources whose pages are not read for an hour
+    few_files: str | None = None  # a message if nearly all allowed files are open
+    # `entry.source` of each source whose pages are not read at present, because they took too long
     slow_sources: tuple[str, ...] = ()
 
     @property
@@ -110,18 +110,18 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
     # Number of entries by the step they wait for: page | ready
     inbox: dict[str, int]
     oldest_seconds: float
-    # A message where entries are ready for long and not placed
+    # A message if entries have been ready for long and are not placed
     overdue: str | None = None
-    # Names of sources whose pages are not read at present
+    # The names of the sources in `ProcessState.slow_sources`
     slow_sources: tuple[str, ...] = ()
     last_placed: datetime | None
     # Number of sources by state, see docs/sources.md, "Health"
     sources: dict[str, int]
     all_fail: str | None = None  # a message if all feeds that were asked fail
-    # Number of sources whose poll is due ...
+    # The number of sources whose poll is overdue ...
     due_sources: int
-    late_seconds: float  # ... and by how much the latest of them
-    articles: int  # number of the last placed article; counts forgotten articles, too
+    late_seconds: float  # ... and the delay of the most overdue one
+    articles: int  # the inbox number of the last placed article, so forgotten articles count, too
     # Hours of articles that fit in memory at the present rate
     window_hours: float | None = None
     window_is_short: bool = False  # stories leave memory before `window_days` are over
@@ -142,7 +142,7 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
 
 
 class DatabaseSize(FrozenStruct, omit_defaults=False):
-    """Sizes of the database in bytes; None where unknown, as for the disk of a server."""
+    """Sizes of the database in bytes; None if unknown, such as the free disk space of a server."""
 
     size_bytes: int
     log_bytes: int | None = None
@@ -151,7 +151,7 @@ class DatabaseSize(FrozenStruct, omit_defaults=False):
 
 
 class BackupState(FrozenStruct, omit_defaults=False):
-    """The state of the backups; `words` is a message where something is wrong."""
+    """The state of the backups; `words` is a message if something is wrong."""
 
     every_seconds: int | None = None  # None: backups are off
     last: datetime | None = None

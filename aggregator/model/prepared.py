@@ -16,17 +16,18 @@ Kind = Literal[
     "fact_check", "preview", "status", "withdrawal", "post",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-# Neither these nor a withdrawal are counted as reports
+# Neither opinions nor withdrawals are counted as reports
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
 UNCOUNTED_KINDS = OPINION_KINDS | {"withdrawal"}
-# They are in no affair: a digest is near to everything that it reports, a post reports nothing.
+# Articles of these kinds belong to no affair: a digest is near to everything that it reports, and a post reports
+# nothing.
 AFFAIRLESS_KINDS: frozenset[str] = frozenset({"roundup", "newsletter", "post"})
 
 
 class Wire(FrozenStruct):
     """The news agency behind a text, and the evidence for it."""
 
-    # Canonical name ("AFP"); None: agencies were used, none is named
+    # Canonical name ("AFP"); None: the text says only that agencies were used
     agency: str | None
     evidence: str  # the wording that names it
     kind: Literal["dateline", "byline", "credit", "metadata", "copy"]
@@ -34,7 +35,7 @@ class Wire(FrozenStruct):
 
 
 class BoilerplateLine(FrozenStruct):
-    """A line hidden from a text because its outlet repeats it; `line` is its index there, from 0."""
+    """A line hidden from a text because its outlet repeats it; `line` is its index in the whole text, from 0."""
 
     line: int
     text: str
@@ -44,7 +45,7 @@ class CleanArticle(FrozenStruct):
     """An article without boilerplate; paragraphs are separated by one newline."""
 
     verdict: Verdict
-    # Why it is not "ok", or why its page was not used, for users
+    # A message for users: why the verdict is not "ok", or why the page was not used
     reason: str | None = None
     title: str = ""
     text: str = ""
@@ -53,9 +54,9 @@ class CleanArticle(FrozenStruct):
     # See `Entry.source_language`; set when a stored article is read again
     source_language: str | None = None
     author: str | None = None
-    # Named in the text; the outlet of the entry takes precedence
+    # The outlet named in the text; the outlet of the entry takes precedence
     outlet: str | None = None
-    # The name of the site as the page states it; after placing, as the outlet's own site states it
+    # The name of the site that the page states; after placing, the name that the outlet's own site states
     site_name: str | None = None
     published: Published | None = None
     modified: datetime | None = None
@@ -70,12 +71,12 @@ class CleanArticle(FrozenStruct):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
-    # The media of the entry and of its page (extract/clean_article.py)
+    # The media of the entry and of its page (extract/media.py)
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     # Categories of the entry and sections of its page
     categories: tuple[str, ...] = ()
-    # The lines that are hidden from `text`, since their outlet repeats them (extract/learned_boilerplate.py)
+    # The lines that are hidden from `text`, because their outlet repeats them (extract/learned_boilerplate.py)
     repeated: tuple[BoilerplateLine, ...] = ()
     # Why the page gave no article, if the text of the entry was used instead
     page_verdict: Verdict | None = None
@@ -87,12 +88,12 @@ class ArticleHtml(FrozenStruct):
     html: str
     # Version of the rules that sanitised it (extract/html/article_html.py)
     rules: int
-    # The content beyond the size limit is missing
+    # Whether the content beyond the size limit is missing
     is_cut: bool = False
 
 
 class LineHashes(FrozenStruct):
-    """Lines at the ends and in the middle of one text, as keys, or those that an outlet repeats."""
+    """Hashes of lines at the ends and in the middle: of the lines of one text, or of lines that an outlet repeats."""
 
     edges: tuple[int, ...] = ()
     middles: tuple[int, ...] = ()
@@ -101,9 +102,8 @@ class LineHashes(FrozenStruct):
 class Fingerprint(FrozenStruct):
     """Everything that is computed from one text for comparison.
 
-    grouping/copies and grouping/pairs describe the layouts.
-
-    The text is complete: it includes the lines that its outlet repeats.
+    grouping/copies and grouping/pairs describe the layouts. The text is complete: it includes the lines that its
+    outlet repeats.
     """
 
     # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
@@ -119,8 +119,8 @@ class Prepared(FrozenStruct):
 
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None if the verdict rejects the article
-    # None for a live blog and for a stored text, because no boilerplate is learned from them
+    # None for rejected texts, containers and stored texts, because no boilerplate is learned from them
     lines: LineHashes | None = None
-    # The same entry without the text of its page: used for a revision, or if the page may only show a notice
+    # The entry without the text of its page, for a revision, or if the page may only show a notice
     own: "Prepared | None" = None
     html: ArticleHtml | None = None  # None if it has only paragraphs

@@ -13,8 +13,8 @@ from aggregator.model.entry import Enclosure
 from aggregator.model.story import StoryFacts, StoryView
 from aggregator.model.structs import FrozenStruct
 
-# States as `aggregator sources list` shows them: "silent" has had no news for unusually long, "flood" had many
-# old entries at once.
+# The states that `aggregator sources list` shows. A source is "silent" if it has had no news for unusually long, and
+# "flood" if many old entries came at once.
 SourceState = Literal[
     "new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"
 ]
@@ -28,8 +28,8 @@ Mute = tuple[str, str]
 class StoryPage(FrozenStruct, omit_defaults=False):
     """A page of stories with their articles, without texts; `next` is None on the last page.
 
-    A page may have fewer stories than requested, or none, and still a `next`: where few stories match, the
-    search is split into steps.
+    A page may have fewer stories than requested, or none, and yet a `next`: if few stories match, the search is
+    split into steps.
     """
 
     stories: tuple[StoryView, ...] = ()
@@ -54,7 +54,7 @@ class ArticleDetail(FrozenStruct, omit_defaults=False):
 
 
 class Mark(NamedTuple):
-    """A half-open range of code points; `tuple` would be described in a way that client generators refuse."""
+    """A half-open range of code points. Client generators refuse the description of a plain `tuple`."""
 
     start: int
     end: int
@@ -80,9 +80,9 @@ class SearchHit(FrozenStruct, omit_defaults=False):
 
 
 class StoryHit(FrozenStruct, omit_defaults=False):
-    """A story with matching articles; `hits` are the best of them, at most three.
+    """A story with matching articles; `hits` has the best of them, at most three.
 
-    `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
+    `found` counts the story's articles among the ranked articles, whose number is bounded (config/tuning.yaml, search).
     """
 
     id: str
@@ -100,9 +100,9 @@ class StoryHit(FrozenStruct, omit_defaults=False):
 
 
 class SearchResults(FrozenStruct, omit_defaults=False):
-    """Matching articles and their stories, best first, of each at most as many as requested.
+    """Matching articles and their stories, best first; at most the requested number of each.
 
-    `problem` is a message for users where the text cannot be searched.
+    `problem` is a message for users if the text cannot be searched.
     """
 
     hits: tuple[SearchHit, ...] = msgspec.field(default=(), name="articles")
@@ -110,7 +110,7 @@ class SearchResults(FrozenStruct, omit_defaults=False):
     more: bool = False  # there are more hits than requested
     partial: bool = False  # the index is being rebuilt: older articles are missing
     problem: str | None = None
-    # Where nothing is found: the search with known words for unknown ones
+    # If nothing is found: the same search with known words in place of unknown words
     nearest: str | None = None
 
 
@@ -145,7 +145,7 @@ class SourceView(FrozenStruct, omit_defaults=False):
 
 
 class SourcePage(FrozenStruct, omit_defaults=False):
-    """A page of sources; `total` and `failing` count all sources, `next` is None on the last page."""
+    """A page of sources. `total` and `failing` count the sources of all pages; `next` is None on the last page."""
 
     sources: tuple[SourceView, ...]
     next: str | None
@@ -159,22 +159,22 @@ class FrontPageStory(FrozenStruct):
     id: str
     updated: datetime
     report_count: int
-    # Outlets with standing that tell it in words of their own, counted as reports or not
+    # The outlets with standing that tell the story in words of their own, whether counted as reports or not
     own_outlets: frozenset[str] = frozenset()
     language: str | None = None
-    preferred: bool = False  # has an article of an outlet of publish.prefer
-    # All articles come from files without a date, so nothing says when the story was news
+    preferred: bool = False  # has an article of an outlet in publish.prefer
+    # No article has a date, not even the time of a poll, so nothing says when the story was news
     is_undated: bool = False
-    # Feeds without standing alone claim it to be of several outlets
+    # Only feeds without standing tell the story, in the name of several outlets
     is_claimed: bool = False
 
     @property
     def outlets(self) -> int:
-        """How many outlets tell it in words of their own, as its rank counts them."""
+        """The number of outlets that tell the story in words of their own, as its rank counts them."""
         return max(1, self.report_count, len(self.own_outlets))
 
 
-# Titles listed for a story besides its own; more lines would hide the next story
+# At most this many titles are listed below the title of a story; more lines would hide the next story
 TITLES_LISTED = 3
 
 
@@ -192,11 +192,11 @@ class StoryListItem(StoryFacts, omit_defaults=False):
     The summary comes from one article, never from an article with `nosnippet` (stories/lead.py).
     """
 
-    # Without unnamed ones, each once, in the order of first articles
+    # The known outlets, each once, in the order of their first articles
     outlets: tuple[str, ...]
-    # Time when a story without any date was first seen
+    # When the story was first seen, if none of its articles has a date
     undated_seen: datetime | None = None
-    # A few titles of outlets other than the headline's outlet, newest first
+    # The newest titles of a few outlets, without titles that repeat the headline
     titles: tuple[ListedTitle, ...] = ()
     # Set for a story that has one article
     url: str | None = None
@@ -208,10 +208,10 @@ ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "sp
 
 
 class Change(FrozenStruct, omit_defaults=False):
-    """A change of a story: it was created, bumped, merged or split. A copy causes none.
+    """A change of a story, which was created, bumped, merged or split. A copy causes no change.
 
-    An article causes at most one change; `kind` is the most important one, and `title_before` is set whenever
-    the headline changed, too. `others` are the ids that were merged into the story ("merged", sometimes
+    An article causes at most one change, of the most important `kind`; `title_before` is set whenever the headline
+    changed, too. `others` has the ids of the stories that were merged into the story ("merged", sometimes
     "created"), or the id of the story that it was split off from ("split").
     """
 
@@ -230,7 +230,7 @@ class Change(FrozenStruct, omit_defaults=False):
 
 
 class ChangedStory(FrozenStruct, omit_defaults=False):
-    """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
+    """A story that changed, as it is now. A merged story has `into`; a live story has `updated`, its last bump."""
 
     # Serial number of the story's last change in the answer
     n: int
@@ -248,14 +248,14 @@ class ChangedStories(FrozenStruct, omit_defaults=False):
 
 
 class DigestStory(FrozenStruct):
-    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+    """A story of a digest as it is now, with the number of independent reports that were new in the digest."""
 
     story: StoryView
     new_reports: int
 
 
 class Digest(FrozenStruct):
-    """The stories with the most new independent reports of a time, most first."""
+    """The stories that gained the most independent reports between two times, in descending order."""
 
     since: datetime
     until: datetime
@@ -263,7 +263,7 @@ class Digest(FrozenStruct):
 
 
 class DatabaseHealth(FrozenStruct):
-    """The health of the daemon as far as the database tells it; HealthReport adds what only the process knows.
+    """The part of the daemon's health that the database tells; HealthReport adds what only the process knows.
 
     `waiting` counts accepted entries that are not placed yet; None: not known.
     """

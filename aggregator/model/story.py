@@ -19,8 +19,8 @@ class LinkedStory(FrozenStruct, omit_defaults=False):
 class StorylineFacts(FrozenStruct, omit_defaults=False):
     """A storyline without its stories.
 
-    Its title is that of its head, the story with the most reports of its last day; `day_outlet_count` and
-    `day_report_count` are those of all its stories of that day, an outlet once.
+    Its title is the title of its head: the story of its last day with the most reports. `day_outlet_count` and
+    `day_report_count` count the outlets, each once, and the reports of all its stories of that day.
     """
 
     id: str
@@ -46,7 +46,7 @@ class StoryName(FrozenStruct, omit_defaults=False):
 
 
 class StoryFacts(FrozenStruct, omit_defaults=False):
-    """A story without its articles; what shows more of it extends this."""
+    """A story without its articles; the base of the values that show more of a story."""
 
     id: str
     title: str
@@ -73,12 +73,12 @@ class StoryView(StoryFacts, omit_defaults=False):
 
     @property
     def earlier(self) -> tuple[LinkedStory, ...]:
-        """The stories of its storyline before it, the nearest first."""
+        """The earlier stories of its storyline, the nearest first."""
         return self._beside()[0]
 
     @property
     def later(self) -> tuple[LinkedStory, ...]:
-        """The stories of its storyline after it, the nearest first."""
+        """The later stories of its storyline, the nearest first."""
         return self._beside()[1]
 
     def _beside(self) -> tuple[tuple[LinkedStory, ...], tuple[LinkedStory, ...]]:
@@ -86,24 +86,25 @@ class StoryView(StoryFacts, omit_defaults=False):
         for place, story in enumerate(stories):
             if story.id == self.id:
                 return stories[place + 1 :], stories[:place][::-1]
-        return (), ()  # it stands alone, or has come meanwhile
+        # The story stands alone, or joined the storyline after the storyline was read.
+        return (), ()
 
     @property
     def counted_as(self) -> str:
-        """What its `report_count` counts: opinions, where it has nothing else."""
+        """The noun for what `report_count` counts: opinions if the story has nothing else."""
         is_opinion = {article.kind for article in self.articles} == {"opinion"}
         return "opinion" if is_opinion else "independent report"
 
     @property
     def undated_seen(self) -> datetime | None:
-        """When the first article of a story without any date was seen; else None."""
+        """When the first article was seen, if none has a date; else None."""
         if any(article.is_dated for article in self.articles):
             return None
         return min((article.seen for article in self.articles), default=None)
 
     @property
     def picture(self) -> Enclosure | None:
-        """The picture of the report whose title it has; without one, of its first article."""
+        """The picture of the article that gives the title, or of the first article if the title comes from none."""
         for article in self.articles:
             if article.id == self.title_article:
                 return article.picture
@@ -111,7 +112,7 @@ class StoryView(StoryFacts, omit_defaults=False):
 
 
 class Passage(FrozenStruct, omit_defaults=False):
-    """Words that stand in an article exactly so: a paragraph, or a sentence."""
+    """A paragraph or a sentence that occurs word for word in an article."""
 
     text: str
     article_id: str
@@ -130,16 +131,16 @@ class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
 
     title: str
     lead: tuple[Passage, ...] = ()  # paragraphs of one report
-    # The first sentence of each other report that has one to show
+    # A sentence of the newest report of each other sender, if it adds something
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
-    # Sentences that the current text tells differently, of other versions
+    # Sentences of other versions of a text that the current version tells differently
     versions: tuple[Passage, ...] = ()
-    # Version of the code that rendered the text (stories/rendering.py)
+    # The version of the code that rendered the text (stories/rendering.py)
     version: int = 0
 
     def opening_of(self, article_id: str) -> str:
-        """Return the first sentence to show of an article; "" where it has none."""
+        """Return the opening of an article; "" if it has none."""
         for opening in self.openings:
             if opening.article_id == article_id:
                 return opening.text

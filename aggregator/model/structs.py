@@ -1,6 +1,6 @@
 """The base of values that pass between packages and processes, and into JSON columns.
 
-All are frozen and hold plain values, so that they can be compared in a test, sent to a worker process and
+All are frozen and hold plain values, so that tests can compare them, and they can be sent to a worker process and
 replayed. Times are aware datetimes in UTC. Texts contain no NUL, no lone surrogate and no control character
 except newline and tab; `extract.language.unicode.clean` ensures this where bytes are read.
 
@@ -13,7 +13,7 @@ import msgspec
 
 
 class _FrozenMeta(msgspec.StructMeta):
-    """Makes the fields of every subclass keyword-only, which msgspec does not inherit."""
+    """Makes the fields of every subclass keyword-only, because msgspec does not inherit this setting."""
 
     def __new__(
         cls,
@@ -35,6 +35,6 @@ class FrozenStruct(
 ):
     """Base of values that pass between packages and processes, and into JSON columns.
 
-    msgspec checks the result of a worker against its type when it is decoded, so a compromised parser can
-    send wrong values but never code.
+    msgspec checks the result of a worker against its type when decoding it, so a compromised parser can send wrong
+    values but never code.
     """

@@ -1,1 +1,1 @@
-"""What readers and recipients may see, and its safe form: settings, excerpt limit, JSON of stories, clean texts."""
+"""Limit output to what readers and recipients may see, and make it safe: settings, excerpts, JSON, clean texts."""

@@ -12,11 +12,11 @@ from aggregator.model.read_model import Mute
 
 
 class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
-    """The settings of the web server and of all output: the keys of three sections, and what others have.
+    """The settings of the web server and of all output: three sections of config.yaml, and a few other keys.
 
-    `excerpt_words` is the maximum number of words of one article, its title included, for clients that may
-    not read whole articles. `full_text` states who may: "owner" is a request with a token of scope read, or
-    one from loopback if `is_owner_on_loopback`; "all" is every client, "never" is none.
+    `excerpt_words` is the maximum number of words of one article, including its title, for clients that may not read
+    whole articles. `full_text` states who may read them. "owner": requests with a token of scope read, and requests
+    from loopback if `is_owner_on_loopback`. "all": every client, except for restricted articles. "never": nobody.
     """
 
     # "" means the bound address; used in links and cookies only, never in identifiers
@@ -25,11 +25,11 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
     # The most stories in a digest; 0 turns digests off.
     digest_stories: int = 0
     digest_query: SavedQuery = SavedQuery()
-    # None is the time zone of the machine.
+    # None means the time zone of the machine.
     digest_timezone: str | None = None
 
     def digest_filter(self, now: datetime, mutes: tuple[Mute, ...] = ()) -> StoryFilter:
-        """Return the filter of the stories of a digest, without those that its reader muted."""
+        """Return the filter of the stories of a digest that is due `now`, without stories that its reader muted."""
         wanted = self.digest_query.story_filter(now, self.digest_stories)
         return wanted.model_copy(update={"mutes": mutes})
 
@@ -47,10 +47,10 @@ class PublishSettings(ServerConfig, PublishConfig, FeedsConfig):
 
     @property
     def is_owner_on_loopback(self) -> bool:
-        """Whether a request from loopback that shows no proxy is the owner's.
+        """Whether a request from loopback without signs of a proxy is from the owner.
 
-        The setting decides. Without one: only where nothing else names a proxy or another machine. A proxy in
-        front that adds no header makes every stranger's request look like this machine's.
+        `owner_on_loopback` decides. If it is not set, such a request is from the owner only if no other setting names a
+        proxy or another machine, because behind a proxy that adds no header every request seems to come from loopback.
         """
         if self.owner_on_loopback is not None:
             return self.owner_on_loopback

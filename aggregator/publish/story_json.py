@@ -1,7 +1,7 @@
-"""Builds the JSON of stories, articles and search results (docs/querying.md), and explains placements in words.
+"""Build the JSON of stories and articles (docs/querying.md), and explain placements in words.
 
 First come the structs, which have the keys of the JSON, then the functions that fill them. Times are RFC 3339 in UTC
-with a Z, ids are strings, no key is omitted, and an unknown value is null. Callers have limited the texts before
+with a Z, ids are strings, no key is omitted, and an unknown value is null. Callers limit the texts first
 (`publish/excerpts`).
 """
 
@@ -211,7 +211,7 @@ class SavedQueriesJson(FrozenStruct):
 def fill_struct(kind: type[Body], source: object, /, **more: object) -> Body:
     """Build a struct from the attributes of `source` that have the names of its fields, and from `more`.
 
-    Times are converted to UTC: `fill_struct(ArticleJson, article)`.
+    Times are converted to UTC. For example, `fill_struct(ArticleJson, article)` returns the JSON of an article.
     """
     for name in kind.__struct_fields__:
         if name not in more:
@@ -226,7 +226,7 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
 
 
 def story_in_list(story: StoryView) -> StoryJson:
-    """Return a story as it is in a list."""
+    """Return the JSON that a story has in a list."""
     return fill_struct(
         StoryJson,
         story,
@@ -246,7 +246,7 @@ def whole_storyline(
 
 
 def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
-    """Yield the articles of a story as they are in a list of articles."""
+    """Yield the JSON that the articles of a story have in a list of articles."""
     for article in story.articles:
         yield fill_struct(
             ListedArticleJson, article, story=story.id, story_title=story.title
@@ -279,7 +279,7 @@ def whole_story(story: StoryView, text: StoryText | None) -> WholeStoryJson:
 
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
-    """Return an article of one story; if its HTML is not stored, `html` has its text as paragraphs."""
+    """Return an article of one story; without stored HTML, `html` has the paragraphs of its text, or is null."""
     if article.html is None:
         lines = [line for line in article.text.split("\n") if line]
         html = "".join(f"<p>{escape(line)}</p>" for line in lines) or None
@@ -298,7 +298,7 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
 
 
 def one_article(detail: ArticleDetail) -> OneArticleJson:
-    """Return one article with its copies; an empty text is null."""
+    """Return one article with its copies; an empty text becomes null."""
     return fill_struct(
         OneArticleJson,
         detail,
@@ -312,9 +312,9 @@ def one_article(detail: ArticleDetail) -> OneArticleJson:
 
 
 def remove_invisible(results: SearchResults) -> SearchResults:
-    """Return search results without the invisible characters that the encoder would remove.
+    """Return search results whose snippets have no invisible characters, because the encoder would remove some.
 
-    The marks of found words are positions in the snippets, so they are moved to fit.
+    The marks of found words are positions in the snippets, so they move with the characters before them.
     """
     stories = tuple(replace(s, hits=_clean_hits(s.hits)) for s in results.stories)
     return replace(results, hits=_clean_hits(results.hits), stories=stories)

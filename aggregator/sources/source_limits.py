@@ -1,9 +1,9 @@
-"""Limits of reading, and the sections `net` and `sources` of config/tuning.yaml, with their origins."""
+"""Limits of reading, and the sections `net` and `sources` of config/tuning.yaml, which states their origins."""
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.structs import FrozenStruct
 
-# Browsers and servers stop at 2,000 to 8,000 characters; longer URLs are data and not addresses
+# The longest URL: browsers and servers stop at 2,000 to 8,000 characters, so longer URLs are data and not addresses
 URL_CHARS = 4096
 # The longest name of an outlet, an author, a category, a folder
 NAME_CHARS = 300

@@ -1,4 +1,4 @@
-"""Sentences for comparing versions: their words and names, and the sentences of another text that are alike."""
+"""Sentences for comparing versions: their words and names, and the similar sentences of another text."""
 
 import re
 from collections import Counter
@@ -13,12 +13,13 @@ from aggregator.text.numbers import in_digits
 from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import parts
 
-# Only so much of a text is compared (limit: 200,000 characters take .4 s)
+# Only this much of a text is compared (limit: 200,000 characters take .4 s).
 CHARS_READ = 20_000
-# The most sentences of each text that the other text lacks, so at most 3,600 pairs are compared (limit)
+# At most this many sentences of each text, which the other text lacks, are compared: 3,600 pairs (limit).
 SENTENCES_COMPARED = 60
-# Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
+# Two sentences are alike if the Dice coefficient of their words is at least this (chosen on invented versions).
 LEAST_ALIKE = 0.4
+# Times of day: "9:30", "9h30", "9 p.m.", "9 Uhr", "9 o'clock"
 _TIME = re.compile(
     r"\b\d{1,2}(?::\d{2}|h\d{2})(?!\d)|\b\d{1,2}(?:[.:]\d{2})?\s?(?:[ap]\.?m\b\.?|uhr\b|o['’]clock\b|heures?\b)",
     re.IGNORECASE,
@@ -28,9 +29,9 @@ _SPACED_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 
 class Sentence(NamedTuple):
     text: str
-    # Words in lower case, numbers in digits
+    # Words in lower case and numbers in digits, without datelines, times of day and weekdays
     words: tuple[str, ...]
-    # Its capitalised words except the first word, in order
+    # Its capitalised words except the first word and months, in lower case and in order
     names: tuple[str, ...]
 
 
@@ -44,7 +45,7 @@ class TextVersion(NamedTuple):
 
 
 def version_of(article: ArticleView) -> TextVersion:
-    """Return the text of an article, or its lead, for comparison."""
+    """Return the text of an article for comparison; the lead if the text is not loaded."""
     return TextVersion(
         article.title,
         article.text or article.lead,
@@ -58,12 +59,12 @@ class ReadText(NamedTuple):
     sentences: dict[tuple[str, ...], Sentence]
     # The words of title and text
     words: frozenset[str]
-    # The capitalised words of all sentences
+    # The names of all sentences, except the words of the text's own outlet
     names: frozenset[str]
     title: tuple[str, ...]
 
 
-# Cached, since a text is compared with several others
+# The cache helps because a text is compared with several others.
 @lru_cache(maxsize=16)
 def read_sentences(version: TextVersion) -> ReadText:
     language = version.language or "en"
@@ -99,7 +100,10 @@ def _sentence(text: str, language: str) -> Sentence:
 def alike_sentences(
     left: ReadText, right: ReadText
 ) -> Iterator[tuple[Sentence, Sentence, float]]:
-    """Yield sentences of the left text that the right text has in other words, each with its likest sentence."""
+    """Yield the sentences of the left text that the right text has in other words.
+
+    Each is yielded with the most similar sentence of the right text, and their likeness from LEAST_ALIKE to 1.
+    """
     lefts, rights = (
         [
             (sentence, Counter(words))

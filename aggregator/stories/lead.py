@@ -1,8 +1,8 @@
 """The lead of a story: the opening of one report, whose first sentences are the summary in lists.
 
-The report is chosen by the words of the title in its first sentence, by its time, and by the likeness of its
-opening to those of all reports, which a reaction or a quip lacks. All sentences are of one report: in a blind test,
-an editor preferred that to adding a second report's lead in 35 of 44 stories
+The report is chosen by the words of the title in its first sentence, by its time and style, and by the likeness of its
+opening to the openings of all reports, which reactions and quips lack. All sentences are of one report: in a blind
+test, an editor preferred one report to a second report's lead behind it in 35 of 44 stories
 (docs/decisions/0050-plain-stories.md).
 """
 
@@ -38,13 +38,14 @@ from aggregator.text.tokens import PART
 
 # The choice of the report.
 
-# Likeness to its own opening counts so much less in a lead (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+# In the mean likeness of an opening to all openings, its likeness to itself counts this much less (with 0, 8 fewer of
+# 149 leads are right; with 1, ROUGE-1 is .3 lower).
 OWN_LESS = 0.5
 # The cost of each unit of style in a lead (stories/titles/title.py)
 STYLE_COST = 0.3
-# Kinds that open with something else than the news; beside a report their openings are not the lead
+# Articles of these kinds begin with something other than the news. Beside a report, their openings are not the lead.
 OTHER_OPENINGS = {"list", "preview"}
-# A person at the beginning of a sentence; only in English are other nouns small
+# A person at the beginning of a sentence. This works in English, where nouns that are not names have small letters.
 PERSON = re.compile(
     r"(?!The )[A-Z][\w.-]+ (?:[A-Z]\. )?(?:[A-Z]\w*-)?(?P<surname>[A-Z]\w+)(?! [A-Z])"
 )
@@ -56,13 +57,14 @@ EXAMPLE_OPENINGS = 3
 LEAD_PARAGRAPHS = 3
 # The most words of these paragraphs together (docs/decisions/0050-plain-stories.md)
 LEAD_WORDS = 130
-# The lines that are read for a lead; some of them are headings between its paragraphs
+# This many lines are read for a lead; some may be headings between its paragraphs.
 LINES_READ = 8
-# Only so much of a paragraph, or of a report for its opening, is read, which bounds the time for a hostile text
+# Only this many characters of a paragraph, or of a report for its opening, are read, which limits the time for a
+# hostile text.
 CHARS_READ = 6_000
-# A paragraph of the lead that has so many words running of a quotation above it is left out
+# A paragraph that repeats this many words in a row from a quotation above it is left out of the lead.
 REPEATED_WORDS = 5
-# The faults (`front_matter`) of a feed's text that was cut
+# The faults (`front_matter`) of a text that a feed has cut
 CUT_SHORT = {"no beginning", "no end"}
 # The faults that a heading between two paragraphs may have: a question, or no full stop. Lines with other faults,
 # such as a caption, end the lead.
@@ -70,15 +72,15 @@ HEADING_FAULTS = {"question", "no end"}
 
 
 class _Rank(NamedTuple):
-    """The reasons to prefer an opening, compared from first to last; the greatest rank is the lead."""
+    """The reasons to prefer an opening, compared from first to last; the opening with the greatest rank is the lead."""
 
     # If an outlet took its article back, the story says so first.
     is_withdrawal: bool
-    # It opens neither a list or preview beside a report, nor with an example.
+    # False for a list or a preview beside a report, and for an opening that begins with an example
     tells_news: bool
-    # Words of the title, likeness to other openings, style and age in one sum
+    # The sum for words of the title, likeness to all openings, style and age
     score: float
-    # If the scores are equal, the newest article is preferred; the id makes the choice certain.
+    # If the scores are equal, the newest article is preferred; the id decides if the times are equal, too.
     effective_at: datetime
     article: str
 
@@ -89,7 +91,7 @@ def summary(
     tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> str:
-    """Return the first sentences of the lead, of `max_words` words; a longer first sentence is cut."""
+    """Return the first sentences of the lead, at most `max_words` words; a longer first sentence is cut."""
     lead = lead_of(articles, tuning or shipped_tuning(), shown_title, max_words)
     if lead is None:
         return ""
@@ -111,9 +113,9 @@ def lead_of(
 ) -> tuple[ArticleView, list[str]] | None:
     """Return the report whose opening is the lead, and its first sentences to show, word for word.
 
-    The sentences have at most `max_words` words. The report and its first sentence, which alone may be longer, do
-    not depend on that. None if no article may be quoted; articles with `nosnippet` never are. The lead ends before
-    a sentence that nobody confirms.
+    The sentences have at most `max_words` words, but the first sentence may be longer. The report and its first
+    sentence do not depend on `max_words`. Return None if no article may be quoted; articles with `nosnippet` may not.
+    The lead ends before a sentence that no other report confirms (`is_confirmed`).
     """
     openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:
@@ -167,11 +169,12 @@ def lead_of(
 def lead_paragraphs(
     text: str, first: str, is_supported: Callable[[str], bool] = bool
 ) -> list[str]:
-    """Return up to LEAD_PARAGRAPHS paragraphs of a text, of LEAD_WORDS words, from the sentence `first` on.
+    """Return up to LEAD_PARAGRAPHS paragraphs of a text, at most LEAD_WORDS words, from the sentence `first` on.
 
-    They follow each other, each a part of a line of the text; headings between them are left out. They end
-    before foreign text, such as a caption or a credit, before a sentence that others do not confirm (`is_supported`),
-    and before a quotation that would not end in them. The list is empty if nothing is left.
+    Each paragraph is a line of the text or its beginning. Headings between them are left out, and so are paragraphs
+    that repeat a quotation. The lead ends before text that does not belong to the report, such as a caption or a
+    credit, before a sentence that others do not confirm (`is_supported`), and before a quotation that the lead would
+    cut. The list is empty if nothing is left.
     """
     _, begin, rest = text.partition(first)
     passages: list[str] = []
@@ -182,7 +185,7 @@ def lead_paragraphs(
         if passages and _is_heading(read):
             continue
         passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
-        # A tweet below its report, for example, repeats a quotation in it.
+        # A tweet that is embedded below a report, for example, repeats a quotation of the report.
         quotations = QUOTED.findall(" ".join(passages))
         runs = _runs(passage)
         if any(not runs.isdisjoint(_runs(quotation)) for quotation in quotations):
@@ -199,7 +202,7 @@ def _is_heading(line: str) -> bool:
     """Return whether a line between two paragraphs is a heading: it has no whole sentence, and is not a caption."""
     if split_sentences(line):
         return False
-    # None: it has no fault.
+    # `front_matter` returns None for a line without a fault.
     return front_matter(line) in (None, *HEADING_FAULTS)
 
 
@@ -217,9 +220,9 @@ def _passage(
     first: str,
     is_supported: Callable[[str], bool],
 ) -> str:
-    """Return the beginning of a line that may be shown, which ends with one of its `sentences`.
+    """Return the beginning of a line that may be shown, up to the end of one of its `sentences`.
 
-    It has at most `words` words. Only the `first` sentence of the lead may be cut short by the feed.
+    It has at most `words` words. Only the `first` sentence of the lead may have been cut by the feed.
     """
     read_to = shown_to = 0
     is_quoting = False
@@ -234,7 +237,7 @@ def _passage(
             or front_matter(sentence) in unfit
             or not (is_first or is_supported(sentence))
         ):
-            # The sentence and all after it are left out.
+            # This sentence and all sentences after it are left out.
             return line[:shown_to].strip()
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
@@ -253,7 +256,7 @@ def _begins_with_example(
 ) -> bool:
     """Return whether an opening begins with a person whom neither the title nor any other opening names.
 
-    It tells an example or a reaction: "Ann Boll used to sit down at her kitchen table ...".
+    Such an opening tells an example or a reaction: "Ann Boll used to sit down at her kitchen table ...".
     """
     person = PERSON.match(opening.sentences[0].text)
     if (
@@ -270,7 +273,7 @@ def _begins_with_example(
 
 
 def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
-    """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
+    """Return the first sentence of an opening, and sentences after it that can be shown, up to `max_words` words."""
     first, *further = opening.sentences
     begin = [first]
     words = first.words
@@ -283,7 +286,10 @@ def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
 
 
 def _words_of(sentences: Sequence[OpeningSentence]) -> frozenset[str]:
-    """Return all words, each with its number, so that common words of two texts are counted."""
+    """Return each word with a number for each time that it occurs ("the 0", "the 1").
+
+    Comparing two such sets counts the words that two texts share, including repeated words.
+    """
     numbered: list[str] = []
     text = " ".join(sentence.text for sentence in sentences).lower()
     for word, count in Counter(PART.findall(text)).items():

@@ -6,7 +6,7 @@ from functools import cache
 from aggregator.config.shipped import ShippedTable
 from aggregator.text.language import stop_words
 
-# Words are separated by spaces.
+# A list is a text of words with spaces between them, or a list of phrases.
 LEXICON = ShippedTable("aggregator.stories", "lexicon.yaml", dict[str, str | list[str]])
 # The lists of each language; the file describes them.
 LANGUAGES = ShippedTable(
@@ -16,7 +16,7 @@ LANGUAGES = ShippedTable(
 
 @cache
 def words_of(name: str) -> frozenset[str]:
-    """Return the list `name` of lexicon.yaml as a set; a list of phrases as a set of them."""
+    """Return the words or phrases of the list `name` in lexicon.yaml as a set."""
     words = LEXICON.content[name]
     return frozenset(words.split() if isinstance(words, str) else words)
 
@@ -29,7 +29,7 @@ def word_list(language: str | None, name: str) -> frozenset[str]:
 
 @cache
 def ignored_words(language: str) -> frozenset[str]:
-    """Return function words and verbs of speech, which are not compared."""
+    """Return the function words and verbs of speech of a language, which are not compared."""
     stop = words_of("stop") if language == "en" else stop_words(language)
     return stop | word_list(language, "speech")
 

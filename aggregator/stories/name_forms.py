@@ -1,4 +1,4 @@
-"""Written names: the linked words that form one name, and the form for comparing names."""
+"""Names as texts write them: which linked words form one name, and the form in which names are compared."""
 
 import functools
 import re
@@ -18,20 +18,21 @@ if TYPE_CHECKING:  # programs that only read stories need not load numpy
 # The words of a name in the form for comparison
 NameKey = tuple[str, ...]
 
-# Characters; longer names are sentences (chosen)
+# Names with more characters are sentences (chosen).
 _LONGEST = 80
 # The most words of a name without links (chosen)
 _MOST_WORDS = 5
-# "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
+# The most words of a name with links: "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen).
 _MOST_LINKED_WORDS = 9
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _PARTICLE = re.compile(PARTICLES)
 LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(map(" ".join, LINKS.values()))))
-# An everyday word is in at least this many texts of the background (chosen)
+# An everyday word, such as "Tobacco", is in at least this many texts of the background (chosen) ...
 _OFTEN = 20
-# An everyday word is a name in a smaller share of these texts: "Tobacco" (chosen: "Fox" has .10)
+# ... and a name in a smaller share of these texts than this (chosen: "Fox" has .10).
 _RARELY_NAME = 0.05
-# Parts of bodies count as names there: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
+# An ordinary word is a name in a smaller share of the texts than this. The share is not small, because words in the
+# names of bodies count as names: "Prevention" has .22 (chosen: "Harvard" has .37).
 _SOMETIMES_NAME = 0.35
 
 
@@ -41,7 +42,7 @@ def read_names(
 ) -> tuple[tuple[str, NameKey], ...]:
     """Return the names in a run of capitalised words, or in several runs with the words that link them.
 
-    Each name comes with its key.
+    Each name is returned with its key.
     """
     language = vocabulary.language
     names = [written]
@@ -55,7 +56,7 @@ def read_names(
                 names.append(following)
             run = following
     if language != "en" and len(names) > 1:
-        # A run must be a name without its linked words, too, as text/names.py finds names.
+        # If the runs were separated, each must be a name by itself, by the rules of text/names.py.
         names = [
             name
             for name in names
@@ -75,8 +76,9 @@ def _is_joined(
 ) -> bool:
     """Return whether `following` belongs to the name `group`, which ends with `run`.
 
-    "Of" joins to a body or another everyday noun ("Bank of England", "Sea of Japan"), a list to a body before
-    or behind it ("Department of Health and Human Services", "Food and Drug Administration").
+    The link "of" joins words to the name of a body or another everyday noun before it ("Bank of England", "Sea of
+    Japan"). The link of a list joins words to the name of a body before or after it ("Department of Health and Human
+    Services", "Food and Drug Administration").
     """
     language = vocabulary.language
     words = [word.lower() for word in following.split()]
@@ -113,7 +115,7 @@ def _is_institution(word: str, language: str) -> bool:
 
 
 def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
-    """Return whether all words of the run are nouns or adjectives, as far as the background knows."""
+    """Return whether all words of the run are ordinary nouns or adjectives, as far as the background knows."""
     for word in run.split():
         is_noun = _is_institution(word, vocabulary.language)
         if not is_noun and _share_as_name(word, vocabulary) >= _SOMETIMES_NAME:
@@ -129,7 +131,7 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
 def _share_as_name(
     word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1
 ) -> float:
-    """Return the share of the background's texts with the word where it is a name; 1 if there are too few."""
+    """Return in which share of the background's texts with the word it is a name; 1 if the texts are too few."""
     from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
 
     background = shipped_background()
@@ -139,7 +141,7 @@ def _share_as_name(
 
 
 def _name(written: str, vocabulary: "Vocabulary") -> str:
-    """Return a name without titles and stop words before it; "" if it is not a name."""
+    """Return a name without the titles and stop words before it; "" if nothing that can be a name is left."""
     words = written.removesuffix("'").split()
     before_name = words
     most = _MOST_WORDS
@@ -151,6 +153,7 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
     del words[: behind_last(before_name, lambda word: word.lower() in titles)]
     while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
         del words[0]
+    # The last word must have three letters, or two if they are capitals: "EU".
     if not 0 < len(words) <= most or len(words[-1]) < 3 - words[-1].isupper():
         return ""
     name = " ".join(words)
@@ -166,7 +169,7 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
 
 
 def _is_heading(words: Sequence[str], vocabulary: "Vocabulary") -> bool:
-    """Return whether these words are an English heading, which also has capitals: "Time Of Dying"."""
+    """Return whether these words are an English heading, whose small words have capitals, too: "Time Of Dying"."""
     if vocabulary.language != "en" or _is_institution(words[0], "en"):
         return False  # "Doctors Without Borders"
     return any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
@@ -178,7 +181,7 @@ def _dates() -> frozenset[str]:
 
 @functools.lru_cache(maxsize=4096)
 def form_of(word: str, vocabulary: "Vocabulary") -> str:
-    """Return the form of a word for comparing names: in lower case, without accents, endings of cases or 's."""
+    """Return the form of a word for comparing names: in lower case, without accents, "'s" or endings of cases."""
     word = word.removesuffix(",")
     if vocabulary.declines_names:
         return vocabulary.stem(word) or word.casefold()

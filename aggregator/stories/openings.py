@@ -1,7 +1,7 @@
 """The openings of reports: their first sentences, beginning with a sentence that can be shown first.
 
-A sentence can be shown first if it is news text (not a caption, a question ...) and can be understood without the
-sentence before it.
+A sentence can be shown first if it is news text (not a caption or a question, for example) and can be understood
+without the sentence before it.
 """
 
 import re
@@ -28,16 +28,17 @@ from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 
-# The sentences of an opening (5: no gain on 1,000 events)
+# The most sentences of an opening (5: no gain on 1,000 events)
 OPENING_SENTENCES = 4
 # A report begins after sentences with these faults
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
-# If there are more reports, the newest are used
+# If there are more reports, the newest are used.
 REPORTS = 8
-# In a story of so many senders a lead has only sentences that others confirm
+# In a story of at least this many senders, the lead has only sentences that others confirm.
 CONFIRMED_FROM = 3
-# The characters of a report that are read to confirm the sentences of others
+# This many characters of a report are read to confirm the sentences of others.
 REPORTED_CHARS = 6_000
+# "Boll said", "Mr. Boll arrived"
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -47,7 +48,7 @@ class OpeningSentence(NamedTuple):
     text: str
     words: int
     can_be_shown: bool
-    # It can also be understood without the sentence before it
+    # Whether it can be shown and can be understood without the sentence before it
     can_be_first: bool
 
 
@@ -61,9 +62,9 @@ class Opening(NamedTuple):
 def openings_of(
     articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
 ) -> list[Opening]:
-    """Return the openings that may be quoted; if some can be shown first, only those.
+    """Return the openings that may be quoted; if some have a sentence that can be shown first, only these.
 
-    A single article opens as its author wrote it, since no other report can tell its subject better.
+    A single article opens as its author wrote it, because no other report can tell its subject better.
     """
     articles = with_originals(articles)
     is_alone = len(articles) == 1
@@ -95,9 +96,10 @@ def openings_of(
 def is_confirmed(
     sentence: str, article: ArticleView, reports: Sequence[ArticleView]
 ) -> bool:
-    """Return whether one of the `reports`, of another sender, shares a weighty word with a sentence of an article.
+    """Return whether a report of another sender than the article shares a weighty word with this sentence of it.
 
-    An advertisement agrees with nobody, but of two reports one may not either: only three senders with texts are asked.
+    A sentence of an advertisement shares no such word. If fewer than CONFIRMED_FROM senders have texts, return True,
+    because two reports of one event may not share such a word either.
     """
     with_text = [report for report in reports if report.text or report.lead]
     if len(set(map(speaker_of, with_text))) < CONFIRMED_FROM:
@@ -120,10 +122,10 @@ def _reported_words(title: str, text: str, language: str | None) -> set[str]:
 def _has_bare_surname(
     sentence: str, title: str, leads: str, language: str | None
 ) -> bool:
-    """Return whether a sentence opens with a bare surname that the title lacks: "Mr. Boll", "Boll said".
+    """Return whether a sentence begins with a bare surname that the title lacks: "Mr. Boll", "Boll said".
 
-    A word is a surname if it has a first name somewhere in the `leads`, and never has small letters there:
-    "Police said" does not name a person, though a "Capitol Police" exists.
+    A word is a surname if the `leads` have a first name before it somewhere, and never have it in small letters:
+    "Police said" does not name a person, although there is a "Capitol Police".
     """
     match = SURNAME.match(sentence)
     if (
@@ -140,17 +142,18 @@ def _has_bare_surname(
     )
 
 
-# Cached, since an opening is read at placing, and again when the story is rendered
+# The cache helps because an opening is read at placing, and again when the story is rendered.
 @lru_cache(maxsize=2048)
 def _read_opening(
     lead: str, language: str | None, title: str, *, is_alone: bool
 ) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening, or its text if it has no sentences.
 
-    `is_alone`: the story has one article, which may speak of itself and ask questions.
+    With `is_alone`, the story has one article, whose sentences may also be questions or speak of the writer.
     """
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
-    # Check before headings are removed, since the label of a caption may look like one: "CLOSE The mayor says ..."
+    # This is checked before headings are removed, because the label of a caption may look like a heading: "CLOSE The
+    # mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":
         del split[0]
     texts = [without_heading(text, title) for text in split]

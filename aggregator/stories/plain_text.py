@@ -16,10 +16,10 @@ VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
 
 
 def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
-    """Return the lead, a sentence of each other outlet, and the titles of opinions and live blogs.
+    """Return the lead, the title and a sentence of each other report, and the titles of opinions and live blogs.
 
-    Paragraphs are separated by an empty line; an article is named by outlet, time (UTC) and title. The text
-    does not end with a newline.
+    Empty lines separate the paragraphs. An article is named by its outlet, time (UTC) and title. The text does not end
+    with a newline.
     """
     paragraphs = [passage.text for passage in shown.lead]
     lead_of = shown.lead[0].article_id if shown.lead else None
@@ -66,9 +66,9 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 def shown_order(
     originals: Sequence[OriginalWithCopies], shown: StoryText
 ) -> list[OriginalWithCopies]:
-    """Return originals with their copies in the order of the text: the newest first.
+    """Return originals with their copies in the order in which a story lists them: the newest first.
 
-    The report whose sentence differs most from the lead follows the newest report that has a sentence.
+    The report of the second opening, which differs most from the texts above it, follows the report of the first.
     """
     newest = list(reversed(originals))
     ahead = {opening.article_id for opening in shown.openings[:2]}
@@ -79,7 +79,10 @@ def shown_order(
 
 
 def source_of(article: ArticleView) -> str:
-    """Return outlet and time of an article: "Reuters, 2024-12-07 10:30"; a day without a declared time."""
+    """Return outlet and time of an article, "Reuters, 2024-12-07 10:30", or only the day if no time is declared.
+
+    An article without a date gets only its outlet.
+    """
     outlet = article.outlet or NO_OUTLET
     if article.published is None or not article.is_dated:
         return outlet

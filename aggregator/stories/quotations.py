@@ -1,7 +1,7 @@
 """Choose the quotations of named speakers that a story shows, word for word as in the reports.
 
-A speaker is a run of capitalized words beside a verb of speech: `Anna Berg later said`, `said Anna Berg`,
-`Anna Berg, the mayor, said`. Scripts without capital letters do not show speakers.
+A speaker is a run of capitalised words beside a verb of speech: `Anna Berg later said`, `said Anna Berg`,
+`Anna Berg, the mayor, said`. In scripts without capital letters, no speakers are found.
 """
 
 import re
@@ -27,15 +27,15 @@ from aggregator.text.names import UPPER
 # The most quotations of a story
 MOST = 6
 MOST_OF_SPEAKER = 2
-# The most candidates, since the full name of each is looked for in its report
+# The most candidates that are examined, because the full name of each speaker is searched for in the report
 MOST_TRIED = 48
-# Only so much of a report is read, since later quotations are seldom about the news
+# Only this much of a report is read, because later quotations are seldom about the news.
 CHARS_READ = 6_000
-# The cost of a quotation at the end of CHARS_READ, in shares of the story's words (chosen)
+# The cost of a quotation at the end of CHARS_READ; having all key words is worth 1 (chosen).
 LATE_COST = 0.3
 # The most articles that are named for a quotation
 ARTICLES_NAMED = 24
-# Two quotations that share so many words of the shorter quotation are the same, cut at other places
+# Two quotations that share this share of the words of the shorter are the same quotation, cut at different places.
 SAME_QUOTED = 0.6
 # The least number of words in a quotation; fewer are a term in quotation marks
 QUOTED_WORDS = 6
@@ -64,9 +64,9 @@ def quotations_of(
 ) -> tuple[Quotation, ...]:
     """Return up to MOST quotations of named speakers, each once, the newest first.
 
-    Quotations are taken from `reports`; all `articles` of the story are searched for the same words. `shown` are
-    texts that the story shows already. Quotations are preferred if they have more of `key_words` (the heads of
-    title and lead) and stand early in their reports.
+    Quotations are taken from `reports`; all `articles` of the story are searched for the same words. `shown` has the
+    texts that the story shows already, whose quotations are left out. Quotations are preferred if they have many of
+    the `key_words` (the heads of title and lead) and stand early in their reports.
     """
     candidates: list[_Candidate] = []
     for report in reports:
@@ -113,7 +113,7 @@ def quotations_of(
 def _quotations_in(
     report: ArticleView, key_words: Collection[str]
 ) -> Iterator[_Candidate]:
-    """Yield the quotations of one report, in order."""
+    """Yield the sentences of a report that quote a named speaker and can be shown alone, in order."""
     text = report.text[:CHARS_READ]
     with_marks = "\n".join(line for line in text.split("\n") if ANY_MARK.search(line))
     for sentence in sentences_of_report(with_marks, clean_title(report)):
@@ -132,16 +132,16 @@ def _quoted_words(text: str) -> frozenset[str]:
 
 
 def quoted_share(text: str) -> float:
-    """Return the share of words inside quotation marks; 0 for fewer than `QUOTED_WORDS`."""
+    """Return the share of words inside quotation marks; 0 if these are fewer than `QUOTED_WORDS`."""
     quoted = len(" ".join(QUOTED.findall(text)).split())
     return quoted / max(1, len(text.split())) if quoted >= QUOTED_WORDS else 0.0
 
 
-# How far before a surname first names and particles are read
+# First names and particles are searched for in this many characters before a surname.
 NAME_CHARS = 40
 # The most forms of one name that are read in a text
 FORMS_READ = 8
-# Stands for a quotation
+# This replaces each quotation when the rest of its sentence is read.
 _QUOTE = "“”"
 _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 # "Berg", "al-Rahmoun"; not "Berg's", not "Cummings’", not "R-Varna", after the name of a member of parliament
@@ -156,15 +156,17 @@ _PARTICLES = {"de", "van", "von", "der", "bin", "al"}
 _CLAUSE = re.compile(
     r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE
 )
-# "Berg said on CNN's New Day" names a program; "Varna's Anna Berg" a person
+# The end of "... on CNN's ", before the name of a program: "Berg said on CNN's New Day". "Varna's Anna Berg" names a
+# person.
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
+# A role after a name, and the speaker: " lawyer, Anna"
 _ROLE = re.compile(rf" [a-zß-ÿ]+, [{UPPER}]")
 # The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
 
 def speaker_of(text: str, language: str | None) -> str:
-    """Return the speaker of a sentence with a quotation, as it names them; "" if it names none."""
+    """Return the speaker of a quotation, as its sentence `text` names them; "" if it names nobody."""
     pattern = _pattern(language)
     if pattern is None:
         return ""
@@ -222,11 +224,11 @@ def _pattern(language: str | None) -> re.Pattern[str] | None:
 def full_name(name: str, text: str, report: ArticleView) -> str:
     """Return the full name of the speaker of a sentence `text`, without titles and roles.
 
-    "Mayor Boll" becomes "Emrys Boll", by the form with first names that stands nearest before the sentence in
-    its report. Other reports may speak of another Boll. If the report has the bare name before any first name
-    ("President Boll ... Anna Boll", who may be another person), it is `name`. Without a form with first names, or
-    with those of two persons, it is `name` if that has a title, else "": a single word may be a body, a place or
-    the beginning of a sentence.
+    "Mayor Boll" becomes "Emrys Boll" if the report has this form in the sentence or before it; the last such form is
+    returned. Only the same report is read, because other reports may speak of another Boll. If the report has the bare
+    surname before any first name ("President Boll ... Anna Boll"), Anna may be another person, so `name` is returned.
+    If the report has no form with first names, or first names of two persons, `name` is returned if it has a title;
+    else "", because a single word may be a body, a place or the beginning of a sentence.
     """
     person = without_role(name)
     if " " in person:
@@ -243,7 +245,7 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
 
 
 def without_role(name: str) -> str:
-    """Return the name without the titles before it, and without "of Arizona" behind the name of a person."""
+    """Return the name without titles and roles before it, and without "of Arizona" after the name of a person."""
     words = name.split()
     institutions = words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
@@ -278,9 +280,10 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
         *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")
         first = behind_last(words, _is_no_first_name)
         if between or (first and words[first - 1] == "of"):
-            continue  # "of Berg" is a place
+            continue  # "of Port Berg" is a place
         names = words[first:]
-        # The first word of a sentence is capitalised without being a name: "Neither Carney nor ..."
+        # A word that the text also has in lower case is not a name. It is capitalised because it begins a sentence:
+        # "Neither Carney nor ..."
         while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
             del names[0]
         if names:
@@ -288,7 +291,7 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
 
 
 def _is_no_first_name(word: str) -> bool:
-    """Return whether a word before a surname is not part of the name: a first name, initial or particle."""
+    """Return whether a word before a surname is not part of the name: not a first name, initial or particle."""
     lower = word.lower()
     if _is_title(word) or lower in words_of("stop") or lower in _weekdays():
         return True

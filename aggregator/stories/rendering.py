@@ -1,7 +1,7 @@
 """Choose the content of a story from its articles: lead, openings, quotations, names and topics.
 
 The program makes no claim about a story that it cannot check: it chooses a title and a lead, quotes a sentence
-of each outlet, and counts (docs/stories.md). It runs after placing.
+of each outlet, and counts (docs/stories.md). Stories are rendered after their articles are placed.
 """
 
 import re
@@ -40,34 +40,35 @@ from aggregator.stories.versions import changed_sentences
 # Increment when a change of code (not of tuning) changes the content of stories.
 VERSION = 31
 
-# An opening is one of the first sentences that can be shown, since news comes first
+# An opening is one of this many first sentences that can be shown, because news comes first.
 SENTENCES_TRIED = 6
-# The faults that bar a sentence below the title of its report; it may refer to the title
+# The faults (`front_matter`) of sentences that are not shown below the title of their report
 NOT_SHOWN = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
-# The most sentences that are shown of all versions of a story
+# No further versions are read once the sentences shown from versions of a story are this many.
 VERSION_SENTENCES = 24
-# A sentence that needs the sentence before it must have so many more words of its title (chosen)
+# A weak sentence (see `title_sentence`) must have this many more words of its title than another (chosen).
 WEAK_COST = 2
-# A sentence with fewer new content words seldom adds a fact (of 207 sentences read 46 had fewer, 35 of these useless)
+# A sentence with fewer new content words seldom adds a fact: of 207 sentences that were read, 46 had fewer, and 35 of
+# these were useless.
 ENOUGH_NEW = 9
-# A number, but not a year, or a quotation is worth so many words of the title: of 79 sentences with it and enough
-# new words 10 were useless, and 28 of 82 without it
+# A number that is not a year, or a quotation, is worth this many words of the title: with enough new words, 10 of 79
+# sentences with a number or quotation were useless, and 28 of 82 without.
 FACT_WORTH = 2
 FACT = re.compile(r'(?<![\w-])(?!(?:19|20)\d\d\b)\d|[“”„«"]')
-# The least share of the content words of an opening that title, lead and the sentences above must lack
+# At least this share of the content words of an opening must be missing in title, lead and the openings above.
 NEW_SHARE = 1 / 2
 
 
 class Rendering(FrozenStruct):
     """The stored content of a story, computed after placing.
 
-    Addresses are not stored, since an address may change while the story stays; readers take it from the article.
+    Addresses are not stored, because the address of an article may change later; readers take it from the article.
     """
 
     shown: StoryText
     # `shown` for SQL; empty for a single article, because it would repeat the text of the article
     text: str
-    # The article that each article copies or excerpts
+    # The article that each article copies or excerpts; None for originals and for versions that are not current
     originals: dict[str, str | None]
     names: tuple[StoryName, ...]
     topics: tuple[StoryName, ...]
@@ -97,8 +98,9 @@ def story_text(
 ) -> StoryText:
     """Return the content of a story under its title; the articles must have texts and may be in any order.
 
-    Time grows with the number of reports, which `reports_cap` bounds. Articles with `nosnippet` are never
-    quoted, and articles of little-known sources only if the story has no others.
+    The time that this takes grows with the number of reports, which `reports_cap` limits. Articles with `nosnippet` are
+    never quoted. If the story has sources with standing, the lead, the openings and the quotations are from them, or
+    from an original that they copy.
     """
     articles = sorted(with_originals(articles), key=BY_TIME)
     reports = reports_of(articles, tuning)
@@ -124,7 +126,7 @@ def story_text(
             agreeing or news or quotable, articles, shown, key_words
         )
     by_id = {article.id: article for article in articles}
-    # The sentences of each other version that the current text tells differently
+    # The sentences of versions that are not current which the current text tells differently
     passages: dict[Passage, None] = {}
     for article in articles:
         current = by_id.get(article.copy_of or "")
@@ -148,12 +150,12 @@ def story_text(
 def reports_of(
     articles: Sequence[ArticleView], tuning: StoryTuning
 ) -> list[ArticleView]:
-    """Return the reports and explainers that are heard, newest first, at most `reports_cap`.
+    """Return the reports and explainers for openings and quotations, the newest first, at most `reports_cap`.
 
-    These are the originals of outlets with standing, or of all outlets if none has it. Uncounted reports are
-    heard, too: agreement decides about counts only. If there are too many, one report of each sender goes first,
-    then the newest. A story of opinions alone has its opinions heard. The articles must come from
-    `with_originals`.
+    These are the articles with standing that are not copies, or all that are not copies if no article has standing.
+    Reports that are not counted because they agree too little with the story are included. If there are too many, the
+    newest report of each sender is taken first, then the second newest of each, and so on. If a story has only opinions
+    or containers, these are returned. The articles must come from `with_originals`.
     """
     present = {article.id for article in articles}
     originals = [article for article in articles if article.copy_of not in present]
@@ -182,16 +184,17 @@ def _openings(
     title: str,
     lead: Sequence[Passage],
 ) -> tuple[Passage, ...]:
-    """Return a sentence of the newest report of each sender, except the lead's, the newest first.
+    """Return a sentence for each sender, except the sender of the lead, the newest first.
 
-    The sentence that differs most from all above it comes second. A report without a sentence that is new is left out.
+    The sentence is from the newest report of the sender that has a new sentence. Of all openings but the first, the one
+    that differs most from the texts above it comes second.
     """
     leading = {passage.article_id for passage in lead}
     leading.update(
         str(article.copy_of) for article in articles if article.id in leading
     )
     above = [title, *(passage.text for passage in lead)]
-    # The content words of all texts above, as a report's language reads them
+    # The content words of all texts above, by the language of the report in which they are read
     known: dict[str | None, set[str]] = {}
     openings: list[tuple[float, Passage]] = []
     heard = {speaker_of(article) for article in articles if article.id in leading}
@@ -218,13 +221,13 @@ def _openings(
 
 
 def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
-    """Return the sentence of a report that tells most of its title, and is new beside the words `known`; else "".
+    """Return the sentence of a report that tells most of its title and is new beside the words `known`; else "".
 
-    It stands under that title, so it may refer to it, and its feed may have cut it. It is one of the first
-    SENTENCES_TRIED sentences that can be shown, and has a word of the title if any of them has: the first with
-    most words of the title. A number or a quotation is worth FACT_WORTH of these words. A question, and a sentence
-    that speaks to the reader or needs the sentence before it, must have WEAK_COST more. A sentence that does neither
-    and has ENOUGH_NEW new words goes before all others.
+    The sentence is shown below the title of the report, so it may refer to the title, and the feed may have cut it. It
+    is one of the first SENTENCES_TRIED sentences that can be shown. It has a word of the title if any of them has one.
+    The sentence with most words of the title is preferred, where a number or a quotation is worth FACT_WORTH words.
+    Questions are weak, and so are sentences that speak to the reader or need the sentence before them: they lose
+    WEAK_COST words. Sentences that are not weak and have ENOUGH_NEW new words come before all others.
     """
     title = clean_title(report)
     language = report.language

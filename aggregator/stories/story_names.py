@@ -29,12 +29,12 @@ from aggregator.text.sentences import STATES
 # The most names and topics that a story shows (chosen)
 MOST_NAMES = 8
 MOST_TOPICS = 3
-_LONGEST = 60  # characters; longer topics are sentences (chosen)
+_LONGEST = 60  # topics with more characters are sentences (chosen)
 _WORD = re.compile(r"[\w-]+")
 _SMALL_WORD = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
-# "Secretary of State John Kerry"
+# The office in "Secretary of State John Kerry", which is not a part of the name
 _OFFICE = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")
-# Hebrew: from here on, words have particles, or no spaces between them
+# Hebrew begins here. In scripts from here on, particles are joined to words, or there are no spaces between words.
 _JOINED_FROM = "\u0590"
 _TOPIC = re.compile(r"[^,;:/<>@©]+")
 
@@ -44,14 +44,15 @@ class _Uses(msgspec.Struct):
 
     # Keys of outlets, or the ids of articles without an outlet
     outlets: set[str] = set()
-    # Senders that do not reuse each other's texts
+    # Senders that do not reuse each other's texts (`_speakers`)
     speakers: set[str] = set()
+    # How often each spelling is used
     spellings: dict[str, int] = {}
 
     def add(
         self, article: ArticleView, speaker: str, spelling: str, times: int = 1
     ) -> None:
-        """Add an article that uses it so many times."""
+        """Add an article that uses this spelling of the name or topic `times` times."""
         self.outlets.add(printer_of(article))
         self.speakers.add(speaker)
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
@@ -68,14 +69,14 @@ class _Uses(msgspec.Struct):
 def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the names that two speakers use, or that the only speaker has in a title and the text below it.
 
-    The rarer a name is in news and the more outlets use it, the earlier it stands. The articles must have texts.
+    The rarer a name is in the news and the more outlets use it, the earlier it comes. The articles must have texts.
     """
     from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
 
     speakers = _speakers(articles)
     least = min(2, len(set(speakers.values())))
     names: dict[NameKey, _Uses] = {}
-    # Words in small letters are not names: "police" beside "Police".
+    # Words that the articles also have in small letters are not names: "police" beside "Police".
     small_words: set[str] = set()
     for article in articles:
         text = _OFFICE.sub("", article.text.removeprefix(article.title))
@@ -119,7 +120,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
 
 def _speakers(articles: Sequence[ArticleView]) -> dict[str, str]:
-    """Return the speaker of each article: one for all articles that share a sender or a text."""
+    """Return the speaker of each article: the same for all articles that share a sender or a text."""
     return {
         article.id: group[0].id
         for group in copy_groups(articles, origin_link, speaker_of)
@@ -130,9 +131,10 @@ def _speakers(articles: Sequence[ArticleView]) -> dict[str, str]:
 def _longer_names(
     names: Mapping[NameKey, _Uses], least: int
 ) -> dict[NameKey, list[NameKey]]:
-    """Return, for the beginnings and ends of names, the names that enough speakers use.
+    """Return the longer names of each beginning or end of a name, if enough speakers use the longer name.
 
-    A part with a link has all its longer names: "Centers for Disease Control" is the same body in full.
+    If the part has a link, the number of speakers does not matter: "Centers for Disease Control" can only be short for
+    the full name of the body.
     """
     longer_names: dict[NameKey, list[NameKey]] = {}
     for key, uses in names.items():
@@ -189,10 +191,11 @@ def _in_titles(
 
 
 def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
-    """Return the topics that two speakers declare, or those of the only speaker that declares any.
+    """Return the topics that two speakers declare, or the topics of the only speaker that declares any.
 
-    The only speaker must have standing, unless it is alone in the story. Each topic has the number of its
-    outlets; the most frequent topics come first, then the order is that of the declarations.
+    If all articles are from little-known sources, a single speaker only counts if it is alone in the story. Each topic
+    has the number of its outlets. The most frequent topics come first; topics that are as frequent keep the order in
+    which they were declared.
     """
     speakers = _speakers(articles)
     no_topics = words_of("no_topics")

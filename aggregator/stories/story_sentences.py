@@ -16,22 +16,24 @@ from aggregator.stories.story_words import heads
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, sentences_of
 
+# A sentence that ends with one of these abbreviations was split at the wrong place: "He met Sen."
 CUT_OFF = re.compile(
     r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$"
 )
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
-# If a feed's text ends so, the rest is missing
+# If a text ends with one of these, the feed has cut it.
 CUT_MARKS = ("...", "…")
-# The least number of words in a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
+# The least number of words in a sentence without a full stop, as `sentences_of` returns it; a shorter one is a heading.
 WHOLE_WORDS = 10
 QUOTATION_MARKS = '“"„«「'
 MARK = re.compile("[“”„«»「」]")
 ANY_MARK = re.compile('["“”„«»「」]')
-# How many paragraphs are searched for the end of a quotation
+# The end of a quotation is searched for in this many paragraphs.
 PARAGRAPHS_QUOTED = 20
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# A sentence with fewer words cannot be understood alone.
 FEW_WORDS = 7
-# The words outside of a quotation: a speaker and a verb
+# The least number of words outside of a quotation: a speaker and a verb
 SPEAKER_WORDS = 2
 # The faults (`front_matter`) of sentences that do not belong to the report; a shown paragraph ends before them.
 BOILERPLATE = frozenset(
@@ -74,30 +76,30 @@ CONNECTIVE = re.compile(
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
-# A sentence that adds to others cannot begin a lead, though it may stand below the title of its report.
+# A sentence that adds to others: "He also ...", "If convicted, she ...". It cannot begin a lead.
 ADDING = re.compile(
     r"[A-Z][^,.;:“”\"()]{2,50}? also (?!(?:known|called|as)\b)\w"
     r"|(?:If|Once|Unless|When) (?:[a-z]+e[dn]|found|held|made|upheld)\b[^,]{0,40}, (?:he|it|she|the|they)\b"
 )
-# "The sharp reply came ...", "Under the changes agreed to by ...": the noun was named before, in the title or not.
-# Some things are known without a name: "The government has ...".
+# "The sharp reply came ...", "Under the changes agreed to by ...": the noun was mentioned before, perhaps in the title.
 DEFINITE_NOUN = re.compile(
     r"(?:The (?P<subject>(?:[a-z][\w-]+ )?(?!(?:that|them|we|who)\b)[a-z][\w-]+) "
     r"(?:is|are|was|were|has|have|had|will|would|could|can|may|might|comes?|came|appears?|marks?|follows?|drew|means?)\b"
     r"|(?:As part of|During|Under) the (?P<circumstance>(?:[a-z][\w-]+ )?[a-z][\w-]+)"
     r"(?:,| (?:agreed|announced|proposed|reached|released|unveiled)\b))"
 )
+# Readers know some things that were not mentioned before: "The government has ...".
 KNOWN_NOUN = re.compile(
     r"\b(?:administration|army|autumn|campaigns?|city|climate|community|coronavirus|country|day|dollar|economy"
     r"|election|euro|future|general|governor|government|internet|jury|markets?|mayor|media|military|month|morning"
     r"|nation|night|odds|outbreak|pandemic|past|police|president|press|public|rate|season|spring|state|summer"
     r"|virus|war|weather|week|weekend|winter|world|year)$"
 )
-# "It was President Boll who signed ..."
+# "It was President Boll who signed ...": this "it" does not refer to a sentence before.
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
-# The inside must not have the opening mark, or many unclosed marks would take quadratic time.
+# A quotation. No opening mark may be inside, because many unclosed marks would then take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
-# Not "Know Your Rights"
+# "You" and "your" in small letters, or "You" at the beginning, but not in a name: "Know Your Rights"
 SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")
 FIRST_PERSON = re.compile(
     r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b"
@@ -112,10 +114,10 @@ PRONOUN_SPEAKER = re.compile(
 
 
 def sentences_of_report(text: str, title: str) -> Iterator[str]:
-    """Yield the sentences of a text in order, word for word, as they are asked for.
+    """Yield the sentences of a text in order and word for word, without headings and datelines before them.
 
-    Sentences are left out if they repeat the title, are longer than `LONGEST` characters, run into other text,
-    or stand inside a quotation that began before them.
+    A sentence is left out if it repeats the title, is longer than `LONGEST` characters, runs into other text, or is
+    inside a quotation that began before it.
     """
     heading = _fold(title)
     lines = paragraphs(text)
@@ -133,10 +135,10 @@ def sentences_of_report(text: str, title: str) -> Iterator[str]:
 
 
 def _goes_on(lines: Sequence[str]) -> bool:
-    """Return whether a quotation that was left open before these lines ends in them.
+    """Return whether a quotation that was left open before these lines goes on and ends in them.
 
-    It does if the first mark in them is a closing mark. If it is an opening mark, it repeats the mark of the
-    paragraph before, or nothing closes the quotation.
+    It does if the first mark in the lines is a closing mark. An opening mark repeats the mark of the paragraph before,
+    or the quotation is never closed.
     """
     for line in lines:
         mark = ANY_MARK.search(line)
@@ -151,12 +153,12 @@ def _goes_on(lines: Sequence[str]) -> bool:
 def needs_sentence_before(sentence: str, language: str | None) -> bool:
     """Return whether a sentence refers to the sentence before it, or is too short to be understood alone.
 
-    Words that refer to others are known for the languages of languages.yaml.
+    The words that refer to a sentence before are known for the languages in languages.yaml.
     """
     first = WORD.search(sentence)
     if first is None or count_words(sentence) < FEW_WORDS:
         return True
-    # A quotation refers to the subject of its speaker.
+    # A pronoun that begins a quotation refers to what the speaker talks about, not to the sentence before.
     is_quotation = sentence.lstrip()[:1] in QUOTATION_MARKS
     refers = first.group().lower() in word_list(
         language, "anaphora"
@@ -173,7 +175,7 @@ def needs_sentence_before(sentence: str, language: str | None) -> bool:
 def refers_back(sentence: str, title: str, language: str | None) -> bool:
     """Return whether an English sentence adds to others, or is about a thing that the title does not name.
 
-    "The sharp reply came ..." is such a sentence under a title without a reply.
+    "The sharp reply came ...", for example, refers back if the title has no reply.
     """
     if ADDING.match(sentence):
         return True
@@ -187,13 +189,14 @@ def refers_back(sentence: str, title: str, language: str | None) -> bool:
 def front_matter(sentence: str, language: str | None = None) -> str | None:  # noqa: PLR0911 - a reason each
     """Return why a sentence cannot be shown as news text; None if it can.
 
-    The reasons are a caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a
-    quotation without its speaker, spoken words, or the first or second person outside of quotation marks.
+    The reasons are a caption, a credit, a promotion, a post, the text of links, damaged characters, a question, a
+    dateline, a missing beginning or end, half a quotation, a quotation without its speaker, or the first or second
+    person outside of quotation marks.
     """
     if sign := sign_of(sentence):
         return sign
     outside = QUOTED.sub("", sentence)
-    # Too little follows the dateline to cut it off.
+    # A dateline that is still there was not removed, because too little follows it.
     if LEADING_DATELINE.match(sentence):
         return "dateline"
     # Not "al-Shabab", "iPhone"
@@ -222,7 +225,7 @@ def is_cut(sentence: str) -> bool:
 
 
 def _has_end(sentence: str) -> bool:
-    """Return whether the last sign, except spaces and closing marks after it, ends a sentence."""
+    """Return whether the last character, apart from spaces and closing marks, ends a sentence."""
     return sentence.rstrip().rstrip(AFTER_END).endswith(tuple(END_MARKS))
 
 
@@ -235,7 +238,7 @@ def shows_alone(sentence: str, language: str | None) -> bool:
 
 
 def without_heading(sentence: str, title: str) -> str:
-    """Return the sentence without the title of its report that is run into it, and without a dateline."""
+    """Return a sentence without a dateline, and without the title of its report if the title runs into it."""
     _, space, rest = sentence.partition(f"{title} ")
     is_heading = len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
     if space and is_heading and len(rest) > DATELINE_REST:
@@ -245,7 +248,7 @@ def without_heading(sentence: str, title: str) -> str:
 
 def has_odd_marks(sentence: str) -> bool:
     """Return whether a quotation begins or ends in the sentence, but not both."""
-    # The closing mark in German is the opening mark in English, so only their number is checked.
+    # The closing mark in German is the opening mark in English, so only the number of marks is checked.
     if len(MARK.findall(sentence)) % 2 == 1:
         return True
     parts = sentence.split('"')

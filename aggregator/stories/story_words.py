@@ -8,14 +8,14 @@ from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.stems import stem_of
 from aggregator.text.tokens import parts
 
-# The share of the events of the news that have a weighty word, at most (as `short_body_idf` of the tuning)
+# A weighty word occurs in at most this share of the events in the news (like `short_body_idf` of the tuning).
 WEIGHTY_SHARE = 0.05
 
 
-# Cached, since a sentence is read more than once
+# The cache helps because a sentence is read more than once.
 @lru_cache(maxsize=1024)
 def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Return each word of a text in lower case, without "'s", and its head; "" for function words.
+    """Return each word of a text in lower case and without "'s", with its head; the head of a function word is "".
 
     Text without spaces (Chinese, Thai) becomes pairs of characters, which are their own heads.
     """
@@ -28,12 +28,12 @@ def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...
 
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
-    """Return the heads of `text` in order, each once."""
+    """Return the heads of the words in `text`, in order and each once, as the keys of a dictionary."""
     return dict.fromkeys([head for _, head in tokens(text, language) if head])
 
 
 def weighty_heads(text: str, language: str | None) -> set[str]:
-    """Return the heads that few events of the news have, without numbers."""
+    """Return the heads that occur in few events of the news, without numbers."""
     from aggregator.text.document_frequency import shipped_background
 
     background = shipped_background()
@@ -47,7 +47,7 @@ def weighty_heads(text: str, language: str | None) -> set[str]:
 
 
 def behind_last(words: Sequence[str], matches: Callable[[str], bool]) -> int:
-    """Return the place behind the last word that matches; 0 if none does."""
+    """Return the index after the last word that matches; 0 if no word matches."""
     for place in range(len(words), 0, -1):
         if matches(words[place - 1]):
             return place
@@ -61,7 +61,10 @@ def dice(one: frozenset[str], other: frozenset[str]) -> float:
 
 @lru_cache(maxsize=16384)
 def head_of(word: str, language: str) -> str:
-    """Return the head of `word` (lower case): a number, the head of its synonym group, or its stem."""
+    """Return the head of `word` (in lower case): a number, the head of its synonym group, or its stem.
+
+    The head of a function word and of a verb of speech is "".
+    """
     if word[0].isdigit():
         return plain_number(word, language)
     number = spelt_numbers(language).get(word, 0)

@@ -2,11 +2,11 @@
 
 A *version* is a text that has a sentence of the other text with another number, name or negation, or with a word
 that only this headline and this text have ("are missing", "are alive"). Left out or added sentences, spellings of
-numbers, bylines, datelines, times of day, weekdays and the names of both outlets do not make a version. Numbers
-and negations count in languages with tables of them (text/numbers.yaml, languages.yaml).
+numbers, bylines, datelines, times of day, weekdays and the name of each text's own outlet do not make a version.
+Numbers and negations count only in languages that have tables for them (text/numbers.yaml, languages.yaml).
 
-An *update* is a version of a text that is not a copy of it and does not merely share a form with it. Which text
-is the later one does not matter here.
+An *update* is a version of a text that is not a copy of the text and does not merely share a form with it. Which of
+the two texts came later does not matter here.
 """
 
 from collections import Counter
@@ -26,23 +26,26 @@ from aggregator.stories.story_words import head_of
 from aggregator.text.numbers import has_numbers
 
 CHANGES_SHOWN = 3
-# The least likeness (see LEAST_ALIKE) of sentences that differ only in a negation: "did not answer", "declined to
-# comment"
+# A negation only counts in sentences of at least this likeness (see LEAST_ALIKE): "did not answer" and "declined to
+# comment" mean the same.
 LEAST_NEGATED = 0.6
-# An update repeats at least so many sentences word for word, ...
+# An update repeats at least this many sentences word for word, ...
 LEAST_REPEATED = 2
-# ... and this share of the sentences of the shorter text. An outlet repeats less as background.
+# ... and at least this share of the sentences of the shorter text. Old background is a smaller share.
 REPEATED_SHARE = 1 / 3
 # The least share of the sentences of the shorter text that are repeated or changed (chosen on events-lookalikes).
 SHARED_SHARE = 0.6
-# This share is needed if less than REPEATED_SHARE of the longer text is repeated, because that text has grown.
+# This share is needed instead if less than REPEATED_SHARE of the longer text is repeated, because the text has grown.
 GROWN_SHARE = 0.9
-# One of so many first sentences must be shared in a correction: an explanation may stand above its text.
+# In a correction, one of this many first sentences must be shared, because an explanation may come before the text.
 CORRECTION_SENTENCES = 4
 
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:
-    """Return the sentences that two texts tell differently, at most CHANGES_SHOWN; empty: no versions."""
+    """Return the sentences that two texts tell differently, at most CHANGES_SHOWN.
+
+    If there are none, the texts are not versions of each other.
+    """
     changed: list[ChangedSentence] = []
     if own.language != other.language:
         return changed
@@ -77,7 +80,7 @@ def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSente
 
 
 def _missing_words(words: Sequence[str], others: Sequence[str]) -> Counter[str]:
-    """Return the words that are missing in the other sentence, with how often they are."""
+    """Return the words that the other sentence lacks, and how often it lacks each."""
     return Counter(words) - Counter(others)
 
 
@@ -88,7 +91,7 @@ def _has_number(words: Iterable[str]) -> bool:
 def _has_other_names(
     sentence: Sentence, alike: Sentence, own: ReadText, other: ReadText
 ) -> bool:
-    """Return whether a sentence has other names than the sentence of the other text, or in another order."""
+    """Return whether a sentence has other names than the similar sentence of the other text, or in another order."""
     if sorted(sentence.words) == sorted(alike.words):
         names = own.names | other.names
         return [word for word in sentence.words if word in names] != [
@@ -103,7 +106,7 @@ def _has_other_names(
 
 
 def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
-    """Return the words that are in this headline and nowhere in the other text: "alive"."""
+    """Return the words of this headline that are nowhere in the other headline or text: "alive"."""
     return {
         word
         for word in own.title
@@ -112,10 +115,10 @@ def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
 
 
 def is_update(own: TextVersion, other: TextVersion) -> bool:
-    """Return whether two texts that are not copies are states of one text, and not merely of one form.
+    """Return whether two texts that are not copies are states of one text, and not merely texts of one form.
 
-    An update repeats sentences and changes others, and the first sentence is among these. Texts of one form are
-    not updates, since they report different events: each headline has a name that the other text lacks, or the
+    An update repeats sentences and changes others, and the first sentence is repeated or changed. Texts of one form are
+    not updates, because they report different events: each headline has a name that the other text lacks, or the
     headlines differ only in their numbers. A script without capitals does not show names, so its texts are never
     updates.
     """
@@ -142,7 +145,10 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
 
 
 def _shared_sentences(own: ReadText, other: ReadText) -> set[tuple[str, ...]]:
-    """Return the sentences that two texts have alike; an empty set if they are too few for states of one text."""
+    """Return the words of the sentences that two texts repeat or change.
+
+    The set is empty if these sentences are too few for states of one text.
+    """
     repeated = own.sentences.keys() & other.sentences.keys()
     shorter, longer = sorted((own.sentences.keys(), other.sentences.keys()), key=len)
     if len(repeated) < max(LEAST_REPEATED, REPEATED_SHARE * len(shorter)):
@@ -160,7 +166,7 @@ def _without_numbers(words: Sequence[str]) -> list[str]:
 
 
 def _lacks_name(text: ReadText, titled: ReadText, language: str | None) -> bool:
-    """Return whether a headline has a name that the other text lacks."""
+    """Return whether the headline of `titled` has a name that the other `text` lacks."""
     heads = {head_of(word, language or "en") for word in text.words}
     return any(
         head_of(word, language or "en") not in heads

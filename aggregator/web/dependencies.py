@@ -1,4 +1,4 @@
-"""The things that all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
+"""Shared parts of all routes: the story reader, the settings, access rights, and conditional requests (ETag)."""
 
 import hashlib
 import re
@@ -47,8 +47,8 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 class Services(NamedTuple):
     """The services of a server beside stories.
 
-    `push` is a `PushEndpoint`; `watch` is the health of the daemon; `marks` are for the owner on pages and for
-    the Google Reader API.
+    `push` is a `PushEndpoint`; `watch` reports the health of the daemon; `marks` are the marks of the owner on pages
+    and of the readers of the Google Reader API.
     """
 
     push: TokenStore
@@ -72,15 +72,16 @@ class Site:
         self.editor = services.editor
         self.sources = services.sources
         self.marks = services.marks
-        # These threads change sources.
+        # Limits the threads that change sources.
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)
-        # These threads find a feed, which may last a minute.
+        # Limits the threads that search for a feed, which may last a minute.
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
         self.jinja.globals["root"] = settings.base_path
-        # A ranking of the front page depends only on the change stream, so its newest number is the key.
+        # The ranking of a front page with the usual filters changes only with `StoryReader.last_change`, which is
+        # therefore a part of the key (`_state`).
         self.rankings = lru_cache(maxsize=_RANKINGS_KEPT)(
             lambda _state, wanted: reader.rank_front_page(wanted, settings.prefer)
         )
@@ -94,7 +95,7 @@ class Site:
         return "all" if self.settings.full_text == "all" else "excerpt"
 
     def limits(self, request: Request) -> tuple[Access, int]:
-        """Return `access`, and the most words of an article in an excerpt."""
+        """Return the result of `access`, and the maximum number of words of an article in an excerpt."""
         return self.access(request), self.settings.excerpt_words
 
     def shows_pictures(self, request: Request) -> bool:
@@ -104,16 +105,16 @@ class Site:
     def reader_of_pages(self, request: Request) -> Reader | None:
         """Return the reader whose marks this request sees and sets; None for strangers.
 
-        They are the owner's: of a token of scope admin, or on loopback. Other tokens are for other people.
+        This reader is the owner, for a token of scope admin or on loopback. Other tokens are for other people.
         """
         return self.marks.owner() if may_edit(request) else None
 
     def mutes(self, request: Request) -> tuple[Mute, ...]:
-        """Return the mutes that the owner set in the browser; his pages, phones and feeds follow them."""
+        """Return the mutes that the owner set in the browser, which apply to the owner's pages, phones and feeds."""
         return self.reader.mutes() if is_owner(request) else ()
 
     def is_muted(self, request: Request, line: str) -> bool:
-        """Return whether the owner, who asks, muted this storyline."""
+        """Return whether the owner asks and has muted this storyline."""
         return is_owner(request) and line in self.reader.muted_storylines().values()
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
@@ -127,7 +128,7 @@ class Site:
         return for_reader(story, self.reader.text(story.id), *self.limits(request))
 
     def select(self, asked: ListQuery, limit: int) -> Selection:
-        """Return the stories that are asked for; `limit` is for a query without one. Raises UsageError."""
+        """Return the requested stories; `limit` applies to a query without one. Raises UsageError."""
         return select_stories(
             asked, self.settings.saved_query(asked.saved), self.clock(), limit
         )
@@ -150,7 +151,7 @@ class Site:
         return bool(ID.fullmatch(id_)) and self.reader.gone(id_)
 
     def missing(self, id_: str, words: str) -> RefusedError:
-        """Return the error of an id that has nothing: 410 if it was removed permanently, else 404."""
+        """Return the error for an unknown id: 410 if its story or article was removed permanently, else 404."""
         return RefusedError(410, GONE) if self.gone(id_) else RefusedError(404, words)
 
     def article(self, article_id: str) -> ArticleDetail | None:
@@ -160,7 +161,7 @@ class Site:
     def tag(self, request: Request, query_string: str, story_id: str = "") -> str:
         """Return an ETag before the response is rendered; it changes whenever the response may change.
 
-        `story_id`: of the story whose text the response may contain.
+        `story_id` is the id of the story whose text the response may contain.
         """
         changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
         parts = (
@@ -202,16 +203,16 @@ OfSite = Annotated[Site, of_app("site")]
 
 
 def weak_tag(what: bytes) -> str:
-    """Return a weak ETag of `what`: the same response is sent compressed and uncompressed."""
+    """Return an ETag of `what`, which is weak because the same response is sent compressed and uncompressed."""
     return f'W/"{hashlib.blake2b(what, digest_size=12).hexdigest()}"'
 
 
 def conditional(
     request: Request, tag: str | None, render: Callable[[], Response]
 ) -> Response:
-    """Return 304 if the client has this response, else the rendered response with its ETag.
+    """Return 304 if the client has this response, otherwise the rendered response with its ETag.
 
-    Without a `tag` the response is rendered first, and its ETag is a hash of its body.
+    Without a `tag`, the response is rendered first, and its ETag is a hash of its body.
     """
     if tag is not None and has_tag(request, tag):
         return not_modified(tag)
@@ -231,7 +232,7 @@ def hashed_json(request: Request, body: object) -> Response:
 
 
 def has_tag(request: Request, tag: str) -> bool:
-    """Return whether If-None-Match contains the tag."""
+    """Return whether If-None-Match contains the tag, or "*"."""
     tags = request.headers.get("if-none-match", "")
     return tags.strip() == "*" or tag in (part.strip() for part in tags.split(","))
 

@@ -1,7 +1,7 @@
 """Corrections of stories and explanations of decisions, for pages and the API.
 
-A correction is a row in the command queue, as from the command line; the writer executes it between two
-batches. A response waits for the result for a limited time.
+A correction becomes a row in the command queue, like one from the command line; the writer executes it between two
+batches. The response waits for the result for a limited time.
 """
 
 import threading
@@ -29,7 +29,7 @@ from aggregator.store.stories import corrections
 from aggregator.store.stories.corrections import CorrectionKind
 from aggregator.web.responses import too_many
 
-# Corrections that wait at once; each holds one of the 40 threads (chosen)
+# The most corrections of the API that wait for the writer at once, each in a thread (chosen)
 _MAX_WAITING = 4
 
 # Comparing two texts keeps a processor busy, and other requests need it.
@@ -113,7 +113,7 @@ class EditorService:
         return _end_command(number, answer)
 
     def status(self, number: int) -> CommandStatus | None:
-        """Return the state of a command; None if there is none with this number."""
+        """Return the state of a correction; None if no correction was requested with this number."""
         with self._database.read() as connection:
             command = commands.command_numbered(connection, number)
         if command is None or command.kind != "correct":
@@ -151,10 +151,10 @@ class EditorService:
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
         """Explain the placement of an article, and compare it with `other`; None if one does not exist.
 
-        The texts are not limited; `excerpts.limit_explanation` does that. Raises RefusedError (503) if too
-        many explanations are requested at once.
+        The texts are not limited, which `single_articles.limit_explanation` does. Raises RefusedError (503) if too many
+        explanations are requested at once.
         """
-        # It imports all that decides about articles.
+        # Imported here, because this module imports all code that decides about articles.
         from aggregator.grouping.corrections.explanation import explain_article
 
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):

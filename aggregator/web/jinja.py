@@ -1,7 +1,7 @@
 """The Jinja2 environment of pages: autoescaping, filters, and texts without invisible characters.
 
-Templates receive value types (StoryView, StoryText). An unknown name in a template is an error; `visible`
-is applied to every text.
+Templates receive value types (StoryView, StoryText). An unknown name in a template is an error. `visible` is applied to
+every text that is not markup.
 """
 
 import datetime as dt
@@ -39,7 +39,7 @@ def environment() -> Environment:
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day, cut=first_words)
 
     for template in ("problem.html", "base.html"):
-        # Loaded now and kept, so that the error page needs no file handle when none is left.
+        # Loaded now and kept, because the error page must work when the process can open no more files.
         jinja.get_template(template)
     return jinja
 
@@ -59,20 +59,20 @@ def moment(time: dt.datetime) -> str:
 
 
 def day(time: dt.date) -> str:
-    """Format as `Friday, 20 November 2026`; of a datetime, the day in UTC."""
+    """Format as `Friday, 20 November 2026`; a datetime as its day in UTC."""
     date = in_utc(time) if isinstance(time, dt.datetime) else time
     return f"{date:%A}, {date.day} {date:%B} {date.year}"
 
 
 def short_day(time: dt.datetime, today: dt.date | None = None) -> str:
-    """Format as `18 Nov 2026` in UTC; without the year if it is that of `today`."""
+    """Format as `18 Nov 2026` in UTC, without the year if `today` is in the same year."""
     utc = in_utc(time)
     of_this_year = today is not None and today.year == utc.year
     return f"{utc.day} {utc:%b}" if of_this_year else f"{utc.day} {utc:%b} {utc.year}"
 
 
 def short_moment(time: dt.datetime, beside: dt.datetime) -> str:
-    """Format as `18 Nov, 08:15` in UTC; with the year if it is not that of `beside`; midnight as a day."""
+    """Format as `18 Nov, 08:15` in UTC, with the year if `beside` is in another year; midnight as `18 Nov 2026`."""
     utc = in_utc(time)
     if not bump_time(time):
         return short_day(time)
@@ -87,7 +87,7 @@ def time_of_day(time: dt.datetime) -> str:
 
 
 def bump_time(time: dt.datetime) -> str:
-    """Format the time of a bump as `08:15`; "" at midnight to the second: that of a date without a time."""
+    """Format the time of a bump as `08:15`; "" at midnight to the second, which stands for a date without a time."""
     utc = in_utc(time).replace(microsecond=0)
     return "" if utc.time() == dt.time(0) else time_of_day(time)
 
@@ -105,7 +105,7 @@ def upper_first(text: str) -> str:
 
 
 def without_title(text: str, title: str) -> str:
-    """Return a summary without the title at its beginning, as a sentence of its own."""
+    """Return a summary without its first sentence if that sentence is the title."""
     bare = title.rstrip(" .!?…")
     start = text[: len(bare)]
     rest = text[len(bare) :]
@@ -130,7 +130,7 @@ def outlets(names: Iterable[str]) -> list[str]:
 
 
 def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
-    """Split a snippet at its marks into pairs: text, and whether it matches the query."""
+    """Return the parts of a snippet between its marks as pairs: the text, and whether it matches the query."""
     cut = []
     position = 0
     for start, end in hit.marks:
@@ -144,7 +144,7 @@ def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
 
 
 def as_written(article: ArticleView, with_pictures: bool) -> Markup:
-    """Return the HTML of an article, which was sanitised when it came in; "" where it has only paragraphs."""
+    """Return the HTML of an article, which was sanitised when it came in; "" if none is stored."""
     if article.html is None:
         return Markup()
     from aggregator.extract.html.article_html import shown_html

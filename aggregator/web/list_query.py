@@ -1,9 +1,9 @@
 """The query of an address that lists stories: its filters, the list that they select, and its cursors.
 
 Stories are ordered by bump, the newest first, and a bump only moves a story to the top. So a client that
-follows `next` sees no story twice; stories that are new or bumped meanwhile are at the top when it starts
-again. Relative times ("24h") are relative to the first page: each cursor contains the time of that page. It also
-contains a hash of the order and the filter, because it is a place in this list only.
+follows `next` sees no story twice; stories that are new or bumped meanwhile are at the top when the client starts
+again. Relative times ("24h") are relative to the first page, because each cursor contains the time of that page. A
+cursor also contains a hash of the order and the filter, because it is a place in this list only.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ def next_of(
 def read_next(after: str, filters: Filters, order: str = "") -> tuple[datetime, str]:
     """Return the time of the first page that a `next` contains, and the cursor of the store.
 
-    Raises UsageError for anything else, and for the `next` of another list.
+    Raises UsageError for any other text, and for the `next` of another list.
     """
     if not re.match(CURSOR, after, re.ASCII):
         raise UsageError(
@@ -95,9 +95,9 @@ class ListQuery(StoryQuery):
 
 
 class Selection(NamedTuple):
-    """The stories that an address selects at a moment."""
+    """The stories that an address selects at a given time."""
 
-    # The query as it stands in the address
+    # The query as the address has it
     typed: ListQuery
     saved: SavedQuery | None
     # The query of the address, completed by the saved query
@@ -127,14 +127,14 @@ def select_stories(
     return Selection(typed, saved, query, query.story_filter(now, limit, after), now)
 
 
-# What a list is about comes first in its title, then how much of it is left.
+# The filters in the order of a title: first the subject of the list, then its limits
 _IN_TITLES = word_list("""
     topic name folder outlet query kind storyline language min_reports min_outlets since until
 """)
 
 
 def filter_words(query: StoryQuery) -> list[str]:
-    """Describe a filter for titles of pages and feeds: `["Space", "3+ reports"]`."""
+    """Return the words of a filter for titles of pages and feeds, such as `["Space", "3+ reports"]`."""
     words = []
     for name in _IN_TITLES:
         value = getattr(query, name)

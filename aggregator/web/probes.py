@@ -1,7 +1,7 @@
 """The health of the daemon: `/healthz` and `/readyz` for probes, `/status`, and `/metrics`.
 
-Each waits for the database for a limited time, in threads of its own, so that a response comes in time even
-if the database hangs. Names of files, hosts and sources are shown to the owner only.
+They wait for the database for a limited time, in threads of their own, so that a response comes in time even if the
+database hangs. Only the owner sees names of files, hosts and sources.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _CACHE_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
-# So many calls may hang; further calls wait for them until their timeout.
+# This many calls may hang. Further calls wait for a thread until their timeout.
 _THREADS = 3
 
 
@@ -45,7 +45,7 @@ class NoAnswerError(AggregatorError):
 
 
 class BoundedCall:
-    """Runs a blocking function with a timeout; its threads are none of those that answer requests."""
+    """Runs a blocking function with a timeout, not in the threads that answer requests."""
 
     def __init__(self, timeout_seconds: float, what: str = "the database") -> None:
         """`what` is the subject of the error message."""
@@ -134,7 +134,7 @@ class Probes:
         return self._last
 
     async def write(self) -> None:
-        """Let the database write a row if it has not written lately. A write may wait for others."""
+        """Let the database write a row if it has not written lately; wait only briefly, as others may be writing."""
         with suppress(AggregatorError):
             await self._write.run(self.watch.database.probe_write)
 

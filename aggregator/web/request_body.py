@@ -1,4 +1,4 @@
-"""The body of a request, read within limits of size and time, and as a struct."""
+"""Read the body of a request within limits of size and time, and decode it as a struct."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ def media_type(request: Request) -> str:
 
 
 async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -> bytes:
-    """Return the body, with limits on its actual size and duration, whatever the declared length.
+    """Return the body; the limits apply to its actual size and duration, not only to the declared length.
 
     Raises RefusedError: 413 for a body over `max_bytes`, 408 after `deadline_seconds`, 400 if the client has
     closed the connection.
@@ -49,7 +49,10 @@ def too_large(max_bytes: int) -> RefusedError:
 
 
 def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
-    """Return the body as a `kind`. Raises RefusedError: 415; 400 if it is not JSON; 422 if it is another."""
+    """Return the body as a `kind`.
+
+    Raises RefusedError: 415 for another Content-Type, 400 if the body is not JSON, 422 if it is not a `kind`.
+    """
     if media_type(request) != JSON:
         raise RefusedError(415, "send Content-Type: application/json")
     try:

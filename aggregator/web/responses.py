@@ -13,7 +13,8 @@ from aggregator.publish.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-# If the database does not answer, whose restart takes about that long, or is busy
+# A client should try again after this time if the database is busy or does not answer; a restart of the database takes
+# about as long.
 RETRY_AFTER_SECONDS = "5"
 _TYPE = "tag:aggregator,2026:problem/"
 
@@ -58,7 +59,7 @@ class Problem(FrozenStruct):
 
 
 class RefusedError(AggregatorError):
-    """A refused request; `status` is the HTTP status, `more` are further members of the problem."""
+    """The request is refused; `status` is the HTTP status, `more` are further members of the problem."""
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ def too_many(what: str) -> RefusedError:
 
 
 def problem_body(status: int, detail: str) -> dict[str, object]:
-    """Return the members of a problem; a status without a type of its own has that of 400 or 500."""
+    """Return the members of a problem; a status without a type of its own gets the type of 400 or 500."""
     kind = PROBLEMS.get(status, PROBLEMS[400 if status < 500 else 500])
     body = Problem(type=kind.type, title=kind.title, status=status, detail=detail)
     return msgspec.structs.asdict(body)

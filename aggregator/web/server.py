@@ -37,8 +37,8 @@ NewLoop = Callable[[], asyncio.AbstractEventLoop]
 class Server:
     """uvicorn in a thread, without signal handlers, access log and forwarding headers.
 
-    The access log would contain addresses with tokens. `ConnectionLimiter` applies forwarding headers, those
-    of trusted proxies only.
+    The access log would contain addresses with tokens. `ConnectionLimiter` applies forwarding headers, but only those
+    of trusted proxies.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Server:
         *,
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
-        """`new_loop` returns an event loop, whose time is that of all deadlines."""
+        """`new_loop` returns the event loop, whose clock decides when the deadlines of connections are over."""
         # `start` replaces the port by the bound port.
         self.settings = settings
         # The address as it is configured
@@ -133,7 +133,7 @@ class Server:
             raise ConfigError("; ".join(open_address_problem(host)))
 
     def stop(self) -> None:
-        """Accept no more requests, wait for active ones, and return when the thread has ended."""
+        """Accept no more requests, and wait until active ones and the thread have ended, but only for some seconds."""
         if self._serving is not None:
             server, thread, bound = self._serving
             server.end()
@@ -142,13 +142,13 @@ class Server:
         self._serving = None
 
     def keep_address(self) -> None:
-        """Let the program that this process becomes next have the address: connections wait meanwhile."""
+        """Pass the address on to the program that this process becomes next; meanwhile, connections wait."""
         if self._serving is not None:
             kept_files.keep(self._address, self._serving[2].fileno())
 
     @property
     def is_serving(self) -> bool:
-        """Whether the thread is alive; the watchdog of the daemon reads it."""
+        """Whether the thread is alive, which the daemon checks regularly."""
         return self._serving is not None and self._serving[1].is_alive()
 
     def _serve(self, server: "_QuietServer", bound: socket.socket) -> None:
@@ -162,7 +162,7 @@ _TURNS = 5  # of the event loop; asyncio takes three from accepting a connection
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn that waits for `end`; its own loop looks ten times a second whether to end."""
+    """uvicorn that sleeps until `end`, because its own loop would wake ten times a second."""
 
     _ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
@@ -175,12 +175,12 @@ class _QuietServer(uvicorn.Server):
             listening.close()
         # Connections that were accepted just now may still send a request.
         await asyncio.sleep(_LAST_REQUESTS_SECONDS)
-        # On a busy machine one may not be known to the server yet: it would be neither answered nor closed.
+        # On a busy machine, the server may not know such a connection yet, and would neither answer nor close it.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
     def end(self) -> None:
-        """Shut down; for other threads, at any time."""
+        """Shut down. Other threads may call this at any time."""
         self.should_exit = True  # first: `main_loop` may be about to wait
         if self._ending is not None:
             loop, event = self._ending
@@ -195,7 +195,7 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    # A too long label of the name raises UnicodeError.
+    # A name with a part that is too long raises UnicodeError.
     except (OSError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error

@@ -52,9 +52,9 @@ from aggregator.web.security.visit import is_owner
 
 # Compressing a smaller body costs more in headers than it saves.
 COMPRESSED_FROM_BYTES = 1024
-# Other pages of errors have HTTP's phrase as heading.
+# The headings of error pages by status; other statuses have the phrase of HTTP as heading.
 _HEADINGS = {400: "Invalid address", 503: "The database does not answer"}
-# Otherwise an environment variable could send addresses and errors to another server.
+# Without this, an environment variable could make FastAPI send addresses and errors to another server.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -85,21 +85,21 @@ def create_app(
     services: Services,
     clock: Clock = utc_now,
 ) -> FastAPI:
-    """Return the application. `clock` is the current time for relative filters ("24h")."""
+    """Return the application. `clock` returns the current time, for instance for relative filters ("24h")."""
     app = openapi.DescribedApp(
         **openapi.DESCRIPTIONS["about"],
         servers=[{"url": settings.base_path or "/"}],
         version=__version__,
         docs_url=None,  # both viewers load scripts from other servers
         redoc_url=None,
-        openapi_url=None,  # `api` serves it with an ETag
+        openapi_url=None,  # story_routes.py serves it with an ETag
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
     site = app.state.site = Pages(reader, settings, clock, services)
     app.state.probes = probes.Probes(site, services.watch)
     app.state.pushes = services.push
-    # `include_router` would add a step to every request
+    # `include_router` would add a step to every request.
     app.router.routes.extend(_routes(site))
     app.mount(
         "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
@@ -108,7 +108,7 @@ def create_app(
         GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5
     )
 
-    # Starlette would call a function that is not async in a thread.
+    # This function is async because Starlette would call any other in a thread.
     async def answer(request: Request, error: Exception) -> Response:
         return error_response(site, request, error)
 
@@ -129,7 +129,7 @@ def create_app(
 def _routes(site: Pages) -> list[BaseRoute]:
     """Return the routes of the API, probes, pages, feeds and the Google Reader API."""
     routes: list[BaseRoute] = []
-    # The page `/api` lists most of the routes that need a token after the others.
+    # The order is that of the page `/api`: most of the routes that need a token come after the others.
     for router in (
         story_routes.router,
         article_routes.router,
@@ -145,7 +145,7 @@ def _routes(site: Pages) -> list[BaseRoute]:
         routes += router.routes
     routes.append(Route("/explain/{article}", partial(explain, site)))
     routes += form_routes(site)
-    # The feeds are before the pages of storylines, whose addresses have no ending.
+    # Feeds come before pages, because the page of a storyline would also match the path of its feed.
     routes += feed_routes.routes(site)
     for path, show in _PAGES.items():
         routes.append(Route(path, partial(show, site)))
@@ -155,7 +155,7 @@ def _routes(site: Pages) -> list[BaseRoute]:
 def error_response(site: Pages, request: Request, error: Exception) -> Response:
     """Return the response to an error in the format of the address: problem+json, one line, or a page.
 
-    It has the message of the error, unless that is of the database or unknown.
+    The response has the message of the error, except for unknown errors. Only the owner sees messages of the database.
     """
     status, detail = _status_and_detail(request, error)
     path = request.url.path
@@ -177,8 +177,8 @@ def error_response(site: Pages, request: Request, error: Exception) -> Response:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     response.headers.update(getattr(error, "headers", None) or {})
     if status == 405:
-        # The methods of all routes of the address; Starlette looks at the first one only.
-        # A folder of files sets `root_path` to its own.
+        # Allow lists the methods of all routes of the address, because Starlette looks only at the first route. A
+        # mounted folder has set `root_path`, which must be empty to match the whole path.
         scope = {**request.scope, "root_path": ""}
         matching = [
             r for r in request.app.router.routes if r.matches(scope)[0] != Match.NONE
@@ -209,7 +209,7 @@ def _status_and_detail(request: Request, error: Exception) -> tuple[int, str]:
                 error.errors()[0], parameters.field_info.annotation
             )
         case AggregatorError():
-            # The message may contain names of files, hosts and users
+            # The message may contain names of files, hosts and users.
             words = "The database does not answer."
             return 503, str(error) if is_owner(request) else words
     return 500, "An internal error occurred; see the log of the program."

@@ -1,10 +1,10 @@
 """The HTML of an article as people read it: structure, links, code, tables and pictures, nothing that runs.
 
 nh3 has the last word: it removes everything that is not on the lists below, and markup that browsers are known to
-read differently from parsers. Before it, lxml makes addresses absolute, shows pictures whose address waits for a
-script, and puts a link in the place of a player. lxml also bounds the depth, because the time of nh3 grows with
-its square: 10,000 nested elements take it 1.7 s. And lxml unnests bold in bold: parsers of HTML 5 open
-all such elements again in each paragraph, which made 6.6 MB of 11 KB.
+read differently from parsers. Before nh3 runs, the tree of lxml is changed: addresses become absolute, pictures get
+the address that a script would set, and a link replaces a player. The parser of lxml bounds the depth, because the
+time of nh3 grows with its square: 10,000 nested elements take 1.7 s. Bold text inside bold text is unnested, because
+parsers of HTML 5 open all these elements again in each paragraph, which turned 11 KB into 6.6 MB.
 """
 
 import re
@@ -59,7 +59,7 @@ _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
 _CUT_REFERENCE = re.compile(r"&[a-z]*$")
 # The attributes that lazy pictures use, the most frequent in feeds and pages first
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
-# The sizes of a picture that counts readers
+# The sizes of a picture that only counts readers
 _TRACKING_SIZES = word_set("0 1 0px 1px")
 # A picture as nh3 writes it.
 _SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
@@ -80,9 +80,9 @@ def article_html(
 ) -> ArticleHtml | None:
     """Return the HTML of an article; None if it has only paragraphs, which are in the article's text, too.
 
-    `markup` is a fragment from anywhere, whose tree is used up, `base` the address of the article. `with_pictures`
-    is false if the publisher asks for no pictures. `is_cut` tells that the markup was cut before. If the article
-    `is_of_internet`, its links into private networks are text.
+    `markup` is an untrusted fragment; if it is a `Fragment`, its tree is changed. `base` is the address of the
+    article. `with_pictures` is false if the publisher forbids pictures. `is_cut` tells that the markup was cut before.
+    If the article `is_of_internet`, its links into private networks become text.
     """
     import lxml.html
 
@@ -105,11 +105,10 @@ def article_html(
         .removeprefix("<div>")
         .removesuffix("</div>")
     )
-    # Browsers, too, must read it as one box. When elements are dropped, those that remain may stand where one ends
-    # the other. An end tag without a beginning would then end the box of the page around the article. The second
-    # pass removes it.
+    # Browsers must not see an end tag without its start tag, because it would end the box of the page around the
+    # article. The first pass may leave one where it drops elements, and the second pass removes it.
     whole = html = sanitiser.clean(once[:_MAX_MARKUP_CHARS])
-    # The cut may stand inside elements, because nh3 closes them
+    # The cut may be inside elements, because nh3 closes them
     limit = MAX_CHARS
     while len(html) > MAX_CHARS:
         html = sanitiser.clean(_CUT_REFERENCE.sub("", html[:limit]))
@@ -123,7 +122,7 @@ def article_html(
 def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
     """Return stored HTML under the present rules, with or without its pictures."""
     if kept.rules != RULES:
-        # `is_cut` is true because HTML of paragraphs alone is wanted, too.
+        # With `is_cut`, HTML that has only paragraphs is returned, too.
         again = article_html(kept.html, None, with_pictures=with_pictures, is_cut=True)
         return "" if again is None else again.html
     if with_pictures:
@@ -132,7 +131,7 @@ def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
 
 
 def first_large_picture(html: str) -> str | None:
-    """Return the address of the first picture of sanitised HTML that is not an icon; None if there is none."""
+    """Return the address of the first picture in sanitised HTML that is neither an icon nor an emoji, or None."""
     for picture in _SHOWN_PICTURE.finditer(html):
         attributes = dict(_ATTRIBUTE.findall(picture[1]))
         sides = (attributes.get("width", ""), attributes.get("height", ""))
@@ -148,7 +147,7 @@ def first_large_picture(html: str) -> str | None:
 
 @cache
 def _sanitiser(*, with_pictures: bool) -> nh3.Cleaner:
-    """Return the sanitiser; making one takes longer than it takes for most articles."""
+    """Return the sanitiser, which is cached because making it takes longer than sanitising most articles."""
     return nh3.Cleaner(
         tags=set(_TAGS) if with_pictures else _TAGS - {"img"},
         clean_content_tags=set(_WITH_CONTENT),
@@ -161,7 +160,10 @@ def _sanitiser(*, with_pictures: bool) -> nh3.Cleaner:
 
 
 def _unnest_formatting(root: Any) -> None:
-    """Leave one short element of each kind where some are nested; nh3 removes the others."""
+    """Keep only the outermost of nested formatting elements of one kind; nh3 removes the others, which become spans.
+
+    Elements that keep their tag lose long attributes, because parsers repeat them, too.
+    """
     for element in list(root.iter("a", *_FORMATTING)):
         if (
             element.tag not in _TAGS
@@ -175,19 +177,19 @@ def _unnest_formatting(root: Any) -> None:
 
 
 def _make_absolute(element: Any, name: str, base: str | None) -> None:
-    """Make the address in an attribute absolute, or remove the attribute if it has no address."""
+    """Make the address in an attribute absolute, or remove the attribute if its address is missing or invalid."""
     address = (element.attrib.pop(name, None) or "").strip()
     if not address:
         return
     with suppress(ValueError):
         address = urljoin(base or "", address)
-        # A name before a host looks like a host
+        # A user name before the host could pass for the host ("https://kite.example@other.example")
         if "@" not in urlsplit(address).netloc:
             element.set(name, address)
 
 
 def _link_player(player: Any, base: str | None) -> None:
-    """Put a link in the place of an embedded player: its title, or the host of its address."""
+    """Replace an embedded player by a link, whose text is the player's title or the host of its address."""
     try:
         sources = (
             element.get(name)
@@ -209,7 +211,7 @@ def _link_player(player: Any, base: str | None) -> None:
 
 
 def _show_pictures(root: Any, base: str | None) -> None:
-    """Give pictures their addresses; remove those that no page shows, and repetitions of an address."""
+    """Give pictures their addresses; remove repeated pictures, pictures that count readers, and those no page shows."""
     seen = set()
     # Readers see an article without scripts, so its <noscript> is shown
     for fallback in list(root.iter("noscript")):
@@ -230,9 +232,10 @@ def _show_pictures(root: Any, base: str | None) -> None:
 
 
 def is_shown_picture(address: str) -> bool:
-    """Return whether a page may show a picture from this address: a public host, and not SVG, which can hold scripts.
+    """Return whether a page may show a picture from this address.
 
-    The reader's browser would ask an address in the reader's own network.
+    The host must be public, because the browser would otherwise send a request into the reader's own network. SVG is
+    refused, because it can contain scripts.
     """
     try:
         is_svg = unquote(urlsplit(address).path).lower().endswith((".svg", ".svgz"))

@@ -1,9 +1,9 @@
 """Finds boxes of a page that are not part of its article.
 
 Cards of other articles, sign-ups, captions and author notes stand between the paragraphs, so extraction of the
-article's element would include them. They are recognised by structure (a whole card inside one link, another post
-inside the post, a list of links) and by class names and ids, and removed from the tree before extraction; page.py
-keeps the boxes if much of the article would be lost with them. See ADR 14.
+article's element would include them. Boxes are recognised by structure (a whole card inside one link, another post
+inside the post, a list of links) and by class names and ids. page.py removes them from the tree before extraction, but
+keeps them if much of the article would be lost with them. See ADR 14.
 """
 
 import re
@@ -37,8 +37,8 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
-# Boxes at one place may be the article if they have so many paragraphs of so many words, and so many words in all
-# (chosen: 12 of 217 real pages have such boxes).
+# Boxes at one place may be the article if they have at least this many paragraphs of at least this many words, and at
+# least this many words in these paragraphs together (chosen: 12 of 217 real pages have such boxes).
 _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 
@@ -54,7 +54,7 @@ def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
 
 
 def have_paragraphs(boxes: Iterable[Any]) -> bool:
-    """Return whether boxes at one place have as much text in paragraphs as a short article."""
+    """Return whether the boxes below one parent have at least the text of a short article in paragraphs."""
     paragraphs: dict[Any, list[int]] = {}
     for box in boxes:
         words = (count_words(element_line(paragraph)) for paragraph in box.iter("p"))
@@ -110,7 +110,7 @@ def _is_box(element: Any, tuning: ExtractTuning) -> bool:
 
 
 def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
-    """Return whether an <article> is a heading that links to another page, with few words besides."""
+    """Return whether an <article> has a heading that links to another page, and only few other words."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")
         if link is None:
@@ -141,7 +141,7 @@ def _is_named(element: Any) -> bool:
 
 
 def names_in(element: Any, attributes: Iterable[str]) -> str:
-    """Return the names in these attributes of an element, which may tell what it is."""
+    """Return the names in these attributes of an element, which may tell what the element is."""
     return " ".join(filter(None, map(element.get, attributes)))
 
 
@@ -159,7 +159,7 @@ def _meaning(name: str) -> Literal["box", "leads on", ""]:
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
-    """Return whether the item is mostly a link, at least as long as a headline, and does not end a sentence."""
+    """Return whether at least half of an item is links, and the item has the length of a headline and no full stop."""
     linked = sum(map(_length, item.iter("a")))
     if not linked or 2 * linked < _length(item):
         return False

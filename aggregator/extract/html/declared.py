@@ -33,7 +33,7 @@ class PageHead(NamedTuple):
     meta: Meta
     nodes: list[Node]
     article: Node  # {} without one
-    addresses: list[str]  # that the page says it has
+    addresses: list[str]  # that the page declares for itself (rel=canonical, og:url)
 
     def first(self, *names: str) -> str | None:
         """Return the value of the first of these <meta> that the page has."""
@@ -75,8 +75,8 @@ def read_head(root: Any) -> PageHead:
         shown = [values.get("og:title", ""), *map(visible_text, root.iter("h1"))]
     titles = [fold_line(unescape(title)) for title in shown]
     own = set(addresses.values())
-    # The data of other articles may stand beside those of the page's own, which has the page's headline, or in
-    # their place, with their own address.
+    # A page may have data of other articles beside or instead of the data of its own article, which has the headline
+    # of the page. If no article has this headline, take the first one that does not belong to another address.
     article: Node = {}
     for node in articles:
         headline = fold_line(unescape(text_of(node.get("headline"))))
@@ -89,7 +89,7 @@ def read_head(root: Any) -> PageHead:
 
 
 def _is_elsewhere(node: Node, own: Set[str]) -> bool:
-    """Return whether a node names pages, and none of them is one of the page's `own` addresses in lower case.
+    """Return whether a node names pages that are all different from the page's `own` addresses (in lower case).
 
     An address without a path ("https://kite.example/?p=7") may be any page.
     """
@@ -105,7 +105,7 @@ def _is_elsewhere(node: Node, own: Set[str]) -> bool:
 
 
 def types_of(node: Node) -> list[str]:
-    """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
+    """Return the types of a node without the address of their vocabulary: "Report" for "http://schema.org/Report"."""
     return [
         _VOCABULARY.sub("", kind)
         for kind in as_list(node.get("@type"))
@@ -114,23 +114,23 @@ def types_of(node: Node) -> list[str]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return the values of a member of JSON-LD, which may be a single value without a list."""
+    """Return the values of a member of JSON-LD as a list, even if it is a single value."""
     return value if isinstance(value, list) else [value]
 
 
 def first_value(value: Any) -> Any:
-    """Return the first value of a list, and any other value as it is."""
+    """Return the first value of a list (None if it is empty), and any other value unchanged."""
     return next(iter(as_list(value)), None)
 
 
 def text_of(value: Any, most: int = MAX_CHARS) -> str:
-    """Return a text of JSON-LD in one line; "" for another value."""
+    """Return a text of JSON-LD in one line; "" if the value is not a text."""
     value = first_value(value)
     return _one_line(value, most) if isinstance(value, str) else ""
 
 
 def name_of(value: Any) -> str | None:
-    """Return the name of a person or an organisation; None if it has no name."""
+    """Return the name of a person or an organisation in JSON-LD; None without a name."""
     value = first_value(value)
     if not isinstance(value, dict):
         return text_of(value) or None
@@ -149,7 +149,7 @@ _META_NAMES = word_list("property name itemprop http-equiv")
 
 
 def visible_text(element: Any, most: int = MAX_CHARS) -> str:
-    """Return the element's text in one line, with a space between parts such as a topic before a headline."""
+    """Return the visible text of an element in one line, with spaces between parts (a topic and a headline)."""
     pieces: list[str] = []
     for part in element.iter():
         apart = "" if part.tag in _RUN_IN else " "

@@ -1,7 +1,7 @@
 """Limits for markup before it is parsed, and conversion of HTML fragments to text.
 
-The time of a parser can be quadratic in quantities that the author of a page chooses: attributes of one tag,
-elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
+The time of a parser can be quadratic in quantities that the author of a page chooses: the attributes of one tag, the
+elements, and the size. So the limits are applied before any parser runs. In addition, the worker has a deadline.
 """
 
 import re
@@ -40,7 +40,7 @@ _ENTITIES = re.compile(
 
 
 class BoundedHtml(msgspec.Struct, frozen=True):
-    """A page within the limits; `truncated` tells whether something was cut off."""
+    """A page within the limits; `truncated` tells whether its end was cut off."""
 
     html: str
     truncated: bool
@@ -53,7 +53,10 @@ def bound_html(
     max_elements: int = _MAX_ELEMENTS,
     max_attributes: int = _MAX_ATTRIBUTES,
 ) -> BoundedHtml:
-    """Cut `html` after `max_chars` characters and `max_elements` elements; the defaults are those of a page."""
+    """Cut `html` after `max_chars` characters and `max_elements` elements, and drop further attributes of long tags.
+
+    The defaults are the limits of a page.
+    """
     # lxml rejects a str that declares a charset.
     text = with_ended_readings(
         _DECLARATION.sub("", clean_markup(html[:max_chars]), count=1)
@@ -84,9 +87,9 @@ def tree_of(html: str) -> Any:
 
 @cache
 def _parser(*, keeps_comments: bool) -> Any:
-    """Return a parser whose elements have one class.
+    """Return a parser whose elements all have the same class.
 
-    The usual look-up by tag calls Python for each visited element: a sixth of the CPU of `html_to_text`.
+    The usual look-up by tag calls Python for each visited element, which took a sixth of the CPU of `html_to_text`.
     """
     import lxml.etree
     import lxml.html
@@ -124,14 +127,14 @@ _BLOCKS = word_set("""
 _FRAGMENT_CHARS = 1_048_576
 # A picture inside the markup is larger than all words around it
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
-# Marks the end of a block. `clean` drops it from the input, since it is not a character
+# Marks where a block begins or ends. The input has no such mark, because `clean` drops it as a noncharacter.
 BLOCK_END = "\ufdd0"
 
 
 def html_to_text(markup: str) -> str:
     """Return the text of an HTML fragment, one paragraph per line, without scripts, forms and captions.
 
-    Also decodes text with entities only. Empty when nothing remains; never raises.
+    Text that has entities but no tags is decoded, too. Return "" if nothing remains; never raises.
     """
     return "\n".join(marked_lines(read_fragment(markup).root))
 
@@ -139,7 +142,7 @@ def html_to_text(markup: str) -> str:
 class Fragment(msgspec.Struct, frozen=True):
     """The tree of an HTML fragment within the limits, without the elements that readers do not see.
 
-    `root` is an element of its own, None without a tree.
+    `root` is a <div> made around the fragment; None if it could not be parsed.
     """
 
     root: Any
@@ -147,9 +150,9 @@ class Fragment(msgspec.Struct, frozen=True):
 
 
 def read_fragment(markup: str) -> Fragment:
-    """Parse an HTML fragment up to the limits; pictures written into it do not count.
+    """Parse an HTML fragment up to the limits; inline pictures (data URLs) are removed first and do not count.
 
-    The lines of a text without tags and entities are its paragraphs.
+    If the text has neither tags nor entities, each of its lines becomes a paragraph.
     """
     import lxml.etree
     import lxml.html
@@ -171,7 +174,10 @@ def read_fragment(markup: str) -> Fragment:
 
 
 def marked_lines(root: Any) -> list[str]:
-    """Return the lines of a fragment's text; scripts, forms and captions go, and the ends of blocks get marks."""
+    """Return the lines of a fragment's text, and change its tree.
+
+    Scripts, forms and captions are removed, and blocks get marks at their ends.
+    """
     import lxml.etree
 
     if root is None:

@@ -1,7 +1,7 @@
-"""The JSON-LD of a page, also where a content system wrapped or broke it.
+"""Reads the JSON-LD of a page, even if a content system wrapped or broke it.
 
-Sites write it into CDATA or an HTML comment, escape its quotation marks, begin with a comment, end a list
-with a comma, or put two objects into one script. From scripts broken otherwise only a few members are read.
+Sites write JSON-LD into CDATA or an HTML comment, escape its quotation marks, begin with a comment, end a list with a
+comma, or put two objects into one script. If a script is broken in another way, only a few members are read.
 """
 
 import json
@@ -15,9 +15,9 @@ Node = dict[str, Any]
 JSON_NODES = 2_000
 # A longer script is not read (limit)
 _SCRIPT_CHARS = 524_288
-# A script is given up after this many broken beginnings: each may take the time of the whole (limit)
+# A script is given up after this many failures, because each may take the time of the whole script (limit)
 _FAILURES = 20
-# Strings stay, the other matches go. A string without an end goes on to the end, so that the time is linear.
+# Strings are kept, and the other matches removed. An unclosed string extends to the end, which keeps the time linear.
 _NOISE = re.compile(
     r'"(?:[^"\\]|\\.)*+"?|/\*.*?(?:\*/|$)|//[^\n]*|<!--|-->|<!\[CDATA\[|\]\]>|,(?=\s*[}\]])',
     re.DOTALL,

@@ -1,6 +1,6 @@
 """Extraction by the library trafilatura: the text of a page, and the markup of that text.
 
-Its option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
+The option `deduplicate` stays off, because it keeps state between documents and would empty the fourth copy of an
 agency's text.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 
 from aggregator.text.lines import letters_of, word_set
 
-# Pages with more paragraphs are read without justext: it compares each with those after it, so that 13,000 of
-# them take 30 s and 3,000 take 1.5 s. The largest of 217 real pages has 1,366.
+# Pages with more paragraphs are read without justext, which compares each paragraph with those after it: 13,000
+# paragraphs take 30 s, and 3,000 take 1.5 s. The largest of 217 real pages has 1,366.
 _MAX_COMPARED = 3_000
 
-# Markup with a smaller share of the text's letters is not used. 94 of 98 real pages have more than .9, the others
+# Markup with a smaller share of the text's letters is not used. 94 of 98 real pages have more than .9. The others have
 # less than .7, because their text was found by a fallback of the library.
 _LEAST_MARKUP = 0.85
 
@@ -58,15 +58,15 @@ def extract_text(root: Any, url: str | None) -> str:
 
 
 def extract_markup(root: Any, text: str, url: str | None) -> str:
-    """Return the HTML of a page's text, extracted again with its structure.
+    """Return the HTML of a page's text, which is extracted again with its structure.
 
-    Return "" if this finds less than `text`, which another method found, or which stood in several elements.
+    Return "" if much of `text` is missing, because another method found the text or it stood in several elements.
     """
     document = _extract(
         root,
         url,
         fast=True,
-        # Else the library would also make the text.
+        # With another format, the library would also make the text.
         output_format="xml",
         include_links=True,
         include_images=True,

@@ -1,7 +1,8 @@
 """Metadata of a page: headline, author, outlet, dates, language, permissions.
 
-Read from the parsed tree, with every value cut to a limit. trafilatura's metadata reader is not used, since
-one long value can take it minutes. Order of preference: JSON-LD of an article, `<meta>`, visible elements.
+The metadata is read from the parsed tree, with every value cut to a limit. trafilatura's metadata reader is not used,
+because one long value can take it minutes. Author, dates and language are taken from the JSON-LD of the article if
+possible, then from `<meta>` or visible elements. Headline, outlet and image are taken from `<meta>` first.
 """
 
 from datetime import datetime
@@ -39,10 +40,10 @@ class PageFacts(FrozenStruct):
     """Declared metadata of a page; None or "" for missing values."""
 
     title: str = ""
-    # Visible headlines, and the headlines in JSON-LD and <title>
+    # Up to two visible headlines, and the headline in JSON-LD, "" if there is none
     headings: tuple[str, ...] = ()
     author: str | None = None
-    # Declared source of the text, if it is not the page's own outlet
+    # The declared sources and copyright holders of the text; the page's own outlet may be among them
     sources: tuple[str, ...] = ()
     site: str | None = None
     canonical: str | None = None
@@ -50,12 +51,13 @@ class PageFacts(FrozenStruct):
     published: Published | None = None
     modified: datetime | None = None
     robots: tuple[str, ...] = ()  # lists of rules for programs, see robots_meta.py
-    image: Enclosure | None = None  # its image, the URL as written
+    image: Enclosure | None = None  # the URL is as written, perhaps relative
     is_live: bool = False
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
     # The types of the article alone, or all types of a page without an article
     types: tuple[str, ...] = ()
-    sections: tuple[str, ...] = ()  # where the page stands at its outlet: "Opinion"
+    # The sections of the outlet that the page belongs to: "Opinion"
+    sections: tuple[str, ...] = ()
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared
 
 
@@ -114,7 +116,7 @@ def read_facts(root: Any, *, zone: str | None, seen: datetime | None) -> PageFac
 
 
 def _image(head: PageHead) -> Enclosure | None:
-    """Return the page's image for sharing."""
+    """Return the image that the page declares for sharing, else the image of its article."""
     if shared := head.first(*_IMAGE_NAMES):
         return Enclosure(url=shared, type=head.meta.get("og:image:type") or "image")
     stated = first_value(head.article.get("image"))

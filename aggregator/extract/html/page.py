@@ -1,7 +1,7 @@
 """Extracts the article from a web page: its text, and the metadata of the page.
 
-Hidden elements (unseen.py) and boxes that are not part of the article (boxes.py) are removed first;
-then trafilatura, "the library", extracts the text (library.py), which is completed (split_body.py).
+Hidden elements (unseen.py) and boxes that are not part of the article (boxes.py) are removed first. Then
+trafilatura, "the library", extracts the text (library.py), and missing paragraphs are added (split_body.py).
 Functions on the tree of the page change the tree in place; functions on the text return a new text.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree.
@@ -32,13 +32,13 @@ from aggregator.extract.html.unseen import remove_hidden
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 
-# Boxes are removed if this does not remove so many paragraphs at the beginning, and at most this share of the
-# words in the paragraphs (chosen)
+# Boxes are kept if the text without them would lack all of its first paragraphs (this many), or more than this share
+# of the words in its paragraphs (chosen)
 _FIRST_PARAGRAPHS = 3
 _MOST_LOST = 1 / 3
 
-# These elements have no text, and the library would read them several times. Scripts of JSON stay, because it looks
-# for articles in them.
+# These elements have no text, and the library would read them several times. Scripts with JSON stay, because the
+# library looks for articles in them.
 _WITHOUT_TEXT = """
     descendant::*[self::svg or self::style or self::link or self::meta
     or self::script[not(contains(@type, 'json'))]]
@@ -53,9 +53,9 @@ class Page(FrozenStruct):
     truncated: bool = False
     # Share of the extracted words in lines that are links, 0 to 1
     link_share: float = 0.0
-    # None if they were not read, because the text is long enough
+    # None if the signals were not read, because the text is long enough
     signals: PageSignals | None = None
-    # The HTML of the text, with links, code, tables and pictures; "" if these could not be matched to it
+    # The HTML of the text, with links, code, tables and pictures; "" if it would lack much of the text
     markup: str = ""
 
 
@@ -99,7 +99,7 @@ def read_page(
 def unlink_paragraphs(root: Any) -> None:
     """Remove the links around whole paragraphs, if paragraphs without links have the same structure.
 
-    The library would take such paragraphs for menus, and leave them out.
+    The library would otherwise take these paragraphs for menus and leave them out.
     """
     paragraphs = [p for p in root.iter("p") if is_prose(p.text_content())]
     structures = {structure_of(p) for p in paragraphs if not p.xpath(".//a")}
@@ -115,8 +115,8 @@ def unlink_paragraphs(root: Any) -> None:
 def _remove_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[Any, str]:
     """Remove the boxes from the page, and return the page and its text.
 
-    If much of the article is lost with the boxes, return a copy that still has them. This is only checked for boxes
-    with much text, and for pages with little, which may be lists of links.
+    If much of the article is lost with the boxes, return a copy of the page that still has them. This is only checked
+    if the boxes have much text, or the page has little text and may be a list of links.
     """
     boxes = find_boxes(root, tuning)
     whole = None
@@ -142,10 +142,10 @@ def _remove_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[An
 def without_link_lines(
     root: Any, text: str, tuning: ExtractTuning
 ) -> tuple[str, float]:
-    """Return `text` without the lines that are links of the page `root`, and their share of its words, 0 to 1.
+    """Return `text` without the lines that are links of the page `root`, and the share of its words in linked lines.
 
-    Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
-    stand before or after all other lines, like menus; they do not count in the share.
+    Lines that end a sentence stay. Lines of a few words stay, too, because names and sources are linked, unless they
+    stand before or after all other lines, like menus. Lines of a few words do not count in the share, 0 to 1.
     """
     links = {letters_of(link.text_content()) for link in root.iter("a")}
     all_lines = text.split("\n")

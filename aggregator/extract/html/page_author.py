@@ -1,4 +1,4 @@
-"""The author that a page declares or shows."""
+"""Finds the author that a page declares or shows."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _BY = re.compile(r"^(?:by|von|par|por|di|door)\s+", re.IGNORECASE)
 
 
 def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
-    """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
+    """Yield the declared authors, the most reliable first; lazy, because the last ones are expensive to find."""
     yield list(map(name_of, as_list(head.article.get("author"))[:_AUTHORS]))
     for name in _AUTHOR_NAMES:
         yield [head.meta.get(name)]

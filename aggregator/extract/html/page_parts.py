@@ -1,4 +1,4 @@
-"""Three parts of a page that trafilatura, the extraction library, gets wrong.
+"""Handles three parts of a page that trafilatura, the extraction library, gets wrong.
 
 * Pages that scroll on without end show further articles below their own, in elements of the same kind.
 * Page numbers and links to the next page ("Page 1 of 3") are taken for text.
@@ -15,13 +15,13 @@ from aggregator.extract.html.split_body import line_key
 from aggregator.extract.plain.boilerplate import PATTERNS
 from aggregator.text.lines import count_words, fold_line, is_prose, word_list
 
-# Further articles. A shorter headline may be the name of a section (chosen).
+# Constants for further articles. A shorter headline may be the name of a section (chosen).
 _LEAST_TITLE_WORDS = 3
 # An element with a headline and this many paragraphs of prose is an article (chosen).
 _LEAST_PARAGRAPHS = 2
 
-# Page numbers. The words "Page" and "3" may stand in elements of their own, so the line of a pager is searched in
-# this many elements, from that of the word outwards; it has at most this many characters (chosen).
+# Constants for page numbers. "Page" and "3" may stand in separate elements, so the whole pager is searched in this many
+# elements, from the element of the word outwards. A pager has at most this many characters (chosen).
 _PAGER_LEVELS = 4
 _PAGER_CHARS = 90
 # A page may mention pages any number of times; only this many mentions are checked, to bound the time.
@@ -29,7 +29,7 @@ _MOST_PAGE_WORDS = 50
 _PAGE_WORD = re.compile("|".join(PATTERNS["page_words"]), re.IGNORECASE)
 _PAGE_NUMBER = re.compile("|".join(PATTERNS["page_numbers"]), re.IGNORECASE)
 
-# Leads. A longer text is a body, and a line with a larger share of digits is a list of dates (chosen).
+# Constants for leads. A longer text is a body, and a line with a larger share of digits is a list of dates (chosen).
 _MOST_LEAD_WORDS = 120
 _MOST_LEAD_DIGITS = 0.15
 # Names of the lead in the HTML of outlets, in many languages: class="article__standfirst", itemprop="description".
@@ -48,10 +48,11 @@ _LEAD_TAGS = word_list("p div section h2 h3 strong blockquote span")
 def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     """Return the elements with further articles, below the article whose title the page declares.
 
-    The ancestors of the page's own headline and of a further headline are compared, outermost first, until two have
-    the same tag and both hold paragraphs: these are the two articles.
+    The ancestors of the page's own headline and of a further headline are compared, outermost first. The first two
+    that have the same tag and both hold paragraphs are the two articles.
     """
-    # `headings` begins with two visible headlines; the page declares only the title and the heading after them.
+    # Visible headlines do not count as declared. The declared heading follows up to two of them in `headings`, so it is
+    # left out here if the page shows fewer than two.
     declared = [fold_line(name) for name in (facts.title, *facts.headings[2:]) if name]
     headlines = [
         (heading, fold_line(element_line(heading))) for heading in root.iter("h1", "h2")
@@ -147,7 +148,7 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
             if is_below_headline:
                 lead = ""
             continue
-        # After the lead only the beginning of the body is searched for, which is a <p>.
+        # After the lead, only the beginning of the body is searched for, which is a <p>.
         if not is_below_headline or (lead and element.tag != "p"):
             continue
         line = element_line(element)
@@ -163,7 +164,7 @@ def with_lead(root: Any, text: str, facts: PageFacts) -> str:
 
 
 def _is_lead(element: Any, line: str) -> bool:
-    """Return whether an element is named like a lead and `line`, its text, reads like one."""
+    """Return whether an element has the name of a lead, and its text `line` reads like a lead."""
     return (
         is_prose(line)
         and count_words(line) <= _MOST_LEAD_WORDS

@@ -1,7 +1,6 @@
-"""Signals of a page besides its text: visible lines, which of them are links, rows of cards, forms.
+"""Signals of a page besides its text: visible lines, which of them are links, rows of cards, password fields.
 
-They are read only if the extracted text is short or the page does not declare an article, because that needs another
-parse.
+The signals are read only if the extracted text is short, because reading them parses the page again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,7 @@ _LINK_SHARE = 0.8
 
 
 class VisibleLine(msgspec.Struct, frozen=True):
-    """A line that visitors see, or a part of one between two tags."""
+    """A line that visitors see, or a part of a line between two tags."""
 
     text: str
     is_link: bool = False
@@ -40,8 +39,8 @@ class VisibleLine(msgspec.Struct, frozen=True):
 class PageSignals(FrozenStruct):
     """Signals of a page besides its text."""
 
-    lines: tuple[VisibleLine, ...] = ()  # without marked menus and footers
-    # Number of cards (a linked headline and a few words) in the longest row
+    lines: tuple[VisibleLine, ...] = ()  # without <nav> and <footer>
+    # The number of cards (a linked headline and a few words) in the row with the most cards
     cards: int = 0
     # Letters and digits of the lines in rows with enough cards to be a list
     card_texts: frozenset[str] = frozenset()
@@ -116,7 +115,7 @@ def _rows(
 ) -> Iterator[list[str | None]]:
     """Yield rows of cards: the letters of their lines, with None before each linked headline.
 
-    A row ends at a heading that is not a link, and at more text than a card has.
+    A row ends at a long heading that is not a link, and at text that is too long for a card.
     """
     row = []
     under: list[str] = []

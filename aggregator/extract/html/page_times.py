@@ -22,24 +22,25 @@ _META_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
 _META_OTHER_TIME = re.compile(
     r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
 )
-# Classes of an element that shows the time of publication; WordPress marks each post as `status-publish`.
+# Classes of an element that shows the time of publication. `status-publish` is not one of these, because WordPress
+# gives it to each post.
 _PUBLISHED_CLASS = re.compile(
     r"(?<!status-)publi(?:sh(?!er)|cation)|pubdate", re.IGNORECASE
 )
 _CHANGED_CLASS = re.compile(r"modif|updat", re.IGNORECASE)
 # Classes of elements around times of other articles and of comments. `author-info` and `caption` are not listed,
-# because they are also around the article's own time.
+# because the article's own time may be inside them, too.
 _BESIDE = re.compile(
     r"(?:^|[-_ ])(?:related|recommend(?:ed|ations?)|recirc\w*|trending|popular|most-read|"
     r"comments?-(?:list|section|area|body|item))(?:$|[-_ ])|(?:^| )comments?(?:$| )"
 )
-# Times inside of <aside>, <nav>, <footer> and links belong to other articles, or to the site.
+# Times inside <aside>, <nav>, <footer> and links belong to other articles or to the site.
 _OUTSIDE = "[not(ancestor::aside or ancestor::nav or ancestor::footer or ancestor::a)]"
 _MARKED_TIMES = (
     "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
     f" self::time[@pubdate or contains(@itemprop, 'ublish')]]{_OUTSIDE}"
 )
-# A header without the headline, outside of the article, has the day of the visit below the name of the site.
+# A header that is outside the article and without a headline shows the present day below the name of the site.
 _OWN_TIMES = (
     f"//time{_OUTSIDE}[ancestor::article or ancestor::main or not(ancestor::header)"
     " or ancestor::header//h1]"
@@ -61,17 +62,17 @@ def find_times(
     times = filter(None, _times_of_publication(head, zone, seen))
     published = next(times, None)
     if published is None:
-        # Many pages show one time and call it that of a change, though they have not changed.
+        # Many pages show a single time and call it the time of a change, although they have not changed.
         shown = (_shown_time(part, zone, seen) for part in _own_times(head.root))
         published = next(filter(None, shown), None)
         if published is None:
-            # The day of a draft or of its first picture: on 16 of 20 labelled pages also the day of publication
+            # This is the day of the draft or of its first picture, on 16 of 20 labelled pages also of publication.
             published = parse_declared(
                 head.text("dateCreated", _TIME_CHARS), zone, seen
             )
     elif published.precision == "day":
-        # Another place may have the minute of that day. The day lasts from 14 hours before midnight UTC, in the
-        # easternmost zone, to 36 hours after it, in the westernmost one.
+        # Another place may state the minute of this day. The day begins 14 hours before midnight UTC in the
+        # easternmost zone, and ends 36 hours after midnight UTC in the westernmost zone.
         for time in times:
             hours = (time.time - published.time) / timedelta(hours=1)
             if time.precision == "minute" and -14 <= hours < 36:
@@ -86,7 +87,7 @@ def find_times(
 def _times_of_publication(
     head: PageHead, zone: str | None, seen: datetime | None
 ) -> Iterator[Published | None]:
-    """Yield the stated times of publication, the most reliable first; lazy, because the last are slow."""
+    """Yield the stated times of publication, the most reliable first; lazy, because the last are slow to find."""
     from htmldate.core import DATE_ATTRIBUTES
 
     yield parse_declared(head.text("datePublished", _TIME_CHARS), zone, seen)
@@ -118,7 +119,7 @@ def _own_times(root: Any) -> list[Any]:
 
 
 def _is_of_change(element: Any) -> bool:
-    """Return whether the class of an element or of its parent says that its time is that of a change."""
+    """Return whether the class of an element or its parent says that the element shows the time of a change."""
     element_and_parent = (element, *islice(element.iterancestors(), 1))
     names = " ".join(part.get("class") or "" for part in element_and_parent)
     return _CHANGED_CLASS.search(names) is not None and not _PUBLISHED_CLASS.search(
@@ -137,7 +138,7 @@ def _is_beside(element: Any) -> bool:
 def _shown_time(
     element: Any, zone: str | None, seen: datetime | None
 ) -> Published | None:
-    """Return the time in an attribute of an element, else the date line that it shows."""
+    """Return the time in an attribute of an element, else the date in its visible text."""
     for name in ("datetime", "content", "title"):
         stated = (element.get(name) or "")[:_TIME_CHARS]
         if time := parse_declared(stated, zone, seen):

@@ -1,7 +1,7 @@
 """Permissions of a page: `<meta name="robots">`, X-Robots-Tag and TDMRep.
 
-The rules and their meaning are those of the large search engines' documentation of robots meta tags; the
-reservation of text mining is that of the W3C group's TDM Reservation Protocol.
+The rules and their meaning follow the documentation of robots meta tags by the large search engines. The reservation
+of text mining follows the TDM Reservation Protocol of a W3C group.
 """
 
 import re
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_list, word_set
 
-# The name of the meta element and of the header, whose value is 1, and of the rule for them in a list of rules
+# The name of the meta element and of the header, which have the value 1, and of the rule that stands for both here
 TDM_RESERVED = "tdm-reservation"
-# Rules for these names apply here, too: a ban for the largest reader is also meant for smaller readers.
+# Rules for these programs apply here, too, because a ban on the largest crawler is also meant for smaller ones.
 ROBOTS_NAMES = word_list("robots googlebot googlebot-news aggregator")
 _VALUED = word_set("max-snippet max-image-preview max-video-preview unavailable_after")
 _SNIPPET = re.compile(r"max-snippet:(\d{1,9})")
@@ -34,8 +34,8 @@ class Permissions(FrozenStruct):
 def permissions(*declared: str) -> Permissions:
     """Combine lists of rules, each as in a meta element or a header.
 
-    Rules after the name of another program ("otherbot: noindex") do not apply, up to the next semicolon. Of
-    conflicting rules the stricter applies.
+    Rules after the name of another program ("otherbot: noarchive") do not apply, up to the next semicolon or name. If
+    rules conflict, the stricter one applies.
     """
     rules = set()
     for rule_list in declared:
@@ -63,7 +63,7 @@ def permissions(*declared: str) -> Permissions:
 def header_rules(headers: Iterable[tuple[str, str]]) -> str:
     """Return the rules in the headers of a page as one list for `permissions`; "" for none.
 
-    Header lines stay separate: rules for one program apply to the end of their line only.
+    Header lines are separated by semicolons, because the rules for one program end with their line.
     """
     lines = []
     for name, value in headers:

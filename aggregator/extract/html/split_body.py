@@ -1,8 +1,8 @@
-"""Bodies that are split into several elements by an embed or an advertisement, completed.
+"""Completes bodies that an embed or an advertisement splits into several elements.
 
 Extraction finds only the best element. The elements of one article have the same structure: the same tags and
-classes on three levels. If the paragraphs found are in elements of one structure, then whole elements of that
-structure without extracted paragraphs are added at their position.
+classes on three levels. If most of the extracted text is in elements of one structure, the elements of this structure
+without any extracted paragraph are added at their position.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ KEY_CHARS = 50
 
 
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
-    """Return `text` (one paragraph per line) with text of further elements of the same structure."""
+    """Return `text` (one paragraph per line) with the text of further elements of the same structure."""
     lines = list(filter(None, text.split("\n")))
     places = {line_key(line): number for number, line in enumerate(lines)}
     # The paragraphs (text, key, parent element) and the number of extracted words by structure
@@ -36,7 +36,7 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     if most is None or words[most] < tuning.most_share * count_words(text):
         return text
     extracted_boxes = {box for _, key, box in paragraphs[most] if key in places}
-    # The texts to add after each line, by its number; -1: before the first
+    # The texts to add after each line, by the number of the line; -1 stands for the place before the first line
     added: dict[int, list[str]] = {}
     place = -1
     for paragraph, key, box in paragraphs[most]:

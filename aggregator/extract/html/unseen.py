@@ -1,7 +1,7 @@
 """Removes text that readers do not see: readings over characters, and elements hidden by styles.
 
-Style sheets are not fetched, so classes are known by their usual names. An element with a large part of the text
-is only hidden until a script has run; it stays.
+Style sheets are not fetched, so classes are recognised by their usual names. An element with a large part of the text
+stays, because it is only hidden until a script has run.
 """
 
 import re
@@ -23,8 +23,8 @@ _TEXTS = (
 _HIDDEN = re.compile(
     # Classes of style sheets that hide an element on every screen
     r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
-    # Elements for screen readers, printers or the lists of mail programs alone have these, with a system's prefix
-    # and a build's number
+    # Classes of elements that are only for screen readers, printers or the lists of mail programs, perhaps with the
+    # prefix of a framework and the number of a build
     r"(?!not-)(?:[a-z\d]+--?){0,2}(?:"
     r"sr-?only|sr-text|(?:visually|accessibly)-?hid(?:den|e)|hid(?:den|e)-?visually|hidden-accessible|"
     r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"
@@ -33,7 +33,7 @@ _HIDDEN = re.compile(
     r"(?:-?(?:text|focusable|element|content|label|block|inline))?(?:--?[a-z-]*\d[a-z\d-]*)?"
 )
 _SIZE = r"(?:xs|sm|md|lg|xl|xxl|2xl|small|medium|large|mobile|phone|tablet|desktop)"
-# Hides an element on screens of one size; on others it is seen
+# Classes that hide an element only on screens of one size
 _ONE_SIZE = re.compile(
     rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-){{0,4}}{_SIZE}(?:-.*)?"
 )
@@ -49,14 +49,14 @@ _STYLE = re.compile(
 _STYLE_CHARS = 500
 # Hidden elements may have at most this share of the letters in long texts together (chosen)
 _LARGE_SHARE = 1 / 3
-# So many letters may always be hidden, if they are not most of the text (chosen)
+# This many letters may always be hidden, unless they are more than half of the text (chosen)
 _NO_ARTICLE = 200
 
 
 def with_ended_readings(html: str) -> str:
-    """Return HTML with an end tag after each part of a <ruby>, where it may be left out.
+    """Return HTML with end tags before each part of a <ruby>, because authors may leave them out.
 
-    Parsers of HTML 4 would put the next part into the part before it, and with it the next character.
+    Parsers of HTML 4 would otherwise put the next part, and the next character, into the part before.
     """
     if "<ruby" not in html and "<RUBY" not in html:
         return html
@@ -100,7 +100,7 @@ def remove_hidden(root: Any) -> None:
                 inside.update(element.iterdescendants())
                 texts -= its_texts
                 lost += its_loss
-        # If together they have much of the text, as paragraphs that fade in one by one, they stay.
+        # If together they have much of the text, they stay: they may be paragraphs that fade in one by one.
         if lost <= limit:
             take_out(root, removed)
     if marked:
@@ -114,7 +114,7 @@ def remove_hidden(root: Any) -> None:
 
 
 def _may_be_hidden(element: Any) -> bool:
-    """Return whether an element has a mark of hidden ones. XPath would take three times as long to find them."""
+    """Return whether an element has a mark of hidden elements. XPath would take three times as long to find them."""
     names = element.keys()
     if not _HIDING.isdisjoint(names) or element.tag == "template":
         return True

@@ -1,6 +1,6 @@
 """Decodes bytes of any charset, and tells texts from binary data.
 
-Only codecs of text are used: other codecs of Python can decompress without a limit.
+Only codecs of text are used, because other codecs of Python can decompress without a limit.
 """
 
 import codecs
@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from aggregator.text.lines import word_set, word_table
 
-# A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean
-# Windows-1252, as in browsers; older East Asian charsets are decoded by their supersets.
+# Each line has a codec and the labels that mean it in pages and feeds, in lower case and without punctuation. Latin-1
+# and ASCII mean Windows-1252, as in browsers. Older East Asian charsets are decoded by their supersets.
 _CODECS = word_table("""
     utf-8 utf8
     utf-16 utf16
@@ -88,11 +88,12 @@ _INNER = (
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """Decode `data` by BOM, then `declared` (a charset label), then its own declaration, then detection.
+    """Decode `data` by its BOM, then by `declared` (a charset label), its own declaration, and detection.
 
-    Any other label on valid UTF-8 is ignored as a mistake, as is a UTF-8 label on bytes that mostly are not
-    UTF-8. Unknown labels and codecs of non-text encodings are ignored. Never raises; undecodable bytes
-    become U+FFFD, in UTF-8 the character of Windows-1252. Call `clean` on the result.
+    UTF-16 without a BOM is recognised by its zeros before any label counts. Another label on valid UTF-8 is ignored
+    as a mistake, and so is a UTF-8 label on bytes that are mostly not UTF-8. Unknown labels are ignored. Never raises:
+    undecodable bytes become U+FFFD, but in UTF-8 they become their characters in Windows-1252. Call `clean` on the
+    result.
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
@@ -140,14 +141,14 @@ def _wide_by_zeros(data: bytes) -> str | None:
 def _decode_as(data: bytes, codec: str) -> str | None:
     """Return the text, or None if the label cannot be right."""
     if codec in _WIDE:
-        # Real UTF-16 and UTF-32 were recognised before, so the label is wrong
+        # Real UTF-16 and UTF-32 were recognised before, so this label is wrong
         return None
-    if codec != "iso2022-jp":  # its text is ASCII, and so valid UTF-8
+    if codec != "iso2022-jp":  # its bytes are ASCII, so they are always valid UTF-8
         with suppress(UnicodeDecodeError):
             return data.decode()
     if codec == "utf-8":
         others, sequences = _UTF8_SEQUENCE.subn(b"", data)
-        # UTF-8 has at least as many characters of its own as other bytes beyond ASCII
+        # The data is UTF-8 if its UTF-8 characters are at least as many as the other bytes beyond ASCII
         is_mostly_utf8 = 0 < sequences >= len(others.translate(None, _ASCII))
         return _mend(data) if is_mostly_utf8 else None
     text = data.decode(codec, "replace")
@@ -158,9 +159,9 @@ def _decode_as(data: bytes, codec: str) -> str | None:
 
 
 def _mend(data: bytes) -> str:
-    """Decode UTF-8 with single bytes that were pasted from Windows-1252, and with cut characters.
+    """Decode UTF-8 that has single bytes pasted from Windows-1252, or characters that were cut off.
 
-    A stray byte that begins other characters of the text is the rest of a cut one, unless it stands in a word.
+    A stray byte that also begins characters of the text is the rest of a cut character, unless a letter follows.
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() or not (first_bytes := set(_FIRST_BYTE.findall(data))):
@@ -179,7 +180,7 @@ _CONTROLS = bytes(c for c in range(32) if c not in b"\t\n\r\f\v\x1b")
 
 
 def looks_binary(data: bytes) -> bool:
-    """Return whether the first 8 KiB are an image, archive, document or noise, and not text in any charset."""
+    """Return whether the first 8 KiB are an image, an archive, a document or noise, and not text in any charset."""
     head = data[:8192]
     if head.startswith(_MAGIC):
         return True

@@ -1,4 +1,4 @@
-"""The clock time beside a date in a line of text, and the zones that people and programs name."""
+"""Reads the clock time beside a date in a line of text, and the time zones that people and programs name."""
 
 import datetime as dt
 import re
@@ -20,8 +20,8 @@ CLOCK = re.compile(
     re.IGNORECASE,
 )
 
-# The offsets from UTC in hours, and the zones that have them. A name of several zones means the most frequent in
-# feeds: IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
+# The offsets from UTC in hours, and the zones that have them. A name that several zones share means the zone that is
+# most frequent in feeds: IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
 _ZONE_HOURS = word_table("""
     -11 sst
     -10 hst
@@ -66,7 +66,7 @@ _ZONES_BY_SEASON = {
 }  # fmt: skip
 
 
-# A clock time stands at most this far from its date
+# A clock time after its date is at most this many characters away
 _NEAR_CHARS = 20
 
 
@@ -80,13 +80,16 @@ def end_of_date_before(line: str, match: Match) -> int:
 def clock_beside(
     line: str, match: Match, day: dt.date
 ) -> tuple[dt.time | None, dt.timedelta | None]:
-    """Return the clock time and zone after the date and before the next one, else directly before it."""
+    """Return the clock time after a date (and before the next date), else before the date, with its offset from UTC.
+
+    Either is None if it is not stated.
+    """
     end = match.end()
     starts = [date.start() for date in date_matches(line) if date.start() >= end]
     clock = CLOCK.search(line, end, min([end + 45, *starts]))
     if clock is not None:
         between = line[end : clock.start()]
-        # A clock time after "updated" is not that of publication, nor is one far from the date.
+        # A clock time after "published" or "updated", or far from the date, does not belong to this date.
         if len(between) > _NEAR_CHARS or any(
             phrases(kind).occurs_in(words(between)) for kind in ("published", "updated")
         ):
@@ -110,7 +113,7 @@ def clock_beside(
 
 
 def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
-    """Return the offset of a zone ("+5:30", "CEST", "Europe/Oslo") from UTC at a time there; None: unknown."""
+    """Return the offset of a zone ("+5:30", "CEST", "Europe/Oslo") from UTC at a local time; None if it is unknown."""
     if zone[0] in "+-\u2212":
         digits = re.sub(r"\D", "", zone)
         if len(digits) % 2:  # "+8", "+8:00"

@@ -1,6 +1,6 @@
-"""Complete dates in a line of text, in all known forms, and the day of each.
+"""Finds complete dates in a line of text, in all known forms, and the day of each.
 
-Digits of other scripts are converted. Dates of other calendars (Iranian, Buddhist, Japanese eras) are not read.
+Digits of other scripts are converted. Dates in other calendars (Iranian, Buddhist, Japanese eras) are not read.
 """
 
 import re
@@ -17,7 +17,7 @@ _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
 def plain_digits(line: str) -> str:
-    """Return `line` with ASCII digits and punctuation instead of others, character by character."""
+    """Return `line` with ASCII digits and punctuation in place of those of other scripts; its length stays the same."""
     if line.isascii() or not _FOREIGN_DIGIT.search(line):
         return line
     for char in set(line):
@@ -39,8 +39,8 @@ _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
 _YEAR_DIGITS = r"(?P<y>(?:19|20)\d\d)"
 _YEAR = rf"{_YEAR_DIGITS}(?!\d)"
 
-# The groups are the day (d), the month as a number (m) or a name (b), and the year (y; yy with two digits). s1 and s2
-# are day and month in an order that is not known.
+# The groups are the day (d), the month as a number (m) or a name (b), and the year (y; yy with two digits). The groups
+# s1 and s2 are day and month in an unknown order.
 _DATE_FORMS = (
     re.compile(rf"(?<!\d){_DAY}(?:st|nd|rd|th|er|\.|º|°|ª)?\s*(?:of\s+|de\s+|di\s+|d['’]|-|/|\s)\s*(?P<b>{_NAME}){_NO_LETTER}\.?,?"
                rf"\s*(?:de\s+|del\s+|-|/)?\s*{_YEAR}", re.I),
@@ -56,7 +56,7 @@ _DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORE
 DIGIT = re.compile(r"\d")
 _COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
-# A line with more dates, in all forms together, is not a date line
+# A line with more matches of all forms together is not a date line
 _MAX_DATES = 8
 
 

@@ -1,7 +1,7 @@
-"""The date of publication that is written in the first lines of an article.
+"""Reads the date of publication in the first lines of an article.
 
-Only a complete day, month and year is a date; a bare year, a weekday or a clock time is not. Implausible
-dates (before 1990, or more than a day after the entry was accepted) are ignored.
+Only a complete day, month and year is a date; a bare year, a weekday or a clock time is not. Implausible dates
+(before 1990, or more than a day after the entry was accepted) are ignored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,17 +63,17 @@ def published_from_text(
 
 
 def is_date_line(line: str) -> bool:
-    """Return whether the line states the date of publication."""
+    """Return whether a date stands apart in the line: of publication, or of something else that its label names."""
     return next(_dates_apart(line), None) is not None
 
 
 def is_labelled_date(line: str) -> bool:
-    """Return whether the line has a date that a label declares to be that of publication or change."""
+    """Return whether the line has a date that a label declares to be the date of publication or change."""
     return any(rank in (_PUBLISHED, _UPDATED) for _, _, rank in _dates_apart(line))
 
 
 def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
-    """Yield the line in plain digits, and each date in it that stands apart with its meaning."""
+    """Yield the line in plain digits, the match, and the meaning of each date that stands apart in the line."""
     if len(line) <= _LINE_CHARS and DIGIT.search(line):
         text = plain_digits(line)
         for match in date_matches(text):
@@ -89,7 +89,7 @@ def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
                 yield text, match, rank
 
 
-# Meaning of a date by its label, the best first.
+# The meaning of a date by its label, in order of preference. A date without a label is _UNSAID.
 _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
 
 _KINDS = (
@@ -101,9 +101,9 @@ _KINDS = (
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
-    """Return whether the line has few other words, and fewer still if none of them gives the date a meaning.
+    """Return whether the line has few words besides dates, clock times and labels.
 
-    A date with many words besides it, its clock time and labels stands in a sentence.
+    A date among many other words stands in a sentence. Without a label and a clock time, fewer words are allowed.
     """
     remaining = line[: match.start()] + " " + line[match.end() :]
     for other in date_matches(line):

@@ -1,4 +1,4 @@
-"""Dates as feeds, records and pages declare them: RFC 3339, RFC 822, a day alone, or written out."""
+"""Parses dates as feeds, records and pages declare them: RFC 3339, RFC 822, a day alone, or written out."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ from aggregator.text.lines import word_set
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 _MAX_DECLARED_CHARS = 100
-# Seconds may have a fraction, or be thousandths, millionths or billionths
+# Unix time in seconds, perhaps with a fraction, or in thousandths, millionths or billionths of a second
 _EPOCH = re.compile(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?")
 # GDELT and web archives write a time in 14 digits, others a day in 8
 _DIGITS = re.compile(r"\A((?:19|20)[0-9]{6})([0-9]{6})\Z")
@@ -30,7 +30,7 @@ _COMPACT_DAY = re.compile(r"\A([0-9]{4})([0-9]{2})([0-9]{2})(?=[Tt_\s]|\Z)")
 _CTIME = re.compile(
     r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
 )
-# RFC 822 has years of two digits, of this century up to 68
+# RFC 822 has years of two digits; up to 69 they belong to this century
 _SHORT_YEAR = re.compile(
     r"\A((?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+)(?:([0-6]\d)|(\d\d))(?=\s+\d)"
 )
@@ -52,8 +52,7 @@ def parse_declared(
 ) -> Published | None:
     """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 
-    Return None for other text and for implausible dates. If the name of a time's zone is unknown, only the day
-    is known.
+    Return None for other text and for implausible dates. If a clock time has an unknown zone, only the day is used.
     """
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
@@ -74,7 +73,7 @@ _Parts = tuple[dt.date | None, dt.time | None, dt.timedelta | None]
 
 
 def _read_moment(text: str) -> _Parts:
-    """Return the day, the clock time and the offset of its zone; three times None for other text."""
+    """Return the day, the clock time and the offset of its zone; all three are None for other text."""
     text = _COMPACT_DAY.sub(r"\1-\2-\3", _DIGITS.sub(r"\1T\2", text))
     text = _CTIME.sub(r"\2 \1 \5 \3\4", text)
     text = _SHORT_YEAR.sub(
@@ -85,7 +84,7 @@ def _read_moment(text: str) -> _Parts:
     before = text[: match.start()] if match else text
     date = next(iter(date_matches(before)), None)
     if match and not (date and _BETWEEN.fullmatch(before, date.end())):
-        # The end is a date like a clock time ("22.11.26"), or words tell what the clock time means.
+        # The end is a date that looks like a clock time ("22.11.26"), or words tell what the clock time means.
         match = None
         date = next(iter(date_matches(text)), None)
     day = day_of(date) if date else None
@@ -93,14 +92,14 @@ def _read_moment(text: str) -> _Parts:
         return None, None, None
     if match is None:
         if _ISO_MOMENT.match(text):
-            # A time that does not exist makes the whole doubtful.
+            # A clock time that does not exist makes the whole text doubtful.
             return None, None, None
         return day, *clock_beside(text, date, day)
     hour, minute, second = (int(match[n] or match[f"{n}2"] or 0) for n in "hns")
     if match["half"] and hour <= 12:
         hour = hour % 12 + (12 if "p" in match["half"].lower() else 0)
     if (hour, minute, second) == (24, 0, 0):
-        # This is the end of the day (ISO 8601:2000).
+        # 24:00 is the end of the day (ISO 8601:2000).
         day += dt.timedelta(days=1)
         hour = 0
     clock = time_or_none(hour, minute, min(second, 59))
@@ -123,7 +122,10 @@ def published_at(
     seen: dt.datetime | None,
     origin: PublishedOrigin,
 ) -> Published | None:
-    """Return a time that is plausible; UTC stands for a zone that is not stated, or not known by its IANA name."""
+    """Return the time of a day and clock, or None if `day` is None or the time is implausible.
+
+    If `offset` is None, `zone` is assumed, or UTC if `zone` is None or unknown.
+    """
     if day is None:
         return None
     tz: dt.tzinfo = dt.UTC

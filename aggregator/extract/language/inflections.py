@@ -1,11 +1,12 @@
 """Lists the inflected forms of an English word (talk, talks, talked, talking), and a Hebrew word with prefixes.
 
-A search asks for all of these instead of for stems in the index: nothing is written, phrases stay exact, and both
-databases follow the same rule. Only inflected forms count as the same word. Stemmers also remove suffixes that
-make other words, so they take `conversion` for `conversation`, and `institution` for `institute`. A form that does
-not exist finds nothing, so if the spelling is ambiguous, all forms are listed. In other languages only plurals with -s
-are ever found. But Hebrew writes "and", "the", "in", "to" and others as letters before a word. They are asked for,
-not cut off in the index, because most words that begin with such a letter have no prefix.
+A search asks for all of these forms, instead of for stems in the index. So nothing is written, phrases stay exact, and
+both databases follow the same rule. Only inflected forms count as the same word. Stemmers also remove suffixes that
+make other words, so they confuse `conversion` with `conversation`, and `institution` with `institute`. A form that
+does not exist finds nothing, so if the spelling is ambiguous, all forms are listed. In other languages, only plurals
+with -s are found. But Hebrew writes "and", "the", "in", "to" and others as letters before a word. A search asks for
+words with these prefixes. The index does not cut them off, because most words that begin with one of these letters
+have no prefix.
 """
 
 import re
@@ -14,7 +15,7 @@ from aggregator.text.lines import word_set
 
 # Shorter words and bases are not inflected
 _LEAST_LETTERS = 3
-# These look like inflected forms, but are not: "news" is not a form of "new".
+# These look like inflected forms but are not: "news" is not a form of "new".
 _UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
 # These have no form with -d: "feed", "seed" and "weed" are other words.
 _NO_VERBS = word_set("doe fee see wee")
@@ -25,7 +26,7 @@ _HISSING = re.compile("(?:s|x|z|ch|sh)$")
 _DOUBLES = re.compile("[^aeiou]*[aeiou][bdgmnprtv]")
 # Longer words may double it: "commit" gives "committed", but "visit" gives "visited".
 _MAY_DOUBLE = re.compile(".*[aeiou][^aeiou]*[aeiou][bdgklmnprt]")
-# The endings of forms, and the last letter of the base: "tries" is a form of "try"
+# The endings of forms, and the letter that replaces each ending in the base: "tries" is a form of "try"
 _ENDINGS = (
     ("ies", "y"),
     ("ied", "y"),

@@ -3,9 +3,9 @@
 Words are folded: differences in case, width, accents, Arabic letters and articles and Persian joiners are removed, and
 traditional Chinese characters become simplified ones. The index consists of tokens. In most scripts each word is one
 token. But where words are not separated by spaces, the whole run of characters counts as one word, and its tokens are
-pairs of characters: 台北發生地震 is 台北 北發 發生 生地 地震, and its last character 震 marks its end. So any two
+pairs of characters: 台北发生地震 is 台北 北发 发生 生地 地震, and its last character 震 marks its end. So any two
 or more consecutive characters are found, and hardly anything else (FTS5's own tokenizers do not find 地震 there).
-Korean is treated the same way, since its particles are joined to words. See ADR 27.
+Korean is treated the same way, because its particles are joined to words. See ADR 27.
 """
 
 import re
@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from aggregator.text.lines import ASCII_WORDS, CLUSTERED, ascii_text
 
-# The scripts without spaces: Thai, Lao, Myanmar, Hangul, Khmer, kana, Han; half-width forms fold to them.
+# The scripts without spaces, and Hangul: Thai, Lao, Myanmar, Khmer, kana, Han. Half-width forms fold to these.
 _UNSPACED = (
     f"{CLUSTERED}\u1100-\u11ff\u3005-\u3007\u3041-\u30ff\u3131-\u318e\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003fffd"
@@ -30,8 +30,8 @@ _UNSPACED_FIRST = re.compile(rf"[{_UNSPACED}\u3099\u309a]")
 # These marks distinguish ガ from カ and パ from ハ; they are not accents.
 _VOICED = frozenset("\u3099\u309a")
 _ARABIC = re.compile("[\u0600-\u06ff]")
-# Letters of Arabic and Persian that are written for one another; their digits; Latin letters with a stroke, which
-# Unicode does not take apart into a letter and an accent; and signs that are removed.
+# Letters of Arabic and Persian that are interchanged; their digits; Latin letters with a stroke or without a dot, which
+# Unicode does not decompose into a letter and an accent; and signs that are removed.
 _LETTERS: Mapping[int, int | None] = str.maketrans(
     "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "đðøłħŧı",
     "اي" + "هيكهه" + "0123456789" * 2 + "ddolhti",
@@ -71,10 +71,10 @@ def index_words(text: str) -> list[str]:
 
 
 def split_into_tokens(words: Iterable[str], *, whole: bool = True) -> list[str]:
-    """Return the tokens of `search_words`: each word itself, but the pairs of characters of each run without spaces.
+    """Return the tokens of the words that `search_words` returns: each word, but the pairs of characters of each run.
 
-    The last character of a run is one more token, which marks its end. Without `whole` the end of the last run is
-    not marked, because the phrase may go on in the text.
+    The last character of a run is one more token, which marks its end. Without `whole`, the end of the last run is
+    not marked, because a searched phrase may go on in the text.
     """
     tokens = []
     run = ""
@@ -94,7 +94,7 @@ def is_unspaced(word: str) -> bool:
 
 
 class _BareLetters(dict[int, int | None]):
-    """A table for `str.translate` that folds letters and removes accents; filled on first use of each letter."""
+    """A table for `str.translate` that folds letters and removes accents. Each letter is added at its first use."""
 
     def __missing__(self, letter: int) -> int | None:
         is_accent = unicodedata.combining(chr(letter)) and chr(letter) not in _VOICED
@@ -121,7 +121,8 @@ def _simplified_characters() -> Mapping[int, int]:
 
 def _without_article(word: str) -> str:
     """Return an Arabic word without its article."""
-    if word.endswith("لله"):  # this is "God", and the rest, "له", would be "to him"
+    # The word is "God"; without the article it would be "له", "to him".
+    if word.endswith("لله"):
         return word
     while article := _ARABIC_ARTICLE.match(word):
         word = word[article.end() :]

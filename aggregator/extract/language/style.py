@@ -1,10 +1,11 @@
 """The style of English texts: tells reports, opinions and analyses apart by how they are written.
 
 Reports say who told them what and on which day; opinions argue, ask and explain. Three logistic regressions on
-the same figures tell whether a text is a report, whether it is about the news at all (posts of blogs and manuals
-are not), and whether a text that is not a report is an opinion or an analysis. training/fit_kind.py learned them
-from the kinds of eight months of news and from blogs. In doubt a text is a report: the limits in style.json mark
-one of 37 reports of those months. Other languages have no labels yet and no kind by style.
+the same figures tell whether a text is a report, whether it is about the news at all (blog posts and manuals are
+not), and whether a text that is not a report is an opinion or an analysis. training/fit_kind.py learned the weights
+from the kinds of eight months of news and from blogs. In doubt, a text is a report: with the limits in style.json,
+one of 37 reports of those months is taken for another kind. Other languages have no labelled texts yet, so their
+style gives no kind.
 """
 
 import math
@@ -28,7 +29,7 @@ _FIRST = 60
 # A report names its source within this many words
 _OPENING = 100
 
-# Each alternative begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
+# Each alternative begins with a quotation mark, to which `re` skips. This is twice as fast as beginning with "^".
 _QUOTED = re.compile(
     r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)",
     re.MULTILINE,
@@ -50,10 +51,10 @@ _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
 _LISTED_BITS = {
     word: _BITS[name] for name, words in _LISTED.items() for word in words.split()
 }
-# Every word has this bit, so that 0 means a word not looked at yet
+# Every word that was looked at has this bit, so that 0 means a word that was not
 _READ = 1 << len(_COUNTED)
 
-# The rows are sets of marks, the columns figures: 1 if the figure counts words with these marks.
+# Each row is a set of marks, and each column a figure. A cell is 1 if the figure counts words with these marks.
 _MARKED = (
     (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
 )
@@ -63,7 +64,7 @@ _EXPLAINING = word_set("why how what when where who the is are can will should")
 # The share of different words is taken from this many first words
 _VARIED = 300
 
-# Titles of reports tell in verbs what happened, and leave out the small words of a spoken sentence.
+# The titles of reports tell what happened with these verbs, and leave out the small words of a spoken sentence.
 _NEWS_VERBS = word_set("""
     accuses admits agrees announces approves arrested arrests asks backs begins blames blasts blocks calls
     charged charges claims closes condemns confirms considers criticizes cuts dead defends demands denied
@@ -79,7 +80,7 @@ _REASONS = word_set("how why what")
 
 
 class Regression(msgspec.Struct, frozen=True):
-    """Weights of figures, in their order, for a positive logit."""
+    """A logistic regression: its bias, and the weights of the figures in their order."""
 
     bias: float
     weights: tuple[float, ...]
@@ -96,9 +97,9 @@ class StyleModel(msgspec.Struct, frozen=True):
     # A text whose logit of `no_report` is above this limit is not a report
     limit: float
     no_report: Regression
-    # A text whose logit of `news` is below this limit is not about the news
+    # A text whose logit of `news` is below this limit is not an opinion or an analysis
     news_limit: float
-    # A text whose logit of `news` is below this lower limit is a post
+    # A text whose logit of `news` is below this lower limit is not about the news at all: a post
     post_limit: float
     news: Regression
     # Tells opinions from analyses, for texts that are not reports
@@ -106,9 +107,9 @@ class StyleModel(msgspec.Struct, frozen=True):
 
 
 def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float | None]:
-    """Return the kind of an English article, and by how much its logit is above the limit.
+    """Return the kind of an English article, and the logit of `no_report` minus its limit (None for a short text).
 
-    A text that is not about the news is a post. A text that is too short has no logit.
+    A text that is clearly not about the news is a post, and a text that may be about the news is a report.
     """
     figures = list(style_figures(title, text, reading).values())
     if not figures:
@@ -124,9 +125,9 @@ def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float 
 
 
 def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
-    """Return the figures of a title and a text by name; none for a text under 100 words.
+    """Return the figures of a title and a text by name; {} if the text has too few words outside quotations.
 
-    Counts are ln(1 + occurrences in 100 words) outside quotations.
+    Counts are ln(1 + occurrences in 100 words), both outside quotations.
     """
     lexicon = reading.lexicon
     numbers = reading.numbers[reading.title_words :]
@@ -154,7 +155,7 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
 
 
 def _counts(marks: Ints, quoted_marks: Ints) -> dict[str, float]:
-    """Return how many words of a text outside its quotations each figure counts."""
+    """Return for each figure how many words of a text outside its quotations it counts."""
     times = np.bincount(marks - _READ, minlength=_READ)
     times -= np.bincount(quoted_marks - _READ, minlength=_READ)
     return dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
@@ -176,7 +177,7 @@ def _title_figures(title: str, written: list[str]) -> dict[str, float]:
 
 
 def _mark(written: str) -> int:
-    """Return a bit for each figure that counts the word."""
+    """Return the bits of the figures that count the word, and the bit `_READ`."""
     word = written.casefold().replace("’", "'")
     mark = _READ | _LISTED_BITS.get(word, 0)
     if "'" in word and not word.endswith("'s"):

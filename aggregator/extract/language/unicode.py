@@ -1,9 +1,9 @@
 """Cleans strings so that every store can hold their characters.
 
-`clean` guarantees what `model/structs.py` requires: no NUL, no lone surrogate, no control characters except
-newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
-strings in SQLite. `clean` also drops invisible characters that split words (soft hyphens, direction, spaces of
-no width), but not joiners.
+`clean` guarantees what `model/structs.py` requires: no NUL, no lone surrogate, and no control characters except
+newline and tab. XML parsers reject a whole feed because of one of these characters, PostgreSQL rejects the string, and
+SQLite cuts it. `clean` also drops invisible characters that split words (soft hyphens, direction controls, zero-width
+spaces), but not the joiners inside words (U+200C, U+200D).
 """
 
 import re
@@ -28,7 +28,7 @@ _TABLE: dict[int, str | None] = {
     0x200B: None,
     0x2028: "\n",
     0x2029: "\n",
-    # joiner, direction
+    # Direction controls, the word joiner, and the byte order mark
     **dict.fromkeys((*range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)),
     **dict.fromkeys(range(0xD800, 0xE000)),
     **dict.fromkeys(range(0xFDD0, 0xFDF0)),
@@ -37,23 +37,23 @@ _TABLE: dict[int, str | None] = {
 }
 _BAD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
-    # It stands between words of these scripts
+    # A zero-width space stays beside a letter of these scripts, because it separates their words
     f"(?<![{CLUSTERED}]\u200b)(?!(?<=\u200b)[{CLUSTERED}])"
 )  # the keys of the table, without tab and newline
-# Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
+# This is separate from `_BAD`, because a character beyond the basic plane makes the search of a class ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
-# Matches all characters that the two match, by exclusion; one search is twice as fast as two.
+# Matches all characters that the two patterns above match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u200a\u200c-\u2027\u202f-\u205f\u2061-\u2065\u206a-\ud7ff\ue000-\ufdcf"
     "\ufdf0-\ufefe\uff00-\ufffd]"
 )
-# These search the UTF-8 of a text without the printable characters of ASCII. They match everything but Latin letters
-# and usual punctuation, which need no change. Most texts are searched in this short form only.
+# `_UNUSUAL` searches the UTF-8 of a text without its printable ASCII characters. The pattern matches everything except
+# Latin letters and usual punctuation, which need no change. Most texts are searched only in this short form.
 _PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _UNUSUAL = re.compile(
     rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaf-\xbf])"
 )
-# Punctuation by what it becomes if its UTF-8 is read as Latin-1, or as Windows-1252 once or twice ("itâ€™s")
+# Punctuation by the text that results if its UTF-8 is read as Latin-1, or as Windows-1252 once or twice ("itâ€™s")
 _MISREAD: dict[str, str] = {}
 for _mark in "‘’“”–—…":
     _misread = _mark
@@ -63,7 +63,7 @@ for _mark in "‘’“”–—…":
     _MISREAD[_mark.encode().decode("latin-1")] = _mark
 _IS_MISREAD = re.compile("|".join(sorted(_MISREAD, reverse=True)))
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-# A numeric reference of markup; pages may leave its semicolon out
+# A numeric reference in markup, which pages may write without its semicolon
 _REFERENCE = re.compile(r"&#(?:x([0-9a-f]+)|([0-9]+));?", re.IGNORECASE | re.ASCII)
 
 
@@ -94,10 +94,10 @@ def clean(text: str) -> str:
 
 
 def clean_markup(markup: str) -> str:
-    """Return markup, clean, with characters in place of numeric references, which may stand for invalid ones.
+    """Return clean markup, with characters in place of numeric references, which may mean invalid characters.
 
-    A single reference to an invalid character would make a parser drop the whole text. References to the ASCII
-    characters, which include those of markup, stay. Pairs of surrogates are joined.
+    A single reference to an invalid character would make a parser drop the whole text. References to printable ASCII
+    characters stay, because these include the characters of markup. Pairs of surrogates are joined.
     """
 
     def character(reference: re.Match[str]) -> str:

@@ -1,8 +1,7 @@
-"""Boilerplate of a page by the form and the words of a line.
+"""Recognises boilerplate of a page by the form and the words of a line.
 
-Only whole lines match, so that a real sentence is never cut. The patterns are in boilerplate.yaml, phrases of
-about thirty languages in phrases.yaml. Rules that depend on the position of a line are in saved_text.py. See
-ADR 14.
+Only whole lines match, so a real sentence is never cut. The patterns are in boilerplate.yaml, and phrases of about
+thirty languages are in phrases.yaml. Rules that depend on the position of a line are in saved_text.py. See ADR 14.
 """
 
 import re
@@ -52,11 +51,11 @@ _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
-# A longer line is not a heading of related links; the longest known has 60 characters
+# A longer line is not a heading of related links; the longest known heading has 60 characters
 _HEADING_CHARS = 120
 # The limit in words for scripts without spaces, where each character is a word
 _WIDE_HEADING = 14
-# A sentence with at least this many words after a label of one word is not a link
+# A sentence of at least this many words after a label of one word is content, and not a link
 _LABELLED_SENTENCE = 10
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line
@@ -64,7 +63,7 @@ _LINE_START_WORDS = 25  # the first words do not decide about a longer line
 _SHORT_SENTENCE_WORDS = (
     8  # the first words alone decide about a sentence up to this length
 )
-_BUTTON_WORDS = 3  # a line up to this length that ends like a sentence is one
+_BUTTON_WORDS = 3  # a phrase up to this length that ends like a sentence is a sentence, and not a button
 _JOINING = frozenset(
     words(
         "and und et y e en & of the der die das de la le des dos das i og och и та ve"
@@ -73,7 +72,7 @@ _JOINING = frozenset(
 
 
 def is_section(line: str) -> bool:
-    """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
+    """Return whether `line` consists of the names of newspaper sections ("World News", "Middle East")."""
     line_words = words(line)
     return bool(line_words) and are_phrases(
         line_words, ("sections", "breadcrumb_home"), _JOINING

@@ -1,7 +1,7 @@
-"""Bylines: "By Ada Lorne", a bare name under the headline, a name with a place or office, a desk.
+"""Reads bylines: "By Ada Lorne", a bare name under the headline, a name with a place or office, a desk.
 
-A byline with "By", "Von" or "Par" is recognised at any position. All others depend on the position: callers
-use `read_signature` only for lines between headline and text.
+A byline with "By", "Von", "Par" or a similar phrase is recognised at any position (`stated_byline`). Other names may
+stand anywhere in a text, so callers use `read_signature` only for lines between headline and text.
 """
 
 import re
@@ -36,9 +36,9 @@ _BYLINE_WORDS = 10
 
 
 def stated_byline(line: str) -> str | None:
-    """Return the name after "By", "Von", "Par" ...; None if the line is not a byline.
+    """Return the name after "By", "Von", "Par" and the like.
 
-    "" for an office without a name.
+    Return "" for a byline that names only an office, and None if the line is not a byline.
     """
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS:
@@ -58,12 +58,15 @@ def stated_byline(line: str) -> str | None:
 
 
 def _first_name(text: str) -> str:
-    """Return the words before a place, an office or a mark that follows a name."""
+    """Return the name at the beginning of a text, without a place, an office or anything else after it."""
     return next(filter(None, _AFTER_NAME.split(text)), "").strip()
 
 
 def _byline_by_phrase(line: str) -> str | None:
-    """Match the phrases of phrases.yaml: any name after a colon, otherwise one of two or more words."""
+    """Return the name after a phrase of phrases.yaml, as `stated_byline` does.
+
+    After a colon any name counts, otherwise only a name of two or more words, or a desk.
+    """
     label, name = label_of(line)
     if label and label in phrases("bylines").whole:
         return _find_name(name)
@@ -91,14 +94,14 @@ def _find_name(text: str) -> str | None:
 
 
 def _is_news_desk(name: str) -> bool:
-    """Return whether the name belongs to an office ("our correspondent" has its own rule)."""
+    """Return whether the name is that of an office. "our correspondent" is excluded, because a name may follow."""
     return _OURS.match(name) is None and phrases("desks").occurs_in(
         words(_first_name(name))
     )
 
 
 def read_signature(line: str) -> str | None:
-    """Return the name in a line that looks like a signature, or None.
+    """Return the names in a line that looks like a signature, or None.
 
     Examples: "Ada Lorne and Bo Marsh", "Ada Lorne, editor", "Ada Lorne at the harbour", "Lantern reporters".
     """

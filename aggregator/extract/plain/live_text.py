@@ -1,7 +1,7 @@
-"""Live blogs and roundups: announced by the headline, or recognised by the structure of the text.
+"""Finds live blogs and roundups, which the headline announces or the structure of the text shows.
 
-A page shows its entries newest first or oldest first, and a long page runs over midnight. Each step between two
-entries goes the shorter way round the day, and the majority of the steps gives the direction of the page.
+A page shows its entries newest first or oldest first, and a long page may run past midnight. So each step between two
+entries is taken the shorter way round the clock, and the majority of the steps gives the direction of the page.
 """
 
 import re
@@ -24,7 +24,7 @@ _LIVE_CUES = re.compile(
     r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|al minuto|ao minuto|онлайн)"
     r"\s?(?:[:.|–]|-(?!\w))|"
     r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?(?:[:|–—]|-(?!\w)))|"
-    # These count as a label only: in a sentence they mean any broadcast, concert or action in real time
+    # These count only as a label, because in a sentence they mean any broadcast, concert or action in real time
     r"(?:^|[\[【(（|｜])\s?(?:图文|圖文|文字|现场|現場)?(?:直播|実況|실시간|라이브)\s?(?:[\]】)）:：|｜]|$)|"
     r"实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|"
     r"تغطية مباشرة|مباشر[:|]|لحظة بلحظة|รายงานสด|ถ่ายทอดสด",
@@ -32,8 +32,8 @@ _LIVE_CUES = re.compile(
 )
 _LIST_WORDS = r"(?:morning|midday|afternoon|evening|daily|nightly|weekly|weekend|news)"
 _DASH = r"(?:[:|–—]|-(?!\w))"  # the separator after a label
-# "Briefing" also means a press conference, so it counts only as a label or after one of the list words. The
-# same holds for "newsletter".
+# "Briefing" also means a press conference, so it counts only as a label or after one of the list words. "Newsletter"
+# is treated in the same way.
 _ROUND_UP_CUES = re.compile(
     rf"\b{_LIST_WORDS} (?:digest|round-?up|wrap|newsletter)\b|"
     rf"(?:^|[:|–—-] )(?:the |your |our )?{_LIST_WORDS} briefing\b|^\w+ {_LIST_WORDS} briefing$|"
@@ -68,8 +68,8 @@ def is_container_title(title: str) -> bool:
 def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     """Return whether an unannounced text has the structure of a live blog.
 
-    Most of its text stands under clock times and in sentences. A programme or timetable has short lines instead,
-    in the order of the day and often on round minutes; a chronology in a report has other text around it.
+    Most of the text of a live blog stands under clock times, in sentences. A programme or timetable has short lines
+    instead, in the order of the day and often at round minutes. A chronology in a report has other text around it.
     """
     # The paragraphs before the first entry, and the clock time and the paragraphs of each entry
     intro = []

@@ -1,8 +1,8 @@
 """Removes text below the content of a message: its signature, and the footer of a newsletter or mailing list.
 
-A separator ("-- ", RFC 3676; a rule of underscores, which Mailman writes) begins a signature or footer only if a
-few lines without any prose follow; else it separates parts of the text. A paragraph about the subscription is a
-footer only at the end, and only with an address or a link.
+A separator ("-- " of RFC 3676, or the rule of underscores that Mailman writes) begins a signature or footer only if
+at most a few lines follow, and no prose except about the subscription. Otherwise it separates parts of the text. A
+paragraph about the subscription is a footer only at the end of the message, and only with an address or a link.
 """
 
 import re
@@ -39,7 +39,7 @@ _SUBSCRIPTION = re.compile(
 
 
 def without_signature(text: str) -> str:
-    """Return a plain text without the signature and the footer of a list below it."""
+    """Return a plain text without the signature and without the footer of a mailing list below it."""
     for separator in list(_SEPARATOR.finditer(text))[-_TRIED:]:
         above = text[: separator.start()].rstrip()
         below = text[separator.end() :]
@@ -60,17 +60,17 @@ def without_signature(text: str) -> str:
 
 
 def without_footer(markup: str) -> str:
-    """Return the HTML of a message without its last sentences, which tell how to leave its list."""
+    """Return the HTML of a message without the sentences at its end that tell how to leave its list."""
     pieces = _BLOCK.split(markup)
     has_address = False
-    for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
+    for number in range(len(pieces) - 1, -1, -2):  # the tags are between these pieces
         piece = pieces[number]
         words = one_line(_TAG.sub(" ", piece))
         has_address = has_address or (
             bool(words) and _ADDRESS.search(piece) is not None
         )
         if has_address and _is_footer(words):
-            # The sentences before that about the subscription stay.
+            # The sentences before the sentence about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
             ends = (end.end() for end in _SENTENCE_END.finditer(before))
             pieces[number] = before[: max(ends, default=0)]

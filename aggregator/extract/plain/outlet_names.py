@@ -1,4 +1,4 @@
-"""Names of outlets in texts: a line above the headline, the end of a title."""
+"""Finds the names of outlets in a line above the headline and at the ends of a title."""
 
 import re
 
@@ -26,7 +26,7 @@ def looks_like_outlet(line: str) -> bool:
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
     line_words = words(line)
-    # Scripts without capitals pass: every word begins like a name.
+    # Lines in scripts without capitals pass this test.
     is_proper = all(
         not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
         for word in parts
@@ -68,7 +68,7 @@ def _key(name: str) -> str:
 def stands_in(outlet: str, line: str) -> bool:
     """Return whether `line` is the name of the outlet, alone or with an edition or section.
 
-    Case, punctuation, "&" and articles are ignored. A longer piece beside the name is a headline.
+    Case, punctuation, "&" and articles are ignored. A line with a longer piece beside the name is a headline.
     """
     name = _key(outlet)
     pieces = _PIECES.split(line)
@@ -83,10 +83,11 @@ def stands_in(outlet: str, line: str) -> bool:
 
 
 def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
-    """Split a title with the outlet's name, "Rain expected | The Example Times", into (headline, outlet).
+    """Split a title with the outlet's name, "Rain expected today | The Example Times", into (headline, outlet).
 
-    The end is split off if it is `outlet` or looks like an outlet, the beginning if it is `outlet`; otherwise
-    return the whole title and None.
+    The end is split off if it is `outlet` or looks like an outlet, and the beginning if it is `outlet`. Another short
+    end after "|" or "::" is dropped as a section. The outlet is None if none was found. A headline keeps at least
+    three words.
     """
     breaks = list(_SEPARATED.finditer(title))
     if not breaks:

@@ -1,8 +1,8 @@
-"""Plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
+"""Reads plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
 
-The head ends at the first paragraph of prose. The names of outlets, sections and topics stand above the
-headline; byline, date and standfirst below it. Boilerplate and links to other articles are removed from the body
-and the end. Everything else stays, in order; a sentence is never cut.
+The head ends at the first paragraph of prose. The names of outlets, sections and topics stand above the headline;
+byline, date and standfirst stand below it. Boilerplate and links to other articles are removed from the body and the
+end. Everything else stays, in order, and a sentence is never cut.
 """
 
 import re
@@ -37,10 +37,10 @@ _LIVE_ENTRIES = (
     3  # a text with this many lines that begin with a clock time is a live blog
 )
 _VERSES = 4  # this many short lines in a row are not headings
-_MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
+_MENU_LINES = 4  # for each line of the head, this many lines are searched, because menus and buttons may be among them
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
 _PIECES = re.compile(r"[|>»›•·]|\s[-–—/]\s")
-_STEM = 5  # letters of a stem, which inflections of a word share
+_STEM = 5  # the inflections of a word share this many first letters
 
 
 def read_saved_text(
@@ -53,7 +53,8 @@ def read_saved_text(
 ) -> SavedText:
     """Extract the article from clean `text` that includes headline and boilerplate.
 
-    `outlet` is its name, if known; it may stand above the headline. `zone` and `seen` as in dates.py.
+    `outlet` is the name of its outlet, if known; this name may stand above the headline. `zone` and `seen` are used as
+    in dates.py.
     """
     blocks = [
         list(filter(None, map(one_line, block.split("\n"))))
@@ -63,11 +64,11 @@ def read_saved_text(
     inner = list(chain.from_iterable(block[:-1] for block in blocks))
     broken = sum(45 <= len(line) <= 110 and not ends_sentence(line) for line in inner)
     if len(blocks) >= 2 and len(inner) >= 4 and broken >= 0.6 * len(inner):
-        # Most line ends inside blocks are within a sentence: the lines were broken to a width.
+        # Most line ends inside blocks are within a sentence, so the lines were broken to a width.
         blocks = [[" ".join(block)] for block in blocks]
     named = None
     if outlet and len(blocks) >= 3 and stands_in(outlet, blocks[0][0]):
-        # A block that begins with the outlet's name, above the block of the headline, is a masthead with its slogan.
+        # A block above the headline that begins with the outlet's name is a masthead, perhaps with a slogan.
         below = blocks[1][0]
         if not (_opens_text(below) or _is_of_page(below)):
             named = outlet
@@ -100,7 +101,10 @@ def read_saved_text(
 
 
 def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
-    """Return the line where the text begins: the first prose within `limit` lines, not counting boilerplate."""
+    """Return the number of the line where the text begins: the first prose after at most `limit` lines.
+
+    Boilerplate and dates do not count towards the limit.
+    """
     others = 0
     for number, line in enumerate(lines[: limit * _MENU_LINES]):
         if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
@@ -130,9 +134,9 @@ def _is_text(line: str) -> bool:
 
 
 def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
-    """Return the line where the text continues after a standfirst, or `first` if there is none.
+    """Return the number of the line where the text continues after a standfirst; `first` if there is none.
 
-    A standfirst is a first paragraph with a byline or date line after it and a headline before it.
+    A standfirst is the first paragraph below a headline, if a byline or date line follows it.
     """
     if first == 0:
         return 0
@@ -158,7 +162,7 @@ def _read_head(
     outlet: str | None,
     tuning: ExtractTuning,
 ) -> tuple[str, str | None, str | None, list[str]]:
-    """Classify the lines before the first paragraph of `body`, and those of its standfirst.
+    """Classify the lines above the text and the lines of its standfirst; `body` has the rest of the text.
 
     Return headline, outlet, author, and the lines below the headline that are part of the article.
     """
@@ -204,7 +208,7 @@ def _is_of_page(line: str) -> bool:
 
 
 def _is_menu(line: str) -> bool:
-    """Return whether `line` is a section, another link of a menu, or the outlet's name beside one."""
+    """Return whether `line` is a section, another link of a menu, or a row of links and names of outlets."""
     if boilerplate.is_weak(line) or boilerplate.is_section(line):
         return True
     pieces = [piece.strip() for piece in _PIECES.split(line)]
@@ -219,9 +223,9 @@ def _is_menu(line: str) -> bool:
 def _is_above_headline(
     line: str, below: Sequence[str], stems: frozenset[str], tuning: ExtractTuning
 ) -> bool:
-    """Return whether `line` is a section, a topic, or a short line without a word of the text.
+    """Return whether `line` is a section, a topic, or a short line that has no word in common with the text.
 
-    Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
+    Four or more words in capitals are a headline with its standfirst below, because topics are shorter.
     """
     following = below[0]
     if _is_menu(line):
@@ -249,7 +253,10 @@ def _is_above_headline(
 
 
 def _stems(line: str) -> frozenset[str]:
-    """Return the stems of longer words and numbers; in scripts without spaces, the pairs of characters."""
+    """Return the stems of longer words, and numbers.
+
+    If there are none, as in Chinese, return the pairs of characters.
+    """
     line_words = words(line)
     stems = {word[:_STEM] for word in line_words if len(word) >= 4 or word.isdigit()}
     if not stems:
@@ -281,7 +288,7 @@ def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
         if boilerplate.heads_related_links(line):
             is_below_heading = removed = True
         elif is_below_heading and not removed:
-            # Below a heading of related links there are links up to the next prose.
+            # The lines between a heading of related links and the next prose are links.
             is_below_heading = not _is_text(line)
             removed = is_below_heading and (
                 not ends_sentence(line) or line.endswith("?")
@@ -300,8 +307,8 @@ def _without_boilerplate(lines: Sequence[str], head_lines: int) -> list[str]:
         ),
         default=len(lines),
     )
-    # Only more boilerplate follows the first line of boilerplate or row of links below the last sentence. A heading
-    # above that would have a text; a list, a table or verses stay.
+    # Below the last sentence, the text ends at the first line of boilerplate or row of links. Lines between the two are
+    # dropped, too, because a heading would have a text below it. A list, a table and verses stay.
     end = next(
         (
             number

@@ -1,7 +1,7 @@
-"""Text whose headline is known: from a feed, a pushed record, or the body of a page.
+"""Reads text whose headline is known: from a feed, a pushed record, or the body of a page.
 
-Little stands around such a text, so few rules read it: one space between words, no line of ornaments or
-boilerplate, no repeated headline, no byline or date above the first paragraph. Rules of saved texts
+Hardly anything stands around this text, so a few rules suffice. They reduce spaces, and remove ornaments,
+boilerplate, repetitions of the headline, and a byline or date above the first paragraph. Rules of saved texts
 (saved_text.py) are left out if they changed less than 1 % of the texts of every kind: 1,579 full articles,
 999 leads, 1,045 articles of months, 2,967 entries of the reading list, 1,208 of feeds, and 217 pages.
 """
@@ -32,7 +32,7 @@ from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
-# A longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
+# A longer line is text (chosen; 3 of 1,717 lines removed from full articles were longer)
 _LINE_CHARS = 400
 # A longer line is not compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _PHRASE_CHARS = 200
@@ -42,7 +42,7 @@ _HEAD_LINES = 12
 _WRAPPED_LINES = 4
 # The longest line of a wrapped text has a width between these, in characters (as in saved texts)
 _LEAST_WIDTH, _MOST_WIDTH = 45, 110
-# A text is unwrapped if at least this share of its broken lines goes on in lower case (64 of 2,967 entries of the
+# A text is unwrapped if at least this share of its broken lines continues in lower case (64 of 2,967 entries of the
 # reading list, 0 of 10,410 others)
 _LOWER_SHARE = 0.4
 # A repeated headline of this many words is removed anywhere; a shorter line may be a heading
@@ -69,10 +69,10 @@ def read_titled_text(
     zone: str | None = None,
     seen: datetime | None,
 ) -> SavedText:
-    """Return the paragraphs of clean `text`, one a line, and the statements of the lines above the first.
+    """Return the paragraphs of clean `text`, one per line, and the author and date stated above the first one.
 
-    `headings` are other forms of its headline. `is_dated` means that its time is known and not read in the text.
-    `zone` and `seen` as in dates.py.
+    `headings` are other forms of the headline. If `is_dated`, the time is known, and no date is read in the text.
+    `zone` and `seen` are used as in dates.py.
     """
     rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
@@ -100,7 +100,7 @@ def _paragraphs(
 ) -> tuple[str, ...]:
     """Return the lines that belong to the text; line `first` begins its prose."""
     titles = {letters_of(name).casefold(): count_words(name) for name in headlines}
-    # Characters of a headline with its punctuation
+    # A longer line is not a headline, even with its spaces and punctuation
     longest = 2 * max(map(len, titles), default=0) + 20
     paragraphs = []
     # Whether each line follows the line before it directly, and is not an item of a list
@@ -126,14 +126,14 @@ def _join_wrapped_lines(
 ) -> tuple[str, ...]:
     """Join lines that were broken because the next word did not fit into their width.
 
-    Do so only if most of the lines that go on in lower case were broken for this reason. A line after an empty
-    line, or with the bullet of a list, is not joined.
+    Lines are joined only if most of the breaks before lower case have this reason. A line after an empty line, or
+    with the bullet of a list, is not joined.
     """
     width = max(map(len, lines), default=0)
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
     breaks = []
-    # Whether each line that goes on in lower case was broken for its width
+    # Whether each line that continues in lower case was broken because of the width
     going_on = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)

@@ -14,7 +14,7 @@ from aggregator.config.shipped import ShippedTable
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
 
-# A credit with one of these words is that of an image: "Photo: AFP"
+# A credit with one of these words belongs to an image: "Photo: AFP"
 PICTURE = re.compile(
     r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
     r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
@@ -66,7 +66,7 @@ _AROUND = re.compile(
 
 @lru_cache(maxsize=1024)
 def outlet_key(outlet: str) -> str:
-    """Return a common form for spellings of one outlet: lower case, no "www.", agencies by name.
+    """Return a common form of the spellings of one outlet: in lower case, without "www."; an agency by its name.
 
     All unconfirmed senders of mail are one outlet (`is_mail_address`).
     """
@@ -77,9 +77,9 @@ def outlet_key(outlet: str) -> str:
 
 
 def is_mail_address(outlet: str | None) -> bool:
-    """Return whether an outlet is only the sender that a mail states, and nobody has confirmed it.
+    """Return whether an outlet is only the sender that a mail states and that nobody has confirmed.
 
-    Channels are named like "medium.com/@anna".
+    A name with a slash is a channel, such as "medium.com/@anna".
     """
     return outlet is not None and "@" in outlet and "/" not in outlet
 
@@ -110,9 +110,9 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
 class NamedAgencies(NamedTuple):
     """The agencies that a list names."""
 
-    # Canonical names; empty for the word "agencies" alone
+    # Canonical names; empty if the list has only a word such as "agencies"
     agencies: frozenset[str]
-    # Whether the list has "and agencies"
+    # Whether the list has such a word: "AFP and agencies"
     unnamed: bool = False
 
     @property
@@ -156,7 +156,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 
 
 def agency_names(scripts: str) -> list[str]:
-    """Return all names and codes with a letter of the character class `scripts`, longest first."""
+    """Return all names and short forms with a letter of the character class `scripts`, the longest first."""
     letter = re.compile(f"[{scripts}]")
     names = filter(letter.search, _agencies_by_spelling())
     return sorted(names, key=lambda name: (-len(name), name))
@@ -169,7 +169,7 @@ class _KnownAgency(NamedTuple):
 
 @cache
 def _agencies_by_spelling() -> Mapping[str, _KnownAgency]:
-    """Return agencies by their names and codes, as written in agencies.yaml: "EFE" is one, "efe" is not."""
+    """Return agencies by their names and short forms, as written in agencies.yaml: "EFE" is a key, "efe" is not."""
     doubtful = {}
     clear = {}
     for canonical, agency in AGENCIES.content.agencies.items():
@@ -182,7 +182,7 @@ def _agencies_by_spelling() -> Mapping[str, _KnownAgency]:
 
 @cache
 def _agencies_by_full_name() -> Mapping[str, _KnownAgency]:
-    """Return agencies by full name in lower case; their short forms count only as written."""
+    """Return agencies by full name in lower case, without short forms, whose case matters."""
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         for name in agency.names:
@@ -208,7 +208,10 @@ def _plain_outlet(outlet: str) -> str:
 
 @cache
 def _agency_by_outlet() -> dict[str, str]:
-    """Return agencies by outlet key, without ambiguous codes: a newspaper named "AA" is not the agency."""
+    """Return agencies by plain outlet (`_plain_outlet`).
+
+    Ambiguous short forms are left out, because a newspaper named "AA" is not the agency.
+    """
     table = {}
     for canonical, agency in AGENCIES.content.agencies.items():
         doubtful = set(map(_plain_outlet, agency.doubtful))
@@ -221,8 +224,8 @@ def _agency_by_outlet() -> dict[str, str]:
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
     """Return the agency behind a copy (not an excerpt) of the article `original`; None if there is none.
 
-    `outlet` is the outlet of the original, which may be an agency itself; `wire` is the agency that the original is
-    from with enough certainty.
+    `outlet` is the outlet of the original, which may itself be an agency. `wire` is the agency that wrote the
+    original, if this is certain enough.
     """
     own_agency = agency_of(outlet)
     agency = own_agency or wire

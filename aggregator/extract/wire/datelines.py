@@ -1,4 +1,4 @@
-"""The agency in a dateline, at the beginning of a paragraph: "HALVERNE (MNA) —", "/ADN/", "新华社...电"."""
+"""Finds the agency in a dateline at the beginning of a paragraph: "HALVERNE (MNA) —", "/TASS/.", "新华社...电"."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _HEAD_CHARS = 200
 # The confidence in a dateline whose agency is in no list
 UNLISTED = 0.6
 
-Dateline = tuple[NamedAgencies, str]  # agencies, and the words that name them
+Dateline = tuple[NamedAgencies, str]  # the agencies, and the text of the dateline
 
 _MONTH_OR_LINK = re.compile(
     r"(?:de|da|do|del|di|du|des|la|le|les|los|las|el|al|am|an|der|den|dem|im|sur|sous|lès|upon|on|of|ob|nad|und|"
@@ -47,7 +47,7 @@ _AGENCY_NEXT = re.compile(
     r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))"
 )
 
-# "Pittsburgh, PA —": two letters after a comma are a state
+# Two capitals are a state and not an agency: "Pittsburgh, PA —"
 _TOO_SHORT = re.compile(r"[A-Z]{2}")
 
 _CASELESS = re.compile(
@@ -118,7 +118,7 @@ def _read_bracketed(head: str) -> Dateline | None:
 
 
 def _is_place(place: str, named: NamedAgencies) -> bool:
-    """Return whether the text before the agency is at most a place and a date."""
+    """Return whether the text before the agency is only a place and a date, or nothing."""
     words = place.replace("/", " ").split()
     if not words:
         return True
@@ -146,7 +146,7 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
 
 
 def _speaks(words: Sequence[str]) -> bool:
-    """Return whether Arabic or Hindi words before the name ("agency", "said to") make it a quoted source."""
+    """Return whether Arabic words ("agency", "said", "picture") show that the agency is only quoted or credited."""
     return any(
         re.match(
             r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word
@@ -208,14 +208,14 @@ def _in_script(head: str) -> Dateline | None:
     return (listed, match.group()) if listed else None
 
 
-# Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".
+# A place and a code in capitals, a form that only agencies use: "HALVERNE (MNA) —"
 _UNLISTED = re.compile(
     r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
     r"\((?P<code>[A-ZÀ-ÞА-Я]{3,6})\)\s?(?:[-–—]+|\.-)\s"
 )
 
-# Stations that mark their own reports in this form (networks, and North American call signs), and
-# organisations whose initials follow a town: parties, leagues, clubs.
+# Codes that are not agencies: stations that mark their own reports in this form (networks, and North American call
+# signs), and organisations whose initials follow a town (parties, leagues, clubs)
 _STATION = re.compile(
     r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
     r"[KW][A-Z]{2,3}|NYSE|NASDAQ|RTVE|ARD|ZDF|ORF|SRF|RAI|CDU|CSU|SPD|FDP|AFD|ÖVP|SPÖ|FPÖ|SVP|LFI|PSOE|VOX|"

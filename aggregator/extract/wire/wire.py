@@ -7,12 +7,12 @@ Four marks tell it:
 * the credit line, a whole line below the text: "Source: dpa"
 * the metadata of the page or feed
 
-A mark may name several agencies, "dpa/AFP", or none, "(With agency inputs)"; then the text is by none of them alone.
+If a mark names several agencies ("dpa/AFP") or none ("(With agency inputs)"), no agency alone wrote the text.
 Three things are not marks: a quotation ("told the AFP news agency"), the credit of a photo ("Photo: AFP"), and the
-name of the outlet in its own dateline ("(CNN)").
+code of a station in its own dateline ("(CNN)").
 
-Each pattern extracts a few words from a line (`named`), and `agencies_named` decides whether they are names of
-agencies only. The names in all scripts are in agencies.yaml.
+Each pattern extracts a few words from a line (`named`), and `agencies_named` decides whether these words are only
+names of agencies. The names in all scripts are in agencies.yaml.
 """
 
 import re
@@ -35,11 +35,11 @@ _MAX_LINE = 300  # characters of a credit line
 _MAX_BYLINE = 120  # characters of a byline
 _CLOSED_WORDS = 6  # the least words of a paragraph that may end with a credit
 
-# The confidence in an agency, 0 to 1; datelines, authors and metadata have 1. With less than `placing.wire_confidence`
-# (.55) the agency is not taken for the origin of the text.
+# The confidence in an agency, 0 to 1. Datelines of listed agencies, authors and metadata have 1. If the confidence is
+# less than `placing.wire_confidence` (.55), the agency is not the origin of the text.
 BY_LINE = 0.9  # a byline or a credit line
 BY_PHRASE = 0.8  # a line that only one agency writes
-SHARED = 0.5  # an agency among several: "AFP contributed to this report"
+SHARED = 0.5  # an agency that only contributed, or a credit with none or several
 
 # The word before the name in a byline
 _BY = re.compile(
@@ -120,7 +120,7 @@ _CONTRIBUTED = (
     ),
 )
 
-# Lines that only Reuters writes: "(Reporting by A; Editing by B)"
+# Lines that only Reuters writes: "(Reporting by Ada Lorne; Editing by Bo Marsh)"
 _REUTERS = re.compile(
     r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
     r"(?:Editing|Writing|Additional) .{3,200}|"
@@ -129,7 +129,7 @@ _REUTERS = re.compile(
     re.IGNORECASE,
 )
 
-# A credit that ends the last paragraph: "The bridge is shut. (AP)"
+# A credit that ends the last paragraph: "The bridge is shut until Monday. (AP)"
 _TAIL_CHARS = 60
 _TAIL = re.compile(
     r"[.!?。！？؟।…][”\"»’]?\s?"
@@ -158,18 +158,19 @@ def find_wire(
     """Return the agency behind a text of `paragraphs`; `lines` are all its lines, including boilerplate.
 
     Return None without any mark, and a Wire without a name if the text is by several agencies. `author` and
-    `sources` are the declared ones. `outlet` is not an agency in its own dateline, and a line that repeats the
-    `title` is not a byline.
+    `sources` are declared by the page or feed. The initials of `outlet` are not an unlisted agency, and a line that
+    repeats the `title` is not a byline.
 
     The most reliable mark decides: dateline, byline, metadata, credit line, dateline of an unlisted agency. But a
-    mark that names one agency is preferred to a more reliable mark that names several.
+    mark that names one agency is preferred to a more reliable mark that names several, and an agency that only
+    contributed comes last.
     """
     lines = lines or paragraphs
     head = lines[: tuning.end_lines]
     if title:
         head = [line for line in head if not same_line(line, title)]
     first_paragraphs = paragraphs[: tuning.wire_paragraphs]
-    # Bylines stand before the first paragraph only. "© AFP" there is the credit of an image.
+    # Bylines stand only above the first paragraph.
     above = head[: first_prose(head, len(head))]
     below = lines[first_prose(lines, 0) :]
     marks = [
@@ -201,10 +202,11 @@ def find_bylines(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
         if named is not None:
             yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
     for line in lines:
+        # "© AFP" above the text is the credit of an image.
         if len(line) > _MAX_BYLINE or line.startswith("©") or PICTURE.match(line):
             continue
         words = normalize_marks(line)
-        # After "Source:" ambiguous short forms count, too.
+        # After a label such as "Source:", ambiguous short forms count, too.
         named = _read_byline(words) or _named_by(_LABEL, words, doubtful=True)
         if named is not None:
             yield Wire(

@@ -15,9 +15,9 @@ from aggregator.sources.fetch.connections.transport import parse_address
 
 
 def check_web_address(typed: str) -> str:
-    """Return an address that can be requested and used in links, without `user:password@`.
+    """Return the typed address without `user:password@`.
 
-    Raises ConfigError if that is impossible.
+    Raises ConfigError if it cannot be requested and used in links.
     """
     typed, _ = split_address(typed)
     if has_login(typed):

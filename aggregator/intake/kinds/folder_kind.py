@@ -1,8 +1,8 @@
 """Watches folders: the articles in new and changed files become entries in the inbox.
 
-A poll of a folder lists its files, and then reads those whose stamp (size and times) is not the stored one. It reads
-whole files until its time is over; the next poll reads the others. The stamps of the files that were read are stored
-with the last entries. After an interruption the next poll reads the same files again, which changes nothing.
+A poll lists the files of a folder, and reads the files whose stamp (size and times) differs from the stored stamp. It
+reads whole files until its time is over; the next poll reads the others. The stamps of the files that were read are
+stored with the last entries. After an interruption, the next poll reads the same files again, which changes nothing.
 """
 
 import os
@@ -47,26 +47,27 @@ from aggregator.store.intake.folder_names import name_folder, with_folder_name
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.source_rows import Source, save
 
-# A transaction holds the write lock, so it is small.
+# A transaction holds the write lock, so it has at most this many entries.
 ENTRIES_A_TRANSACTION = 100
-# Pages and texts are held in memory until their transaction.
+# Pages and texts are held in memory until their transaction, so a transaction stores about this many characters.
 CHARS_A_TRANSACTION = 2_000_000
 # The most rejected items listed per poll or ingest: a file of another kind may have a million lines.
 REJECTED_LISTED = 1000
-# While more entries wait to be placed, no further ones are read.
+# While more entries than this wait to be placed, no further entries are read.
 MOST_WAITING = 10_000
-# The time between two checks of how many wait
+# The time between two counts of the waiting entries
 _PLACING_REST_SECONDS = 5.0
-# Listing takes at most this share of a processor, so a folder of 100,000 files is listed less often (chosen).
-# Clock time would mislead: a suspended or busy machine may stretch a listing by hours.
+# Listing takes at most this share of the CPU time of a processor, so a folder of 100,000 files is listed less often
+# (chosen).
 _SCAN_SHARE = 0.05
+# The longest rest after a listing, because a suspended or busy machine may stretch a listing by hours
 _MOST_REST_SECONDS = 3600.0
-# A folder is read for at least so many times as long as its listing took, before it is listed again.
+# Before a folder is listed again, its files are read for at least this many times the duration of the listing.
 _READING_SHARE = 4
 
 
 class FolderStamps(FrozenStruct):
-    """The stamps of the files of a folder, by relative path, from when each was read."""
+    """The stamp that each file of a folder had when it was read, by relative path."""
 
     stamps: Mapping[str, FileStamp] = {}
 
@@ -80,7 +81,10 @@ class FolderWatcher:
         self._reading_seconds = net_tuning(services.all_tuning).fetch_deadline_seconds
 
     def poll(self, row: Source) -> PollResult:
-        """List a folder and read its new and changed files, until the deadline of a fetch is over."""
+        """List a folder and read its new and changed files, for the time that a fetch may take.
+
+        After a long listing they are read for longer (`_READING_SHARE`).
+        """
         now = self._services.now()
         worked = time.thread_time()
         began = time.monotonic()
@@ -107,7 +111,7 @@ class FolderWatcher:
             with self._services.database.write() as connection:
                 save(connection, failed)
             return PollResult(succeeded=False, problem=str(error))
-        # After listing a slow disk or share, the rest is in proportion to the time that it took.
+        # On a slow disk or network share, listing takes little CPU time, so the rest grows with its duration, too.
         listing_seconds = time.monotonic() - began
         rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing_seconds)
         rest = max(min(rest, _MOST_REST_SECONDS), source.interval_seconds)
@@ -137,9 +141,9 @@ class FolderWatcher:
         seconds: float,
         now: datetime,
     ) -> PollResult:
-        """Read changed files for so many seconds, and store their entries and the `polled` source.
+        """Read changed files for `seconds`, and store their entries and the `polled` source.
 
-        `stamps` has the files as they were at their last reading.
+        `stamps` has the stamps of the files when they were last read.
         """
         database = self._services.database
         if changes.changed:
@@ -193,7 +197,7 @@ class FolderWatcher:
         unstored: "_UnstoredItems",
         seconds: float,
     ) -> int:
-        """Read files for so many seconds, or until the daemon stops; return how many were read."""
+        """Read files for `seconds`, or until the daemon stops; return how many were read."""
         database, stops = self._services.database, self._services.stops
         executor = self._services.executor
         ends = time.monotonic() + seconds
@@ -223,7 +227,7 @@ class FolderWatcher:
                     len(unstored.entries) >= ENTRIES_A_TRANSACTION
                     or unstored.chars >= CHARS_A_TRANSACTION
                 ):
-                    # A file may be an archive of any size, so its entries do not wait in memory for its end.
+                    # A file may be an archive of any size, so its entries are stored before its end is read.
                     with database.write() as connection:
                         unstored.store(connection)
                     while not stops():
@@ -233,7 +237,7 @@ class FolderWatcher:
                         self._services.pause(_PLACING_REST_SECONDS)
                 if stops():
                     break
-            # The first file is read in any case, because on a busy machine the time may be over before.
+            # At least one file is read in each poll, even if the time was over at once on a busy machine.
             if stops() or time.monotonic() >= ends:
                 return count
         return len(paths)
@@ -245,7 +249,7 @@ def unpack_feeds(
     executor: Executor,
     all_tuning: Tuning,
 ) -> Iterator[InputEntry | InputProblem]:
-    """Yield items with the entries of each feed in its place; a worker parses the feed."""
+    """Yield the items, but in place of each feed its entries, which a worker parses."""
     for item in items:
         if not isinstance(item, InputFeed):
             yield item
@@ -279,12 +283,12 @@ def unpack_feeds(
 
 
 class _UnstoredItems(msgspec.Struct, kw_only=True):
-    """The items that one poll has read and not stored yet, and the outcomes of those that it has stored."""
+    """The items that a poll has read but not stored yet, and the outcomes of the entries that it has stored."""
 
     now: datetime
     # The source of the entries
     source: str
-    # Files that are new, changed or gone, and whose earlier problems are still stored
+    # The files that are new, changed or gone; their earlier problems are deleted at the next `store`
     touched: list[str]
     entries: list[Entry] = []
     # The characters of `entries`

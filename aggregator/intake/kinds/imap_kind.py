@@ -1,7 +1,7 @@
 """Mailboxes: the messages that arrive in a folder of an IMAP server.
 
-The position in the folder is stored where feeds have their ETag, in one transaction with the entries. After
-an interruption the next poll reads the same again, which changes nothing.
+The position in the folder is stored in the column where feeds have their ETag, in one transaction with the entries.
+After an interruption, the next poll reads the same messages again, which changes nothing.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,8 @@ def _answer(services: PollServices, source: Source, now: datetime) -> PollAnswer
     )
     parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now)
     feed, refused = _feed(source.address, mailbox.messages, parse)
-    if services.stops():  # the workers, too
+    # The stop may have ended the workers, which looks like unreadable messages.
+    if services.stops():
         raise FetchError("stopped", "the program ends")
     is_same = not mailbox.messages and source.first_poll_done
     return PollAnswer(
@@ -90,7 +91,7 @@ def preview(
 def _feed(
     address: str, messages: tuple[Message, ...], parse: Callable[[bytes], Entry]
 ) -> tuple[ParsedFeed, list[tuple[str, str]]]:
-    """Return a feed, the newest entry first, and the messages that it leaves out, with the reason."""
+    """Return the messages as a feed, the newest first, and the messages that cannot be read, each with the reason."""
     entries: list[Entry] = []
     refused: list[tuple[str, str]] = []
     for message in messages:

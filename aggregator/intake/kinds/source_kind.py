@@ -1,4 +1,4 @@
-"""The differences among kinds of sources; all other code asks the `SourceKind` for them."""
+"""How the kinds of sources differ; other code asks a `SourceKind` instead of comparing kinds."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -15,10 +15,10 @@ from aggregator.store.intake.source_rows import Source
 class SourceKind(NamedTuple):
     """A kind of source: the `KIND` of the module `NAME_kind` of this package, for the key NAME in `sources:`.
 
-    The due time is a column. A source whose address has no host is polled by the writer only.
+    A source whose address has no host, such as a folder, is polled without the limits for requests to a host.
     """
 
-    # Returns the address to store for a source of the file. Raises ConfigError.
+    # Returns the address to store for a source of config.yaml. Raises ConfigError.
     address: Callable[[SourceConfig, Config], str]
     # Takes the poller of feeds and pages, and returns a function that fetches, parses and stores a due source;
     # several threads call that function.

@@ -33,7 +33,7 @@ from aggregator.store.intake.source_rows import (
 
 
 class SourceOptions(FrozenStruct):
-    """The options of a source that the user gives; None: not given."""
+    """The options of a source that the user may give; None: not given."""
 
     name: str | None = None
     outlet: str | None = None
@@ -43,12 +43,15 @@ class SourceOptions(FrozenStruct):
 
 
 def clean_name(typed: str) -> str | None:
-    """Return a name as it is stored; None for an empty one."""
+    """Return a typed name in the form that is stored; None for an empty name."""
     return " ".join(clean(typed).split()) or None
 
 
 def interval_of(typed: str) -> int | None:
-    """Return the seconds of `15m`; None, for the configured interval, for "" and 0. Raises UsageError."""
+    """Return the seconds of an interval such as `15m`; None for "" and 0, which mean the configured interval.
+
+    Raises UsageError.
+    """
     if not typed:
         return None
     try:
@@ -73,13 +76,13 @@ def add(
     *,
     access: Mapping[str, str] | None = None,
 ) -> AddedSource:
-    """Add the feed at the address `typed`, or the feed of that site; does not poll it.
+    """Add the feed at the address `typed`, or the feed of that site, without polling it.
 
-    `access`: the fields of `access_of_form`, which are stored with the source.
+    `access` has the fields of `access_of_form`; the access is stored with the source.
 
-    An imported source that was never read is one of the user from then on: it may be in a private network.
-    Raises ConflictError if another source has the feed already, UsageError if no feed is found, ReadError if
-    no server answers.
+    If the feed was imported but never read, its source becomes one that the user typed, so it may be in a private
+    network. Raises ConflictError if the feed is a source already, UsageError if no feed is found, ReadError if the
+    address cannot be read.
     """
     with database.read() as connection:
         _refuse_known(connection, addresses_typed(typed)[0])
@@ -113,7 +116,10 @@ def add(
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
-    """Return the source at this address if it was imported and never read. ConflictError: for others."""
+    """Return the source at this address if it was imported and never read; None without a source.
+
+    Raises ConflictError if another source has this address, or if a source has the id `id_`, which comes from its name.
+    """
     key = address_key(address)
     for source in all_sources(connection):
         is_same_address = key in map(address_key, (source.address, source.polled_url))
@@ -137,7 +143,7 @@ def is_unread_import(known: Source) -> bool:
 def permit_private(
     connection: Connection, imported: Source, **asked: str | int | bool
 ) -> None:
-    """Treat an imported source as if the user had typed it, with the choices `asked`, and poll it now."""
+    """Treat an imported source as if the user had typed it, with the options `asked`, and make it due now."""
     update_source(connection, imported.id, origin="user", **asked)
     rows.revive(connection, imported.id, utc_now())
 

@@ -26,7 +26,7 @@ from aggregator.store.intake.source_rows import (
 def change(
     config: Config, database: Database, source: Source, **chosen: str | int | None
 ) -> None:
-    """Change the name, folder or interval of a source. Raises ConflictError for one of config.yaml."""
+    """Change the name, folder or interval of a source. Raises ConflictError for a source of config.yaml."""
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
         update_source(connection, source.id, **chosen)
@@ -35,10 +35,10 @@ def change(
 def change_access(
     config: Config, database: Database, source: Source, fields: Mapping[str, str]
 ) -> None:
-    """Add the headers of a form to those that are stored for a source, replace its proxy, and poll it now.
+    """Add the headers of a form to the stored headers of a source, replace its proxy if one was typed, and poll it now.
 
-    Headers that were typed for another origin, as of a site whose feed is elsewhere, are replaced.
-    Raises ConflictError for one of config.yaml, UsageError for a header or proxy that cannot be set.
+    Stored headers for another origin, such as a site whose feed is elsewhere, are deleted. Raises ConflictError for a
+    source of config.yaml, UsageError for a header or proxy that cannot be set.
     """
     _refuse_configured(config, source, "change it there")
     typed = access_of_form(source.address, fields)
@@ -56,7 +56,7 @@ def change_access(
 def forget_access(config: Config, database: Database, source: Source) -> None:
     """Delete the headers and the proxy that were typed for a source.
 
-    Raises ConflictError for one of config.yaml.
+    Raises ConflictError for a source of config.yaml.
     """
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
@@ -68,25 +68,26 @@ def forget_access(config: Config, database: Database, source: Source) -> None:
 
 
 def pause(config: Config, database: Database, source: Source) -> None:
-    """Stop polling a source. Raises ConflictError for one of config.yaml."""
+    """Stop polling a source. Raises ConflictError for a source of config.yaml."""
     _refuse_configured(config, source, "delete its lines there, or put # before them")
     with database.write() as connection:
         rows.pause(connection, source.id)
 
 
 def resume(database: Database, source: Source) -> None:
-    """Poll a source again, at once: one that is paused, gone, or in back-off after failures."""
+    """Poll a source again now, if it is paused, gone, or waiting after failures."""
     with database.write() as connection:
         if source.paused and source.origin == "config":
-            # config.yaml does not list it any more
+            # The daemon paused this source because config.yaml no longer lists it, so it becomes the user's own.
             update_source(connection, source.id, origin="user")
         rows.revive(connection, source.id, utc_now())
 
 
 def remove(config: Config, database: Database, source: Source) -> None:
-    """Remove a source but keep its articles; its waiting entries wait until the source is added again.
+    """Remove a source but keep its articles.
 
-    Raises ConflictError for a source of config.yaml.
+    Its entries that are not placed yet are muted until the source is added again. Raises ConflictError for a source
+    of config.yaml.
     """
     _refuse_configured(config, source, "delete its lines there")
     with database.write() as connection:
@@ -98,9 +99,9 @@ def remove(config: Config, database: Database, source: Source) -> None:
 def rename_folder(
     config: Config, database: Database, folder: str, name: str | None
 ) -> None:
-    """Move the sources of a folder to the folder `name`; None: to none.
+    """Move the sources of a folder to the folder `name`; None: take them out of their folder.
 
-    Raises ConflictError, before anything is moved, if one is in config.yaml.
+    Raises ConflictError, before anything is moved, if one of the sources is in config.yaml.
     """
     with database.read() as connection:
         every = rows.all_sources(connection)
@@ -113,7 +114,7 @@ def rename_folder(
 
 
 def _refuse_configured(config: Config, source: Source, advice: str) -> None:
-    """Raise ConflictError for a source of config.yaml: the next start would add it again."""
+    """Raise ConflictError for a source of config.yaml, because the next start would undo the change."""
     if source.origin == "config" and not source.paused:
         raise ConflictError(
             f"{source.address} is listed in {place_in_config(config, source)}: {advice}"

@@ -13,7 +13,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake.source_rows import Source, source_id
 from aggregator.store.intake.source_sync import set_default_interval, sync_config
 
-# The time between two looks at a folder without its own interval (chosen)
+# The time between two polls of a folder without its own interval (chosen)
 _FOLDER_INTERVAL_SECONDS = 10
 
 

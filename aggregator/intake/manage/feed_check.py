@@ -42,7 +42,7 @@ _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
 
 
 class FeedCheck(FrozenStruct, omit_defaults=False):
-    """A line of `sources check --format jsonl`; `entries` counts all entries of the feed, before limits."""
+    """A line of `sources check --format jsonl`; `entries` counts all entries, even those beyond a limit."""
 
     what: str
     format: str
@@ -53,7 +53,7 @@ class FeedCheck(FrozenStruct, omit_defaults=False):
 
 
 def check_feeds(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
-    """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
+    """Read feeds (files or addresses) without storing anything; yield a result for each, in the same order."""
     with (
         open_reader(config) as reader,
         ThreadPoolExecutor(config.work.worker_count()) as threads,
@@ -70,7 +70,7 @@ class FeedReader:
         self._all_tuning = config.effective_tuning
         self._limits = source_tuning(config.effective_tuning)
         self._configured = configured_access(config)
-        # Addresses by the names that may be typed for them
+        # The addresses of configured sources by the names that a user may type instead
         self._names: dict[str, str] = {}
         for source in config.sources:
             address = source.feed or source.page
@@ -80,7 +80,7 @@ class FeedReader:
                 self._names[source.name] = address
 
     def check(self, what: str) -> FeedCheck:
-        """Read a feed by its address, its file, or its name in the configuration."""
+        """Read a feed by its address, its file, or its name in the configuration; never raise FetchError."""
         try:
             named = self._names.get(what, what)
             address, userinfo = split_address(named)
@@ -138,8 +138,8 @@ class FeedReader:
     ) -> FetchResult:
         """Request an address. Raises FetchError.
 
-        An address from a page (`linked_from`) was not typed by the user. So it may only have the port of the
-        page or a standard one, and a public page cannot lead to a private address.
+        The user did not type an address that a page links to (`linked_from`). So the address may only have the port of
+        the page or a standard port, and a public page cannot lead to a private address.
         """
         if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
             raise FetchError(
@@ -152,7 +152,7 @@ class FeedReader:
         )
 
     def parse(self, fetched: FetchResult, access: Access | None) -> ParsedFeed:
-        """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
+        """Parse a feed; `problem` states why a response is not a feed. Raises FetchError if parsing fails."""
         parsed = self._parse(fetched, access)
         if not parsed.sitemaps:
             return parsed
@@ -182,7 +182,7 @@ class FeedReader:
 
     def _parse(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
         access = self._access_to(fetched.url, access)
-        # Those that were typed are for the page at that address, and not for others that are tried.
+        # Selectors are for the page at their own address, and not for other addresses that are tried.
         selectors = access.selectors if fetched.url == access.address else ()
         return parse_feed(
             self._executor,
@@ -212,7 +212,7 @@ class SourceServices(NamedTuple):
 
 
 def _port(url: str) -> int:
-    """Return the port of an http or https address; 0 if it has an invalid port."""
+    """Return the port of an http or https address; 0 if the port is invalid."""
     try:
         parts = urlsplit(url)
         return parts.port or (80 if parts.scheme == "http" else 443)

@@ -38,10 +38,11 @@ from aggregator.store.intake.source_rows import (
     update_source,
 )
 
-# Separates the names of nested folders, as stored and typed.
+# Separates the names of nested folders, as they are stored and typed.
 _FOLDER_SEPARATOR = " / "
+# The first polls of imported feeds are spread over at least this time (chosen) ...
 _SPREAD_LEAST_SECONDS = 30.0
-# First polls of many feeds imported at once are spread at this rate (chosen).
+# ... and at most at this rate (chosen).
 _FIRST_POLLS_A_SECOND = 5.0
 
 
@@ -52,11 +53,11 @@ class OpmlImportResult(FrozenStruct):
     known: int
     # Known sources that got a folder
     filed: int = 0
-    # Known sources that may from now on be in a private network
+    # Sources of an earlier import that may be in a private network from now on
     permitted: int = 0
     # New feeds with a private address, which the daemon refuses
     private: int = 0
-    # Titles, or else hosts, of our own feeds, and of those with a user name or password in the address
+    # The titles, or else hosts, of our own feeds, and of feeds with a user name or password in the address
     refused: tuple[str, ...] = ()
     # Entries that were not taken, with the reason
     skipped: tuple[SkippedOutline, ...] = ()
@@ -66,7 +67,7 @@ class OpmlImportResult(FrozenStruct):
 def import_opml(
     config: Config, database: Database, path: Path, *, allow_private: bool = False
 ) -> OpmlImportResult:
-    """Add the feeds of an OPML file as `import_feeds`. Raises UsageError if it cannot be read."""
+    """Add the feeds of an OPML file like `import_feeds`. Raises UsageError if the file cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -82,12 +83,12 @@ def import_feeds(
     *,
     allow_private: bool = False,
 ) -> OpmlImportResult:
-    """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
+    """Add the feeds of an OPML document, which is called `file` in messages; a repetition changes nothing.
 
-    Only with `allow_private` they may be in the networks of `fetch.allow_private`, as typed addresses may;
-    then those that were imported without it and never read may, too.
-    A known feed that was added by command gets the name and the folder of the document where it has none.
-    Raises UsageError or ReadError if it has no feed, or if there would be more sources than
+    With `allow_private`, the feeds may be in the networks of `fetch.allow_private`, like typed addresses. This includes
+    feeds that were imported before without `allow_private` and never read.
+    A known feed without a name or folder gets those of the document, unless it is in config.yaml.
+    Raises UsageError or ReadError if the document has no feed, or if there would be more sources than
     `server.max_sources`.
     """
     listed = read_opml(data)
@@ -109,7 +110,7 @@ def import_feeds(
         new = [feed_import.sources[id_] for id_ in feed_import.new]
         if new:
             refuse_too_many(config, len(feed_import.sources) - len(new), len(new))
-            # They are stored together because other writers wait meanwhile.
+            # They are inserted all at once, because other writers wait for this transaction.
             rows.add(connection, *new)
     refused = feed_import.refused
     return OpmlImportResult(
@@ -138,7 +139,7 @@ class _FeedImport:
         self._connection = connection
         self._spread_seconds = spread_seconds
         self._allow_private = allow_private
-        # All sources by id, as the import leaves them, and their ids by address
+        # All sources by id, as they are after the import, and their ids by address
         self.sources = {source.id: source for source in all_sources(connection)}
         self._ids: dict[str, str] = {}
         for source in self.sources.values():
@@ -165,7 +166,7 @@ class _FeedImport:
             return
         names = [name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder]
         folder = _FOLDER_SEPARATOR.join(names) or None
-        # The reader's name of a feed; programs write the address where there is none.
+        # The title is the name that the user gave; programs write the address of a feed without a name.
         name = feed.title if feed.title and feed.title != feed.url else None
         id_ = source_id("feed", None, feed.url)
         known = self.sources.get(self._ids.get(address_key(feed.url), id_))
@@ -179,7 +180,7 @@ class _FeedImport:
             SourceOptions(folder=folder),
             spread_seconds=self._spread_seconds,
         )
-        # Its id is that of its address.
+        # The id was made from the address alone, so the name is set afterwards.
         self.sources[id_] = replace(
             source,
             name=name,
@@ -192,7 +193,10 @@ class _FeedImport:
             self.private += 1
 
     def _file(self, known: Source, name: str | None, folder: str | None) -> None:
-        """Give a known source the name and the folder of the list where it has none."""
+        """Give a known source the name and the folder of the list, where it has none, and count it.
+
+        If the import permits private networks, an imported source that was never read may be there, too.
+        """
         if known.origin == "config":
             return
         if folder and known.folder is None:

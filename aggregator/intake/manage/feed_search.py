@@ -1,4 +1,4 @@
-"""Finds the feed of an address that a user typed: there, or on the site."""
+"""Finds the feed that a user means by an address: at the address itself, or elsewhere on the site."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +32,8 @@ from aggregator.sources.parse.feeds.opml import (
 
 # No further address of a site is requested after this time (chosen).
 _SEARCH_SECONDS = 60.0
-# The most addresses requested to find the feed of a site (chosen): its links, then all usual places, at one
-# second each.
+# The most addresses that are requested to find the feed of a site (chosen): first its links, then the usual places.
+# Each takes about a second.
 DISCOVERY_TRIES = 20
 
 
@@ -54,9 +54,10 @@ def find(
     reader: FeedReader | None = None,
     access: Mapping[str, str] | None = None,
 ) -> ResolvedFeed:
-    """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`.
+    """Return the feed at the address `typed`, or the feed of that site, and store nothing.
 
-    With selectors it is the page itself, or nothing.
+    With selectors, only the page itself is read. Raises UsageError if no feed is found, ReadError if the address cannot
+    be read.
     """
     if reader is None:
         with open_reader(config) as own_reader:
@@ -98,20 +99,20 @@ class _FeedSearch:
     """The search for the feed of an address, with a limited number of requests."""
 
     def __init__(self, reader: FeedReader, access: Access) -> None:
-        """`access`: what the user typed, with which every address is requested."""
+        """`access` is the access that the user typed; every address is requested with it."""
         self._reader = reader
         self._access = access
         self._requests_left = DISCOVERY_TRIES
         self._ends = time.monotonic() + _SEARCH_SECONDS
-        # Address → the feed there; None: no response
+        # What was parsed at each address that was tried; None: it was not read
         self._tried: dict[str, ParsedFeed | None] = {}
-        # The page that has the addresses; None: the user typed them
+        # The page that links to the addresses; None: the user typed them
         self._linked_from: str | None = None
         # A feed without entries, used if no better feed is found
         self._empty: ResolvedFeed | None = None
 
     def find(self, addresses: Sequence[str]) -> ResolvedFeed:
-        """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
+        """Return a feed. Raises UsageError if none is found, ReadError if none of the addresses can be read."""
         page = self._first_response(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.parse(page, self._access)
@@ -160,7 +161,7 @@ class _FeedSearch:
         raise AssertionError("there is an address")
 
     def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
-        """Return the first of the addresses that is a feed with entries."""
+        """Return the first of these feeds that has entries; note the first without entries for lack of a better."""
         for link in links:
             if link.url not in self._tried:
                 self._tried[link.url] = None
@@ -190,7 +191,7 @@ class _FeedSearch:
         return self._reader.fetch(address, self._linked_from, self._access)
 
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
-        """Return the feeds that the front page declares, for an address of another page of the site."""
+        """Return the feeds that the front page of the site declares or links to; none if `page_url` is that page."""
         front = web_address(urljoin(page_url, "/"))
         if not front or front == page_url:
             return ()

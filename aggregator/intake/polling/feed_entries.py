@@ -20,9 +20,12 @@ def completed_entries(
 ) -> list[Entry]:
     """Return the entries, the oldest first, with the settings of their source and a time.
 
-    Undated ones get the present time; those of a first poll, which are a backlog and not news, the
-    effective time of the oldest dated one. No story has articles further apart than `window`, so an older date
-    takes no credit, and an archive that comes at once keeps its dates.
+    Undated entries get the present time. In a first poll, which brings a backlog and not news, they get the time of
+    the oldest dated entry instead.
+
+    After the first poll, entries also get the time of the poll before, since an earlier date is not believed. Dates
+    older than `window` are believed, so that an archive that comes at once keeps its dates. They give no advantage,
+    because no story has articles further apart than `window`.
     """
     times = [entry.published.time for entry in feed.entries if entry.published]
     assumed_at = min(times, default=now - timedelta(days=_UNDATED_AGE_DAYS))
@@ -41,7 +44,10 @@ def completed_entries(
 
 
 def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
-    """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
+    """Return the entry with the settings of its source.
+
+    `language` is the language of the feed, which an entry without a language gets.
+    """
     is_of_internet = source.kind == "imap" or not is_private_link(source.address)
     return replace(
         entry,

@@ -1,4 +1,4 @@
-"""Fetching the pages of entries, into the inbox."""
+"""Fetches the pages of entries that wait in the inbox."""
 
 import logging
 import time
@@ -36,13 +36,13 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.source_access_rows import typed_access
 
-# A response waits this long for a database that cannot be written; then the source is polled again.
+# A response is kept this long while the database cannot be written; then the source is polled again (chosen).
 _STORE_SECONDS = 900.0
-# The pause before the second attempt doubles before each further attempt, ...
+# The pause before the second attempt to store it (chosen). The pause doubles before each further attempt, ...
 _STORE_PAUSE_SECONDS = 0.5
-# ... up to this maximum, because a daemon that stops waits for it (chosen, all three).
+# ... up to this maximum, because a daemon that stops waits for the pause (chosen).
 _STORE_PAUSE_MAX_SECONDS = 5.0
-# After these causes the page would not come later, either.
+# After these causes, another request would not get the page, either.
 _FINAL = (
     "refused",
     "redirect",
@@ -60,11 +60,12 @@ Stored = TypeVar("Stored")
 
 
 class PollServices(NamedTuple):
-    """What sources are polled with.
+    """The services that polls need.
 
-    `stops`: whether the program ends; interrupted work does not count as a failure. `quiet_polls`: by default
-    every poll is written. `slow_pages`: whose pages are not fetched; None: nobody's. `configured`: by the
-    address of a source, what config.yaml says of it.
+    `stops` returns whether the program ends; interrupted work does not count as a failure. The default of
+    `quiet_polls` writes every poll. `slow_pages` knows the sources whose pages are not fetched at present; None:
+    the pages of all sources are fetched. `configured` has the access that config.yaml gives, by the address of the
+    source.
     """
 
     database: Database
@@ -85,14 +86,14 @@ class PageFetcher:
     def __init__(
         self, services: PollServices, *, robots: bool, pages: FetchPages
     ) -> None:
-        """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
+        """`robots`: whether robots.txt is followed. `pages`: the setting for sources without a setting."""
         self.services = services
         self._tuning = services.all_tuning.section("polling", PollTuning)
         self._robots = Robots(services.client) if robots else None
         self._pages = pages
 
     def wants_page(self, entry: Entry, pages: FetchPages = "auto") -> bool:
-        """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
+        """Return whether to fetch the page of `entry`; `pages` is the setting of its source."""
         setting = self._pages if pages == "auto" else pages
         if setting == "never" or not entry.url:
             return False
@@ -100,7 +101,7 @@ class PageFetcher:
         return setting == "always" or words < self._tuning.full_text_words
 
     def place_without_pages(self, now: datetime) -> bool:
-        """Queue new entries whose pages have not come in time; return whether there are any."""
+        """Queue new entries without their pages if these have not come in time; return whether there are any."""
         with self.services.database.read() as connection:
             overdue = pending_pages.list_overdue_entries(
                 connection, now, timedelta(seconds=self._tuning.page_wait_seconds)
@@ -114,12 +115,12 @@ class PageFetcher:
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or give up; return whether there is something to place."""
-        # The port of the feed counts if the page is on the same site.
+        # A page on the site of the feed may have the port of the feed, too.
         port = None
         if wanted.feed is not None and same_site(wanted.feed, wanted.url):
             with suppress(ValueError):
                 port = urlsplit(wanted.feed).port
-        # unknown: a push, or a feed that was removed
+        # "" is an unknown linking page: the entry was pushed, or its feed was removed.
         linked_from = wanted.feed or ""
         access = self.access_of(wanted.source_id, wanted.source_address)
         try:
@@ -147,6 +148,7 @@ class PageFetcher:
             )
         except FetchError as error:
             return self._without_page(wanted, error)
+        # A redirect to another site leads to another article, or to none.
         is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
             registrable_domain(wanted.url) or "", fetched.url_final
         )
@@ -163,10 +165,11 @@ class PageFetcher:
         return True
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
-        """Request the page later, or give it up; return whether the entry is to be placed without it."""
+        """Request the page later, or give it up; return whether there is something to place without the page."""
         if error.cause == "stopped" or self.services.stops():
             return False
-        is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
+        # No request is sent while the host has asked to wait, so that is not an attempt.
+        is_sent = error.cause != ASKED_TO_WAIT
         tries = wanted.attempts + is_sent
         if error.cause in _FINAL or tries >= self._tuning.page_attempts:
             outcome = "the text of the feed is used"
@@ -209,10 +212,10 @@ class PageFetcher:
     def store_response(
         self, name: str, transaction: Callable[[Connection], Stored]
     ) -> Stored:
-        """Store a response in a transaction, which is repeated while the database cannot be written.
+        """Store a response in a transaction, and repeat the transaction while the database cannot be written.
 
-        So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
-        have been committed, the error is raised, and the source is polled again.
+        So the response is not lost and need not be requested again. The error is raised after `_STORE_SECONDS`, if
+        the program stops, or if the transaction may have been committed; then the source is polled again.
         """
         ends = time.monotonic() + _STORE_SECONDS
         pause = _STORE_PAUSE_SECONDS
@@ -233,7 +236,7 @@ class PageFetcher:
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
     def access_of(self, source_id: str | None, address: str | None) -> Access:
-        """Return the access to a source from config.yaml, else as typed in the browser."""
+        """Return the access to a source as config.yaml states it, else as it was typed in the browser."""
         configured = self.services.configured.get(address or "")
         if configured is not None or source_id is None:
             return configured or Access()
@@ -242,7 +245,7 @@ class PageFetcher:
 
 
 def verdict_of(error: FetchError) -> Verdict | None:
-    """Return the verdict on a page that could not be fetched; None if no site answered."""
+    """Return the verdict on a page that could not be fetched; None if no response says why."""
     if error.status in _BLOCKED:
         return "block"
     if error.cause == "too_large":

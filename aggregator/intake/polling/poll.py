@@ -68,13 +68,13 @@ class Poller(PageFetcher):
         pages: FetchPages,
         mutes: Mutes | None = None,
     ) -> None:
-        """`robots` and `pages` are explained in PageFetcher; entries that `mutes` hides get no page."""
+        """`robots` and `pages` are explained in PageFetcher; the pages of entries in `mutes` are not fetched."""
         super().__init__(services, robots=robots, pages=pages)
         self._mutes = mutes or Mutes()
         all_tuning = services.all_tuning
         self._net_tuning = net_tuning(all_tuning)
         self._window = timedelta(days=all_tuning.values("events")["window_days"])
-        # A job has a copy of its feed, so only as many jobs are made at once as keep the workers busy.
+        # Each job holds a copy of its feed in memory, so no more jobs are made at once than keep the workers busy.
         self._parsing = threading.Semaphore(2 * services.executor.workers)
 
     def poll(
@@ -111,7 +111,7 @@ class Poller(PageFetcher):
             return PollResult(succeeded=False, problem=str(error))
 
     def _request_feed(self, source: Source, now: datetime) -> PollAnswer:
-        """Request the feed, and parse it if it is not the same as the last time. Raises FetchError."""
+        """Request the feed, and parse it unless it is the same as at the last poll. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetch(source, now, access)
         if fetched.not_modified:
@@ -120,7 +120,7 @@ class Poller(PageFetcher):
         if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
         parse_whole = partial(self._parse, fetched, source, now, access)
-        # The worker leaves out items that are known from the last poll: most are, and parsing them costs CPU time.
+        # Most items are known from the last poll. The worker leaves them out, because parsing them costs CPU time.
         known = KnownItems()
         if source.first_poll_done:
             with self.services.database.read() as connection:
@@ -137,7 +137,7 @@ class Poller(PageFetcher):
                 ),
                 lambda page: self._parse(page, source, now, access),
             )
-            # ETag and date belong to the index of the sitemaps, and say nothing about the sitemaps.
+            # ETag and Last-Modified are those of the index, and may stay the same when a sitemap changes.
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
@@ -147,14 +147,15 @@ class Poller(PageFetcher):
         return answer._replace(feed=feed)
 
     def _fetch(self, source: Source, now: datetime, access: Access) -> FetchResult:
-        """Request the feed if it has changed (ETag, Last-Modified), in some cases without this condition.
+        """Request the feed, usually on the condition that it has changed (ETag, Last-Modified).
 
-        The request has no condition if the page is read with other selectors than the last time, and at intervals
-        if the feed has had no news for long, because some servers answer every condition with 304. A new target of
-        redirects is asked again without it, so that its entries can be compared with the known ones.
+        The request is unconditional if the selectors of the page have changed. It is so at intervals, too, if the
+        feed has had no news for long, because some servers answer every conditional request with 304. If a new
+        target of permanent redirects answers 304, it is asked again unconditionally, so that its entries can be
+        compared with the known ones.
         """
-        # `linked_from` says who named the address: None means the owner, who may name one in a private network.
-        # A redirect or an imported list must not lead there.
+        # `linked_from` says who named the address. None means the owner, who may name an address in a private
+        # network; a redirect or an imported list must not lead there.
         linked_from = None
         if source.origin == "import":
             linked_from = ""
@@ -206,7 +207,7 @@ class Poller(PageFetcher):
     def _store_answer(
         self, row: Source, source: Source, answer: PollAnswer, now: datetime
     ) -> PollResult:
-        """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll.
+        """Store the entries, the oldest first, and the outcome of the poll.
 
         Raises WholeFeedNeededError if an item that was left out may not be known.
         """
@@ -283,7 +284,7 @@ class Poller(PageFetcher):
             answer.feed,
             [*reversed(batch.accepted)],
         )
-        # Muted entries stay in the inbox, without a page.
+        # A muted entry stays stored, but it is not placed and its page is not fetched.
         for entry, result in zip(entries, batch.accepted, strict=True):
             if result.outcome != "new" or result.entry_no is None:
                 continue
@@ -295,7 +296,8 @@ class Poller(PageFetcher):
     def _want_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
         """Return for each entry whether to fetch its page.
 
-        If pages of the source take too long, none is fetched. A first poll fetches only those of the newest entries.
+        No page is fetched while the pages of the source take workers too long. After a first poll, only the pages of
+        the newest entries are fetched.
         """
         slow_pages = self.services.slow_pages
         if slow_pages is not None and slow_pages.rests(source.entry_source):
@@ -323,7 +325,7 @@ def _save_source(connection: Connection, after: Source, before: Source) -> None:
 
 
 def _selectors_hash(access: Access) -> bytes:
-    """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
+    """Return the beginning of `body_hash`, which depends on the selectors: others find other entries in a page."""
     if not access.selectors:
         return b""
     return hash_response(repr(access.selectors).encode())
@@ -332,7 +334,7 @@ def _selectors_hash(access: Access) -> bytes:
 def log_changes(
     before: Source, after: Source, answer: PollAnswer | None = None
 ) -> None:
-    """Log how a poll changed a source: `answer` is its response, or None for an error."""
+    """Log how a poll changed a source; `answer` is the response, or None if the poll failed."""
     name = after.shown_name
     target = answer and answer.fetched.permanent_url
     if answer and answer.has_void_keys:

@@ -1,8 +1,8 @@
-"""Decide the result of a poll for its source: a pure decision about state, schedule and entries.
+"""Decide what a poll changes in its source: state, schedule and counts. All functions are pure.
 
-One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
-administrator sends it, too. So a response must be the same several times over some days, and a new address
-must have listed an entry that was known from the old one (ADR 8).
+A single permanent redirect (301, 308) or 410 proves little, because captive portals, parked domains and mistaken
+administrators send it, too. So the response must be the same three times, over two days for a redirect and one day
+for 410, and a new address must have listed an entry that was known from the old address (ADR 8).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,16 +35,18 @@ from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_item_rows import KnownItems
 from aggregator.store.intake.source_rows import Source, host_of
 
-# A feed is asked for without a condition after so many of its usual gaps without news (chosen), or of days if it
-# has no dates.
+# A feed is requested unconditionally after this many of its usual gaps without news (chosen).
 _CHECKED_GAPS = 2.0
+# The usual gap is assumed to be a day while the rate of new entries is not known.
 _UNKNOWN_GAP_SECONDS = 86_400.0
 STUCK = "its server answers “not modified” although the feed has grown, so it is asked for the whole feed"
-_ADOPT_TIMES = 3  # the same permanent redirect so often ...
-# ... and for so long, until the source takes the new URL (chosen: two days)
+# A source takes the new URL after this many equal permanent redirects in a row ...
+_ADOPT_TIMES = 3
+# ... over at least this time. An adopted URL that fails as often and as long is given up (chosen: two days).
 _ADOPT_HOURS = 48.0
-_GONE_TIMES = 3  # consecutive responses of 410 ...
-_GONE_HOURS = 24.0  # ... and for so long, until a feed is no longer polled
+# A feed is no longer polled after this many responses 410 in a row ...
+_GONE_TIMES = 3
+_GONE_HOURS = 24.0  # ... over at least this time.
 
 
 class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,24 +66,24 @@ class PollAnswer(NamedTuple):
 
     fetched: FetchResult
     body_hash: bytes | None = None
-    # None if the feed is the same as the last time
+    # None if the feed has not changed, or has only known items
     feed: ParsedFeed | None = None
     entries: Sequence[Entry] = ()
-    # One result for each entry
+    # One result for each of `entries`
     accepted: Sequence[AcceptResult] = ()
     # Numbers of entries that are not announced as news; they bump their stories at their own time
     old: Sequence[int] = ()
-    # The feed at the target of the source's permanent redirects
+    # The source that polls the target of the permanent redirects; None without one
     at_target: Source | None = None
     # Whether different entries had the same key
     has_void_keys: bool = False
     # Items without an entry, with the reason
     refused: Sequence[tuple[str, str]] = ()
-    # Some new entries were not read.
+    # Whether some new messages of a mailbox were not read; then it is polled again soon
     has_more: bool = False
     # The items of the feed at its last poll
     known: KnownItems = KnownItems()
-    # Parses the feed again, with the items that `feed` leaves out
+    # Parses the response again, with the items that `feed` leaves out
     parse_whole: Callable[[], ParsedFeed] | None = None
 
 
@@ -91,7 +93,7 @@ def decide(
     now: datetime,
     tuning: NetTuning,
 ) -> Source:
-    """Return `source` after a poll: a failure backs off, and after several 410 it is the last."""
+    """Return `source` after a poll: a failure delays the next poll, and after several 410 there is none."""
     if isinstance(response, PollAnswer):
         return _after_answer(source, response, now, tuning)
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
@@ -151,7 +153,7 @@ def decide(
 def _lasts(
     count: int, since: datetime | None, now: datetime, times: int, hours: float
 ) -> bool:
-    """Return whether the same came `times` in a row and for `hours`."""
+    """Return whether a response came at least `times` in a row (`count`), over at least `hours` (from `since`)."""
     return (
         since is not None and count >= times and now - since >= timedelta(hours=hours)
     )
@@ -166,7 +168,7 @@ def _after_answer(
 ) -> Source:
     fetched = answer.fetched
     is_stuck = STUCK in (source.health_cause or "") or _is_stuck(source, answer, now)
-    # Whether the response has a known entry, or cannot be compared with an earlier one
+    # Whether the response has a known entry, or nothing to compare with earlier entries
     shares = (
         answer.feed is None
         or not source.first_poll_done
@@ -177,7 +179,7 @@ def _after_answer(
     if answer.feed is not None:
         source = _with_feed(source, answer, now)
         cause = answer.feed.problem
-    # The warning stays as long as the certificate of the source is not checked.
+    # The warning stays while the certificate of the source is not checked.
     cause = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
     if fetched.is_unchecked:
         cause = f"{UNCHECKED}; {cause}" if cause else UNCHECKED
@@ -224,7 +226,10 @@ def _after_answer(
 
 
 def is_to_be_checked(source: Source, now: datetime) -> bool:
-    """Return whether two usual gaps without news, or two more, have passed since the last poll of a source."""
+    """Return whether a source is to be requested unconditionally: whenever two more gaps have passed without news.
+
+    `per_day_at` is the time of the last news, because the rate is updated only then.
+    """
     if source.per_day_at is None or source.last_polled_at is None:
         return False
     gap = expected_gap_seconds(source.per_day) or _UNKNOWN_GAP_SECONDS
@@ -234,7 +239,7 @@ def is_to_be_checked(source: Source, now: datetime) -> bool:
 
 
 def _is_stuck(source: Source, answer: PollAnswer, now: datetime) -> bool:
-    """Return whether an unconditional request brought new entries under an unchanged ETag or Last-Modified."""
+    """Return whether an unconditional request brought new entries although ETag and Last-Modified are unchanged."""
     fetched = answer.fetched
     is_grown = any(result.outcome == "new" for result in answer.accepted)
     known = (source.etag, source.last_modified)
@@ -245,7 +250,10 @@ def _is_stuck(source: Source, answer: PollAnswer, now: datetime) -> bool:
 def old_entries(
     source: Source, answer: PollAnswer, now: datetime, tuning: PollTuning
 ) -> list[int]:
-    """Return the numbers of many new entries with old dates: an archive is not news."""
+    """Return the numbers of new entries with old dates if there are at least `flood_entries`; else none.
+
+    This many old entries at once are an archive, and not news.
+    """
     if not source.first_poll_done:
         return []
     oldest_news = now - timedelta(hours=tuning.flood_age_hours)
@@ -276,7 +284,7 @@ def with_counts(
 
 
 def _with_feed(source: Source, answer: PollAnswer, now: datetime) -> Source:
-    """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
+    """Return the source with the title and site that its feed declares, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
     counted = replace(
@@ -292,7 +300,7 @@ def _with_feed(source: Source, answer: PollAnswer, now: datetime) -> Source:
     if flood:
         counted = replace(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:
-        # The entries of a first poll are a backlog: their number says nothing.
+        # The entries of a first poll are a backlog, so the rate is estimated from their dates, not their number.
         times = [entry.published.time for entry in answer.entries if entry.published]
         return replace(
             counted,
@@ -316,8 +324,8 @@ def _follow_redirect(
     """Record a permanent redirect, and adopt it once it is confirmed.
 
     The source keeps its id and its configured address, so its articles stay known. If the target is a source
-    already, this source is merged into it. `shares`: whether the response listed a known entry; only the first
-    response of a target counts, because its entries are known later.
+    already, this source is merged into it. `shares`: whether the response listed a known entry. Only the first
+    response of a target counts, because afterwards its own entries are known.
     """
     to = answer.fetched.permanent_url
     other = answer.at_target
@@ -340,6 +348,6 @@ def _follow_redirect(
     if other is None or other.id == source.id or other.health in ("gone", "merged"):
         return replace(settled, redirected_url=to, host=host_of(to))
     if other.paused:
-        # The source is not merged: the pause of that feed was not meant for it.
+        # The source is not merged, because the user paused only the other one.
         return source
     return replace(settled, merged_into=other.id)

@@ -7,7 +7,7 @@ from aggregator.store.intake.known_entries import AcceptResult
 
 
 class PollResult(FrozenStruct):
-    """The result of one poll. `accepted` are the numbers of the accepted entries."""
+    """The result of one poll. `accepted` has the numbers of the stored entries."""
 
     # False also for a poll that was not sent or was stopped
     succeeded: bool = True
@@ -19,13 +19,13 @@ class PollResult(FrozenStruct):
     revised: int = 0
     known: int = 0
     problem: str | None = None
-    unchanged: bool = False  # 304, or the very bytes of the last time
+    unchanged: bool = False  # the response was 304, or had nothing new
 
 
 def summarise_accepted(
     accepted: Sequence[AcceptResult], problem: str | None
 ) -> PollResult:
-    """Count the outcomes of accepted entries."""
+    """Return the result of a poll with the counts of these outcomes."""
     return PollResult(
         accepted=tuple(
             result.entry_no for result in accepted if result.entry_no is not None

@@ -1,7 +1,7 @@
-"""Polls that bring nothing: their times stay in memory, and are written at most once an hour.
+"""Quiet polls, which bring nothing new: their times stay in memory and are written at most once an hour.
 
-Most polls are such. Each would write pages of a table and of an index, and every other thread would look what
-has changed. A daemon that is killed loses the times, and polls these sources again.
+Most polls are quiet. Writing each would change pages of a table and of an index, and every other thread would read
+what has changed. A daemon that is killed loses the times, so the next one polls these sources again.
 """
 
 from contextlib import suppress
@@ -34,14 +34,14 @@ class QuietPolls:
     """The states of sources whose last polls brought nothing. Thread-safe."""
 
     def __init__(self, unwritten: timedelta = timedelta(0)) -> None:
-        """A state is written if the last one in its row is `unwritten` old; by default each is."""
+        """A state is written once the poll in its row is `unwritten` ago; by default, every state is written."""
         self._unwritten = unwritten
         self._polls: dict[str, _QuietPoll] = {}
 
     def latest(self, stored: Source) -> Source:
         """Return the state of a source after its last poll; `stored` is its row.
 
-        If the row has changed meanwhile, by a command or by another process, it counts.
+        If a command or another process has changed the row meanwhile, return the row.
         """
         quiet = self._polls.get(stored.id)
         if quiet is None or quiet.stored != stored:
@@ -56,9 +56,10 @@ class QuietPolls:
         return quiet.latest.next_due_at
 
     def keep(self, stored: Source, after: Source, now: datetime) -> bool:
-        """Keep the state after a poll of the source with this row; return False if it must be written.
+        """Keep the state `after` a poll in memory; return False if it must be written instead.
 
-        It must be if the row would seem to be overdue for too long.
+        `stored` is the row of the source. The state must be written if the poll changed more than its times, or if the
+        row would seem to be overdue for too long.
         """
         times = {name: getattr(after, name) for name in _OF_ANY_POLL}
         if (
@@ -72,13 +73,13 @@ class QuietPolls:
         return True
 
     def forget(self) -> None:
-        """Let the rows count: the clock was set back."""
+        """Forget all states, so that the rows count: the clock was set back."""
         self._polls.clear()
 
     def write(self, database: Database) -> None:
         """Write all states, at the end of a daemon, so that the next one does not poll all sources at once.
 
-        A state is lost if its row has changed, and all are if the database cannot be written at once.
+        A state is lost if its row has changed. All are lost if the database cannot be written at once.
         """
         polls = dict(self._polls)
         self._polls.clear()

@@ -1,1 +1,1 @@
-"""Decides all placed articles again, and computes derived rows again."""
+"""Decides placed articles again, and computes derived rows again."""

@@ -1,7 +1,7 @@
 """Computes data derived from articles again: keys, counts, indexes, stories (`db check --repair`).
 
-No daemon may run meanwhile: its indexes in memory describe the replaced data. An interrupted rebuild is
-repeated from its beginning.
+No daemon may run meanwhile, because its indexes in memory would describe the replaced data. An interrupted rebuild
+starts again from the beginning.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ def rebuild(
 ) -> None:
     """Compute derived rows again, and queue the entries in quarantine again.
 
-    `families`: the publisher families of the configuration. It changes no entry, no text and no assignment.
-    Raises DamagedError where a value that others are derived from is damaged.
+    No entry, text or assignment to a story changes. `families` has the publisher families of the configuration.
+    Raises DamagedError if a value from which others are derived is damaged.
     """
     with database.write(unhurried=True) as connection:
         clear_derived(connection)

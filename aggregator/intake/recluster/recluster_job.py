@@ -1,13 +1,13 @@
-"""`aggregator recluster`: reads all articles and assigns them to stories again under the present rules.
+"""`aggregator recluster`: reads articles again and assigns them to stories under the present rules.
 
-A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
-force. Then both groupings are compared: a group keeps the id of the old story that shares most articles with
-it, and the differences are written in one transaction. The same articles and rules give the same
-stories, whatever the number of workers.
+The articles are all, or those from a date on. They are placed in a scratch database in the order of their inbox
+numbers, with the corrections in force. Then both groupings are compared: each new group keeps the id of the old story
+with which it shares most articles. The differences are written in one transaction. The same articles and rules give
+the same stories, whatever the number of workers.
 
-When sources were late in a first reading, the same is done once in order of time for the days that they touch:
-the articles are placed with other inbox numbers, which are then stored with the decisions. Nobody is notified
-of these. The texts are not read again: the same rules read them a moment ago.
+If sources were late in a first reading, the same is done once for the days of their entries, in order of time: the
+articles are placed with other inbox numbers, which are then stored with the decisions. Nobody is notified of these
+changes. The texts are not read again, because the same rules have just read them.
 """
 
 from collections import Counter
@@ -64,7 +64,7 @@ class DecidedArticles(NamedTuple):
 
 
 class Reclusterer:
-    """Computes a new grouping; then shows the difference or applies it."""
+    """Computes a new grouping, and shows the difference or applies it."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Reclusterer:
         self._database = database
         self._executor = executor
         self._all_tuning = all_tuning
-        # Mutes are for new entries; an article that is not placed again would have no story.
+        # Mutes are for new entries. A muted article would not be placed again, and would lose its story.
         self._options = replace(options, mutes=Mutes())
         self._now = now
 
@@ -94,7 +94,7 @@ class Reclusterer:
     def assignments(
         self, advance: Advance = lambda _articles: None, *, corrected: bool
     ) -> dict[str, str]:
-        """Return article → scratch story, for all articles."""
+        """Return the story of each article in the scratch database."""
         with (
             self._decide(None, advance, corrected=corrected) as decided,
             decided.scratch.read() as connection,
@@ -115,7 +115,7 @@ class Reclusterer:
         The row `request` is answered with the difference in the same transaction. `in_order_from` replaces
         `since`: it selects articles from this inbox number on, and renumbers them in order of time.
         """
-        placer.forget()  # else two indexes are in memory
+        placer.forget()  # otherwise two indexes would be in memory
         with self._decide(since, advance, in_order_from=in_order_from) as decided:
             plan = self._plan(decided)
             difference = replace(plan.difference, written=True)
@@ -130,7 +130,7 @@ class Reclusterer:
                 recluster_rows.take_storylines(live, scratch, decided.start, plan.names)
                 for number in moved:
                     index.put_back(live, number)
-                # Else the history before it was not counted again
+                # The stream history was counted again as a whole only if all articles were placed again.
                 if decided.start == 0:
                     recluster_rows.take_stream_history(live, scratch, advance)
                 if request is not None:
@@ -152,7 +152,7 @@ class Reclusterer:
         corrected: bool = True,
         in_order_from: int | None = None,
     ) -> Iterator[DecidedArticles]:
-        """Yield a scratch database with everything from `since` on, or from that number on, placed."""
+        """Yield a scratch database in which the articles from `since` on, or from an inbox number on, are placed."""
         order: Mapping[int, int] = {}
         with scratch_database(self._database) as scratch:
             placer = Placer(scratch, self._all_tuning, self._now, self._options)
@@ -170,7 +170,7 @@ class Reclusterer:
                         live, numbers[first : first + BATCH], order
                     )
                 if in_order_from is None:
-                    # The words of the texts under the present rules
+                    # The texts are read under the present rules.
                     texts = self._read_again([stored.article for _, stored in batch])
                 else:
                     texts = [
@@ -190,7 +190,7 @@ class Reclusterer:
         *,
         corrected: bool,
     ) -> None:
-        """Copy the articles that were placed before the inbox number `start`."""
+        """Copy the articles before the inbox number `start`, which are not placed again, and their stories."""
         with self._database.read() as live, scratch.write() as connection:
             placer.count_after(
                 replay.seed(live, connection, start, advance, corrected=corrected)
@@ -206,7 +206,7 @@ class Reclusterer:
             placer.services.window.begin_after(start - 1)
 
     def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
-        """Read these texts again, in parts, each by one worker."""
+        """Read these texts again, in jobs of several texts for the workers."""
         tuning = self._all_tuning.to_json()
         futures = []
         for first in range(0, len(texts), TEXTS_A_JOB):

@@ -40,13 +40,13 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
 
     # Articles that were decided again
     articles: int
-    # Articles that changed their story
+    # Articles that are in another story now
     moved: int
     stories_before: int
     stories_after: int
-    # Share of the pairs of articles that were in one story and still are, 0..1
+    # The share of the pairs of articles in one story that still are in one story, 0 to 1
     pairs_kept: float
-    # The changed stories with most articles first, at most CHANGES_LISTED
+    # The stories to or from which most articles moved, at most CHANGES_LISTED
     changes: tuple[RegroupedStory, ...] = ()
     changed_stories: int = 0
     written: bool = False
@@ -55,9 +55,10 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
 def matched_stories(
     before: Grouping, after: Grouping, numbers: Mapping[str, int]
 ) -> dict[str, str]:
-    """Map each story of `after` to the story of `before` that shares most articles with it, each used once.
+    """Map stories of `after` to the stories of `before` with which they share most articles.
 
-    In a tie the older story (by `numbers`) is first, then the story whose article was placed first.
+    Each story of `before` is used once, so a story of `after` may get none. In a tie, the older story of `before` (by
+    `numbers`) comes first, then the story of `after` whose first article was placed earlier.
     """
     shared: Counter[tuple[str, str]] = Counter()
     order: dict[str, int] = {}
@@ -77,7 +78,7 @@ def matched_stories(
 
 
 class Regrouping:
-    """The changes between two groupings; stories that go on have their former ids in the second."""
+    """The changes between two groupings; in the second, stories that go on have their former ids."""
 
     def __init__(self, before: Grouping, after: Grouping) -> None:
         """`before` has all articles of `after`."""
@@ -96,7 +97,7 @@ class Regrouping:
                 self.went[former].append(article)
 
     def retired(self) -> dict[str, str]:
-        """Map stories without articles to the story that has most of theirs."""
+        """Map each story that has lost all its articles to the story that has most of them now."""
         successors: dict[str, str] = {}
         for story, successor in sorted(
             self._pairs, key=lambda pair: (-self._pairs[pair], pair)
@@ -108,7 +109,7 @@ class Regrouping:
     def difference(
         self, articles: int, title: Callable[[str], str]
     ) -> GroupingDifference:
-        """Return the changes and list the largest; `articles` is the number decided."""
+        """Return the changes and list the largest; `articles` is the number of articles that were decided again."""
         sizes: Counter[str] = Counter()
         for former, story in self._pairs:
             if former != story:
@@ -139,5 +140,5 @@ class Regrouping:
 
 
 def _pairs_within(groups: Mapping[Any, int]) -> int:
-    """Return the number of pairs of articles in one group; `groups`: their sizes."""
+    """Return the number of pairs of articles in one group; `groups` has the size of each group."""
     return sum(size * (size - 1) // 2 for size in groups.values())

@@ -24,27 +24,27 @@ class FoundedStory(NamedTuple):
 
     scratch_story: str
     founder: str
-    founding_no: int  # how many stories its founder founded before
-    former: str  # the story of its founder before
+    founding_no: int  # the number of stories that its founder has founded before
+    former: str  # the story of its founder in the old grouping
 
 
 class ReclusterPlan(NamedTuple):
-    """The rows to write."""
+    """The new grouping, and how its stories are written."""
 
-    # Ids of stories by those of the scratch database
+    # The ids of stories by their ids in the scratch database
     names: dict[str, str]
-    # New stories by their id
+    # New stories by their ids
     founded: dict[str, FoundedStory]
     regrouping: Regrouping
     difference: GroupingDifference
-    # New inbox numbers by the present numbers; empty if they stay, and then changes are news.
+    # New inbox numbers by the present numbers. If it is empty, the numbers stay, and the changes are news.
     order: Mapping[int, int]
 
 
 def write_stories(
     unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan, advance: Advance
 ) -> None:
-    """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
+    """Write the stories, and the story of each article; `advance` is called between parts, and may raise to stop."""
     live = unit_of_work.connection
     _insert_founded(unit_of_work, scratch, plan)
     recluster_rows.take_decisions(live, scratch, plan.names, advance)
@@ -81,7 +81,8 @@ def _insert_founded(
         bumped_at = row.bumped_at
         if plan.order:
             bumped_at = story_rows.row_of(live, founding.former).bumped_at
-        # Stories and bumps of the scratch database have their own numbers.
+        # Stories and bumps of the scratch database have numbers of their own. The microseconds of a bump's time are its
+        # number.
         bumped_at = bumped_at.replace(
             microsecond=unit_of_work.number("bump") % 1_000_000
         )
@@ -102,7 +103,10 @@ def _insert_founded(
 def _update_kept(
     unit_of_work: UnitOfWork, story: str, decided: StoryRow, plan: ReclusterPlan
 ) -> None:
-    """Write the row of a story that goes on: with the same articles it keeps its headline, and its time."""
+    """Write the row of a story that goes on, which keeps its id, founder and time.
+
+    If its articles are the same, it also keeps its title and summary.
+    """
     known = story_rows.row_of(unit_of_work.connection, story)
     row = replace(
         decided,

@@ -1,9 +1,9 @@
 """The executor with workers on other machines: a Dask cluster.
 
-The scheduler sends a job to a Dask worker, which runs it in a worker process of its own machine, with the
-same limits of time and memory as elsewhere (process_pool.py). If workers or the scheduler fail, the job is
-submitted again; after a deadline the caller gets NoWorkersError, which does not blame the job. Results are
-bytes and no exceptions, so nothing untrusted is unpickled.
+The scheduler sends a job to a Dask worker, which runs the job in a worker process on its own machine, with the same
+limits of time and memory as elsewhere (process_pool.py). If workers or the scheduler fail, the job is submitted
+again. After a deadline, the caller gets NoWorkersError, which does not blame the job. Results are bytes, and failures
+of a job are part of them, so nothing untrusted is unpickled.
 """
 
 import asyncio
@@ -107,7 +107,10 @@ class DaskExecutor(Executor):
     # The methods below run in the thread of the loop.
 
     async def _begin(self) -> None:
-        """Connect. Raises NoWorkersError if a worker runs another version; a job finds one that comes later."""
+        """Connect. Raises NoWorkersError if a worker runs another version.
+
+        If such a worker joins later, the first job that it gets finds out.
+        """
         self._connecting = asyncio.Lock()
         await self._count_threads()
         client = await self._connected()
@@ -117,7 +120,7 @@ class DaskExecutor(Executor):
         )
         for worker, program in zip(workers, programs, strict=True):
             if program is None:
-                continue  # it stands still: a job finds out
+                continue  # the worker does not answer, which the first job that it gets finds out
             if isinstance(program, BaseException):
                 raise _refusal(worker, f"aggregator is not there: {describe(program)}")
             if (other := version_differences(self._program, program)) is not None:
@@ -125,7 +128,7 @@ class DaskExecutor(Executor):
         self._counting = asyncio.create_task(self._watch_workers())
 
     async def _program_at(self, client: Client, worker: str) -> Any:
-        """Return what `program_versions` says on a worker, or raises there; None if no answer comes in time."""
+        """Return the `program_versions` of a worker, or the exception that it raised; None without an answer."""
         asked = client.run(program_versions, workers=[worker], on_error="return")
         with contextlib.suppress(TimeoutError, OSError):
             answers = await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)
@@ -133,7 +136,7 @@ class DaskExecutor(Executor):
         return None
 
     async def _connected(self) -> Client:
-        """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
+        """Return the client; a new client if the last gave up, for example after a long outage of the scheduler."""
         async with self._connecting:
             if self._client is None or self._client.status == "closed":
                 try:
@@ -152,7 +155,7 @@ class DaskExecutor(Executor):
             return self._client
 
     async def _count_threads(self) -> int:
-        """Count the threads of all workers, which are the jobs that run at the same time."""
+        """Return the number of threads of all workers, each of which runs one job at a time, and store it."""
         client = await self._connected()
         threads: dict[str, int] = await asyncio.wait_for(
             client.nthreads(),  # type: ignore[no-untyped-call]
@@ -181,7 +184,7 @@ class DaskExecutor(Executor):
             self.note(trouble)
 
     async def _leave(self) -> None:
-        # Waiting callers are released, whatever the cluster does.
+        # Waiting callers are released first, because the cluster may not answer.
         for answer in self._answers:
             answer.cancel()
         if self._client is not None:
@@ -210,12 +213,12 @@ class DaskExecutor(Executor):
             raise
 
     async def _run_remote(self, order: bytes) -> bytes:
-        """Return the answer of the first worker that has one. Dask tries other workers if some die."""
+        """Return the result of a job. If a worker dies, Dask tries another."""
         while True:
             client = await self._connected()
             try:
                 reply = await client.submit(run_isolated, order, pure=False)
-            except CancelledError:  # the scheduler went away, and our jobs with it
+            except CancelledError:  # the scheduler ended, and forgot our jobs
                 await asyncio.sleep(_BREATH_SECONDS)
                 continue
             except Exception as error:

@@ -1,7 +1,7 @@
-"""The jobs that a Dask worker runs, in a worker process of its own machine.
+"""The jobs that a Dask worker runs, in a worker process on its own machine.
 
-It has the same limits of time and memory as elsewhere (process_pool.py). Results are bytes and no exceptions,
-so nothing untrusted is unpickled.
+The process has the same limits of time and memory as elsewhere (process_pool.py). Results are bytes, and failures of
+a job are part of them, so nothing untrusted is unpickled.
 """
 
 import functools
@@ -24,7 +24,7 @@ from aggregator.model.errors import WorkError
 
 
 class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
-    """A job, the limits of its process, and the required program."""
+    """A job, the limits of its process, and the program versions that it needs."""
 
     function: str
     payload: bytes
@@ -33,9 +33,9 @@ class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
-    """The result of a remote job: "ok", "stranger", or the verdict of a WorkError.
+    """The result of a remote job; `verdict` is "ok", "stranger", or the verdict of a WorkError.
 
-    "stranger": the Dask worker at `worker` has another program, and did nothing.
+    "stranger" means that the Dask worker at `worker` has another version of the program, and did nothing.
     """
 
     verdict: str
@@ -48,7 +48,7 @@ class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
 def _pool(threads: int, tuning: WorkerTuning) -> ProcessExecutor:
     """Return the worker processes of this machine, which start with the first job.
 
-    They live as long as the Dask worker, and are as many as its threads.
+    There is one for each thread of the Dask worker, and they live as long as the Dask worker.
     """
     return ProcessExecutor(threads, tuning)
 
@@ -81,7 +81,7 @@ _MESSAGE_BYTES = 4096
 
 
 def decoded_result(reply: object, tuning: WorkerTuning) -> RemoteResult:
-    """Decode a reply and check it."""
+    """Return the result in a reply. Raises WorkError for a reply that is too long or invalid."""
     if (
         not isinstance(reply, bytes)
         or len(reply) > tuning.result_cap_bytes + _MESSAGE_BYTES

@@ -1,7 +1,7 @@
 """Executors: run pure functions on untrusted data, in this process, in worker processes or on other machines.
 
-A job is a top-level function of this program and its argument, as bytes; the result is bytes, mostly msgpack.
-A function is named in messages as "module:function".
+A job is a top-level function of this program and its argument, which is bytes; the result is bytes, mostly msgpack.
+Messages name a function as "module:function".
 """
 
 import errno
@@ -50,12 +50,12 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def remote_deadline_seconds(self) -> float:
-        """For a job on a cluster."""
+        """Return the deadline of a job on a cluster (tuning.yaml explains the factor)."""
         return 12 * self.parse_deadline_seconds
 
 
 class Executor:
-    """Runs jobs. Thread-safe. The log says once that no job can run, and once that jobs can run again."""
+    """Runs jobs. Thread-safe. It logs once that no job can run, and once that jobs can run again."""
 
     workers: int = 1  # how many jobs run at the same time
     # Why no job can run; None if jobs can run or the cause is unknown
@@ -63,19 +63,19 @@ class Executor:
     available_again = "workers can be started again"
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
-        """Queue one job; blocks while the queue is full.
+        """Queue one job; wait while the queue is full.
 
-        `function` is a top-level function. The future ends with the result or with a
-        WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
-        workers are on other machines and unreachable: then the job should be repeated.
+        `function` is a top-level function. The future ends with the result, or with a WorkError whose verdict is
+        "timeout", "memory", "died" or "failed". If no worker can run jobs, for example because the cluster cannot be
+        reached or a disk is full, it ends with NoWorkersError, and the job should be repeated.
         """
         raise NotImplementedError
 
     def end_idle_workers(self) -> None:
-        """End the processes without a job and free their shared memory; the next job starts a process again."""
+        """End the processes without a job; if all end, free their shared memory. The next job starts a process."""
 
     def close(self) -> None:
-        """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
+        """Stop at once: running jobs are killed, and waiting jobs end with WorkError("died")."""
 
     def note(self, trouble: str | None) -> None:
         """Store why no job can run; None: jobs can run."""
@@ -97,7 +97,7 @@ def answer_of(
 
 
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
-    """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
+    """Wait at most `seconds` for a thread; return whether it still runs. A thread that was not started does not run."""
     if thread.ident is not None:
         thread.join(max(0.0, seconds))
     return thread.is_alive()
@@ -116,7 +116,7 @@ def verdict_on(error: Exception) -> tuple[FailedVerdict, str]:
 
 
 def failure(verdict: str, detail: str) -> WorkError | NoWorkersError:
-    """Return the exception for a job without a result; "unable": its worker could not run any job."""
+    """Return the exception for a job without a result; "unable" means that its worker could not run any job."""
     if verdict == "unable":
         return NoWorkersError(f"a worker cannot work: {detail}")
     return WorkError(verdict, detail)

@@ -17,8 +17,9 @@ def open_executor(
 ) -> Executor:
     """Open the executor: "inline", "processes", "dask://HOST:PORT" or "dask+tls://HOST:PORT".
 
-    `workers` below 1 means one per processor; a cluster has its own number. Processes start with the first
-    job. `metrics_registry` counts processes that end. Raises NoWorkersError if no scheduler answers.
+    `workers` below 1 means one for each processor; a cluster has its own number. Processes start with the first job.
+    `metrics_registry` counts processes that end. Raises ConfigError for an executor that is unknown or not set up,
+    NoWorkersError if no scheduler answers or a Dask worker runs another version.
     """
     section = all_tuning.section("work", WorkerTuning)
     if kind == "inline":

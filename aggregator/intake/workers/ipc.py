@@ -34,9 +34,9 @@ Message = TypeVar("Message", WorkerJob, WorkerReply)
 def send(
     link: socket.socket, message: WorkerJob | WorkerReply, deadline: float | None = None
 ) -> None:
-    """Write one message. Raises OSError: TimeoutError after `deadline` (monotonic), or the link is closed."""
+    """Write one message. Raises TimeoutError after `deadline` (monotonic), or another OSError if the link is closed."""
     body = msgspec.msgpack.encode(message)
-    # Not as one object: a feed may have megabytes. `sendall` applies the timeout to each part as a whole.
+    # The parts are not joined, because a feed may have megabytes. `sendall` applies the timeout to each whole part.
     for part in (struct.pack(">I", len(body)), body):
         link.settimeout(_seconds_left(deadline))
         link.sendall(part)
@@ -51,7 +51,7 @@ def receive(
 ) -> Message:
     """Read one message.
 
-    Raises OSError as `send`, or WorkError for a message that is too long or not of type `shape`.
+    Raises OSError like `send`, or WorkError for a message that is too long or not of type `shape`.
     """
     (length,) = struct.unpack(">I", _exactly(link, 4, deadline))
     if length > cap_bytes:

@@ -1,8 +1,8 @@
 """The executor with worker processes that can be killed individually.
 
-ProcessPoolExecutor is not used: its timeout leaves the job running, and one dead worker breaks the pool. Each
-lane is a thread with one worker process: it takes a job from the common queue, sends it and waits for the
-result until the deadline. A worker that is late, too large or dead is killed and replaced.
+ProcessPoolExecutor is not used, because its timeout leaves the job running, and one dead worker breaks the pool. Each
+lane is a thread with one worker process: the thread takes a job from the common queue, sends it to the process, and
+waits for the result until the deadline. A worker that is late, too large or dead is killed and replaced.
 """
 
 import math
@@ -38,8 +38,8 @@ _OUTSIDE_SIGNALS = (
     -signal.SIGINT,
     -signal.SIGHUP,
 )
-# Jobs wait this long before a further worker is started: a start takes a second of CPU, enough for one worker
-# to read the new entries of a hundred polls in a quiet hour (chosen).
+# Jobs wait this long before a further worker is started. A start takes a second of CPU time, in which a running worker
+# reads the new entries of a hundred polls in a quiet hour (chosen).
 _PATIENCE_SECONDS = 3.0
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
@@ -55,8 +55,8 @@ class ProcessExecutor(Executor):
     """`workers` processes, each replaced alone; see `Executor`.
 
     The first job starts a worker; a further worker is started when jobs have waited for `_PATIENCE_SECONDS`.
-    All but one end when no job found all of them busy for `spare_seconds`. The last worker ends, with the
-    language model that they share, after `idle_seconds` without any job.
+    All workers but one end when for `spare_seconds` no job has found all of them busy. The last worker ends after
+    `idle_seconds` without any job, and then the language model that the workers share is freed.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ProcessExecutor(Executor):
         self._lanes: list[_Lane] = []
         # This timer runs while jobs wait for a busy worker.
         self._reinforcement: threading.Timer | None = None
-        # The first worker that needs it fills it.
+        # Shared memory for the language model, which the first worker that needs the model fills
         self.language_model: BinaryIO | None = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
@@ -132,13 +132,13 @@ class ProcessExecutor(Executor):
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
-        # Stopped lanes start no worker that could still need it.
+        # Stopped lanes start no worker that could still need the model.
         self._forget_language_model()
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
     def next_job(self, lane: "_Lane") -> _Waiting | None:
-        """Called by a lane: return the job that waits longest; None to end the lane."""
+        """Wait for a job and return the job that waits longest; None ends the lane. Only lanes call this."""
         with self._changed:
             self._idle += 1
             self._used_at = time.monotonic()
@@ -197,8 +197,8 @@ class _Lane:
                 future.set_result(self._result(job))
             except (WorkError, NoWorkersError) as error:
                 future.set_exception(error)
-            except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
-                self._discard()  # its answer may be read in part
+            except Exception as error:  # noqa: BLE001 - such as no memory: the lane must go on
+                self._discard()  # its answer may have been read in part
                 future.set_exception(
                     WorkError("died", f"no worker was available: {error}")
                 )
@@ -235,9 +235,10 @@ class _Lane:
         raise WorkError("died", "its workers were killed repeatedly")
 
     def _ready_worker(self) -> "WorkerProcess":
-        """Return the worker of the lane, starting it if necessary. Raises WorkError after the start deadline.
+        """Return the worker of the lane, and start it if necessary.
 
-        A worker that is killed during its start has not seen the job.
+        If something outside kills a worker during its start, another is started. After the start deadline, raises
+        NoWorkersError if no process can be created, or WorkError if a new worker is not ready.
         """
         if self.worker is not None and self.worker.process.poll() is not None:
             self._discard("killed")  # between two jobs
@@ -250,7 +251,7 @@ class _Lane:
                     self.worker = WorkerProcess(
                         self._tuning, self._executor.language_model
                     )
-            # No files, processes or memory left: not caused by the job
+            # The system has no files, processes or memory left, which the job did not cause.
             except OSError as error:
                 trouble = f"no worker can be started: {error.strerror}"
                 self._executor.note(trouble)
@@ -270,7 +271,7 @@ class _Lane:
         return self.worker
 
     def _raise_unless_killed(self) -> None:
-        """Bury a worker that has ended. Raises WorkError unless something outside killed it."""
+        """Remove a worker that has ended. Raises WorkError unless something outside killed it."""
         code = self._discard(patience_seconds=_LAST_BREATH_SECONDS)
         count = self._executor.metrics_registry.count
         if code not in _OUTSIDE_SIGNALS:
@@ -285,9 +286,9 @@ class _Lane:
     def _discard(
         self, ended: str | None = None, *, patience_seconds: float = 0.0
     ) -> int | None:
-        """Remove the worker, and kill it if it still runs; return how it ended, None if there was none.
+        """Remove the worker, and kill it if it still runs; return its exit code, or None without a worker.
 
-        `ended`: how it is counted.
+        `ended` is the label under which its end is counted; None: it is not counted.
         """
         if ended is not None:
             self._executor.metrics_registry.count(WORKERS_ENDED, ended)

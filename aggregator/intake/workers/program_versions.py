@@ -27,7 +27,7 @@ _LIBRARIES = word_list("""
 
 @cache
 def program_versions() -> dict[str, str]:
-    """Return each part and its version; `code` is a hash of the files of this program."""
+    """Return the version of each part; `code` is a hash of the files that determine a result."""
     parts = {
         "aggregator": aggregator.__version__,
         "code": hash_of_code(Path(aggregator.__file__).parent),
@@ -44,7 +44,7 @@ def program_versions() -> dict[str, str]:
 def version_differences(
     ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> str | None:
-    """Return the differences to another program as text; None if there are none."""
+    """Return how the versions of another program differ, as text; None if they do not."""
     differences = [
         f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
         for name in sorted({*ours, *theirs})

@@ -27,14 +27,14 @@ from aggregator.grouping.copies.minhash import load_datasketch
 from aggregator.intake.workers.executor import verdict_on
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 
-# Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
-# trafilatura is not: many workers never meet a page, and it takes 10 MB.
+# These are loaded before the memory limit is set, so that the limit applies to jobs and not to libraries.
+# trafilatura is not loaded, because it takes 10 MB and many workers never meet a page.
 _WARM_UP = ("lxml.html", "feedparser", "py3langid")
 _PR_SET_PDEATHSIG = 1
 _JOB_CAP_BYTES = 1 << 30
-# A worker with more memory of its own is cleaned up after a job: else the parent ends it sooner (tuning.yaml,
-# work.bytes_before_retiring), and a new worker costs a second of CPU. feedparser's parsers refer to
-# themselves and to the text of their feed, so only a search for cycles frees them: .5 MB a poll.
+# A worker with more memory of its own is cleaned up after a job. Otherwise the parent would end it sooner (tuning.yaml,
+# work.bytes_before_retiring), and a new worker costs a second of CPU time. feedparser's parsers refer to themselves and
+# to the text of their feed, .5 MB a poll, so only a search for cycles frees them.
 _TRIMMED_FROM_BYTES = 40 << 20
 
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
     # The kernel kills this process when the thread that started it ends.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(arguments[0]):  # it ended before prctl
+    if os.getppid() != int(arguments[0]):  # the parent ended before prctl
         os._exit(1)
     # A service manager signals the whole group; the parent decides when its workers end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
         while True:
             reply = _answer(receive(link, WorkerJob, cap_bytes=_JOB_CAP_BYTES))
             if own_bytes(os.getpid()) > _TRIMMED_FROM_BYTES:
-                # Generation 1 has the objects of this job, not those that outlived earlier jobs.
+                # Generations 0 and 1 have the objects of this job, and not those that outlived earlier jobs.
                 gc.collect(1)
                 give_back_memory()
             send(link, reply)

@@ -18,7 +18,7 @@ from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 from aggregator.text.lines import word_list
 from aggregator.text.shared_model import DESCRIPTOR_VARIABLE
 
-# A worker parses untrusted data: it gets no passwords or tokens of the environment.
+# A worker parses untrusted data, so it gets only these variables, and no passwords or tokens.
 _KEPT_ENVIRONMENT = word_list("""
     PATH HOME LANG LC_ALL LC_CTYPE LD_LIBRARY_PATH TMPDIR PYTHONHASHSEED
 """)
@@ -37,7 +37,7 @@ class WorkerProcess:
         for name in _KEPT_ENVIRONMENT:
             if name in os.environ:
                 environment[name] = os.environ[name]
-        # A checkout that is not installed is found as well
+        # This way a worker also finds a checkout that is not installed.
         environment["PYTHONPATH"] = str(
             Path(aggregator.__file__).resolve().parent.parent
         )
@@ -76,7 +76,7 @@ class WorkerProcess:
         return self.receive(deadline)
 
     def receive(self, deadline: float) -> WorkerReply:
-        """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
+        """Return the next reply; `deadline` is monotonic. Raises the same errors as `ask`."""
         return receive(
             self._link,
             WorkerReply,
@@ -93,7 +93,10 @@ class WorkerProcess:
                 self.process.kill()
 
     def bury(self, patience_seconds: float) -> int:
-        """Close the socket and return how the process ended; it is killed after `patience_seconds`."""
+        """Close the socket, wait for the process to end, and return its exit code.
+
+        The process is killed after `patience_seconds`.
+        """
         self._link.close()
         try:
             return self.process.wait(timeout=patience_seconds)

@@ -1,10 +1,10 @@
-"""The excerpt limit: output contains at most a number of words, and characters, of any one article.
+"""The excerpt limit: the most words, and characters, that output may contain of one article.
 
-`for_reader` limits a story; the encoders of JSON, feeds and pages write all that they receive and check no
-rights. The title of an article counts. Each of its sentences counts once, wherever the output contains it. A
-sentence that exceeds the limit is omitted as a whole; only leads and summaries are cut. With `nosnippet` only
-the title is left; with `noarchive` or a reservation against text mining an excerpt, whatever
-`publish.full_text` is.
+`for_reader` limits a story; the encoders of JSON, feeds and pages write everything that they receive and check no
+rights. The title of an article counts. Each sentence of an article counts once, wherever the output contains it.
+Openings, quotations and sentences of versions that exceed the limit are omitted as a whole; titles, leads and summaries
+are cut. An article with `nosnippet` shows only its title. An article with `noarchive` or a reservation against text
+mining shows strangers an excerpt, even if `publish.full_text` is "all".
 
-The same rules apply to single articles, search hits, explanations and sources.
+`single_articles.py` limits single articles, search hits, explanations and sources.
 """

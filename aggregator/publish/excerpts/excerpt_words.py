@@ -5,13 +5,14 @@ from typing import Literal
 
 from aggregator.text.lines import UNSPACED
 
+# "owner": everything; "all": whole articles, unless their publisher restricts them; "excerpt": the words allowed
 Access = Literal["owner", "all", "excerpt"]
 
 # The characters allowed for each word of `excerpt_words`; texts have 5 to 7, spaces included.
 CHARS_A_WORD = 12
-# A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
-# ways to count find no more words. Kana, Han, Hangul, Thai, Lao, Khmer and Burmese are mostly written without
-# spaces, so two characters count as one word.
+# A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three words, so that other
+# ways to count find no more. Kana, Han, Thai, Lao, Khmer and Burmese are mostly written without spaces; in these
+# scripts and in Hangul, two characters count as one word.
 _UNSPACED = f"{UNSPACED}\uac00-\ud7af"
 _PUNCTUATION = r"""\-‐‑‒–—―'’‘ʼ"“”„«»‹›/\\.,:;…·•!?¡¿&+@#_=|~*()\[\]{}<>،؛؟۔।"""
 _WORD = re.compile(
@@ -27,7 +28,7 @@ def count_words(text: str) -> int:
 def first_words(text: str, words: int) -> str:
     """Return at most `words` words of `text`; an ellipsis marks a cut."""
     if len(text) < 2 * words and text.isascii():
-        # A word and the space after it take at least two characters.
+        # A word and the space or punctuation after it take at least two characters.
         return text
     end, limit = 0, CHARS_A_WORD * words
     for number, match in enumerate(_WORD.finditer(text)):

@@ -1,8 +1,9 @@
-"""Limits what clients see of single articles, search hits, explanations and sources.
+"""Limit what clients see of single articles, search hits, explanations and sources.
 
-Only the owner reads whole texts; others see at most `words` words of each article: first those of its title, then,
-as far as words are left, those of its lead or snippet. Only the owner sees the address of a source, and its problem,
-which may contain an address.
+The owner reads whole articles; `access` "all" permits this, too, for single articles that their publisher does not
+restrict. Otherwise a client sees at most `words` words of each article: the title, then as much of the lead as is left.
+A search hit has one half of the words for its title and one for its snippet. Only the owner sees the address of a
+source, and its problem, which may contain an address.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from aggregator.model.read_model import (
 from aggregator.publish.excerpts.excerpt_words import Access, count_words, first_words
 from aggregator.publish.excerpts.story_excerpts import without_text
 
-if TYPE_CHECKING:  # explanations load what places articles
+if TYPE_CHECKING:  # explanations import the code that places articles
     from aggregator.grouping.corrections.explained import Explanation
     from aggregator.store.read.reader import StoryReader
 
@@ -48,7 +49,7 @@ def limit_article(detail: ArticleDetail, access: Access, words: int) -> ArticleD
 
 
 def limit_results(results: SearchResults, access: Access, words: int) -> SearchResults:
-    """Return search results; only the owner sees more than `words` words of each article."""
+    """Return search results, limited to `words` words of each article unless the owner asks."""
     if access == "owner":
         return results
     stories = tuple(
@@ -74,7 +75,7 @@ def _limit_hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
             replace(
                 hit,
                 title=first_words(hit.title, title_words),
-                # It may be the title of this article.
+                # The title of the story may be the title of this article.
                 story_title=first_words(hit.story_title, title_words),
                 snippet=snippet,
                 marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
@@ -86,8 +87,8 @@ def _limit_hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
 def limit_explanation(
     explained: "Explanation", access: Access, words: int
 ) -> "Explanation":
-    """Return an explanation; the words that texts share and the details of the log are only for the owner."""
-    # Importing it loads the code that places articles.
+    """Return an explanation; only the owner sees the words that texts share and the details of the log."""
+    # This import loads the code that places articles.
     from aggregator.grouping.corrections.explained import SharedTerms
 
     if access == "owner":
@@ -114,7 +115,7 @@ def limit_explanation(
 def load_sources(
     reader: "StoryReader", access: Access, limit: int, **wanted: Any
 ) -> SourcePage:
-    """Return a page of the sources that are `wanted`, without their secrets. Raises UsageError."""
+    """Return a page of sources without their secrets; `wanted` are the filters of `source_page`. Raises UsageError."""
     page = reader.sources(limit, **wanted)
     return replace(
         page,
@@ -125,8 +126,8 @@ def load_sources(
 def hide_source_secrets(source: SourceView, access: Access) -> SourceView:
     """Return a source without the secrets that an address may contain, such as a key in a query.
 
-    The owner sees addresses without these secrets, because a token of scope read suffices. Others see no address,
-    and no problem, whose words may contain one.
+    Even the owner sees addresses without their secrets, because a token of scope read is enough to be the owner. Others
+    see no addresses, and no problems, because their words may contain an address.
     """
     if access == "owner":
         return replace(

@@ -11,10 +11,10 @@ from aggregator.publish.excerpts.excerpt_words import Access, count_words, first
 
 
 class Allowance:
-    """The words left for each text; a text that was shown once may be shown again.
+    """The words left for each text; a passage that was shown once may be shown again.
 
-    Shown words count for all articles with the same text: an original, its copies and its excerpts. A
-    headline that is not in a current title may be a former title of any article, so it counts for all.
+    Shown words count for all articles that share a text: an original, its copies, excerpts and other versions. A
+    headline that is not in a current title may be the former title of any article, so its words count for all.
     """
 
     def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
@@ -25,10 +25,10 @@ class Allowance:
         self.words = words if is_current else max(0, words - count_words(story.title))
         # The articles that may be read whole
         self.whole: set[str] = set()
-        # The shown title of each other article, and the name of its text
+        # The shown title of each other article, and the key of its text, which copies share with their original
         self._titles: dict[str, str] = {}
         self._texts: dict[str, str] = {}
-        # The passages shown of each text, and the words left of it
+        # The passages shown of each text, and the words that may still be shown
         self._shown = defaultdict[str, list[str]](list)
         self._left: dict[str, int] = {}
         for a in story.articles:
@@ -48,7 +48,7 @@ class Allowance:
         return self.allows(passage.text, passage.article_id)
 
     def allows(self, text: str, *articles: str) -> bool:
-        """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
+        """Return whether `text` may be shown; if so, count its words for each of `articles`, which it may be from."""
         unseen = []
         for id_ in articles:
             name = self._texts.get(id_, id_)
@@ -84,7 +84,10 @@ class Allowance:
 def for_reader(
     story: StoryView, text: StoryText | None, access: Access, words: int
 ) -> tuple[StoryView, StoryText | None]:
-    """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
+    """Return a story, limited to what `access` permits: everything, or at most `words` words of each article.
+
+    With `access` "all", articles that their publisher does not restrict stay whole.
+    """
     if access == "owner":
         return story, text
     allowance = Allowance(story, words, whole_allowed=access == "all")
@@ -111,9 +114,9 @@ def for_reader(
 def for_item(
     story: StoryView, text: StoryText | None, words: int
 ) -> tuple[StoryView, StoryText | None]:
-    """Limit a story to what one feed item shows, which is less than a page.
+    """Return a story, limited to what one feed item shows, which is less than a page.
 
-    Without a lead the summary remains. Articles keep their titles.
+    Articles lose their leads and keep their titles. The summary stays only if the text has no lead.
     """
     story, text = for_reader(story, text, "excerpt", words)
     articles = tuple(replace(article, lead="") for article in story.articles)
@@ -122,7 +125,7 @@ def for_item(
 
 
 def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
-    """Limit the headlines of the stories of a storyline."""
+    """Return a storyline with at most `words` words of its title and of each headline."""
     stories = [
         replace(one, title=first_words(one.title, words)) for one in line.stories
     ]
@@ -130,7 +133,7 @@ def bounded_storyline(line: StorylineView, words: int) -> StorylineView:
 
 
 def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:
-    """Return an article without its text; with `nosnippet` without media, too."""
+    """Return an article without its text; an article with `nosnippet` loses its media, too."""
     media = () if article.nosnippet else article.media
     return replace(article, title=title, lead=lead, text="", html=None, media=media)
 
@@ -139,11 +142,11 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
     for article in story.articles:
         if story.summary and story.summary in f"{article.lead}\n{article.text}":
             return allowance.cut(story.summary, article.id)
-    # Its patterns take long to compile.
+    # Imported here, because the patterns of this module take long to compile.
     from aggregator.text.sentences import split_sentences
 
     leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
-    # The sentences of a summary of several reports, each with the report that it is from
+    # The sentences of a summary of several reports, each with the id of its report
     parts = []
     for sentence in split_sentences(story.summary):
         origins = (id_ for id_, lead in leads.items() if sentence in lead)
@@ -160,12 +163,12 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
 
 
 def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
-    # The sentences of the lead that may be shown; if not even one, the first words of the first.
+    # The sentences of the lead that may be shown; if none may, the first words of the first one
     lead: list[Passage] = []
     for passage in text.lead:
         shown = passage.text
         if not allowance.shows(passage):
-            # Its patterns take long to compile.
+            # Imported here, because the patterns of this module take long to compile.
             from aggregator.text.sentences import split_sentences
 
             sentences = []

@@ -1,6 +1,6 @@
-"""The cookies of one chain of redirects, which are thrown away after it, so that fetches share none.
+"""The cookies of one chain of redirects. They are thrown away after the chain, so that fetches share no cookies.
 
-Load balancers and checks against robots redirect to the same address until their cookie comes back.
+Load balancers and checks against robots redirect to the same address until the client sends their cookie back.
 """
 
 import httpx
@@ -12,7 +12,7 @@ _MOST_HEADER_BYTES = 8192
 
 
 class ChainCookies:
-    """Keeps the cookies of each host, and gives them back to this host alone, by the rules of `http.cookiejar`."""
+    """Keeps the cookies of each host and sends them to this host alone, by the rules of `http.cookiejar`."""
 
     def __init__(self) -> None:
         # Each host has a jar: whatever domain a cookie names, no other host gets it.
@@ -25,9 +25,9 @@ class ChainCookies:
         ).extract_cookies(response)
 
     def add_to(self, headers: httpx.Headers, url: httpx.URL) -> bool:
-        """Add the host's cookies to the header `Cookie` of a request; those that the user configured win.
+        """Add the host's cookies to the header `Cookie`, except those whose names the user has configured there.
 
-        Return whether there was anything to add.
+        Return whether any cookie was added.
         """
         request = httpx.Request("GET", url)
         self._jars.get(url.host, httpx.Cookies()).set_cookie_header(request)

@@ -1,4 +1,4 @@
-"""The HTTP client: fetches one URL. The only entry point to httpx.
+"""The HTTP client, through which all feeds, pages and mailboxes are fetched; posting.py sends to webhooks.
 
 httpx supplies the types of URLs, requests and responses. Its own behaviour is not used where limits need more
 control: redirects (each hop is checked here), proxies from the environment, decoding (its decoders may return
@@ -74,7 +74,7 @@ class ClientSettings(FrozenStruct):
     allow_private: tuple[str, ...] = ()
     # All requests go through this proxy: http://user:password@host:port
     proxy: str = ""
-    # The hosts whose certificates are checked in another way
+    # The hosts whose certificates are checked in another way, and how
     trusts: Mapping[str, HostTrust] = {}
 
 
@@ -98,7 +98,7 @@ class Client:
     ) -> None:
         """Use `clock` (seconds, monotonic) and `pause` for the gaps between requests.
 
-        `clock` also measures the deadline of `connection`. `metrics_registry` counts requests by result.
+        `clock` also measures the deadline of `connection`. `metrics_registry` counts requests by outcome.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self.tuning = net_tuning(all_tuning)
@@ -124,14 +124,14 @@ class Client:
         linked_from: str | None = None,
         access: Access | None = None,
     ) -> FetchResult:
-        """Send one GET and follow redirects; wait for the host's rate limit first, then apply one deadline.
+        """Send one GET and follow redirects. One deadline applies to all; waits for rate limits do not count.
 
-        `etag` and `last_modified` are those of an earlier FetchResult. The URL of a feed was entered by a
-        user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
-        the feed that links to this URL (None: entered by a user). A feed on the internet never leads into the
-        operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
-        and port there. The headers of `access` are sent to its origin only, even after a redirect to another
-        origin; its proxy replaces the general proxy.
+        `etag` and `last_modified` come from an earlier FetchResult. A user entered the URL of a feed, so its port is
+        allowed, whatever it is; a page may use 80, 443 and `source_port`. `linked_from` is the URL of the feed that
+        links to this URL; None: a user entered this URL. A feed on the internet never leads into the operator's own
+        networks, even if they are allowed. A feed in these networks leads only to its own host and port there. The
+        headers of `access` are sent to its origin only, even after a redirect to another origin; its proxy replaces
+        the general proxy.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
@@ -184,9 +184,9 @@ class Client:
     ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
         """Connect to a server at an address that a user entered, for a protocol other than HTTP.
 
-        Yield the connection and a context for TLS. Wait for the turn of the host first; then the
-        deadline of a fetch and `most_bytes` apply to all bytes received in the block. Raise FetchError as
-        `fetch`.
+        Yield the connection and a context for TLS. Wait for the turn of the host first; then the deadline of a fetch
+        applies to the block, and `most_bytes` to all bytes received in it. Raise FetchError for limits and refusals.
+        Errors of the connection are those of httpcore; the caller converts them with `fetch_error`.
         """
         budget = RequestBudget(
             self.tuning.fetch_deadline_seconds,
@@ -214,11 +214,11 @@ class Client:
                 stream.close()
 
     def is_unchecked(self, host: str) -> bool:
-        """Return whether the certificate of a host is not checked, because a source wants it so."""
+        """Return whether the certificate of a host is not checked, because a source has `insecure: true`."""
         return self._settings.trusts.get(host, HostTrust()).is_insecure
 
     def close(self) -> None:
-        """Stop: running requests end with FetchError, later ones are refused."""
+        """Stop: running requests end with FetchError, and later requests are refused."""
         self.rate_limiter.close()
         with self._lock:
             self._is_closed = True
@@ -306,9 +306,9 @@ class Client:
         at_once: bool,
         is_page: bool,
     ) -> Iterator[httpx.Response]:
-        """Wait for the host's turn and send a request; the waiting time does not count against the budget.
+        """Wait for a turn at the host and send a request; the waiting time does not count against the budget.
 
-        No turn is held while waiting for the next, so two hosts that redirect to each other cannot cause a
+        A thread holds no turn while it waits for the next, so two hosts that redirect to each other cannot cause a
         deadlock.
         """
         began = time.monotonic()
@@ -330,7 +330,7 @@ class Client:
                 status = response.status_code
                 if status not in _ASKED_TO_WAIT:
                     self.rate_limiter.answered(key, is_page=is_page)
-                # 429 and 503 from the operator's own servers do not make anybody wait.
+                # A 429 or 503 from the operator's own servers makes no other request wait.
                 elif not (guard.is_private(name_of(url)) or is_private_host):
                     self.rate_limiter.asked_to_wait(
                         key,
@@ -342,7 +342,7 @@ class Client:
                 yield response
 
     def _retry_after(self, response: httpx.Response) -> float | None:
-        """Return the seconds to wait, if the response asks for that."""
+        """Return the seconds that a 429 or 503 asks to wait; None for other responses, or without Retry-After."""
         if response.status_code not in _ASKED_TO_WAIT:
             return None
         return parse_retry_after(
@@ -350,7 +350,7 @@ class Client:
         )
 
     def _is_private(self, url: httpx.URL) -> bool:
-        """Return whether the URL's host is an IP address in `allow_private`."""
+        """Return whether the URL's host is a private IP address in `allow_private`; localhost counts as 127.0.0.1."""
         address = ip_address_of("127.0.0.1" if url.host == "localhost" else url.host)
         return (
             address is not None
@@ -360,7 +360,7 @@ class Client:
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:
-    """Return the HTTP client as configured; `metrics_registry` counts its requests."""
+    """Return a client with the configured settings; `metrics_registry` counts its requests."""
     settings = ClientSettings(
         contact=config.fetch.contact,
         allow_private=config.fetch.allow_private,

@@ -1,9 +1,9 @@
 """Poll schedule: computes the time of a source's next poll. Pure; the time is a parameter.
 
-The interval adapts to the source's rate of news (a quiet source is polled less often, an active one at the
-configured interval), doubles with every consecutive failure up to a day, and never ends. No wait is longer
-than a day, unless the configured interval is. Jitter, which spreads the polls of sources, is derived from a
-hash, so the same history gives the same times everywhere.
+The interval adapts to the source's rate of news: a quiet source is polled less often, an active one at the
+configured interval. It doubles with every consecutive failure, up to a day, but polling never ends. No wait is longer
+than a day, unless the configured interval is. Jitter, which spreads the polls of sources, is derived from a hash, so
+the same history gives the same times everywhere.
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from hashlib import blake2b
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.source_limits import NetTuning
 
-# A source that is gone (410) is polled this rarely
+# A source that answers 410 (gone) is polled again after this time
 GONE_RETRY_SECONDS = 43_200.0
 # Each poll without news multiplies the interval by this, up to net.quiet_stretch
 _QUIET_FACTOR = 1.5
@@ -21,7 +21,7 @@ _EXPECTED_GAP_SHARE = 0.5
 
 
 class NextPoll(FrozenStruct):
-    """When a source is due after a response, and the interval to store until then."""
+    """When a source is due after a response, and its new interval, which is stored for the next response."""
 
     due: datetime
     interval_seconds: float  # the current interval, without jitter
@@ -40,10 +40,10 @@ def after_success(
 ) -> NextPoll:
     """Return the next poll after a response, including 304.
 
-    `configured_seconds` is the user's interval for the source, `interval_seconds` the previous interval (0 at
-    first), `ttl_seconds` the interval that the feed requests (ttl, max-age), used up to the longest
-    interval. `gap_seconds` is the expected time between two new entries, None if unknown: a source with
-    hourly news is not polled every four hours because of a quiet night.
+    `configured_seconds` is the user's interval for the source, and `interval_seconds` the previous interval (0 at
+    first). `ttl_seconds` is the interval that the feed requests (ttl, max-age), which is limited to the longest
+    interval. `gap_seconds` is the expected time between two new entries, None if unknown; because of it, a source with
+    hourly news is not polled every four hours after a quiet night.
     """
     shortest = _shortest(configured_seconds, tuning)
     longest = _longest(configured_seconds, tuning)
@@ -73,11 +73,11 @@ def after_failure(
     is_out_of_reach: bool = False,
     tuning: NetTuning,
 ) -> datetime:
-    """Return when a source is due after a failed fetch or feed; `failures` counts those directly before it.
+    """Return when a source is due after a failure; `failures` is the number of failures directly before it.
 
-    A server's Retry-After is never shortened by jitter. `parse_retry_after` clamps this header; the limit here
-    holds for any value, so that no source waits longer than a day. If the host is out of reach, the own network may be
-    the cause: the first wait is short, and none is longer than the configured interval.
+    Jitter never shortens a server's Retry-After. `parse_retry_after` clamps this header; the limit here holds for any
+    value, so that no source waits longer than a day for it. If the host is out of reach, this machine's network may be
+    the cause, so the first wait is short, and no wait is longer than the configured interval.
     """
     shortest = _shortest(configured_seconds, tuning)
     first = shortest
@@ -85,7 +85,7 @@ def after_failure(
     if is_out_of_reach:
         first = tuning.interval_floor_seconds
         most = shortest
-    # Reaches the cap from any interval, without overflow
+    # The limit is enough to reach the longest wait from any interval, and prevents an overflow.
     doublings = min(max(failures, 0), 32)
     backed_off = min(first * tuning.backoff_factor**doublings, most)
     wait = max(backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
@@ -93,19 +93,19 @@ def after_failure(
 
 
 def first_due(source: str, now: datetime, *, spread_seconds: float) -> datetime:
-    """Return when a new source is polled first: spread over `spread_seconds`."""
+    """Return when a new source is polled first; the first polls of sources are spread over `spread_seconds`."""
     return now + timedelta(seconds=spread_seconds * _fraction(source, ""))
 
 
 def after_gone(source: str, now: datetime, tuning: NetTuning) -> datetime:
-    """Return when a source is due after a 410, which counts only after several polls half a day apart."""
+    """Return when a source is due after a 410. Only several of these, half a day apart, mean that it is gone."""
     return _moment(source, now, GONE_RETRY_SECONDS, tuning)
 
 
 def after_hold(
     source: str, now: datetime, *, seconds: float, tuning: NetTuning
 ) -> datetime:
-    """Return when a source is due whose host requested a wait of `seconds`; not a failure of the source."""
+    """Return when a source is due whose host requested a wait of `seconds`, which is not a failure of the source."""
     return _moment(
         source, now, min(max(seconds, 1.0), tuning.interval_cap_seconds), tuning
     )
@@ -116,8 +116,9 @@ def correct_due(
 ) -> datetime:
     """Return a plausible due time after the clock was set back.
 
-    A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other comes from
-    the wrong clock; it is replaced by a time spread over that wait, so that sources are not all due at once.
+    A time within `longest_seconds` (the longest wait possible for this source) is kept. Any later time comes from the
+    wrong clock and is replaced by a time within this wait that depends on the source, so that sources are not all due
+    at once.
     """
     if due <= now + timedelta(seconds=longest_seconds):
         return due
@@ -125,7 +126,7 @@ def correct_due(
 
 
 def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -> float:
-    """Return the longest wait, in seconds, that a source with so many failures may have."""
+    """Return the longest wait, in seconds, that a source with this many failures may have."""
     most = max(_shortest(interval_seconds, tuning), tuning.interval_cap_seconds)
     if failures > 0:
         return most
@@ -133,7 +134,7 @@ def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -
 
 
 def is_overdue_by_jump(last: datetime, now: datetime) -> bool:
-    """Return whether the clock was set back by more than a minute since `last`; then correct due times."""
+    """Return whether the clock was set back by more than a minute since `last`, so that due times must be corrected."""
     return now < last - timedelta(seconds=60)
 
 

@@ -1,8 +1,8 @@
 """POST requests to webhooks.
 
-The SSRF guard applies as for feeds: a server's name is resolved once, and a private address is refused unless
-it is in `fetch.allow_private`. Redirects are not followed: the operator must enter a new URL. The body of a
-response is not read.
+The SSRF guard applies as for feeds: a server's name is resolved once, and a private address is refused unless it is
+in `fetch.allow_private`. Redirects are not followed, so the operator must enter a new URL. The body of a response is
+not read.
 """
 
 import contextlib
@@ -30,9 +30,9 @@ from aggregator.sources.source_limits import net_tuning
 
 
 class PostResult(FrozenStruct):
-    """The result of one request: `status`, or None without a response, with the reason in `problem`.
+    """The result of one request. `status` is None without a response; then `problem` has the reason.
 
-    `problem` contains nothing of the URL but its host. `is_stopped` means that `close` ended the request.
+    `problem` contains no part of the URL except its host. `is_stopped` means that `close` ended the request.
     """
 
     status: int | None
@@ -110,8 +110,8 @@ class WebhookPoster:
         return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
-        """Stop: running requests end at once, later ones are not sent."""
-        # This comes first, since a connection that is cut looks like one closed by the receiver
+        """Stop: running requests end at once, and later requests are not sent."""
+        # This is set first, because a connection that is cut looks as if the receiver had closed it.
         self._stopped = True
         self._guard.stop()
         self._transport.close()

@@ -1,4 +1,4 @@
-"""Rate limiter: few requests per host at a time, with gaps, and back-off when a server requests it."""
+"""Rate limiter: few requests to a host at a time, with gaps, and a wait when a server requests it."""
 
 import re
 import threading
@@ -13,22 +13,26 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.response import http_time
 from aggregator.sources.source_limits import NetTuning
 
-# After a 429 without a time all feeds of the host wait (chosen)
+# After a 429 without Retry-After, all requests to the host wait for this time (chosen)
 _HOST_HOLD_SECONDS = 300.0
-# The other feeds of a host wait at most this long for one response: a platform with many feeds must not stand
+# All requests to a host wait at most this long because of one response: a platform with many feeds must not stand
 # still for a day (FreshRSS issue 7870); chosen.
 _HOST_HOLD_MAX_SECONDS = 3600.0
-# All feeds of a host wait after this many of them receive 503 with Retry-After: a single feed may have a bad route.
+# All requests to a host wait after this many of its URLs returned 503 with Retry-After: a single URL may have a bad
+# route.
 _HOST_HOLD_FEEDS = 2
 # Each 429 doubles the gap of its host, up to this many times the usual gap (chosen)
 _HOST_GAP_FACTOR_MAX = 32.0
 # This many consecutive responses without a 429 halve the gap again (chosen)
 _HOST_RECOVERY_RESPONSES = 20
 _DIGITS = re.compile(r"[0-9]+\Z")
+# If more hosts are known, those that are idle and need no wait are forgotten
 HOSTS_KEPT = 10_000
+# A longer crawl delay in robots.txt is cut to this
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
+# A host whose gap a 429 has widened is remembered at least this long
 _WIDE_GAP_KEPT_SECONDS = 86400.0
-# A host's state for its pages is stored under its name with this suffix
+# A host's state for its pages is stored under the name of the host with this suffix
 _PAGES = " pages"
 # The cause of a FetchError if no request was sent
 ASKED_TO_WAIT = "asked to wait"
@@ -37,10 +41,10 @@ ASKED_TO_WAIT = "asked to wait"
 def parse_retry_after(
     value: str | None, now: datetime, tuning: NetTuning
 ) -> float | None:
-    """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is invalid.
+    """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is missing or invalid.
 
-    Here the header of every response is clamped, also for deliveries; `poll_schedule.after_failure` limits any wait of
-    a source. Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
+    This clamps the header of every response, also to deliveries; `poll_schedule.after_failure` limits all waits of a
+    source. Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
     """
     text = (value or "").strip()
     if _DIGITS.match(text):
@@ -59,15 +63,17 @@ class _Host(msgspec.Struct):
     requested_gap: float = 0.0
     backoff_until: float = 0.0
     gap_factor: float = 1.0
-    answers: int = 0  # consecutive, since the last change of the gap
-    busy: dict[str, float] = {}  # end of the wait by URL, for URLs that got a 503
+    # Consecutive responses without a 429 since the last change of the gap
+    answers: int = 0
+    # The end of the wait of each URL that returned 503
+    busy: dict[str, float] = {}
 
 
 class RateLimiter:
-    """Admits requests to a host one after the other, with a gap between their starts.
+    """Admits requests to a host with a gap between their starts.
 
-    Thread-safe. Waiting here does not count against a request's deadline. `clock` and `pause` (wait so many
-    seconds) are parameters for tests with simulated time.
+    Thread-safe. Waiting here does not count against a request's deadline. `clock`, and `pause`, which waits for a
+    number of seconds, are parameters for tests with simulated time.
     """
 
     def __init__(
@@ -98,9 +104,9 @@ class RateLimiter:
         """Wait for a turn at `host` and hold it for the block.
 
         Raise FetchError: "stopped" after `close`, "asked to wait" while the host has requested a wait.
-        `is_private_host` is for the operator's own servers: no gap, only the limit on concurrent requests.
-        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards. `is_page` is for the
-        page of an entry.
+        `is_private_host` means a server of the operator, which has no gap, only the limit on concurrent requests.
+        `at_once` means the next step of a redirect, which does not wait for the gap, but makes the next gap longer.
+        `is_page` means the page of an entry, not a feed.
         """
         with self._changed:
             state = self._state(host)
@@ -144,7 +150,7 @@ class RateLimiter:
                 self._changed.notify_all()
 
     def ready_in(self, host: str, *, is_page: bool = False) -> float:
-        """Return the seconds until a request to `host` could start; an estimate while others wait."""
+        """Return the seconds until a request to `host` could start, which is an estimate while other requests wait."""
         with self._changed:
             state = self._hosts.get(host, _Host())
             ahead = state.waiting + max(0, state.running + 1 - self.host_concurrency)
@@ -178,15 +184,15 @@ class RateLimiter:
     ) -> None:
         """Handle a 429, or a 503 with a Retry-After. A response to a page concerns only the pages of the host.
 
-        A 429 concerns this client and stops all requests to the host. A 503 may concern one URL, and stops
-        them only if several URLs returned it at the same time. However long one feed must wait, the host's
-        other feeds wait at most an hour and then have longer gaps.
+        A 429 concerns this client, so it stops all requests to the host and widens their gap. A 503 may concern one
+        URL, so it stops them only if several URLs returned it at the same time. However long one feed must wait, the
+        host's other feeds wait at most an hour.
         """
         with self._changed:
             state = self._state(host + _PAGES if is_page else host)
             now = self._clock()
             if state.backoff_until > now:
-                return  # this request was sent before the first such response arrived
+                return  # this request was sent before the response that began the wait arrived
             if status == 429:
                 hold = seconds or _HOST_HOLD_SECONDS
                 state.gap_factor = min(state.gap_factor * 2, _HOST_GAP_FACTOR_MAX)
@@ -206,7 +212,7 @@ class RateLimiter:
             self._changed.notify_all()
 
     def answered(self, host: str, *, is_page: bool = False) -> None:
-        """Handle any other response: enough consecutive ones shorten the gap again."""
+        """Handle any other response; enough of them in a row shorten the gap again."""
         with self._changed:
             for name in (host, host + _PAGES) if is_page else (host,):
                 state = self._hosts.get(name)
@@ -224,7 +230,7 @@ class RateLimiter:
             self._changed.notify_all()
 
     def widen(self, host: str, gap_seconds: float) -> None:
-        """Use at least this gap at `host`, which requested it as a crawl delay, up to 30 seconds."""
+        """Use at least this gap at `host`, up to 30 seconds, because its robots.txt has a crawl delay."""
         with self._changed:
             self._state(host).requested_gap = min(
                 gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS
@@ -242,6 +248,6 @@ class RateLimiter:
         return self._hosts.setdefault(host, _Host())
 
     def _limits(self, host: str, state: _Host, is_page: bool) -> tuple[_Host, ...]:
-        """Return the limits that apply to a request; feeds do not wait for the gaps of pages."""
+        """Return the states whose limits apply to a request; feeds do not wait for the gaps of pages."""
         pages = self._hosts.get(host + _PAGES) if is_page else None
         return (state,) if pages is None else (state, pages)

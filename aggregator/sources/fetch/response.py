@@ -1,4 +1,4 @@
-"""The result of a fetch, and parsing of response headers, and of a redirect in a page."""
+"""The result of a fetch. Reads the headers of a response, and a redirect in a page."""
 
 import html
 import re
@@ -20,7 +20,7 @@ _HEADER_CHARS = 400
 _MOST_REFRESH_BYTES = 4096  # pages that only redirect have a few hundred (chosen)
 _META = re.compile(r"<meta\b[^<>]*>", re.IGNORECASE)
 _IS_REFRESH = re.compile(r"http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE)
-# Pages that wait more than five seconds reload themselves.
+# A wait of more than five seconds is not a redirect: such a page reloads itself.
 _REFRESH = re.compile(
     r"[\"'=]\s*0*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*[\"']?([^\"'>]+)", re.IGNORECASE
 )
@@ -42,11 +42,11 @@ class FetchResult(FrozenStruct):
     not_modified: bool = False
     body: bytes = b""
     content_type: str = ""  # media type, lower case, without parameters
-    # The charset of the header, in lower case; may be wrong or unknown
+    # The charset in the header, in lower case; it may be wrong or unknown
     charset: str | None = None
     etag: str | None = None  # printable ASCII, safe to store and to send back
     last_modified: str | None = None
-    robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
+    robots: str = ""  # directives in the headers, see extract/html/robots_meta.py
     fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
     # Whether a certificate on the way was not checked (`insecure: true`)
     is_unchecked: bool = False
@@ -61,9 +61,9 @@ def to_fetch_result(
     is_for_ever: bool,
     is_unchecked: bool,
 ) -> FetchResult:
-    """Convert a response to the request for `asked`, at the end of the redirects to `final`.
+    """Return the result of a request for `asked`, which redirects led to `final`.
 
-    `is_for_ever` means that all of these were permanent.
+    `is_for_ever` means that all redirects were permanent.
     """
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
@@ -89,8 +89,8 @@ def to_fetch_result(
 def refresh_address(page: bytes) -> str:
     """Return the target of a page that redirects within seconds (<meta http-equiv="refresh">), else "".
 
-    Only short pages count: a longer page is the wanted page itself, and some of these lead browsers
-    without scripts to a notice.
+    Only short pages count: a longer page is the wanted page itself, and may only lead browsers without scripts to a
+    notice.
     """
     if len(page) > _MOST_REFRESH_BYTES or b"<" not in page:
         return ""
@@ -102,10 +102,10 @@ def refresh_address(page: bytes) -> str:
 
 
 def fresh_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the remaining freshness lifetime of a response in seconds, or None if it is not declared.
+    """Return the remaining freshness lifetime of a response in seconds; None if it declares none, or `no-cache`.
 
-    max-age is preferred to Expires, `no-cache` and `no-store` to both, and the time in caches (Age) is
-    subtracted (RFC 9111 4.2).
+    `no-cache` and `no-store` take precedence over max-age, and max-age over Expires. The time that the response has
+    spent in caches (Age) is subtracted from max-age (RFC 9111 4.2).
     """
     control = headers.get("cache-control", "")[:_HEADER_CHARS].lower()
     if _UNCACHED.search(control):
@@ -132,7 +132,7 @@ def http_time(text: str) -> datetime | None:
 
 
 def validator(value: str | None) -> str | None:
-    """Return the value if it can be sent back unchanged; None for an invalid one."""
+    """Return an ETag or Last-Modified without spaces around it; None if it cannot be sent back."""
     stripped = (value or "").strip()
     return stripped if is_printable(stripped) and len(stripped) <= URL_CHARS else None
 

@@ -26,19 +26,19 @@ def body_or_redirect(
     budget: RequestBudget,
     wait_seconds: float | None,
 ) -> tuple[bytes, str]:
-    """Return the body of a response, and the target of its redirect or of its page's; "" without a redirect.
+    """Return the body of a response, and the target of a redirect in its headers or its page; "" without a redirect.
 
-    The body is b"" if it is not modified. `sent` are the headers of the request. `wait_seconds` is the
-    wait that the response asks for. Raise FetchError for a refusal.
+    The body is b"" after "not modified", and for a redirect in the headers. `sent` has the headers of the request.
+    `wait_seconds` is the wait that the response asks for. Raise FetchError for a status that is an error.
     """
     status = response.status_code
-    # Only a conditional request has such an answer.
+    # This status is an answer only to a conditional request.
     if status == _NOT_MODIFIED and (
         "If-None-Match" in sent or "If-Modified-Since" in sent
     ):
         return b"", ""
     if status in _REDIRECTS:
-        # The first one counts
+        # The first Location header counts.
         location = next(iter(response.headers.get_list("Location")), "").strip()
         if location:
             return b"", location
@@ -56,7 +56,7 @@ def body_or_redirect(
             budget.left()  # raises at the deadline
             received += part
     except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
-        # The connection ended early, or the length or the chunks are wrong
+        # The connection ended early, or the length or the chunks are wrong. The document may be whole all the same.
         broken = error
     encoding = response.headers.get("content-encoding", "")
     try:
@@ -72,7 +72,7 @@ def body_or_redirect(
 
 
 def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
-    """Return the address of a redirect from `url`. Raise FetchError for an invalid one."""
+    """Return the address that a redirect from `url` leads to. Raise FetchError if it is invalid."""
     try:
         target = parse_address(str(url.join(location)))
     except FetchError as error:

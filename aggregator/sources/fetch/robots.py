@@ -1,6 +1,6 @@
-"""Checks whether robots.txt allows to fetch the page of an article; requests it once a day for each site (RFC 9309).
+"""Checks whether robots.txt allows fetching the page of an article (RFC 9309). Each robots.txt is requested once a day.
 
-Feeds are published for programs, so only the pages behind them are checked.
+Feeds are published for programs, so only the pages that they link to are checked.
 """
 
 import math
@@ -20,7 +20,7 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
 from aggregator.sources.fetch.server_keys import key_of_address
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
-# While robots.txt cannot be read, everything is disallowed for this long
+# A robots.txt that cannot be read is requested again after this time
 _RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
 AGENT = "aggregator"  # this program's product token in robots.txt
@@ -31,7 +31,7 @@ _Key = tuple[str, str]
 class _Site:
     """The rules of one site, which only the thread that holds the lock uses.
 
-    `protego` has the rules; it is None while they cannot be read, and nothing is allowed.
+    `protego` has the rules. It is None until they could be read; meanwhile nothing is allowed.
     """
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class Robots:
         linked_from: str | None = None,
         proxy: str = "",
     ) -> Literal["yes", "no", "not now"]:
-        """Return whether the page at `url` may be fetched; request robots.txt if the rules are older than a day.
+        """Return whether the page at `url` may be fetched; request robots.txt if there are no rules from the last day.
 
         A site without robots.txt (any 4xx except 429) allows everything. A site that cannot be reached (5xx, no
         response) allows nothing for now ("not now"), unless earlier rules are known, which then still apply.
 
-        The request for robots.txt goes through `proxy`, as the page will. Raise FetchError if it may not be sent:
-        "asked to wait" if the host wants fewer requests, "refused" if its address is not allowed, and "stopped" if
-        the program is ending.
+        The request for robots.txt goes through `proxy`, as the request for the page will. Raise FetchError if
+        robots.txt may not be requested: "asked to wait" if the host wants fewer requests, "refused" if its address is
+        not allowed, and "stopped" if the program is ending.
         """
         try:
             address = parse_address(url)
@@ -101,8 +101,8 @@ class Robots:
             ).body
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
-                raise  # this tells nothing about robots.txt
-            # 429 is a 4xx that means "later" and not "no rules".
+                raise  # the error says nothing about robots.txt
+            # Unlike other 4xx, a 429 means "later" and not "no rules".
             if not 400 <= (error.status or 0) < 500 or error.status == 429:
                 site.expires = now + _RETRY_SECONDS
                 return
@@ -119,9 +119,9 @@ class Robots:
 
 
 def relevant_lines(body: bytes) -> str:
-    """Return a robots.txt with one name, "others", for all other programs, because their rules are not used.
+    """Return a robots.txt in which all other programs have the same name, "others", because their rules are not used.
 
-    protego copies each rule for each agent named above it: 20,000 names before 20,000 rules would be 400
+    protego copies each rule for each program named above it, so 20,000 names before 20,000 rules would make 400
     million copies.
     """
     lines = []

@@ -21,7 +21,7 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int]:
 
 
 def host_key(url: httpx.URL) -> str:
-    """Return the rate limiter's key of a host; on the operator's own machines each port is a server."""
+    """Return the rate limiter's key for a host; at private addresses, each port is a server of its own."""
     if url.host == "localhost" or is_private_address(url.host):
         return f"{url.host}:{port_of(url)}"
     return url.host

@@ -1,7 +1,7 @@
-"""E-mail messages (RFC 5322, MIME): a newsletter as an entry; and the messages of an mbox file.
+"""Reads e-mail messages (RFC 5322, MIME), such as newsletters, as entries, and the messages of an mbox file.
 
-Limits hold before and while the library parses: lines, parts and the length of a header. Attachments and
-signatures are not read.
+The number of lines is limited before the library parses a message, and the number of parts and the length of headers
+while it parses. Attachments and signatures are not read.
 """
 
 import hashlib
@@ -35,9 +35,10 @@ from aggregator.sources.parse.mail_headers import FAULTS, header
 from aggregator.sources.parse.mail_sender import outlet_of_mail
 from aggregator.sources.parse.streams.file_stream import Stream
 
-_MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
+_MAX_LINES = 200_000  # a message of 10 MiB in base64 has 140,000
 
-_MAX_PARTS = 50  # each level of nesting is compared with each line
+# The library compares each line with the boundary of each level of nesting.
+_MAX_PARTS = 50
 
 
 _MAX_HEADER_CHARS = 4000
@@ -57,14 +58,14 @@ _MESSAGE_ID = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 
 _QUOTED_FROM = re.compile(rb">+From ")
 
-# The tables of a newsletter are its layout. If they stayed tables, each cell would be a row of figures.
+# Newsletters use tables for their layout. If they stayed tables, each cell would be read as a row of figures.
 _TABLE_TAG = re.compile(
     r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE
 )
 
 
 class _BoundedPolicy(EmailPolicy):
-    """The default policy with headers of bounded length: the library's time is not linear in it."""
+    """The default policy with headers of bounded length, because the library's time is not linear in their length."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, Any]:
         name, value = super().header_source_parse(sourcelines)
@@ -83,10 +84,10 @@ def looks_like_mbox(head: bytes) -> bool:
 
 
 def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
-    """Yield the messages of an mbox file (mboxo, mboxrd), unquoted.
+    """Yield the messages of an mbox file (mboxo, mboxrd), with quoted From lines unquoted.
 
-    A message longer than `limit_bytes` is cut, but stays longer than that. A damaged file loses
-    its last message.
+    A message longer than `limit_bytes` is cut, but stays longer than the limit, so that the caller notices. A damaged
+    file loses its last message.
     """
     message = bytearray()
     count = 0
@@ -108,7 +109,7 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
 
 
 def entry_of_mail(data: bytes, *, source: str, seen: datetime | None) -> Entry:
-    """Return a message as an entry: its HTML, else its text, with its address on the web.
+    """Return a message as an entry with its HTML, else its text, and with its address on the web if it has one.
 
     Raise ReadError for a message that cannot be parsed, exceeds the limits, or has no text.
     """
@@ -132,7 +133,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: datetime | None) -> Entry:
     title = plain_title(_subject(message))
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     address = saved_page_address(message)
-    if address is not None:  # the date is that of saving
+    if address is not None:  # a saved page, whose date is the time of saving
         return Entry(
             source=source,
             guid=None if address else digest,
@@ -189,7 +190,7 @@ def _text(message: EmailMessage, kind: str) -> str:
 def _subject(message: EmailMessage) -> str:
     """Return the subject; if the library cannot decode it, decode its charsets as browsers do.
 
-    Senders call GBK by the name of GB2312, divide a character between two encoded words, or encode nothing.
+    Some senders call GBK by the name of GB2312, split a character between two encoded words, or encode nothing.
     """
     subject = header(message, "Subject")
     if "\ufffd" not in subject:

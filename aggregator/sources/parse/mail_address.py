@@ -15,7 +15,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 
-# A mix of letters and digits of this length is a key of a subscriber; 2026w47 and covid19 are not (chosen)
+# A mix of letters and digits of at least this length may be a subscriber's key, unlike 2026w47 and covid19 (chosen)
 _KEY_CHARS = 10
 # At most this many mentions of a browser are tried
 _MENTIONS_TRIED = 20
@@ -41,13 +41,13 @@ def saved_page_address(message: EmailMessage) -> str | None:
     if not address and not header(message, "From").lstrip('"<').startswith("Saved by"):
         return None
     root = message.get_body(("html",))
-    if not address and root is not None:  # older browsers have it there only
+    if not address and root is not None:  # older browsers write the address only here
         address = str(root.get("Content-Location", ""))
     return absolute_url(address, None) or ""
 
 
 def address_in_browser(markup: str, text: str) -> str | None:
-    """Return the address behind "View in browser", in the words of several languages."""
+    """Return the address behind "View in browser", in one of several languages; None if it cannot be used."""
     for link in _LINK.finditer(markup):
         if _IN_BROWSER.search(html.unescape(_TAG.sub(" ", link[2]))):
             return _public(html.unescape(link[1]))
@@ -58,9 +58,9 @@ def address_in_browser(markup: str, text: str) -> str | None:
 
 
 def may_be_public(url: str | None) -> bool:
-    """Return whether the host of an address has a public name on the internet, without a user or password.
+    """Return whether the host of an address has a public name, and the address has no user or password.
 
-    A message must not make a reader's click send requests to the reader's own network.
+    Otherwise a click on the link in a message could send a request into the reader's own network.
     """
     if url is None:
         return False
@@ -71,10 +71,10 @@ def may_be_public(url: str | None) -> bool:
 
 
 def _public(link: str) -> str | None:
-    """Return an address without query and fragment; None if it may contain a key of the subscriber.
+    """Return an address without query and fragment; None if it may contain a subscriber's key.
 
-    A key may be a parameter other than those of campaigns, an `@`, or a long word of letters and digits in
-    the path.
+    Signs of a key are a parameter that does not name a campaign, and in the path an `@` or a long word of letters and
+    digits.
     """
     try:
         parts = urlsplit(link)

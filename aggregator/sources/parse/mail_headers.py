@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 from aggregator.extract.language import unicode
 
-# The library raises these for broken headers and parts, beside defects.
+# The library raises these for broken headers and parts, besides listing defects.
 FAULTS = (
     MessageError,
     ValueError,
@@ -15,12 +15,12 @@ FAULTS = (
     AssertionError,
     RecursionError,
 )
-# The part of an address before its "@" (limit: RFC 5321, section 4.5.3.1.1)
+# The longest part of an address before its "@" (RFC 5321, section 4.5.3.1.1)
 LOCAL_CHARS = 64
 
 
 def header(message: EmailMessage, name: str) -> str:
-    """Return a header with its RFC 2047 words decoded; "" if there is none or it is broken."""
+    """Return the first header of a name, with RFC 2047 words decoded; "" if there is none or one is broken."""
     return next(iter(headers(message, name)), "")
 
 

@@ -11,8 +11,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
 from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
 from aggregator.sources.source_limits import NAME_CHARS
 
-# Strings and comments are taken from the results of a server. Nested and masked signs can be read in two ways, so
-# results with them do not count.
+# Strings and comments are removed from the results of a server. If they are nested or contain escaped signs, the
+# results can be read in two ways and do not count.
 _QUOTED = re.compile(r'"[^"()\\]*+"')
 
 _COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
@@ -21,14 +21,15 @@ _MASKED = re.compile(r'["()\\]')
 
 _BY = re.compile(r"\bby\s+([\w.-]+)")
 
+# The check of a clause that confirms the sender's site
 _PASSED = (["dkim=pass"], ["dmarc=pass"])
 
 
 def outlet_of_mail(message: EmailMessage) -> str:
-    """Return the site that has sent a message, as the own mail server found, else the address in From.
+    """Return the site that sent a message if the receiving mail server confirms it, else the address in From.
 
-    Anyone can write any List-Id, and any name in From, so these prove nothing. An address never looks like the
-    key of a site or of a channel there.
+    Anyone can write any List-Id, and any name in From, so these prove nothing. The address never looks like the key of
+    a site, or of a channel on a site.
     """
     name, _, host = (
         header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
@@ -46,10 +47,11 @@ def outlet_of_mail(message: EmailMessage) -> str:
 
 
 def _authenticated_sites(message: EmailMessage) -> set[str | None]:
-    """Return the sites that a message comes from, by the results of the own server (RFC 8601).
+    """Return the sites that a message comes from, by the results of the receiving server (RFC 8601).
 
-    They stand above the headers of the sender, and name the server. It must be the last server that received the
-    message under a name of the internet, which deliveries within a host do not have.
+    The first header counts, because a server writes its results above the sender's headers. The server that it names
+    must be the last that received the message under a public name, which servers do not have for deliveries within
+    one host.
     """
     results = _COMMENT.sub(
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
@@ -68,7 +70,7 @@ def _authenticated_sites(message: EmailMessage) -> set[str | None]:
         return set()
     confirmed = set()
     for words in map(str.split, clauses):
-        # An address may contain "header.d=", but no space outside of quotes
+        # An address may contain "header.d=", but no space outside of quotes, which were removed above.
         if words[:1] in _PASSED:
             values = dict(word.partition("=")[::2] for word in words)
             confirmed.add(
@@ -82,7 +84,7 @@ def _authenticated_sites(message: EmailMessage) -> set[str | None]:
 
 
 def _site_of(host: str) -> str | None:
-    """Return the registrable domain of a host; None if the host has no name of the internet."""
+    """Return the registrable domain of a host; None if the host has no public name."""
     if not is_public_name(host.lower()):
         return None
     return registrable_domain(f"https://{host}")

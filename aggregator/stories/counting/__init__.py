@@ -1,1 +1,1 @@
-"""Count outlets and independent reports: who prints whose text, and which state of a text is current."""
+"""The counts of outlets and independent reports: who prints whose text, and which version of a text is current."""

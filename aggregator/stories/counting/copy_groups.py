@@ -2,7 +2,7 @@
 
 A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
 published itself, if the group has one, else the text with the earliest effective time; at equal times, the text
-that came first.
+that came first. Copies by little-known sources come last, whatever dates they state (`precedence`).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,16 +27,16 @@ def printer_of(article: CountedArticle) -> str:
 
 
 def sender_of(article: CountedArticle) -> str:
-    """Return the sender of an article: its feed, else its outlet at its source.
+    """Return the sender of an article: its feed, or for an article that was not polled, its source and outlet.
 
-    Unconfirmed mails of a source are one sender.
+    All unconfirmed mails of a source have one sender.
     """
     outlet = "@" if is_mail_address(article.outlet_key) else article.outlet_key or ""
     return article.source if article.is_polled else f"{article.source} {outlet}"
 
 
 def speaker_of(article: CountedArticle) -> str:
-    """Return who speaks: the sender, or the article if its outlet is unknown, since a file may have many."""
+    """Return the sender of an article; the article itself if its outlet is unknown, since a file may have many."""
     return article.id if article.outlet_key is None else sender_of(article)
 
 
@@ -54,9 +54,9 @@ def copy_groups(
     articles: Sequence[AnyCountable],
     *links_of: Callable[[CountedArticle], str | None],
 ) -> list[list[AnyCountable]]:
-    """Return the groups of articles with the same links; groups and members keep the order of `articles`.
+    """Return the groups of articles that links connect; groups and members keep the order of `articles`.
 
-    Two articles that copy one text outside the story are one group, too.
+    Two articles that copy one text outside the story are in one group, too.
     """
     parent: dict[str, str] = {}
 
@@ -87,23 +87,23 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 
 
 def is_unconfirmed(article: CountedArticle) -> bool:
-    """Return whether only a little-known sender names the outlet of an article.
+    """Return whether only a little-known sender says that the article is from its outlet.
 
-    It was handed in beside feeds, as by file, push or mail, or its feed links to another site.
+    The article was handed in by file, push or mail, or its feed links to another site.
     """
     return article.is_little_known and article.claimed_outlet is not None
 
 
 def is_agency_text(article: CountedArticle) -> bool:
-    """Return whether an agency published it; a little-known source may merely link to an agency."""
+    """Return whether an agency published the article itself; a little-known source may merely link to an agency."""
     return agency_of(article.outlet_key) is not None and not article.is_little_known
 
 
 def precedence(article: CountedArticle) -> int:
     """Return the effective time in microseconds since 1970, UTC; copies by little-known sources are last.
 
-    Their dates are not believed if they copy, reuse or change the text of another article. A source with
-    standing precedes the original of its text only by its date.
+    The date that a little-known source states is not believed if its article copies, reuses or changes the text of
+    another article. A copy by a source with standing comes before its original if its date is earlier.
     """
     has_come = origin_link(article) or article.version_of
     place = article.is_little_known and has_come is not None

@@ -1,12 +1,12 @@
 """The counts of a story: articles, outlets and independent reports.
 
 The *origin* of a text is the agency behind its copy group (copy_groups.py), if known, else the outlet of the
-original, or the publisher of that outlet. A text of unknown outlet is an origin of its own: articles of a
-source always have an outlet.
+original, or the publisher of that outlet. A text of unknown outlet is an origin of its own; articles
+of a source always have an outlet.
 
-An opinion or an explainer (`kind`) is not an independent report, and neither is a text that agrees too little
-with its story (`counts_as_report`). Like an excerpt, a live blog or a roundup, it counts in `report_count` only
-if the story has no other articles, so that no count is 0.
+An opinion, an explainer or a withdrawal (`kind`) is not an independent report, and neither is a text that agrees too
+little with its story (`counts_as_report`). Like an excerpt, a live blog or a roundup, such an article counts in
+`report_count` only if the story has no other articles, so that no count is 0.
 
 All outlets of little-known sources that only repeat others count as one outlet, since anyone can open forty. A
 source without standing is little-known (store/stories/stream_history.py). If only the sender names the outlet of an
@@ -49,7 +49,7 @@ class Counts(msgspec.Struct, frozen=True):
 def counts(
     articles: Sequence[CountedArticle], families: Mapping[str, str] | None = None
 ) -> Counts:
-    """Return the counts of a story of these articles, in any order.
+    """Return the counts of a story with these articles, which may be in any order.
 
     `families` maps the key of an outlet to the name of its publisher, whose outlets count as one origin (see
     `extract.wire.agencies.family_table`). None means the shipped families.
@@ -83,8 +83,9 @@ def counts(
             has_own_words |= article.is_little_known and not is_beside
     return Counts(
         article_count=len(articles),
-        # Outlets that only repeat others count as one outlet, and beside known reports as none if a little-known
-        # outlet has words of its own: forty feeds may print one text that only the first of them wrote.
+        # Outlets that only repeat others count as one outlet. They count as none if the story has reports of known
+        # sources and a little-known outlet has words of its own: forty feeds may print one text that only the first
+        # of them wrote.
         outlet_count=len(outlets)
         + (not outlets >= repeating and not (known and has_own_words)),
         # A little-known outlet is one report, whatever agencies it names.
@@ -108,8 +109,8 @@ def _printer_and_origin(
 ) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return who printed a text first, and whose text it is.
 
-    The printer is the publisher of the outlet, or the text if the outlet is unknown. The origin is the agency of
-    the original, else the agency that the earliest copy names, else the printer.
+    The printer is the publisher of the original's outlet, or the original itself if its outlet is unknown. The origin
+    is the agency of the original, else the agency that the earliest copy with an agency names, else the printer.
     """
     original = original_of(text)
     printer = "unknown", original.id
@@ -120,7 +121,7 @@ def _printer_and_origin(
             return printer, ("agency", key)
     if original.wire:
         return printer, ("agency", original.wire.casefold())
-    # If a little-known source named an agency, the reports that it copies would become one.
+    # A little-known source is not asked: by naming one agency, it could make all reports that it copies a single one.
     named = [
         (precedence(article), article.inbox_no, article.wire.casefold())
         for article in text

@@ -1,6 +1,6 @@
 """The articles of a story by their originals: who prints whose text, and whose news may stand alone.
 
-A text may have versions: one of them is current, and replaces the others.
+If a text has several versions, one of them is current and replaces the others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,15 +21,15 @@ from aggregator.stories.lexicon import is_correction
 
 # An article that is not a copy, with its copies, the oldest first
 OriginalWithCopies = tuple[ArticleView, list[ArticleView]]
-# The original of the current version, and the state of another version, by the ids of its articles
+# The original of the current version and the article's own state, by the id of each article that is not current
 _Replaced = dict[str | None, tuple[str, VersionState]]
 
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles that may tell news that no other article confirms.
 
-    These are the articles with standing and the originals of the texts that they print, else all articles. If some
-    of them agree with the story, only those are returned. The articles must come from `with_originals`.
+    These are the articles with standing and the originals that they copy, or all articles if none has standing. If some
+    of these agree with the story, the others are left out. The articles must come from `with_originals`.
     """
     known: set[str | None] = set()
     for article in articles:
@@ -62,11 +62,11 @@ def originals_with_copies(
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
 
-    The original has no link, unless a link of its group leads out of the story, which is kept. The `role` says
-    the same: a linked article is a copy, and the original is a report, even if it was placed after its copies.
-    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are linked to
-    the article with the current version, and have a `version`; their roles are those among the articles with the
-    same text.
+    The original has no link, unless an article of its group copies a text outside the story; then it gets this link.
+    The `role` agrees with the links: a linked article is a copy, and the original is a report, even if it was placed
+    after its copies. An excerpt is linked to the original of the text from which it was taken. Versions that are not
+    current are linked to the original of the current version, and have a `version`; their roles are their roles among
+    the articles with the same text.
     """
     has_links = any(article.copy_of or article.version_of for article in articles)
     # If an article has a version, the articles were linked before.
@@ -109,7 +109,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 def replaced_versions(
     articles: Sequence[ArticleView],
 ) -> _Replaced:
-    """Return the articles that have a replaced version of a text, with the original of the current version.
+    """Return, for each article with a version that is not current, the original of the current version and its state.
 
     The first version of a text is current until a later version takes over.
     """
@@ -119,7 +119,7 @@ def replaced_versions(
     for family in copy_groups(articles, lambda a: a.version_of or copy_link(a)):
         texts = sorted(copy_groups(family, text_link), key=_first_printed)
         current = texts[0]
-        # The articles of the versions that were current so far
+        # The articles of all versions that have been current so far
         earlier = [*current]
         for text in texts[1:]:
             if _takes_over(text, earlier):
@@ -135,14 +135,14 @@ def replaced_versions(
 
 
 def text_link(article: CountedArticle) -> str | None:
-    """Return the article that this article copies, if both have the same text."""
+    """Return the article that this article copies; None for a version, since its text differs."""
     return copy_link(article) if article.version_of is None else None
 
 
 def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
-    """Return the key of a text's first printing; at equal times, a version follows the text that it changes.
+    """Return a sort key for the first printing of a text; at equal times, a version follows the text that it changes.
 
-    Little-known sources come last, whatever dates they state, so they never replace the text of other sources.
+    Texts of little-known sources come after all others, whatever dates they state.
     """
     return min(
         (
@@ -156,10 +156,10 @@ def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
 
 
 def _takes_over(text: Sequence[ArticleView], earlier: Sequence[ArticleView]) -> bool:
-    """Return whether a later version replaces the `earlier` versions, which depends on its printers.
+    """Return whether a later version replaces the `earlier` versions, which depends on who prints it.
 
-    It does if it comes from an outlet of an earlier version, names the same agency, or has two publishers. A
-    report that is not a copy of them also replaces them, unless it corrects another outlet. Little-known
+    It does if it is from a publisher of an earlier version, names the same agency, or has two publishers. A report of
+    another publisher also replaces them if it is not linked to them as a copy, unless it is a correction. Little-known
     sources only replace versions that no other sources printed.
     """
     known = [article for article in text if not article.is_little_known]

@@ -1,10 +1,10 @@
 """The title of a story: the best title of its reports.
 
-A title scores by the words that it shares with the titles and openings of other reports and with its own
-opening. A question, a label or a damaged title loses to a plain title that is nearly as good, and an older title
-to a newer title, because it may tell a plan that has been carried out since. The shown title stays unless another
-title is clearly better; each time the reports of a story have doubled, the best title is taken. Only titles and
-leads are read, because a title is chosen at every placement.
+A title scores by the words that it shares with the titles and leads of other reports and with its own lead. It gains
+if it tells an outcome. A question, a label or a damaged title loses to a plain title that is nearly as good. An older
+title loses to a newer title that is nearly as good, because it may tell a plan that has been carried out since. The
+shown title stays unless another title is clearly better, but each time the reports of a story have doubled, the best
+title is taken. Only titles and leads are read, because a title is chosen at every placement.
 """
 
 import re
@@ -38,9 +38,9 @@ from aggregator.stories.titles.title_text import (
     clean_title_text,
 )
 
-# Seldom more than two sentences of a lead
+# This much of a lead is read, which is seldom more than two sentences.
 LEAD_CHARS = 500
-# The weight of a title's words in its own lead; words in other reports weigh 1
+# The weight of the title's words that are in its own lead; words that are in other reports weigh 1
 OWN_LEAD = 0.25
 # The gain of a title that tells an outcome
 OUTCOME = 0.25
@@ -50,9 +50,9 @@ STYLE_COST = 0.1
 STYLE_BELOW = 3.1
 # The words before an outcome that may say that it has not happened
 PENDING_WORDS = 3
-# A title with fewer heads counts as if it had so many
+# A title with fewer heads counts as if it had this many, so that a short title does not win by sharing all its words.
 FEWEST_HEADS = 6
-# The words of a lead that replace a missing title
+# If no article has a title, this many words of a lead are the title.
 FIRST_WORDS = 14
 _BY_QUALITY = attrgetter("quality", "title")
 
@@ -64,11 +64,11 @@ GONE = "no report has the previous title any more"
 
 
 class Headline(NamedTuple):
-    """The title of `article` (None: the first words of a lead), and why it replaced the title before."""
+    """A title, the article that has it (None: it is the beginning of a lead), and why it replaced the title before."""
 
     title: str
     article: str | None = None
-    # None: the story had no other title before
+    # None: the title has not changed, or is the first of the story
     reason: str | None = None
 
 
@@ -80,10 +80,10 @@ def headline(
     *,
     afresh: bool = False,
 ) -> Headline:
-    """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
+    """Return the best title of a story, without outlet names; "" only without a title and a lead that may be quoted.
 
-    `shown` is the present title, which stays unless another is better by a margin; with `afresh` the margin is 0.
-    `prefer` are the outlets whose titles are preferred, in this order.
+    `shown` is the present title, which stays unless another is better by a margin; with `afresh`, the margin is 0.
+    `prefer` has the outlets whose titles are preferred, the most preferred first.
     """
     tuning = tuning or shipped_tuning()
     articles = with_originals(articles)
@@ -99,7 +99,7 @@ def headline(
         title = shown if shown in openings else "".join(openings[:1])
         return Headline(title, None, None if shown in (None, title) else GONE)
     if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
-        # Nothing to compare: most stories are of one article
+        # There is nothing to compare. Most stories have only one article.
         return Headline(title, compared[0].id)
     scored = scored_titles(compared, prefer, tuning)
     margin = 0.0 if afresh else tuning.headline_keep_margin
@@ -113,7 +113,11 @@ def _choose(
     margin: float,
     tuning: StoryTuning,
 ) -> "ScoredTitle":
-    """Return the best title of the preferred outlet, or the `shown` title if that is worse by at most `margin`."""
+    """Return the best title, or the `shown` title if it is worse by at most `margin`.
+
+    Only the titles of the most preferred outlet that has a fit title are compared. A newer fit title that is nearly as
+    good replaces the best.
+    """
     preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
     candidates = [title for title in scored if title.preference == preferred.preference]
     best = max(candidates, key=_BY_QUALITY)
@@ -132,7 +136,7 @@ def _choose(
 def _advantage(
     title: "ScoredTitle", other: "ScoredTitle", tuning: StoryTuning
 ) -> float:
-    """Return how much better a title is than the other title, by quality and time."""
+    """Return how much better a title is than another, by quality and time; negative if it is worse."""
     later = title.article.effective_at - other.article.effective_at
     least = timedelta(hours=tuning.headline_newer_hours)
     advantage = title.quality - other.quality
@@ -172,10 +176,10 @@ def title_candidates(
 ) -> list[ArticleView]:
     """Return the articles whose titles are compared, by time: the newest of each sender, at most `reports_cap`.
 
-    These are the reports, or all articles if the story has only others. If some reports have standing, only those
-    are compared. A text with versions is compared in its current version, and a group of copies in its
-    original, or in a copy that has the whole `text_of` if that of the original is cut. `text_of` is the title, or
-    the opening for the choice of a lead.
+    These are the reports, only those of standing if there are any (`of_standing`). A story without reports has its
+    opinions compared, or its live blogs and roundups, or all its articles, whichever it has first. A text with versions
+    is compared in its current version. A group of copies is compared in its original, or in a copy with a whole
+    `text_of` if the `text_of` of the original is cut. `text_of` returns the title, or the lead if a lead is chosen.
     """
     articles = with_originals(articles)
     titled = [
@@ -201,10 +205,10 @@ def title_candidates(
 
 
 def is_news(article: ArticleView) -> bool:
-    """Return whether the article is a report or a copy of a report, not an opinion or explainer.
+    """Return whether the article is a report or a copy of a report, and not an opinion, explainer or withdrawal.
 
-    An article that differs from reports only in style counts as a report; its title and lead pay for its style
-    (`style_cost`).
+    An article that only its style makes an opinion or explainer is news, too, but its style costs its title and lead
+    something (`style_cost`).
     """
     return article.role in COUNTED_ROLES and (
         article.kind not in UNCOUNTED_KINDS or is_by_style(article.kind_evidence)
@@ -217,10 +221,12 @@ def compared_titles(
     tuning: StoryTuning,
     prefer: Sequence[str],
 ) -> list[ArticleView]:
-    """Return the compared articles by time: candidates, articles of preferred outlets, that with `shown`.
+    """Return the articles whose titles are scored, by time.
 
-    A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
-    newer titles or its article becomes a copy, but not when a first report comes to a story of columns.
+    These are the candidates, the articles of preferred outlets, and the articles with the title `shown`. A preferred
+    outlet may print the text of an agency, and then its article is not a candidate by itself. The shown title remains
+    when `reports_cap` newer titles come or when its article becomes a copy, but not when a first report comes to a
+    story of columns.
     """
     compared = {article.id: article for article in title_candidates(articles, tuning)}
     has_report = any(map(is_news, compared.values()))
@@ -235,7 +241,7 @@ def compared_titles(
 
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
-    """Return whether a title is not clickbait, a label or damaged; `raw` is the title before cleaning."""
+    """Return whether a title is neither clickbait nor a label nor damaged; `raw` is the title before cleaning."""
     return not (
         fault_pattern("clickbait", language).search(title)
         or fault_pattern("label", language).search(raw)
@@ -260,7 +266,7 @@ def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
 
 
 def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
-    """Return the place of the article's outlet in `prefer`, by name or key; the length if it is not there."""
+    """Return the place of the article's outlet, by name or key, in `prefer`; the length of `prefer` without a place."""
     keys = {
         outlet_key(name)
         for name in (article.outlet, article.outlet_key)
@@ -305,7 +311,7 @@ def scored_titles(
         reads.append((article, printer_of(article), words))
     scored = []
     for article, origin, words in reads:
-        # A title may be in the titles of others, and in their titles and leads together: 0 to 2
+        # How much of the title is in another title, and how much in this title and its lead together: 0 to 2
         shares = [
             dice(words.title, other.title)
             + len(words.title & other.all) / max(FEWEST_HEADS, len(words.title))
@@ -328,7 +334,7 @@ def scored_titles(
     return scored
 
 
-# Cached, since a title is chosen for each added article, and all other articles were read before
+# The cache helps because a title is chosen for each added article, and all other articles were read before.
 @lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
     title = clean_title_text(raw, outlet)

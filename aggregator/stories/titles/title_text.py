@@ -1,4 +1,4 @@
-"""Titles of articles without the name of the outlet and its section, and headlines without the mark of a later take.
+"""Removes the name of the outlet and its section from titles, and the mark of a later take from headlines.
 
 Takes are successive reports of an agency or a live desk about one event, each replacing the report before. The headline
 of a later take has a mark: "1st lead", "UPDATE 3", "(2nd take)", "WRAPUP 2", "Ld", "2. Zusammenfassung".
@@ -14,12 +14,13 @@ TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(
     r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
 )
-# The tail with the outlet: "Ferry sinks - Daily News", or " : NPR".
+# A tail that may name the outlet: "Ferry sinks - Daily News", "Ferry sinks : NPR"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
     re.IGNORECASE,
 )
+# "Berg?s": an apostrophe that was lost when the text was converted
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 # Agencies add such tails: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
@@ -28,13 +29,13 @@ ADDED_TAIL = re.compile(
 
 
 def clean_title(article: ArticleView) -> str:
-    """Return the title without an outlet or section after a bar or dash."""
+    """Return the title of an article without labels, and without an outlet or section after a bar or dash."""
     return clean_title_text(article.title[:TITLE_CHARS], article.outlet)
 
 
 @lru_cache(maxsize=2048)
 def clean_title_text(title: str, outlet: str | None) -> str:
-    """Clean a title of at most `TITLE_CHARS` characters; return "" for a title that tells nothing."""
+    """Return a title of at most `TITLE_CHARS` characters in its cleaned form; "" if it tells nothing."""
     title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"
@@ -89,6 +90,6 @@ _TAKE = re.compile(
 
 
 def take_title(title: str) -> str | None:
-    """Return the headline of a later take without its mark; None for a headline without a mark."""
+    """Return the headline of a later take without its mark; None if it has no mark, or nothing else."""
     plain = _TAKE.sub(" ", title).strip()
     return plain if plain and plain != title.strip() else None

@@ -23,7 +23,7 @@ FOUND_AN_ANSWER = 30
 MAX_FOUND = 100
 # The longest address of an article that a parameter may hold
 MAX_ADDRESS_CHARS = 2048
-# Addresses of articles may have letters that the description leaves out.
+# Addresses of articles may have more letters than the pattern in the description of the API.
 _IdOrAddress = Annotated[
     str,
     Field(pattern=r"^[^\s\x00-\x1f\x7f]*$", max_length=MAX_ADDRESS_CHARS),

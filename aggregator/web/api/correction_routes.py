@@ -40,7 +40,7 @@ from aggregator.web.security.visit import require_scope
 router = api_router("/api/v1")
 DEFAULT_CORRECTIONS = 50
 MAX_CORRECTIONS = 500
-# The most articles or stories in one correction; a push may have as many records
+# The most articles or stories in one correction, the same as the most records in a push
 MAX_NAMED = 200
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 SeveralIds = Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]

@@ -23,7 +23,7 @@ from aggregator.web.responses import (
 )
 
 Described = dict[str, Any]  # a part of the description
-# FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
+# FastAPI describes these types and does not check them, because an invalid id is simply not found.
 IdInPath = Annotated[
     str,
     WithJsonSchema(
@@ -37,7 +37,7 @@ NumberInPath = Annotated[
     ),
 ]
 
-# Any request may be answered with them
+# The statuses of errors that any request may get
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
 DESCRIPTIONS = ShippedTable(
     "aggregator.web.api", "descriptions.yaml", Described
@@ -49,7 +49,7 @@ _components: Described = {}
 
 
 def api_router(prefix: str = "") -> APIRouter:
-    """Return a router; its routes below a prefix refuse parameters that they do not have."""
+    """Return a router; if it has a prefix, its routes refuse unknown parameters."""
     return APIRouter(
         prefix=prefix,
         dependencies=[Depends(_refuse_parameters)] if prefix else [],
@@ -64,14 +64,17 @@ def _operation_id(route: APIRoute) -> str:
 
 
 async def _refuse_parameters(request: Request) -> None:
-    """Raise UsageError for a parameter of a route without any; a model of parameters refuses unknown ones."""
+    """Raise UsageError if a request has parameters and its route has none.
+
+    Routes with parameters have a model, which refuses unknown ones itself.
+    """
     if not request.scope["route"].dependant.query_params:
         for name in request.query_params:
             raise UsageError(f"unknown parameter {name[:40]!r}; this address has none")
 
 
 def schema_of(kind: Any) -> Described:
-    """Return the schema of a type: of a struct or a union of structs, references to the components."""
+    """Return the schema of a type; for a struct or a union of structs, references to the components."""
     (schema,), components = msgspec.json.schema_components(
         [kind], ref_template="#/components/schemas/{name}"
     )
@@ -80,7 +83,7 @@ def schema_of(kind: Any) -> Described:
 
 
 def refer_to_schema(name: str, schema: Described) -> dict[str, str]:
-    """Return a reference to a schema, which becomes a component as it is; FastAPI would round its numbers."""
+    """Make a schema a component and return a reference to it, because FastAPI would round its numbers."""
     _components[name] = schema
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -90,7 +93,7 @@ MOVED: Described = {"description": "The story was merged into another one.", **L
 
 
 def answer(kind: Any, **more: Any) -> Described:
-    """Return the description of a response with a JSON body of this type, and `more` members."""
+    """Return the description of a response with a JSON body of this type; `more` are further members."""
     words = str(inspect.getdoc(kind)).partition("\n")[0]
     return {"description": words, "content": {JSON: {"schema": schema_of(kind)}}} | more
 
@@ -105,8 +108,8 @@ def describe_route(
 ) -> Described:
     """Return the description of a route, as arguments of FastAPI's decorators.
 
-    The first of `responses` is the normal one; a type is the body of 200. `errors` are statuses of problems
-    in addition to those that every route has. The first sentence of the docstring is the summary.
+    The first of `responses` is the normal one; if `responses` is a type, it is the body of status 200. `errors` are
+    statuses of problems in addition to those of every route. The first paragraph of the docstring is the summary.
     """
     answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
     problems = {
@@ -130,7 +133,7 @@ class DescribedApp(FastAPI):
     """FastAPI with the schemas of msgspec structs and the names of saved queries."""
 
     def openapi(self) -> Described:
-        """Return the description; it is made at the first call."""
+        """Return the description, which is made at the first call."""
         if self.openapi_schema is not None:
             return self.openapi_schema
         description = super().openapi()
@@ -140,7 +143,7 @@ class DescribedApp(FastAPI):
                 operation["summary"] = summary.replace("\n", " ").rstrip(".")
                 operation["description"] = rest
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    # FastAPI adds it, but a wrong parameter is answered with 400
+                    # FastAPI adds this response, but a wrong parameter is answered with 400.
                     del operation["responses"]["422"]
         listed = description["paths"]["/api/v1/stories"]["get"]["parameters"]
         saved = next(p for p in listed if p["name"] == "saved")

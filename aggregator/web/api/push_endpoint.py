@@ -1,7 +1,7 @@
 """`POST /api/v1/articles`: pushed articles are stored in the inbox, and the response is sent after they are on disk.
 
-The daemon places them later. HTML in records is not parsed here but by the workers. A record is the same article
-whether it is pushed or read from a file, so its source is its outlet, else the name of the token.
+The daemon places them later, and workers parse their HTML. The source of a record is its outlet, otherwise the name of
+the token, because a record must be the same article whether it is pushed or read from a file.
 """
 
 import logging
@@ -47,7 +47,7 @@ from aggregator.web.security.request_tokens import TokenStore
 from aggregator.web.security.visit import require_scope
 
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
-# Number of the record, and its entry or the reason of its rejection
+# The number of a record, and its entry or the reason for its rejection
 Read = tuple[int, Entry | str]
 
 
@@ -56,8 +56,8 @@ def read_push(
 ) -> list[Read]:
     """Return the records of a body in order: one record, a list of records, or one record per line.
 
-    `source` is the source of records without an outlet, `seen` the latest accepted time. Raises RefusedError
-    if the body is empty, is not JSON, or has more than `max_items` records.
+    `lines`: one record per line. `source` is the source of records without an outlet, `seen` the latest accepted time.
+    Raises RefusedError if the body is empty, is not JSON, is a JSON feed, or has more than `max_items` records.
     """
     stripped = body.lstrip(_BLANK)
     if not stripped:
@@ -109,8 +109,8 @@ def read_push(
     return read
 
 
-# All ranges of letters and digits, as Python has no \p{Letter} of JavaScript. Beyond are extinct scripts and rare Han,
-# and who reads JSON as YAML fails at their escapes.
+# All ranges of letters and digits of the basic plane, because Python's patterns have no \p{Letter} as JavaScript has.
+# The other planes have extinct scripts and rare Han, and programs that read the JSON as YAML fail at their escapes.
 _RUNS = re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
 _LETTERS = "".join(f"{run[0]}-{run[-1]}" for run in _RUNS)
 _TEXT_OR_NUMBER = DESCRIPTIONS["TextOrNumber"]
@@ -119,7 +119,7 @@ refer_to_schema("TextOrNumber", _TEXT_OR_NUMBER)
 RECORD_SCHEMA = refer_to_schema("PushedRecord", DESCRIPTIONS["PushedRecord"])
 
 
-# threads; pushes wait for each other in the database, and readers need the other threads
+# The most threads that store pushes: pushes wait for each other in the database, and readers need the other threads
 WRITING_AT_ONCE = 2
 
 
@@ -161,7 +161,7 @@ class PushEndpoint(TokenStore):
         fetch_pages: bool = True,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fetch_pages`: fetch the page of a record that has only an address.
+        """`fetch_pages`: whether to fetch the page of a record that has only an address.
 
         `arrived` is called after a push was stored.
         """
@@ -177,7 +177,7 @@ class PushEndpoint(TokenStore):
     def take(self, token: ApiToken, body: bytes, *, lines: bool) -> PushResult:
         """Store the records in `body` and return after they are on disk.
 
-        `lines`: the Content-Type is JSONL. Raises RefusedError if no record can be accepted.
+        `lines`: the Content-Type is JSONL. Raises RefusedError if the body or every record is invalid.
         """
         now = self._now()
         read = read_push(
@@ -257,7 +257,7 @@ log = logging.getLogger(__name__)
         "articles",
         {202: answer(PushResult)},
         *(400, 408, 413, 415, 422),
-        # A list is accepted for its valid records; each invalid one is rejected on its own.
+        # The valid records of a list are accepted, and the invalid ones are rejected one by one.
         body={
             "schema": {
                 "oneOf": [
@@ -301,7 +301,7 @@ async def push_articles(
         try:
             pushed = await to_thread.run_sync(store, limiter=pushes.writing)
         except NotWritableError as error:
-            # The client sees no cause: the message may contain names of files.
+            # Only the log has the cause, because the message may contain names of files.
             log.error(  # noqa: TRY400
                 "a push was not stored: %s", error, extra={"event": "request_failed"}
             )

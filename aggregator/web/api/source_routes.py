@@ -49,7 +49,7 @@ Interval = Annotated[
     Meta(
         pattern="^[0-9]{1,6}[smhd]$",
         description=f"at most {LONGEST_INTERVAL_DAYS}d; 0s is the interval of config.yaml",
-        # The limit in the form that programs check; a longer one is refused with words.
+        # The same limit as a pattern, for programs that check values; a longer interval is refused with a message.
         extra_json_schema={
             "pattern": "^([0-9]{1,6}s|([0-9]{1,5}|[1-4][0-9]{5}|5[01][0-9]{4}|52[0-4][0-9]{3}|525[0-5][0-9]{2}|525600)m"
             "|([0-9]{1,3}|[1-7][0-9]{3}|8[0-6][0-9]{2}|87[0-5][0-9]|8760)h|([0-9]{1,2}|[12][0-9]{2}|3[0-5][0-9]|36[0-5])d)$"

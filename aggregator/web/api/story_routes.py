@@ -117,7 +117,7 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
 
     The id of a merged story redirects to its successor.
     """
-    # Before the story is read, so that it is never newer than the response.
+    # The tag is computed before the story is read, so that it is never newer than the response.
     tag = site.tag(request, "", id)
     story = site.story(id)
     if story is None:

@@ -1,4 +1,4 @@
-"""Feeds, independent of their format and of what their items are about."""
+"""Feeds and their items, independent of the format and of the subject: stories or digests."""
 
 import re
 from collections import Counter
@@ -37,18 +37,18 @@ class Item(FrozenStruct):
     published: datetime | None = None
     language: str | None = None  # two letters of ISO 639-1
     authors: tuple[str, ...] = ()
-    # The best article, if `url` is the story
+    # The address of the best article, if `url` is the address of the story
     external_url: str | None = None
     # `type` is a MIME type, or one of "image", "audio", "video"
     media: tuple[Enclosure, ...] = ()
     # The id of the storyline of the story
     storyline: str | None = None
-    # The ids of the streams of a reader that have the item
+    # The ids of the streams of the Google Reader API that contain the item
     states: tuple[str, ...] = ()
 
     @property
     def enclosed(self) -> Enclosure | None:
-        """The first medium that is not a picture: feed readers offer enclosures for download or playing."""
+        """The first medium that is not a picture, because feed readers offer enclosures for download or playing."""
         for medium in self.media:
             is_enclosed = not medium.is_image and mime_type(medium.type)
             if is_enclosed and _DOTTED_HOST.match(medium.url):
@@ -74,12 +74,12 @@ class Channel(FrozenStruct):
 
     @property
     def storylines_url(self) -> str:
-        """The address below which storylines are."""
+        """The address that, followed by the id of a storyline, is the address of its page."""
         return self.base_url + STORYLINES
 
     @property
     def language(self) -> str:
-        """The most frequent language of the items, of several the first by name; "en" if none is known."""
+        """The most frequent language of the items, the first in the alphabet on a tie; "en" if none is known."""
         counts = Counter(i.language for i in self.items if i.language)
         return min(counts, key=lambda tag: (-counts[tag], tag), default="en")
 
@@ -90,7 +90,7 @@ class Channel(FrozenStruct):
 
 
 def feed_path(saved: SavedQuery | None) -> str:
-    """Return the path of the feed of all stories, or of a saved query, without the ending."""
+    """Return the path, without the ending, of the feed of a saved query; None means the feed of all stories."""
     return f"/feeds/{saved.key if saved else STORIES}"
 
 
@@ -110,8 +110,8 @@ def channel(
 ) -> Channel:
     """Return the feed of all stories, or of the saved query that its path names.
 
-    `self_url` is its address, with filters and without a token. `named` is the saved query of the path; the address
-    may also select one by `?saved=`, which is in `selected`.
+    `self_url` is the address of the feed, with filters and without a token. `named` is the saved query of the path, or
+    None. The address may also select a saved query by `?saved=`, which is `selected.saved`.
     """
     typed = selected.typed
     query = f"?{typed.query_string}" if typed.query_string else ""
@@ -138,5 +138,5 @@ def channel(
 
 
 def newest_first(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Return the items in the order of a feed."""
+    """Return the items in the order of a feed, by `updated`."""
     return tuple(sorted(items, key=lambda item: item.updated, reverse=True))

@@ -29,17 +29,17 @@ FEED_DIGESTS = 30
 
 
 def digest_title(digest: Digest, settings: PublishSettings) -> str:
-    """Return `Digest of 20 Nov 2026`, the day where it was due."""
+    """Return a title such as `Digest of 20 Nov 2026`, with the day in the time zone of the digest."""
     zone = (
         None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
     )
     local = digest.until.astimezone(zone)
-    # `short_day` shows the day in UTC: the local time is given as if it were in UTC.
+    # `short_day` shows the day in UTC, so the local time is passed as if it were in UTC.
     return f"Digest of {short_day(local.replace(tzinfo=UTC))}"
 
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
-    """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
+    """Return the digest as a fragment of HTML, within the excerpt limit (`for_item`)."""
     return str(
         fragments().digest_body(
             _period(digest),
@@ -52,7 +52,7 @@ def digest_html(digest: Digest, settings: PublishSettings) -> str:
 
 
 def digest_text(digest: Digest, settings: PublishSettings) -> str:
-    """Return the digest as plain text."""
+    """Return the digest as plain text, within the excerpt limit."""
     return template("digest.txt").render(
         period=_period(digest),
         stories=_bounded_stories(digest, settings),
@@ -66,7 +66,7 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
 def digest_mail(
     reader: StoryReader, settings: PublishSettings, span: DigestSpan
 ) -> Notice | None:
-    """Return the mail of a digest; None if all its stories were forgotten."""
+    """Return the mail of a digest; None if none of its stories is left, because they were forgotten or muted."""
     digest = reader.digest(span, settings.digest_filter(span.until, reader.mutes()))
     if not digest.stories:
         return None
@@ -122,7 +122,7 @@ def _bounded_stories(
 
 
 def newest_reports(story: StoryView) -> list[ArticleView]:
-    """Return the reports to list for a story, the newest first; without any, its other articles."""
+    """Return the reports to list for a story, the newest first; if it has no report, its other articles."""
     reports = [a for a in story.articles if a.role == "report"] or story.articles
     newest = sorted(reports, key=lambda a: (a.effective_at, a.id), reverse=True)
     return newest[:DIGEST_REPORTS]

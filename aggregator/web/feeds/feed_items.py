@@ -1,6 +1,6 @@
-"""Builds the items of feeds of stories: one item for each story, or for each storyline.
+"""Build the items of feeds of stories: one item for each story, or for each storyline.
 
-Items keep to the excerpt limit, except that the owner gets whole articles (`are_whole`).
+The items keep within the excerpt limit; only the owner gets whole articles (`are_whole`).
 """
 
 import re
@@ -107,7 +107,7 @@ def items_of(
 def with_whole_articles(
     reader: StoryReader, stories: Sequence[StoryView]
 ) -> tuple[StoryView, ...]:
-    """Return the stories; if a story has a single report, with the text and HTML of its articles."""
+    """Return the stories; the articles of a story with a single report get their texts and HTML."""
     alone = [story.id for story in stories if story.report_count == 1]
     whole = reader.articles_of(alone, "text", "html")
     shown = []
@@ -133,7 +133,8 @@ def story_items(
 ) -> tuple[Item, ...]:
     """Return the items of these stories; `rendered` has their texts, by id.
 
-    `link` is the setting of the saved query that tells whether items link to the story or to an article.
+    `link` is the key of the saved query that decides whether items link to the story or to an article; None: the
+    settings decide.
     """
     opens_article = (link or settings.link) == "article"
     return tuple(
@@ -160,7 +161,7 @@ def _item(
     # The outlets, reports before copies
     ordered = sorted(story.articles, key=lambda article: article.copy_of is not None)
     names = dict.fromkeys(feed_title(article.outlet or "") for article in ordered)
-    # Feeds have the first part of a language tag, of two letters.
+    # Feeds state only the first part of a language tag, and only if it has two letters.
     language = re.match(r"[a-z]{2}(?![^-_])", (story.language or "").lower())
     return Item(
         id=story_guid(story.id),
@@ -181,7 +182,7 @@ def _item(
 
 
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
-    """Return the newest report with an address that is not a copy, or the newest article with an address."""
+    """Return the newest report with an address, except copies; without one, the newest article with an address."""
     linked = [article for article in articles if feed_url(article.url)]
     counted = [a for a in linked if a.role in COUNTED_ROLES and a.copy_of is None]
     return max(counted or linked, key=lambda a: (a.effective_at, a.id), default=None)
@@ -190,7 +191,7 @@ def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
 def media_of(
     articles: Iterable[ArticleView], *, with_pictures: bool
 ) -> tuple[Enclosure, ...]:
-    """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
+    """Return the media of the articles with safe addresses, those of reports before those of copies, each once."""
     media: dict[str, Enclosure] = {}
     for article in sorted(articles, key=lambda article: article.copy_of is not None):
         for medium in article.media:

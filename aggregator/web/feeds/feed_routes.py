@@ -1,6 +1,7 @@
 """The routes of feeds: `/feeds/stories.rss`, `/feeds/NAME.json`, `/feeds/digest.atom`, and so on.
 
-A client that has the current feed receives 304 after a read of one row, before stories are read.
+A client that has the current feed of stories usually receives 304 before stories are read. Other feeds are rendered
+first: those of digests and storylines, and those whose filter has a relative time, a folder, a topic or a name.
 """
 
 import re
@@ -38,7 +39,7 @@ from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import encode_feed
 from aggregator.web.list_query import ListQuery, select_stories
 
-# Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
+# Last-Modified has whole seconds, so it is sent only if no further change can fall into the same second.
 SETTLED = timedelta(seconds=2)
 _FEEDS_KEPT = 16  # encoded, of some 100 KB each (limit)
 _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
@@ -60,7 +61,7 @@ class _Feeds:
         self._kept: dict[str, bytes] = {}  # feeds by ETag
 
     def answer(self, request: Request) -> Response:
-        """Answer with a feed of digests, of all stories, or of those of a saved query."""
+        """Answer with the feed of digests, of all stories, or of the stories of a saved query."""
         site = self._site
         name = request.path_params["name"]
         form = ENDINGS.get(request.path_params["ending"])
@@ -84,7 +85,7 @@ class _Feeds:
         raise HTTPException(404)
 
     def storyline(self, request: Request) -> Response:
-        """Answer with the feed of a storyline, by its id or that of a story that belongs to it now."""
+        """Answer with the feed of a storyline; the id may be the id of any story that belongs to it now."""
         site, settings = self._site, self._site.settings
         form = ENDINGS.get(request.path_params["ending"])
         line = site.storyline(request.path_params["id"])
@@ -139,18 +140,18 @@ class _Feeds:
             self_url += f"?{query}"
         whole = channel(named, selected, loaded.items, settings, self_url=self_url)
         if tag is None or not loaded.complete:
-            # Rendering changes the feed later, but no story
+            # Rendering will change the feed without a change of a story, so the tag would not change.
             return _respond_hashed(request, whole, form)
         body = encode_feed(whole, form)
-        # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
-        # other threads read it.
+        # The newest feeds are kept, so that many readers of one state cost one rendering. The dictionary is replaced,
+        # because other threads read it.
         self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
         return _feed(body, form, tag, modified)
 
     def _last_modified(self) -> datetime | None:
-        """Return the time of the newest change or of the start, after which settings may differ.
+        """Return the time of the newest change, or of the start if it is later, because settings may have changed.
 
-        None while a further change within the same second is possible.
+        Return None while a further change within the same second is possible.
         """
         changed = self._site.reader.last_change_at()
         newest = max(changed, self._started) if changed else self._started
@@ -179,7 +180,7 @@ def _feed(
 
 
 def _is_unmodified(request: Request, modified: datetime | None) -> bool:
-    """Return whether the client has the feed of this time, and no ETag."""
+    """Return whether If-Modified-Since shows that the client has the feed; an ETag in the request counts instead."""
     if modified is None or "if-none-match" in request.headers:
         return False
     try:

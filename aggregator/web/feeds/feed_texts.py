@@ -29,7 +29,7 @@ _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"
 
 def feed_text(text: str) -> str:
     """Return `text` on one line, without characters that are invalid in feeds."""
-    # Most texts are printable, and this way is five times faster.
+    # Most texts are printable, and this check is five times faster.
     if text.isprintable() and "\ufffd" not in text:
         return " ".join(text.split())
     return _DAMAGED.sub("?", one_line(text))

@@ -1,7 +1,7 @@
-"""Feeds in their formats.
+"""Encode feeds in their formats.
 
-To add a format: its names in `Format`, `ENDINGS` and `MEDIA_TYPES` (channel.py), and a template
-(`web/templates`) or a function in `encode_feed`.
+To add a format, add its names to `Format`, `ENDINGS` and `MEDIA_TYPES` (channel.py), and a template to `web/templates`
+or a function to `encode_feed`.
 """
 
 from datetime import UTC, datetime
@@ -29,9 +29,9 @@ _NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 def encode_feed(whole: Channel, form: Format) -> bytes:
     """Encode a feed as UTF-8 bytes.
 
-    RSS 2.0 (https://www.rssboard.org/rss-specification) with other vocabularies: Atom's `updated` has
-    fractions of a second, which dates of RFC 822 have not; an item may have one enclosure, and Media RSS has
-    the other media. Atom 1.0 is RFC 4287.
+    RSS 2.0 (https://www.rssboard.org/rss-specification) is extended by two vocabularies: Atom's `updated` has fractions
+    of a second, which dates of RFC 822 lack, and Media RSS has the other media, because an item may have only one
+    enclosure. Atom 1.0 is RFC 4287.
     """
     if form == "jsonfeed":
         return jsonfeed(whole)
@@ -41,7 +41,7 @@ def encode_feed(whole: Channel, form: Format) -> bytes:
 
 @cache
 def template(name: str) -> Template:
-    """Return a template of what feeds have; it writes texts as they are given."""
+    """Return a template with the filters for feeds; unlike pages, it does not apply `visible` to texts."""
     templates = environment().overlay(finalize=None)
     templates.filters.update(mime_type=mime_type, rfc3339=rfc3339, rfc822=rfc822)
     templates.filters.update(feed_text=feed_text, feed_url=feed_url)

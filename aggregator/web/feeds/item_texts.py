@@ -1,8 +1,8 @@
-"""The texts of feed items: HTML of a story, its summary and its numbers.
+"""The texts of feed items: the HTML of a story, its summary and its numbers.
 
-The HTML body of an item (templates/item.html) has the lead of the story, its reports with what each says
-first, and their copies. No untrusted HTML gets in: the template escapes every text, and has every address of
-others checked by `feed_url`.
+The HTML body of an item (templates/item.html) has the lead of the story, its reports with the opening of each, and
+their copies. The template escapes every text, and checks every foreign address by `feed_url`. Only the HTML of a whole
+article is written as it is stored, because it was sanitised when it came in.
 """
 
 from functools import cache
@@ -29,9 +29,9 @@ def story_body(
     is_whole: bool,
     with_pictures: bool,
 ) -> str:
-    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
+    """Return a story as a fragment of HTML; callers limit it by `for_item`, unless `is_whole`.
 
-    With `is_whole` it has the whole of its only original, or quotations, too.
+    With `is_whole`, the fragment has the whole text if only one original has a text, otherwise also the quotations.
     """
     originals = originals_with_copies(story.articles)
     texts = [article for article, _ in originals if article.text or article.html]
@@ -64,7 +64,7 @@ def fragments() -> Any:
 def story_summary(story: StoryView, text: StoryText | None) -> str:
     """Return the first paragraph of the lead as plain text on one line.
 
-    Without any, return the counts; for a single headline its outlet, since there is nothing to count.
+    Without a lead, return the counts, or the outlet of a single article, because there is nothing to count.
     """
     lead = text.lead[0].text if text and text.lead else story.summary
     if story.article_count == 1:

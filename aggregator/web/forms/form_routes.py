@@ -1,4 +1,4 @@
-"""The routes of forms: where each is sent, who may send it, and in which threads it is handled."""
+"""The routes of forms: the address of each form, who may send it, and which threads handle it."""
 
 from functools import partial
 from typing import Any

@@ -1,6 +1,7 @@
-"""The forms by which the owner marks stories as read or saved, and mutes words, outlets, folders and more.
+"""The forms with which the owner marks stories as read or saved, and mutes words, outlets, folders and more.
 
-Each button of the form of marks names an act and stories. The page `/mutes` lists all mutes and removes them.
+Each button of the form for marks names an act and the stories that it is for. On the page `/mutes`, the owner sees all
+mutes and removes them.
 """
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ _STARRED = {"save": True, "unsave": False}
 
 
 def mark_stories(site: Pages, _request: Request, fields: Fields) -> Response:
-    """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
+    """Mark stories, and lead back to their place on the page. Raises UsageError if too many stories are saved."""
     marks = site.marks
     owner = marks.sign_in(OWNER)
     place = fields.get("back", "")
@@ -44,11 +45,11 @@ _SOURCES_SHOWN = 1000
 
 
 def show_mutes(site: Pages, request: Request) -> Response:
-    """Return the page of all mutes, also of those in config.yaml."""
+    """Return the page of all mutes, including those in config.yaml."""
     if not may_edit(request):
         return RedirectResponse("/sign-in", 303)
     config, database, _ = site.sources
-    # Without keys in the addresses of sources that have no name.
+    # Loaded without secrets, because a source without a name is listed by its address.
     sources = load_sources(site.reader, "owner", _SOURCES_SHOWN).sources
     return site.page(
         request,

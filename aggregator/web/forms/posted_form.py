@@ -1,8 +1,8 @@
-"""The reading and answering of a form.
+"""Read a posted form, check that the client may send it, and answer it.
 
-A GET never changes anything. Browsers send the cookie with the token with requests from pages of this server
-and from links (SameSite=Lax), never with a form of another site. The CSRF value of a form also protects browsers
-without SameSite, and HTTP Basic, whose password browsers send with every request.
+A GET never changes anything. Because of SameSite=Lax, browsers send the cookie with the token in requests from pages of
+this server and from links, but never with a form that another site posts. The CSRF value of a form also protects
+browsers without SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
 import hmac
@@ -51,8 +51,8 @@ def posted_form(
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     """Return an endpoint that reads a form within limits of size and time and runs `handler` in a thread.
 
-    `may`: whether the client may send this form, which then needs its CSRF value. A UsageError, ReadError or
-    FetchError becomes a page with its message.
+    `may` returns whether the client may send this form, which then needs a CSRF value; None: everybody may. A
+    UsageError, ReadError or FetchError becomes a page with its message.
     """
 
     def handle(request: Request, body: bytes) -> Response:

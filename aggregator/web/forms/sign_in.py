@@ -10,7 +10,7 @@ from aggregator.web.pages.visitor import set_cookie
 from aggregator.web.security.request_tokens import COOKIE
 from aggregator.web.security.visit import sign_in
 
-# The lifetime of the cookie; a revoked token becomes invalid at once
+# The lifetime of the cookie; a token that is revoked becomes invalid at once
 REMEMBERED_SECONDS = 90 * 86400
 
 

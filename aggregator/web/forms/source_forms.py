@@ -1,6 +1,6 @@
 """The forms that add, change and remove sources.
 
-Sources are changed by a token of scope admin, and by the owner on loopback, who needs no terminal to begin.
+A token of scope admin may change sources, and so may the owner on loopback, who needs no terminal to begin.
 """
 
 from email.parser import BytesHeaderParser
@@ -31,17 +31,17 @@ from aggregator.web.security.visit import may_edit
 ENTRIES_SHOWN = 5
 _ACTS = ("pause", "resume")
 _ACCESS_FIELDS = word_list("user_agent cookie headers proxy list link title date")
-# The most parts of a multipart form; a form of more is refused before its parts are read
+# The most parts of a multipart form; a form with more is refused before its parts are read
 _MOST_PARTS = 10
 _HEADERS = BytesHeaderParser(policy=HTTP)
-# The other feeds shown that the page declares, beside the feed found
+# The most other feeds of the page that are shown beside the feed found
 OTHERS_SHOWN = 8
 
 
 def read_upload(request: Request, body: bytes) -> Fields:
-    """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
+    """Return the fields of a form with files, each byte as one character. Raises UsageError for any other body."""
     if not may_edit(request):
-        return ImmutableMultiDict()  # refused
+        return ImmutableMultiDict()  # `posted_form` refuses the form
     kind = request.headers.get("content-type", "").encode("ascii", "replace")
     boundary = _HEADERS.parsebytes(b"Content-Type: " + kind).get_boundary("")
     delimiter = f"\r\n--{boundary}".encode("ascii", "replace")
@@ -57,7 +57,7 @@ def read_upload(request: Request, body: bytes) -> Fields:
 
 
 def preview(site: Pages, request: Request, fields: Fields) -> Response:
-    """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
+    """Show the feed at an address, or the feed of that site, before it is added. Raises UsageError, ReadError."""
     config, _, reader = site.sources
     feed = feed_search.find(config, fields.get("url", ""), reader, fields)
     page = site.page(
@@ -65,7 +65,7 @@ def preview(site: Pages, request: Request, fields: Fields) -> Response:
         "source_preview.html",
         here="/sources",
         found=feed,
-        # A feed behind a login is added by the address that the user typed with the login.
+        # A feed that needs the typed headers is added by the address that was typed with them.
         url=fields.get("url", "") if feed.asked_with.headers else feed.address,
         access={name: fields[name] for name in _ACCESS_FIELDS if fields.get(name)},
         entries=feed.feed.entries[:ENTRIES_SHOWN],

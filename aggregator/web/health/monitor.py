@@ -3,8 +3,7 @@
 prometheus_client counts events and writes the text; its global registry is not used. Labels are states and
 causes, never addresses or titles.
 
-Reading the snapshot of the database may take as long as the database needs; a probe waits for it within a
-limit (probes.py). The report needs memory only.
+Only the snapshot is read from the database, which may take long; probes limit how long they wait for it (probes.py).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +40,7 @@ from aggregator.web.health.process_tree import ProcessTree, process_tree
 
 
 class Gauge(NamedTuple):
-    """A number without labels. `at`: the path of its value; None leaves the metric out."""
+    """A number without labels. `at` is the path of its value; the metric is left out if the value is None."""
 
     name: str
     at: str
@@ -49,7 +48,7 @@ class Gauge(NamedTuple):
 
 
 def _gauges_of(table: str) -> tuple[Gauge, ...]:
-    """Read lines of name, path and help."""
+    """Return the gauges of a table, whose lines have a name, a path and a help text."""
     return tuple(Gauge(*line.split(maxsplit=2)) for line in table.splitlines())
 
 
@@ -137,7 +136,7 @@ def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
         part, name = gauge.at.split(".")
         holder = getattr(of, part)
         value = None if holder is None else getattr(holder, name)
-        # A time is shown as Unix time, a tuple by its length.
+        # A time becomes Unix time, and a tuple its length.
         if isinstance(value, datetime):
             value = value.timestamp()
         elif isinstance(value, tuple):
@@ -189,8 +188,8 @@ class HealthMonitor:
     def metrics(
         self, snapshot: HealthSnapshot | None, accept: str
     ) -> tuple[bytes, str]:
-        """Return all metrics in the format of the header `accept`, else as text, and its content type."""
-        # Without `auto_describe` the collector is not asked once more for the names when it is registered.
+        """Return all metrics, in the format that the header `accept` asks for, and the content type."""
+        # `auto_describe` would collect everything once more at registration, to learn the names.
         registry = CollectorRegistry(auto_describe=False)
         registry.register(
             Scrape(

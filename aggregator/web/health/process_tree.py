@@ -1,4 +1,4 @@
-"""Memory, files and threads of this process and its workers, as the system tells them."""
+"""Memory, files and threads of this process and its workers, as the system reports them."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ class ProcessTree(NamedTuple):
 
 
 def process_tree() -> ProcessTree:
-    """Return the current values (Linux); 0 for those that the system does not have."""
+    """Return the current values on Linux; values that the system does not report are 0."""
     threads = []
     with suppress(OSError):
         threads = [path.name for path in Path("/proc/self/task").iterdir()]
@@ -48,7 +48,7 @@ def open_files() -> int:
 
 
 def why_few_files() -> str | None:
-    """Return a message if 90 % of the allowed files are open."""
+    """Return a message if at least 90 % of the allowed files are open, else None."""
     count = open_files()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most < 0 or count < most * _FEW_FILES:

@@ -1,4 +1,4 @@
-"""Arranges lists of stories on pages: the front page in groups under headings, other lists by day."""
+"""Arrange lists of stories on pages: the front page in groups under headings, other lists by day."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ NO_FOLDERS: Mapping[str, str] = {}
 # The heading of stories without a folder
 OTHERS = "Other stories"
 UNDATED = "Undated"
-# The most stories of several outlets beside the leading story
+# The most stories beside the leading story
 BESIDE = 3
 
 
@@ -23,9 +23,9 @@ class FrontGroup(msgspec.Struct, frozen=True):
     """Stories under one heading."""
 
     heading: str
-    # Stories that several outlets report, shown with their leads
+    # Stories of several outlets or of a storyline, shown with their summaries
     blocks: tuple[StoryListItem, ...]
-    # Stories of a single outlet, shown in a line each, below the blocks
+    # The other stories, shown in a line each, below the blocks
     lines: tuple[StoryListItem, ...]
 
 
@@ -48,9 +48,10 @@ def arrange_stories(
 ) -> FrontPage:
     """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
 
-    `folders` are those that the owner files sources in, by story. If the page has several, each is a group, those
-    with the most stories of several outlets first; otherwise the groups are today, yesterday and earlier.
-    `several`: ids of stories that several outlets report. `undated`: ids of stories for the last group.
+    `folders` has the folder of each story, into which the owner filed its sources. If the page has several folders,
+    each becomes a group, and those with the most stories of `several` come first. Otherwise the groups are today,
+    yesterday and earlier. `several`: ids of the stories that several outlets report, or that belong to a storyline.
+    `undated`: ids of the stories for the last group.
     """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
@@ -86,13 +87,13 @@ def arrange_stories(
 def by_day(
     stories: Sequence[StoryListItem],
 ) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
-    """Group stories by day, in the given order."""
+    """Return the headings of days, each with its stories in the given order."""
     days = groupby(stories, key=lambda story: day(story.updated))
     return tuple((heading, tuple(group)) for heading, group in days)
 
 
 def _day_heading(moment: datetime, today: date) -> str:
-    """Return the heading of a day in UTC; a time in the future counts as today."""
+    """Return the heading for the day of a time in UTC; a time in the future counts as today."""
     days_ago = (today - in_utc(moment).date()).days
     if days_ago <= 0:
         return "Today"

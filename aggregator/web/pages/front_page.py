@@ -24,14 +24,14 @@ from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.security.visit import is_owner
 
 STORIES_A_PAGE = 20
-# The entries of a first reading shown before there are stories
+# The most entries of a first reading that are shown before there are stories
 READ_ENTRIES = 100
 # The ranked stories end long before this page.
 MOST_PAGES = 99
 
 
 def show_front(site: Pages, request: Request) -> Response:
-    """Answer with stories by rank, or the newest first (`view=newest`)."""
+    """Answer with stories by rank, or the newest first (`view=newest`, `unread` or `saved`)."""
     # Other parameters are ignored: social networks and mail programs add some to links.
     parameters = request.query_params.items()
     query = ListQuery.read(
@@ -44,7 +44,7 @@ def show_front(site: Pages, request: Request) -> Response:
     number = typed_number(request, "page") or 1
     number = min(number, MOST_PAGES)
     tag = None
-    # Before there is a story, the page tells which sources are read, so it has no tag.
+    # Before there is a story, the page has no tag, because it shows the progress of the first reading.
     if (
         selection.query.changes_with_stories
         and site.reader.last_change_at() is not None
@@ -74,10 +74,11 @@ def _ranked_list(
         min_reports=filters.min_reports, limit=filters.limit, mutes=filters.mutes
     )
     if filters == usual:
-        # It is read once for each change of a story; its stories are read for each page.
+        # This ranking is computed once for each change of a story. The stories on a page are read for each request.
         ranking = site.rankings(site.reader.last_change(), filters)
     else:
-        # Sources are moved and topics are found without a change of a story; times move with the clock.
+        # Other rankings are not kept, because moved sources, topics that are found and relative times change them
+        # without a change of a story.
         ranking = site.reader.rank_front_page(filters, site.settings.prefer)
     if not ranking and not selection.typed.query_string and not filters.mutes:
         return _first_run(site, request)
@@ -118,7 +119,7 @@ def _ranked_list(
             folders={} if filters.folder else sources.folders,
         ),
         lead=lead,
-        # The count is known if the last new story is on this page or an earlier page.
+        # The number of new stories is shown below the list if no page follows or if this page has all of them.
         all_new=len(new) if not has_more or set(new) <= {*ids} else None,
         number=number,
         next=_address(selection, following),
@@ -153,7 +154,7 @@ def _first_run(site: Pages, request: Request) -> Response:
 def _newest(
     site: Pages, request: Request, selection: Selection, visitor: Visitor
 ) -> Response:
-    """Return a page of the newest stories, or of those with marks that the owner set (read, saved)."""
+    """Return a page of the newest stories, or only of those that the owner has not read, or has saved."""
     view = site.view_of(request)
     shown_view = view or "newest"
     cursor = selection.filter.after
@@ -213,7 +214,7 @@ def _list_page(
     view: str,
     **values: object,
 ) -> Response:
-    """Return a list of stories with the values that both kinds of it need."""
+    """Return a list of stories, by rank or by time, with the values that both templates need."""
     reader = site.reader
     ids = tuple(story.id for story in stories)
     parameters = dict(_without_cursor(selection))

@@ -1,4 +1,4 @@
-"""The pages of a search, of the last digest and of an explanation, and those for programs: the API and robots.txt."""
+"""The pages of a search, the last digest, an explanation and the routes of the API, and robots.txt."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -57,7 +57,7 @@ def search(site: Pages, request: Request) -> Response:
 
 
 def show_digest(site: Pages, request: Request) -> Response:
-    """Answer with the last digest; an unknown address without `digest:` in config.yaml."""
+    """Answer with the last digest; without `digest:` in config.yaml, as for an unknown address."""
     settings = site.settings
     if not settings.digest_stories:
         return site.not_found(request)
@@ -78,7 +78,7 @@ def list_routes(site: Pages, request: Request) -> Response:
 
 
 def robots(site: Pages, _request: Request) -> Response:
-    """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
+    """Answer with robots.txt, which excludes all pages, or only the search if `publish.index` is true."""
     path = site.settings.base_path + ("/search" if site.settings.index else "/")
     return PlainTextResponse(f"User-agent: *\nDisallow: {path}\n")
 
@@ -88,7 +88,10 @@ MAX_URL_CHARS = 2_048
 
 
 def explain(site: Pages, request: Request) -> Response:
-    """Answer why an article is in its story, compared with another article (`other`: an id or address)."""
+    """Answer why an article is in its story, and compare it with another article.
+
+    `other` is an id, the address of an article, or the address of its explanation.
+    """
     text = typed_text(request, "other", MAX_URL_CHARS)
     _before, separator, after = text.partition("/explain/")
     other = after.partition("?")[0] if separator and "/" not in after else text
@@ -133,5 +136,5 @@ def explain(site: Pages, request: Request) -> Response:
 
 
 def strongest_first(reasons: Sequence[Reason]) -> list[Reason]:
-    """Return the shares of a score, the largest first."""
+    """Return the reasons of a score, those with the largest shares first, positive or negative."""
     return sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))

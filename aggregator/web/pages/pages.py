@@ -38,7 +38,7 @@ class Pages(Site):
     def problem(
         self, request: Request, status: int, title: str, detail: str
     ) -> Response:
-        """Return a page with an error. Its links never contain a token."""
+        """Return a page that shows an error. Its links never contain a token."""
         return self.page(
             request,
             "problem.html",
@@ -52,7 +52,7 @@ class Pages(Site):
         )
 
     def view_of(self, request: Request) -> View | None:
-        """Return which marks the stories of a list must have; None for all stories, as strangers get."""
+        """Return whether a list has only unread or only saved stories; None for all stories, and for strangers."""
         view = request.query_params.get("view", "")
         if view not in VIEWS or self.reader_of_pages(request) is None:
             return None
@@ -68,9 +68,10 @@ class Pages(Site):
     def list_items(
         self, request: Request, stories: Sequence[StoryListItem]
     ) -> list[StoryListItem]:
-        """Limit the texts of each story together to the words of one article that this request may read.
+        """Return the stories with texts that this request may read: together, the words of one article.
 
-        The summary may be from the article with the longest of the other titles.
+        Each text of a story takes words from the same limit, because the summary may come from the article that has the
+        longest of the other titles.
         """
         access, words = self.limits(request)
         shown = []
@@ -98,10 +99,10 @@ class Pages(Site):
         """Return the picture if the page of this request may show it, by `publish.images`; else None."""
         if picture is None or not self.shows_pictures(request):
             return None
-        # The Content-Security-Policy of a page that is read by HTTPS allows no other.
+        # The Content-Security-Policy of a page that is read by HTTPS allows only pictures by HTTPS.
         if request.scope["scheme"] == "https" and not picture.url.startswith("https:"):
             return None
-        # lxml is loaded with it. Pictures that were stored before this rule are judged here.
+        # Imported here, because this module loads lxml. Pictures that were stored before the rule are checked, too.
         from aggregator.extract.html.article_html import is_shown_picture
 
         return picture if is_shown_picture(picture.url) else None

@@ -94,5 +94,5 @@ def show_source(site: Pages, request: Request) -> Response:
 
 
 def interval_as_typed(source: Source) -> str:
-    """Return the interval as it is typed; "" for the configured one."""
+    """Return the interval of a source as a person types it; "" if the source has the configured interval."""
     return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""

@@ -1,7 +1,4 @@
-"""The pages of one story, with its reports in groups and their time span, and of a storyline.
-
-A storyline shows the stories of one affair by day, the newest first.
-"""
+"""The page of one story, with its reports in groups, and the page of a storyline, with its stories by day."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,7 +38,7 @@ class ReportLine(msgspec.Struct, frozen=True):
     copies: tuple[ArticleView, ...]  # with excerpts, the oldest first
     versions: tuple[ArticleView, ...]  # other versions of its text, the newest first
     is_first: bool  # the earliest of several reports
-    is_new: bool  # it, or a copy of it, came since the last visit of this reader
+    is_new: bool  # the article, or one with its text, came since the last visit
 
 
 class ReportGroup(msgspec.Struct, frozen=True):
@@ -52,17 +49,17 @@ class ReportGroup(msgspec.Struct, frozen=True):
 
     @property
     def is_folded(self) -> bool:
-        """Whether readers see it only when they ask for it."""
+        """Whether the page shows the group only when a reader unfolds it."""
         return self.heading == LITTLE_KNOWN
 
 
 def report_groups(
     articles: Sequence[ArticleView], text: StoryText, since: datetime | None
 ) -> list[ReportGroup]:
-    """Return the reports, then opinion, then live blogs and roundups; no empty group.
+    """Return the reports, then opinion, then live blogs and roundups, without empty groups.
 
-    If other sources report, those without standing come last; of the lines of these that nobody confirms, or that do
-    not count as reports, only the newest is there.
+    If a source with standing reports, the sources without standing form a last group. Among their articles that nobody
+    confirms, or that do not count as reports, only the newest is shown.
     """
     has_standing = any(not article.is_little_known for article in articles)
     of_heading: dict[str, list[tuple[ArticleView, list[ArticleView]]]] = {
@@ -102,7 +99,7 @@ def report_groups(
 
 
 def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
-    """Return the earliest report; None if there is only one, or if dates without times leave it open."""
+    """Return the earliest report; None without two dated reports, or if their dates leave open which was first."""
     dated = [article for article in reports if article.is_dated]
     dated.sort(key=lambda article: article.effective_at)
     if len(dated) < 2:
@@ -172,7 +169,7 @@ def show_story(site: Pages, request: Request) -> Response:
 
 
 def show_storyline(site: Pages, request: Request) -> Response:
-    """Answer with a storyline, by its id or that of a story that belongs to it now."""
+    """Answer with a storyline; the id may be the id of any story that belongs to it now."""
     id_ = request.path_params["id"]
     line = site.storyline(id_)
     if line is None:
@@ -180,7 +177,7 @@ def show_storyline(site: Pages, request: Request) -> Response:
             return site.problem(request, 410, "This story was removed", GONE)
         return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
-    # The stories below the heading of a day are in the order of the times shown
+    # Below the heading of a day, the stories are in the order of the times that the page shows.
     newest_first = sorted(
         site.reader.list_stories(ids),
         key=lambda item: (in_utc(item.updated).date(), item.last_published),
@@ -202,7 +199,7 @@ def show_storyline(site: Pages, request: Request) -> Response:
 
 
 def _newest(story: StoryView, text: StoryText) -> str | None:
-    """Return the id of the report whose sentence comes first; None if the report of the lead is newer."""
+    """Return the id of the report of the first opening; None if the report of the lead is newer."""
     times = {article.id: article.effective_at for article in story.articles}
     shown = [*text.openings[:1], *text.lead[:1]]
     # A correction may have moved an article away since the text was chosen.

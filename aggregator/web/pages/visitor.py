@@ -1,4 +1,4 @@
-"""The memory for one browser without a login: when it was here before, in one cookie."""
+"""The visits of one browser, which need no login, in one cookie."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,19 +17,22 @@ COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
 # A visit ends after this time without a request, as in web analytics.
 VISIT_GAP = timedelta(minutes=30)
-# The cookie is renewed at most so often within a visit; a cookie with every response would be noise.
+# The cookie is renewed at most this often within a visit; a cookie with every response would be noise.
 _NOTED_EVERY = timedelta(minutes=1)
 _WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?", re.ASCII)
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """`since` is the end of the previous visit; None on a first visit."""
+    """The visits of one browser: `since` is the end of the previous visit, `seen` the last request that was noted.
+
+    Both are None before the first visit, and `since` is None during the first visit.
+    """
 
     since: datetime | None = None
     seen: datetime | None = None
 
     def at(self, now: datetime) -> "Visitor":
-        """Return the visitor after a request; the same object if there is nothing to note."""
+        """Return the visitor after a request at `now`; the same object if there is nothing to note."""
         if self.seen is None or now - self.seen > VISIT_GAP:
             return replace(self, since=self.seen, seen=now)
         return replace(self, seen=now) if now - self.seen > _NOTED_EVERY else self
@@ -57,7 +60,7 @@ def _time(seconds: str | None) -> datetime | None:
 def set_cookie(
     request: Request, response: Response, site: Site, name: str, **content: Any
 ) -> None:
-    """Set a cookie that scripts cannot read and forms of other sites do not send."""
+    """Set a cookie that scripts cannot read, and that browsers do not send with a form that another site posts."""
     secure = "https" in (request.url.scheme, urlsplit(site.settings.public_url).scheme)
     path = site.settings.base_path or "/"
     response.set_cookie(
@@ -68,7 +71,7 @@ def set_cookie(
 def remember(
     request: Request, response: Response, before: Visitor, visitor: Visitor, site: Site
 ) -> None:
-    """Set the cookie of a visitor, if it is another than `before`, and no token is in the path."""
+    """Set the cookie of a visitor that differs from `before`, unless the path has a token or the answer is an error."""
     if (
         visitor == before
         or prefix_of(request)

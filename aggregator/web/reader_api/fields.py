@@ -1,4 +1,4 @@
-"""Reads the fields of a request from its query and its form."""
+"""Read the fields of a request from its query and its form."""
 
 import re
 from urllib.parse import parse_qsl
@@ -37,17 +37,17 @@ async def read_fields(request: Request, most_bytes: int) -> Fields:
 
 
 def single(fields: Fields, key: str) -> str:
-    """Return the only value of a field, "" without it. Raises UsageError if it has different values."""
+    """Return the value of a field; "" if the request lacks it. Raises UsageError if it has different values."""
     if len(set(fields.getlist(key))) > 1:
         raise UsageError(f"`{key}` is given more than once")
     return fields.get(key, "")
 
 
 def item_numbers(fields: Fields) -> list[int]:
-    """Return the numbers of the items that the client names; others are ignored."""
+    """Return the numbers of the items that the client names; invalid ids are ignored."""
     numbers = []
     for text in fields.getlist("i")[:MOST_IDS]:
-        # An id is decimal, or hexadecimal after LONG_ID; FeedFlow sends 16 hexadecimal digits without that.
+        # An id is decimal, or hexadecimal after LONG_ID; FeedFlow sends 16 hexadecimal digits without LONG_ID.
         last = text.removeprefix(LONG_ID)
         if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
             number = int(last, 16)

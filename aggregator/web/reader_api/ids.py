@@ -20,12 +20,12 @@ _LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def subscription_id(source: str) -> str:
-    """Return the id of the subscription of a source; "" is that of all other stories."""
+    """Return the id of the subscription of a source; for "", of the subscription of all other stories."""
     return f"{FEED}{source}" if source else STORIES
 
 
 def of_any_user(stream: str) -> str:
-    """Return the id of a stream with `-` for the user, whom some clients name."""
+    """Return the id of a stream with `-` in place of the user, because some clients name the user."""
     return _USER.sub("user/-/", stream)
 
 
@@ -35,9 +35,9 @@ def microseconds(time: datetime) -> int:
 
 
 def moment(text: str) -> datetime | None:
-    """Return a time before 3000; None for a text that is none.
+    """Return the time that a text states, at most the year 3000; None if it is not a time.
 
-    It is in seconds, or with 13, 16 or 19 digits in their thousandth, millionth or billionth parts.
+    The text is a number of seconds since 1970; with 13, 16 or 19 digits, of milliseconds, microseconds or nanoseconds.
     """
     if not _TIME.fullmatch(text):
         return None

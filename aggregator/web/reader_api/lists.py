@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 def user_info(session: Session, _fields: Fields) -> Json:
-    """Return who asks."""
+    """Return the number and the name of the reader."""
     number = str(session.reader.reader_no)
     return {
         "userId": number,
@@ -35,7 +35,7 @@ def user_info(session: Session, _fields: Fields) -> Json:
 
 
 def tags(session: Session, _fields: Fields) -> Json:
-    """Return the labels: folders, and as tags saved queries and the reader's labels of stories."""
+    """Return the starred state, the folders, and as tags the saved queries and the reader's labels of stories."""
     labels = session.shown_labels(session.marks.labels(session.reader))
     queries = [LABEL + query.key for query in session.queries]
     tags = [{"id": STARRED}]
@@ -45,7 +45,7 @@ def tags(session: Session, _fields: Fields) -> Json:
 
 
 def subscriptions(session: Session, _fields: Fields) -> Json:
-    """Return the subscriptions, that of stories without a source last."""
+    """Return the subscriptions: the sources, then the subscription of all other stories."""
     base = session.site.settings.base_url
     rest = SourceView(id="", name=session.site.settings.title)
     subscriptions = []
@@ -76,13 +76,13 @@ def export(session: Session, _fields: Fields) -> Response:
 
 
 def item_count(session: Session, fields: Fields) -> str:
-    """Return the number of items of a stream, at most MOST_COUNTED."""
+    """Return the number of items of a stream, counted up to about MOST_COUNTED."""
     stream = session.without_muted(session.stream(fields.get("s", READING_LIST)))
     return str(len(session.items(stream, MOST_COUNTED)))
 
 
 def unread_counts(session: Session, _fields: Fields) -> Json:
-    """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
+    """Return how many stories of each stream are unread, among about the newest MOST_COUNTED unread stories."""
     rows = session.items(
         session.without_muted(StoryStream(is_read=False)), MOST_COUNTED
     )

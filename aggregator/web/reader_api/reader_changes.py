@@ -29,7 +29,7 @@ from aggregator.web.security.visit import require_scope
 
 
 def edit_tag(session: Session, fields: Fields) -> str:
-    """Mark items as read or starred, label them, or take that back. Raises UsageError."""
+    """Set or remove marks of items: read, starred, labels. Raises UsageError."""
     states = {}
     labels = {}
     for key, is_added in (("a", True), ("r", False)):
@@ -69,7 +69,7 @@ def rename_tag(session: Session, fields: Fields) -> str:
 
 
 def disable_tag(session: Session, fields: Fields) -> str:
-    """Take the sources out of a folder, or a label of the reader off all stories.
+    """Remove a folder from its sources, or a label of the reader from all stories.
 
     Raises UsageError, HTTPException (404).
     """
@@ -102,13 +102,13 @@ def mark_all_as_read(session: Session, fields: Fields) -> str:
     return "OK"
 
 
-# The API of sources has the same limit.
+# The API of sources has the same limits.
 _MOST_ADDRESS_CHARS = 2048
 _MOST_NAME_CHARS = 200
 
 
 def quick_add(session: Session, fields: Fields) -> Json:
-    """Add the feed at an address, or of that site; `error` is why there is none, as FreshRSS says it."""
+    """Add the feed at an address, or the feed of that site; `error` states why none was added, as in FreshRSS."""
     typed = single(fields, "quickadd")
     try:
         id_ = _add(session, typed, SourceOptions())
@@ -150,7 +150,7 @@ def edit_subscription(session: Session, fields: Fields) -> str:
 
 
 def _add(session: Session, typed: str, options: SourceOptions) -> str:
-    """Return the id of a new source. Raises UsageError."""
+    """Add a source and return its id. Raises UsageError."""
     if len(typed) > _MOST_ADDRESS_CHARS:
         raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
     config, database, reader = session.site.sources
@@ -164,7 +164,7 @@ def _add(session: Session, typed: str, options: SourceOptions) -> str:
 
 
 def rename_folder(session: Session, folder: str, name: str | None) -> None:
-    """Give a folder another name; None takes its sources out of it. Raises UsageError, RefusedError (403)."""
+    """Give a folder another name; None takes its sources out of it. Raises UsageError, RefusedError (401, 403)."""
     require_scope(session.request, "admin")
     config, database, _ = session.site.sources
     changing.rename_folder(config, database, folder, name)

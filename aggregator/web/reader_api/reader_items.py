@@ -6,7 +6,8 @@ Requests have the short field names of Google Reader:
 * `s`: the id of the stream
 * `n`: the most items of one page
 * `c`: the continuation, which the page before returned
-* `it`, `xt`: include or exclude the items that have this state (read or starred)
+* `it`: include only the items that have this state (read or starred)
+* `xt`: exclude the items that are read; other states are ignored
 * `ot`, `nt`: the oldest and the newest time
 * `i`: the id of an item
 """
@@ -64,7 +65,7 @@ def list_items(session: Session, fields: Fields) -> Json:
 
 
 def list_items_as_atom(session: Session, fields: Fields) -> Response:
-    """Return a page of a stream as Atom; each item has the states that the reader gave it."""
+    """Return a page of a stream as Atom; each item has its states, as in JSON."""
     page, rows = _load_page(session, fields, MOST_CONTENTS)
     settings = session.site.settings
     feed = Channel(
@@ -140,8 +141,8 @@ def _items_as_json(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     for row, story, text in _load_texts(session, rows):
         subscription, *labels = streams[story.id]
         stamp = microseconds(row.updated)
-        # Browsers take the first letter for `dir="auto"`; most letters decide here, because a Hebrew title may begin
-        # with a Latin name.
+        # Browsers look at the first letter if the direction is "auto". Here, the majority of letters decides, because a
+        # Hebrew title may begin with a Latin name.
         letters = Counter(map(bidirectional, text.title))
         is_right_to_left = letters["R"] + letters["AL"] > letters["L"]
         items.append(

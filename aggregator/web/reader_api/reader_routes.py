@@ -33,8 +33,8 @@ _NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this m
 _STREAM = "stream/contents"
 _ATOM = "atom"  # beside `api/0`
 
-# These calls have the same answer for all: no settings are kept here, and the value of `T`, which clients send
-# back, is as long as those of Google Reader were.
+# These calls have the same answer for all readers. No settings are kept, and the value of `T`, which clients send
+# back, is only as long as in Google Reader.
 _CONSTANT: dict[str, Any] = {
     "token": "0" * 57,
     "preference/list": {"prefs": []},
@@ -78,7 +78,7 @@ def routes(site: Site) -> list[Route]:
 
 
 async def sign_in_reader(site: Site, request: Request) -> Response:
-    """Answer with the authorization of a reader, who is added if new."""
+    """Answer with the authorization of a reader, who is added if the name is new."""
     fields = await read_fields(request, _MAX_SIGN_IN_BYTES)
     return await to_thread.run_sync(_sign_in, site, request, fields)
 
@@ -110,7 +110,7 @@ async def answer(site: Site, request: Request) -> Response:
     fields = await read_fields(request, _MAX_BODY_BYTES)
     path = request.path_params["call"]
     call = path.rstrip("/")
-    # The rest of such a path is an id, which may end with a slash.
+    # The path of these two calls may end with the id of a stream, which may itself end with a slash.
     for named in (_STREAM, _ATOM):
         if path.startswith(f"{named}/") and call != named:
             stream = path.removeprefix(f"{named}/")

@@ -76,7 +76,7 @@ class Session:
         return StoryStream(label=self.known_label(label, "there is no such stream"))
 
     def known_label(self, label: str, problem: str) -> str:
-        """Return a label that the reader gave. Raises HTTPException (404) with this problem."""
+        """Return `label` if the reader has given it to a story. Raises HTTPException (404) with `problem` otherwise."""
         if label not in self.marks.labels(self.reader):
             raise HTTPException(404, problem)
         return label
@@ -89,9 +89,9 @@ class Session:
         )
 
     def items(self, stream: StoryStream, most: int) -> list[ReaderItem]:
-        """Return the first stories of a stream, the newest bump first.
+        """Return the first stories of a stream, the newest bump first: `most`, or a few more.
 
-        At least `most`, if there are as many, because whole pages are read.
+        The number may be higher because whole pages are read.
         """
         found: list[ReaderItem] = []
         while len(found) < most:
@@ -103,7 +103,7 @@ class Session:
         return found
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
-        """Return the sources with these ids, or all, as this client may see them."""
+        """Return the sources with these ids, or all sources for None, as this client may see them."""
         if ids is not None:
             ids = [id_ for id_ in ids if ID.fullmatch(id_)]
         return [
@@ -115,17 +115,20 @@ class Session:
         ]
 
     def address(self, source_id: str, url: str) -> str:
-        """Return the address of a source; clients that may not edit see it without secrets, but with its id."""
+        """Return the address of a source, without secrets for clients that may not edit.
+
+        The id of the source is appended to an address that lost its secrets, because no two addresses may be equal.
+        """
         shown = url if may_edit(self.request) else redact(url)
         return shown if shown == url else f"{shown}#{source_id}"
 
     def shown_labels(self, labels: Iterable[str]) -> list[str]:
-        """Return the streams of the labels that are not hidden by a folder or saved query of the same name."""
+        """Return the ids of the streams of labels, without labels that have the name of a folder or saved query."""
         hidden = {*self.folders, *(query.key for query in self.queries)}
         return [LABEL + label for label in sorted(labels) if label not in hidden]
 
     def new_label(self, tag: str) -> str:
-        """Return the name of a label that the reader may give. Raises UsageError."""
+        """Return the name of the label in `tag`. Raises UsageError if the reader may not give it to stories."""
         name = label_name(of_any_user(tag).removeprefix(LABEL))
         if name in self.folders:
             raise UsageError(

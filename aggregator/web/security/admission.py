@@ -1,4 +1,4 @@
-"""The decision who asks and whether this client may: tokens, loopback, pages of other sites, rates."""
+"""Decide who sends a request, and whether this client may: tokens, loopback, pages of other sites, rates."""
 
 import secrets
 
@@ -57,7 +57,7 @@ class Admission:
         self._local_form = secrets.token_hex(32)
 
     async def let_in(self, request: Request, in_path: TokenPath | None) -> None:
-        """Store in the visit of the request who asks.
+        """Store in the visit of the request who sends it, and refuse clients that may not.
 
         Raises RefusedError, or another AggregatorError if the database does not answer.
         """
@@ -72,10 +72,10 @@ class Admission:
         )
         is_named = visit.other_origin not in ("", "*")
         is_change = request.method not in _SAFE and not is_by_reader
-        # A page of another site changes something only if it is named for it and sends a token.
+        # A page of another site may change something only if `server.cors` names its origin and it sends a token.
         if is_by_others and is_change and not (is_named and _has_own_token(request)):
             raise RefusedError(403, "the request was sent by a page of another site")
-        # A page of another site that may read the answer needs a token for it.
+        # A page of another site that may read the answer is not the owner on loopback: it needs a token of its own.
         needs_own_token = is_by_others and (is_by_reader or bool(visit.other_origin))
         is_local = self._settings.is_owner_on_loopback and is_at_this_machine(request)
         if is_local and not needs_own_token:
@@ -86,7 +86,7 @@ class Admission:
         # Checking a token needs the database, and probes must not wait for it.
         if path not in PROBES:
             bearer = await self._bearer(request, in_path)
-            # Only a token in the path has no form; the Google Reader API refuses it.
+            # Only a token in the path has no CSRF value (`form`). The Google Reader API does not accept such a token.
             if (
                 bearer is not None
                 and (bearer.form or not is_by_reader)
@@ -101,7 +101,7 @@ class Admission:
             self._requests.take(
                 client_address(request), "too many requests from this address"
             )
-        # The Google Reader API reads tokens in forms, too, and refuses clients without one itself.
+        # The Google Reader API also reads tokens in forms, and refuses clients without a token itself.
         if visit.may_not_read and path not in OPEN_PATHS and not is_by_reader:
             if visit.bearer is None:
                 if "authorization" in request.headers:
@@ -133,7 +133,7 @@ class Admission:
             self._tokens.bearer, secret, way, request.scope["path"] in MONITORED
         )
         if bearer is None:
-            # A browser with an old cookie is treated as signed out
+            # A browser with an old cookie is treated as signed out.
             is_cookie = visit_of(request).has_old_cookie = way == "cookie"
             self._tokens.count_wrong(request)
             if not is_cookie:
@@ -148,9 +148,9 @@ class Admission:
 
 
 def _has_own_token(request: Request) -> bool:
-    """Return whether the token is one that no browser adds by itself, unlike a cookie or Basic.
+    """Return whether the request has a token that no browser adds by itself, as it adds a cookie or Basic.
 
-    A token in the path does not count; it only reads.
+    A token in the path does not count, because it permits only reading.
     """
     authorization = request.headers.get("authorization", "").lower()
     return authorization.startswith(("bearer ", "googlelogin "))

@@ -64,7 +64,7 @@ class ConnectionLimiter:
         self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most = REQUESTS if files < 0 else min(REQUESTS, files // 2)
-        self._active = 0  # requests, also of clients that disconnected
+        self._active = 0  # requests, including those of clients that disconnected
         # Requests of each client, and the turns that they wait for
         self._of_one = Counter[tuple[str, str]]()
         self._turns: dict[tuple[str, str], asyncio.Semaphore] = {}
@@ -102,7 +102,7 @@ class ConnectionLimiter:
         try:
             if scope["method"] in ("GET", "HEAD"):
                 await self._answer_in_turn(scope, receive, send)
-            else:  # a body that is slow to come must not keep others waiting
+            else:  # a body that arrives slowly must not keep other requests waiting
                 await self._app(scope, receive, send)
         finally:
             self._active -= 1
@@ -148,7 +148,7 @@ class TimeoutProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle bytes; an incomplete request head does not extend the deadline."""
-        # The time of responses, which uvicorn itself sets by a timer, though nobody asks.
+        # The header Date of responses; uvicorn itself would set it once a second, even while no request comes.
         self.server_state.default_headers = [
             (b"date", formatdate(usegmt=True).encode())
         ]
@@ -156,7 +156,7 @@ class TimeoutProtocol(H11Protocol):
         self._update_deadline()
 
     def handle_events(self) -> None:
-        """Refuse a request whose end is ambiguous; a proxy before this server may have seen another end."""
+        """Refuse a request whose end is ambiguous, because a proxy before this server may have seen another end."""
         if self.conn.their_state is h11.IDLE:
             # A complete head may state its length more than once; h11 would take one of them.
             head, *body = _END_OF_HEAD.split(self.conn.trailing_data[0], maxsplit=1)

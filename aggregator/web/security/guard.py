@@ -120,9 +120,9 @@ class ResponseHeaders:
 
 
 class RequestGuard:
-    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET, adds headers.
+    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET, and adds headers.
 
-    uvicorn sends no body in answer to HEAD.
+    The application creates a body for HEAD, too, which uvicorn does not send.
 
     An exception of the application is logged and answered by `error_response`. Starlette's own handler would
     raise it again, and uvicorn would close the connection on which other requests may wait.
@@ -195,10 +195,10 @@ class RequestGuard:
             await self._check(request, in_path, send_guarded)
             return
         except AggregatorError as error:
-            # A check raised it: the application answers its own errors.
+            # A check raised this error, because the application answers its own errors.
             response = self._error_response(request, error)
         except Exception as error:  # see the docstring of the class
-            # Without the address, which may contain a token.
+            # The log record lacks the address, which may contain a token.
             _log.exception("a request failed", extra={"event": "request_failed"})
             if visit.is_answered:
                 raise
@@ -206,7 +206,7 @@ class RequestGuard:
         await response(inner, receive, send_guarded)
 
     def _path_below_base(self, path: str) -> str:
-        """Return a path without that of `public_url`, which some proxies have removed and others have not.
+        """Return a path without the path of `public_url`, which some proxies remove and others do not.
 
         Below `https://example.org/stories`, `/stories/search` is the search and `/stories/ID` a story.
         """
@@ -236,12 +236,12 @@ class RequestGuard:
                 "in config.yaml to the address that readers use.",
             )
         is_for_reader = path.startswith(READER_API)
-        # The origin of `server.cors` whose page asks, "*" if any may read, else ""
+        # `other_origin`: the origin of the page if `server.cors` names it, "*" if all pages may read, else ""
         origin = request.headers.get("origin", "").lower()
         if origin and path.startswith(FOR_PROGRAMS):
             any_origin = "*" if "*" in self._origins else ""
             visit.other_origin = origin if origin in self._origins else any_origin
-        # A browser asks for permission to send a request of another origin (CORS).
+        # A browser asks with OPTIONS whether a page of another origin may send a request (CORS).
         is_asked = "access-control-request-method" in request.headers
         if request.method == "OPTIONS" and (
             is_for_reader or (is_asked and visit.other_origin)

@@ -41,8 +41,8 @@ def is_sent_by_another_site(
 ) -> bool:
     """Return whether the headers of a browser show another site, or hide the site.
 
-    Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts
-    that; such forms are checked by their CSRF value (forms/posted_form.py).
+    Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts this origin,
+    because forms have a CSRF value, which is checked later (forms/posted_form.py).
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

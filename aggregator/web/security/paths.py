@@ -1,17 +1,17 @@
-"""The addresses that the guard treats in ways of their own."""
+"""The paths that the guard treats differently from others."""
 
 API = "/api/"
 SIGN_IN = "/sign-in"
 PUSH = "/api/v1/articles"
-# The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
-# its responses. Its requests have a token in a header that no browser adds by itself.
+# The Google Reader API. Pages of all origins may read its responses, because a client in a browser engine (Fluent
+# Reader) has another origin. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/")
 FRESHRSS_API = "/api/greader.php"  # some clients put this before the paths
-# Pages of `server.cors` may use these; not the pages of this server, whose forms have secrets.
+# Pages of the origins in `server.cors` may use these paths, but not the pages of this server, whose forms have secrets.
 FOR_PROGRAMS = (API, "/feeds/")
 PROBES = frozenset({"/healthz", "/readyz"})
-# They answer while the database does not.
+# These answer while the database does not, so a token that was accepted before is enough.
 MONITORED = frozenset({"/status", "/metrics"})
-# Open to every client, with or without a token.
+# Open to every client, with or without a token
 OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN, READER_API[0]}
 OPEN_FOLDER = "/static/"

@@ -1,4 +1,4 @@
-"""The limit of how often one address may ask, or send wrong tokens."""
+"""The limit on how often one address may send requests, or wrong tokens."""
 
 import ipaddress
 import math
@@ -21,11 +21,12 @@ def network_of(address: str) -> str:
 
 
 _MINUTE_SECONDS = 60.0
-_ADDRESSES = 10_000  # stored at most; a further address removes the oldest one
+# The most addresses that are stored; a further one removes the one whose last request is the oldest.
+_ADDRESSES = 10_000
 
 
 class AddressLimiter:
-    """Limits what one address (IPv6: its first 64 bits) does to a number a minute, and in a burst.
+    """Limits how often one address (IPv6: its first 64 bits) may do something within a minute, or in a burst.
 
     Safe to use from many threads.
     """
@@ -35,19 +36,19 @@ class AddressLimiter:
     ) -> None:
         self._most = a_minute
         self._clock = clock
-        # The tokens left of each network, and the time of that count
+        # The attempts that each network has left, and the time at which they were counted
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def take(self, address: str, refusal: str) -> None:
-        """Count one more. Raises RefusedError (429) with this text over the limit."""
+        """Count one attempt of this address. Raises RefusedError (429) with the text `refusal` over the limit."""
         network = network_of(address)
         now = self._clock()
         with self._lock:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
             is_within = left >= 1
-            # Inserted again at the end, to be removed last.
+            # The entry is inserted again at the end, so that it is removed last.
             self._buckets[network] = (left - is_within, now)
             if len(self._buckets) > _ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]

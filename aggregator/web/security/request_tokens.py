@@ -30,7 +30,7 @@ BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "tr
 _BAD_TOKENS_A_MINUTE = 10
 # The CSRF value is the HMAC of this message.
 _FORM = b"aggregator form"
-# An accepted token is remembered for so long, for an outage of the database (chosen: some scrapes).
+# An accepted token is remembered this long, for an outage of the database (chosen: some scrapes of the metrics).
 _REMEMBERED_SECONDS = 600.0
 Way = Literal["header", "path", "cookie"]
 
@@ -48,19 +48,19 @@ class TokenStore:
     def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
-        # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
-        # address. A token has 256 random bits, so it cannot be guessed.
+        # Over the limit, valid tokens are still accepted, because clients behind a proxy share one address. A token
+        # has 256 random bits, so it cannot be guessed.
         self._wrong_tokens = AddressLimiter(_BAD_TOKENS_A_MINUTE)
-        # The valid tokens, so few, by the hash of the secret, and when each was accepted
+        # When each valid token was last accepted, and the token, by the hash of its secret. There are only a few.
         self._accepted: dict[bytes, tuple[float, ApiToken]] = {}
 
     def bearer(
         self, secret: str, way: Way, may_be_remembered: bool = False
     ) -> Bearer | None:
-        """Return the bearer of a secret that came this way; None for a wrong one.
+        """Return the bearer of a secret that came this way; None for a wrong secret.
 
-        `may_be_remembered`: if the database does not answer, a token that it lately had is enough.
-        A token in the path permits reading only, because addresses are stored in histories and shared.
+        `may_be_remembered`: if the database does not answer, a token that was accepted lately is enough. A token in the
+        path permits only reading, because addresses are stored in histories and shared.
         """
         key = api_tokens.hash_of(secret)
         at, token = self._accepted.get(key, (-math.inf, None))
@@ -81,7 +81,7 @@ class TokenStore:
         return Bearer(token, form_of(secret))
 
     def count_wrong(self, request: HTTPConnection) -> None:
-        """Count a wrong token of the address of a request. Raises RefusedError (429) over the limit."""
+        """Count a wrong token from the address of a request. Raises RefusedError (429) over the limit."""
         self._wrong_tokens.take(
             client_address(request), "too many wrong tokens from this address"
         )
@@ -115,14 +115,14 @@ def split_prefix(path: str) -> TokenPath | None:
 
 
 def first_name(path: str) -> str:
-    """Return `stories` of `/stories/ID`."""
+    """Return the first part of a path, such as `stories` for `/stories/ID`."""
     return path.partition("/")[2].partition("/")[0]
 
 
 def secret_in(authorization: str) -> str | None:
-    """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic.
+    """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic; else None.
 
-    A password without the prefix of tokens is ignored: it is meant for a reverse proxy, which may forward it.
+    A password without the prefix of tokens is ignored, because it may be meant for a reverse proxy that forwards it.
     """
     scheme, credentials = _parts(authorization)
     if scheme == "bearer":
@@ -154,6 +154,6 @@ def _parts(authorization: str) -> tuple[str, str]:
 
 
 def form_of(secret: str) -> str:
-    """Return the CSRF value of a secret: a page of another site can send a form, but does not know it."""
+    """Return the CSRF value of a secret, which a page of another site does not know when it sends a form."""
     key = secret.encode("utf-8", "surrogatepass")
     return hmac.new(key, _FORM, hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""A visit is the knowledge of the guard about a request: who asks, and what this client may do."""
+"""A visit is what the guard knows about a request: who sends it, and what this client may do."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +18,7 @@ _MAX_SECRET_CHARS = 200
 
 
 class Visit(msgspec.Struct):
-    """The knowledge of the guard about a request; the functions below tell it to the application."""
+    """What the guard knows about a request; the application reads it by the functions below."""
 
     tokens: TokenStore
     bearer: Bearer | None = None
@@ -27,10 +27,11 @@ class Visit(msgspec.Struct):
     local_form: str = ""
     # The client may see open pages only, without feed links or titles of saved queries.
     may_not_read: bool = False
-    # The origin of `server.cors` whose pages may read the answer, or "*"
+    # The origin of another site whose pages may read the answer because of `server.cors`; "*" for all, "" for none
     other_origin: str = ""
-    # The cookie contains a revoked token.
+    # The token in the cookie was revoked or is unknown.
     has_old_cookie: bool = False
+    # The response has begun.
     is_answered: bool = False
 
 
@@ -47,9 +48,9 @@ def token_of(request: Request) -> ApiToken | None:
 
 
 def sign_in(request: Request, secret: str) -> ApiToken | None:
-    """Take the token with this secret as that of the request, and return it; None for a wrong one.
+    """Make the token with this secret the token of the request, and return it; None for a wrong secret.
 
-    It blocks, because it reads the database. Raises RefusedError (429) after too many wrong tokens from one
+    This function blocks, because it reads the database. Raises RefusedError (429) after too many wrong tokens from one
     address within a minute.
     """
     visit = visit_of(request)
@@ -62,21 +63,21 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
 
 
 def form_value(request: Request) -> str:
-    """Return the CSRF value for forms of this client; "" if it may not send forms.
+    """Return the CSRF value for the forms of this client; "" if the client may not send forms.
 
-    It is that of its token, unless the path contains the token, or of the owner on loopback.
+    The value belongs to the token of the request, unless the path contains it, or to the owner on loopback.
     """
     visit = visit_of(request)
     return visit.local_form if visit.bearer is None else visit.bearer.form
 
 
 def prefix_of(request: Request) -> str:
-    """Return `/t/TOKEN` if the path began with it, else "". It is a secret, to be used in links only."""
+    """Return `/t/TOKEN` if the path began with it, else "". The prefix is secret, and only for links."""
     return visit_of(request).prefix
 
 
 def is_owner(request: Request) -> bool:
-    """Return whether the client is the owner: by a token of scope read, or by `is_owner_on_loopback`."""
+    """Return whether the client is the owner, because of a token of scope read or of `is_owner_on_loopback`."""
     token = token_of(request)
     if token is not None and token.may("read"):
         return True
@@ -84,9 +85,10 @@ def is_owner(request: Request) -> bool:
 
 
 def may_edit(request: Request) -> bool:
-    """Return whether a page may change sources and stories: a token of scope admin, or the owner on loopback.
+    """Return whether the client may change sources and stories on pages.
 
-    A token in the path never may (see `TokenStore.bearer`).
+    This needs a token of scope admin, or the owner on loopback. A token in the path is never enough (see
+    `TokenStore.bearer`).
     """
     token = token_of(request)
     return bool(visit_of(request).local_form) if token is None else token.may("admin")

@@ -1,4 +1,4 @@
-"""The accepted certificates: those of certifi, of the system, and those that a source names for its host."""
+"""The accepted certificate authorities: of certifi, of the system, and those that a source names for its host."""
 
 import ssl
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from aggregator.config.values import at_key
 from aggregator.model.errors import ConfigError
 
 UNCHECKED = "its certificate is not checked (`insecure: true`)"
-# X509_V_ERR_CERT_HAS_EXPIRED; a certificate for another name has 62 and 64 (openssl-verification-options)
+# Codes of OpenSSL: X509_V_ERR_CERT_HAS_EXPIRED, and those of a certificate for another host name or IP address
 _EXPIRED = 10
 _OTHER_NAME = frozenset({62, 64})
 _MISSING = (
@@ -29,7 +29,7 @@ class HostTrust(NamedTuple):
 
 
 def host_trusts(config: Config) -> Mapping[str, HostTrust]:
-    """Return the trust of hosts with settings of their own. Raise ConfigError for an unusable `ca_file`.
+    """Return the settings of each host that has its own. Raise ConfigError for an unusable `ca_file`.
 
     The settings of a source cover the pages and robots.txt of its host, but not hosts that it redirects or links to.
     """
@@ -52,11 +52,11 @@ def host_trusts(config: Config) -> Mapping[str, HostTrust]:
 
 
 def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - frozen
-    """Return a new context. Raise ConfigError for a file without certificates.
+    """Return a new context for TLS. Raise ConfigError for a file without certificates.
 
-    The system's authorities are those of OpenSSL's default places, or of SSL_CERT_FILE and SSL_CERT_DIR.
+    The system's authorities are in OpenSSL's default places, or in SSL_CERT_FILE and SSL_CERT_DIR.
     """
-    # This context begins with the authorities of certifi
+    # The new context has the authorities of certifi.
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     for file in trust.ca_files:
@@ -67,7 +67,7 @@ def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - fr
             if isinstance(error, ssl.SSLError):
                 reason = "there is no certificate (PEM) in it"
             raise ConfigError(f"{file}: {reason}") from error
-        # The file may have an intermediate certificate, or that of the server itself, without its authority.
+        # The file may have an intermediate certificate, or the server's own certificate, without its authority.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if trust.is_insecure:
         context.check_hostname = False

@@ -13,7 +13,7 @@ import httpcore
 
 from aggregator.sources.fetch.connections.ssrf_guard import GuardedStream, SsrfGuard
 
-# Browsers take about as much; a longer head is passed on unchanged, and h11 refuses it
+# Browsers accept about as much. A longer head is passed on unchanged, and h11 refuses it.
 _MOST_HEAD_BYTES = 2**18
 # A longer field is left out: a cookie may have 100 KB
 _MOST_LINE_BYTES = 2**15
@@ -49,7 +49,7 @@ class _LenientStream(GuardedStream):
 
     def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         super().__init__(inner, guard)
-        # The bytes of a head, and those received with it
+        # The bytes of a head, and the bytes that were received with it
         self._received = bytearray()
         # Bytes that are ready to be read
         self._ready = b""
@@ -65,7 +65,7 @@ class _LenientStream(GuardedStream):
         return self._inner.read(max_bytes, timeout)
 
     def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
-        """Return the next head, the last together with the bytes received after it; b"" at the end."""
+        """Return the next repaired head; the last head is followed by the bytes received with it. b"" at the end."""
         searched = 0
         while not (end := _END.search(self._received, searched)):
             searched = max(0, len(self._received) - 2)
@@ -76,7 +76,7 @@ class _LenientStream(GuardedStream):
                 return bytes(self._received)
         status, head = _repair(bytes(self._received[: end.end()]))
         del self._received[: end.end()]
-        # Early hints (103) and the like come before the response.
+        # Informational heads, such as early hints (103), come before the head of the response.
         self._is_in_head = status.startswith(b"1") and status != b"101"
         return head if self._is_in_head else head + self._received
 
@@ -86,14 +86,14 @@ class _LenientStream(GuardedStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Start TLS; behind a proxy a second head follows."""
+        """Start TLS. After the head of a proxy's answer, the head of the server follows."""
         self._received.clear()
         self._is_in_head = True
         return super().start_tls(ssl_context, server_hostname, timeout)
 
 
 def _repair(head: bytes) -> tuple[bytes, bytes]:
-    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is not HTTP."""
+    """Return the status, and the head rewritten by RFC 9112; b"" and the same bytes if it is not HTTP."""
     first, *lines = head.rstrip().split(b"\n")
     status_line = _STATUS_LINE.match(first)
     if status_line is None:

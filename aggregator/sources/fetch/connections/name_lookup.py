@@ -9,10 +9,10 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 def system_resolve(name: str, port: int, seconds: float) -> list[str]:
-    """Return all addresses of a name in the system's order. Raise FetchError("dns") if none comes in time.
+    """Return all addresses of a name in the system's order. Raise FetchError("dns") if there is no answer in time.
 
-    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is abandoned when it
-    is late and ends after the resolver's own timeout (resolv.conf).
+    The C library's resolver cannot be interrupted, so it runs in a thread of its own. A thread that is late is
+    abandoned, and ends after the resolver's own timeout (resolv.conf).
     """
     outcome: list[list[str] | OSError | UnicodeError] = []
 

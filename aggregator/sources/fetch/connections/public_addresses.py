@@ -12,7 +12,7 @@ from aggregator.config.hosts import ip_address_of
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# Addresses that `is_global` does not exclude, or not in every version of Python.
+# Private addresses that `is_global` accepts, at least in some versions of Python
 _CLOSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -32,14 +32,14 @@ _CLOSED_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-# Behind a NAT64 gateway every IPv4 host has such an address: the embedded IPv4 address is checked.
+# Behind a NAT64 gateway, every IPv4 host has an address in this network, so the embedded IPv4 address is checked.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
+# The middle of an ISATAP address (RFC 5214), which is a tunnel to the IPv4 address at its end
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Parse the networks of `fetch.allow_private`, which config/settings.py checks."""
+    """Parse the networks of `fetch.allow_private`, which the configuration has checked."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 

@@ -1,4 +1,4 @@
-"""The limits of one fetch with its redirects: time, bytes, ports and servers."""
+"""The limits of one fetch together with its redirects: time, bytes, ports and servers."""
 
 import time
 from collections.abc import Callable, Set
@@ -10,9 +10,9 @@ _SMALLEST_WAIT_SECONDS = 0.001
 
 
 class RequestBudget:
-    """The limits of one fetch: time, bytes received, ports, and servers it may reach.
+    """The limits of one fetch: time, received bytes, allowed ports and servers.
 
-    `private_servers` are the servers (host and port) in the operator's own networks that it may reach.
+    `private_servers` has the servers (host and port) in the operator's own networks that the fetch may reach.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RequestBudget:
         return self._clock() - self.started
 
     def exclude_wait(self, seconds: float) -> None:
-        """Exclude this time, which was spent waiting for the rate limiter."""
+        """Do not count these seconds, which were spent waiting for the rate limiter."""
         self.started += seconds
 
     def count(self, size_bytes: int) -> None:

@@ -5,8 +5,8 @@ service. A host name proves nothing, because its owner decides each time where i
 is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
 to the very address that it checked. TLS and the Host header still use the name.
 
-The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
-are headers, chunk sizes and handshakes counted too.
+The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here do the
+bytes of headers and chunk sizes count, and the time of handshakes.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ Dial = Callable[[str, int, float], httpcore.NetworkStream]
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a fetch
 _NAMES_KEPT = 100_000
-# 127.1 and 0x7f000001 are addresses, too
+# 127.1 and 0x7f000001 are addresses, too.
 _NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 _LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ class SsrfGuard(httpcore.NetworkBackend):
     ) -> None:
         """Use the system's `resolve` and `dial` by default.
 
-        `is_proxied` means that it only connects to the operator's proxy, which resolves names.
+        `is_proxied` means that the guard only connects to the operator's proxy, which resolves the names of servers.
         """
         self._is_proxied = is_proxied
         self._exceptions = tuple(exceptions)
@@ -70,14 +70,14 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
-        # The names that have led so far into the exceptions, and to the internet; stored only if there are
-        # exceptions.
+        # The names that have so far led into the exceptions, and the names that have led to the internet. They are
+        # stored only if there are exceptions.
         self._private_hosts: set[str] = set()
         self._public_hosts: set[str] = set()
 
     @contextlib.contextmanager
     def budget(self, budget: RequestBudget) -> Iterator[None]:
-        """Count all reads and writes of this thread in the block against `budget`."""
+        """Apply `budget` to all connections, reads and writes of this thread in the block."""
         self._current.budget = budget
         try:
             yield
@@ -107,12 +107,12 @@ class SsrfGuard(httpcore.NetworkBackend):
                     raise
         with self._lock:
             self._open.add(stream)
-        # A stop during this connect has not closed this connection
+        # This raises FetchError after a stop, which has not closed a connection that was being opened.
         self.seconds_left(None)
         return stream
 
     def is_private(self, host: str, port: int | None = None) -> bool:
-        """Return whether `host` is in the operator's own networks; with `port`, resolve an unknown name.
+        """Return whether `host` is in the operator's own networks. With `port`, an unknown name is resolved.
 
         A name that ever led to the internet is not private: its owner may point it anywhere for a moment.
         """
@@ -126,10 +126,10 @@ class SsrfGuard(httpcore.NetworkBackend):
         )
 
     def check(self, host: str, port: int) -> None:
-        """Raise FetchError("refused") if a proxy may not be asked for this server.
+        """Raise FetchError("refused") if a proxy may not be asked for this server; do nothing without a proxy.
 
-        Addresses are checked as always, however they are written. Only the proxy knows where a name leads, so it
-        has to keep names away from private networks.
+        An address is checked as always, and refused if it is written in an unusual form. Only the proxy knows where a
+        name leads, so the proxy has to keep names away from private networks.
         """
         if not self._is_proxied:
             return
@@ -149,7 +149,10 @@ class SsrfGuard(httpcore.NetworkBackend):
             stream.cut()
 
     def seconds_left(self, timeout: float | None) -> float:
-        """Return the smaller of httpcore's timeout for one step and the time left for the fetch."""
+        """Return the smaller of httpcore's timeout for one step and the time left for the fetch.
+
+        Raise FetchError after a stop, or if no time is left.
+        """
         if self._stopped:
             raise FetchError("stopped", "the program is stopping")
         budget = self._current.budget
@@ -204,7 +207,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         return answers
 
     def _note_networks(self, host: str, answers: list[str]) -> None:
-        """Store where a name led; a name that is rebound then stands on both sides."""
+        """Store where a name leads. A name that was rebound is then stored both as private and as public."""
         if not self._exceptions:
             return
         for answer in answers:
@@ -228,7 +231,7 @@ class SsrfGuard(httpcore.NetworkBackend):
 
 
 class GuardedStream(httpcore.NetworkStream):
-    """A connection that counts every read and write against the fetch of the current thread."""
+    """A connection to which the limits of the current thread's fetch apply."""
 
     def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         self._inner = inner
@@ -239,7 +242,7 @@ class GuardedStream(httpcore.NetworkStream):
         try:
             got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
         finally:
-            # Raises FetchError if a stop or the deadline ended it
+            # This raises FetchError in place of httpcore's error if a stop or the deadline ended the read.
             self._guard.seconds_left(None)
         self._guard.count(len(got))
         return got

@@ -1,7 +1,7 @@
 """Common code of all requests: URL parsing, guarded connections, classification of errors.
 
-httpx supplies the types of requests and responses; its redirects, cookies, environment proxies, decoding and
-timeouts are not used.
+httpx supplies the types of requests and responses; its client, with its redirects, environment proxies, decoding and
+timeouts, is not used.
 """
 
 import re
@@ -30,10 +30,10 @@ from aggregator.sources.source_limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
-# The beginning of an OSError's message; the words after it say the same
+# The beginning of an OSError's message, which says nothing that the words after it do not say
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
+    (ssl.SSLError, "tls"),  # first, because the error of a failed connection wraps it
     (httpcore.TimeoutException, "timeout"),
     (TimeoutError, "timeout"),
     (httpcore.NetworkError, "connect"),
@@ -46,9 +46,9 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class GuardedTransport(httpx.BaseTransport):
-    """A short version of httpx's own transport, with the SSRF guard as the pool's network backend.
+    """A short version of httpx's own transport, with the SSRF guard below the pool's network backend.
 
-    Uses only public parts of both libraries, so that no update can bypass the guard. Each request has a
+    It uses only public parts of httpx and httpcore, so that no update can bypass the guard. Each request has a
     connection of its own, so that bytes sent beyond a response are never taken for another response.
     """
 
@@ -59,7 +59,7 @@ class GuardedTransport(httpx.BaseTransport):
         *,
         proxy: httpx.Proxy | None = None,
     ) -> None:
-        """Take from `trusts` the accepted certificates of hosts with settings of their own."""
+        """`trusts` has the accepted certificates of the hosts with settings of their own."""
         self.guard = guard
         kind = (
             httpcore.ConnectionPool
@@ -123,7 +123,7 @@ class _Stream(httpx.SyncByteStream):
 
 
 def proxy_of(text: str) -> httpx.Proxy:
-    """Return the proxy at `http://user:password@host:port`. Raise ConfigError, whose message omits it."""
+    """Return the proxy at `http://user:password@host:port`. Raise ConfigError, without the address, for other text."""
     try:
         proxy = httpx.Proxy(text)
     except (httpx.InvalidURL, ValueError):
@@ -159,7 +159,7 @@ def parse_address(text: str) -> httpx.URL:
     try:
         url = httpx.URL(stripped)
     except (httpx.InvalidURL, ValueError) as error:
-        # The rest of a password that has an unescaped slash looks like a port
+        # If a password has an unescaped slash, the part before the slash looks like a port.
         if "@" in stripped:
             raise FetchError(
                 "address",
@@ -181,7 +181,7 @@ def parse_address(text: str) -> httpx.URL:
 
 
 def short(address: object) -> str:
-    """Return at most 120 characters for a message, without control characters."""
+    """Return at most 120 characters for a message, without user and password, and without control characters."""
     text = _USERINFO.sub("//", str(address))[:120]
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
@@ -195,10 +195,10 @@ def meaning(status: int) -> str:
 
 
 def fetch_error(error: Exception, url: str) -> FetchError:
-    """Classify an exception of a library with its chain of causes, which contains TLS errors.
+    """Return the FetchError for an exception of a library, by its chain of causes, which may contain a TLS error.
 
-    Raise other errors of ours, and TooManyFilesError if this process cannot open more connections, which is
-    not a fault of the server. `url` may be a host only, if the rest is private.
+    Raise other errors of this program, and TooManyFilesError if this process cannot open more connections, which is
+    not a fault of the server. `url` may be only the host, if the rest is private.
     """
     if isinstance(error, FetchError):
         return error

@@ -17,17 +17,17 @@ import httpcore
 from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import FetchError
 
-_MOST_LINE_BYTES = 2**20  # the numbers of 100,000 messages
-# Each message has three lines, and the server sends others unasked
+_MOST_LINE_BYTES = 2**20  # a line may list the numbers of 100,000 messages
+# The lines of a session: each message has three, and the server sends others unasked
 _MOST_LINES = 10_000
-# The most digits of numbers and sizes, which have 32 bits
+# Numbers and sizes have 32 bits, so at most this many digits
 _MOST_DIGITS = 10
 _CHUNK_BYTES = 65_536
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
 
 
 class TooLongError(FetchError):
-    """The server sends a longer message than allowed, whatever size it has stated."""
+    """The server sends a message that is longer than allowed."""
 
 
 class ImapSession(imaplib.IMAP4):
@@ -47,7 +47,7 @@ class ImapSession(imaplib.IMAP4):
         """Do nothing: the connection is open."""
 
     def read(self, size: int) -> bytes:
-        """Return a literal. Raise FetchError if it is too long."""
+        """Return a literal, such as a message. Raise TooLongError if it is too long."""
         if size > self.most_bytes:
             raise TooLongError(
                 "too_large", f"a message is longer than {self.most_bytes} bytes"
@@ -57,7 +57,7 @@ class ImapSession(imaplib.IMAP4):
         return self._take(size)
 
     def readline(self) -> bytes:
-        """Return a line. Raise FetchError if it is too long, or one too many."""
+        """Return a line. Raise FetchError if the line is too long, or if the server has sent too many lines."""
         self._lines += 1
         if self._lines > _MOST_LINES:
             raise FetchError(
@@ -94,7 +94,7 @@ class ImapSession(imaplib.IMAP4):
         return part
 
     def encrypt(self, tls: ssl.SSLContext) -> None:
-        """Use STARTTLS, which only a server on this machine may lack."""
+        """Begin TLS with STARTTLS. Raise FetchError("tls") without it, unless the server is on this machine."""
         if "STARTTLS" not in self._offers():
             if is_loopback(self.host):
                 return
@@ -103,7 +103,7 @@ class ImapSession(imaplib.IMAP4):
                 "the server offers no STARTTLS; no password is sent without encryption",
             )
         answer, _ = self.xatom("STARTTLS")
-        # Bytes received before the encryption may come from somebody else
+        # Bytes that were received before the encryption may come from somebody else.
         if answer != "OK" or self._buffer:
             raise FetchError(
                 "tls", "the server does not begin the encryption that it offers"
@@ -132,7 +132,10 @@ class ImapSession(imaplib.IMAP4):
             ) from None
 
     def examine(self, folder: str) -> tuple[str, int]:
-        """Open a folder for reading; return its validity and the number of messages."""
+        """Open a folder for reading; return its UIDVALIDITY and the number of messages.
+
+        The server changes the UIDVALIDITY when it numbers the messages of the folder anew.
+        """
 
         def encoded(match: re.Match[str]) -> str:
             # IMAP has its own form of UTF-7 (RFC 3501, 5.1.3).
@@ -156,11 +159,11 @@ class ImapSession(imaplib.IMAP4):
         return _digits((validities or [b""])[-1]), int(_digits(counts[-1]))
 
     def numbers_after(self, last: int) -> list[int]:
-        """Return the message numbers (UID) above `last`, or the last number if none is above it."""
+        """Return the message numbers (UID) above `last`; if there are none, the server may return the last number."""
         return self._search(f"UID {last + 1}:*")
 
     def newest(self, count: int, most: int) -> list[int]:
-        """Return the numbers of the last `most` of `count` messages."""
+        """Return the numbers (UID) of the last `most` of `count` messages."""
         if not count:
             return []
         return self._search(f"{max(1, count - most + 1)}:{count}")[-most:]
@@ -184,8 +187,8 @@ class ImapSession(imaplib.IMAP4):
         return None
 
     def leave(self) -> None:
-        """Log out; everything was read, so it does not matter how the server answers."""
-        # Imaplib may raise anything because of a server's data
+        """Log out. Everything was read, so the server's answer does not matter."""
+        # imaplib may raise anything because of a server's data.
         with contextlib.suppress(Exception):
             self.logout()
 
@@ -204,12 +207,12 @@ class ImapSession(imaplib.IMAP4):
 
 
 def _digits(value: bytes | None) -> str:
-    """Return a number of a server, up to ten digits; "0" for anything else."""
+    """Return a number that a server sent, of up to ten digits; "0" for anything else."""
     return value.decode() if value and re.fullmatch(rb"\d{1,10}", value) else "0"
 
 
 def _quote(words: str) -> str:
-    """Return an IMAP string. Raise FetchError for characters that end a command."""
+    """Return a quoted IMAP string. Raise FetchError for control characters, because some of them end a command."""
     if not words.isprintable():
         raise FetchError("address", "a user or folder contains a control character")
     escaped = words.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,8 +1,6 @@
-"""Read the new messages of a mailbox over IMAP (RFC 3501), and change nothing in it.
+"""Read the new messages of a mailbox over IMAP, and change nothing in the mailbox (see imap_session.py).
 
-The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. All bytes
-from the server count against the limits of the connection (time, bytes), because imaplib has no limits. The
-server's words are never quoted, because they may repeat the password.
+Messages of the server are never quoted in errors, because they may repeat the password.
 """
 
 import re
@@ -16,15 +14,16 @@ from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongErro
 from aggregator.sources.source_limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}
-# A message is left out after the connection has failed at it this many times. That takes hours, because the
-# interval of a failing source grows (chosen).
+# A message is left out after the connection has failed this many times while reading it. These attempts take hours,
+# because the interval of a failing source grows (chosen).
 _MOST_ATTEMPTS = 3
-# The validity and the last number read; while the next message cannot be read, its number and the attempts, too.
+# The state between two calls: the UIDVALIDITY and the last number read; while the next message cannot be read, also its
+# number and the attempts.
 _STATE = re.compile(r"(\d{1,10})/(\d{1,10})(?:/(\d{1,10})/(\d{1,4}))?")
 
 
 class Message(FrozenStruct):
-    """A message; `data` is None if it was left out, for the reason in `problem`."""
+    """A message. `data` is None if the message was left out; then `problem` has the reason."""
 
     number: int
     data: bytes | None = None
@@ -34,8 +33,8 @@ class Message(FrozenStruct):
 class ReadMailbox(FrozenStruct):
     """New messages of a folder, the oldest first.
 
-    `state` is for the next call. `count` counts all messages in the folder. `has_more` means that some new
-    messages were not read.
+    `state` is for the next call. `count` is the number of all messages in the folder. `has_more` means that some new
+    messages may not have been read.
     """
 
     messages: tuple[Message, ...] = ()
@@ -53,10 +52,12 @@ def read_mailbox(
 ) -> ReadMailbox:
     """Return the messages that came after `state`.
 
-    Without a state, or after the server renumbered the folder, return the newest. `address` has the form that
-    config/configured_access.py makes. If the connection fails after the first message, return those before the
-    failure. A message is left out after it made the connection fail `_MOST_ATTEMPTS` times. Raise FetchError with
-    a cause of the client, or `login`, `folder`, and the state for the next call.
+    Without a state, or after the server renumbered the folder, return the newest messages. `address` has the form that
+    config/configured_access.py makes. If the connection fails after the first message, return the messages before the
+    failure. A message is left out if the connection has failed `_MOST_ATTEMPTS` times while reading it.
+
+    Raise FetchError with a cause of the client, or `login` or `folder`. If the first message could not be read, the
+    error has the state for the next call.
     """
     parts = urlsplit(address)
     host = parts.hostname or ""
@@ -101,7 +102,7 @@ def read_mailbox(
 def _as_our_error(error: Exception, host: str) -> FetchError:
     failed = fetch_error(error, host)
     if failed is not error and failed.cause == "protocol":
-        # The message must not have the server's words
+        # The error must not quote the server.
         return FetchError("protocol", f"{host} does not answer as an IMAP server")
     return failed
 
@@ -109,9 +110,9 @@ def _as_our_error(error: Exception, host: str) -> FetchError:
 def _read(
     session: ImapSession, numbers: list[int], validity: str, attempt: int
 ) -> tuple[list[Message], int, bool]:
-    """Return the messages of these numbers, the last number that is done, and whether all are read.
+    """Return the messages with these numbers, the last number that is finished, and whether all were read.
 
-    `attempt` counts the attempts to read the first of them, from 1.
+    `attempt` is the number of this attempt to read the first message, from 1.
     """
     messages = []
     reached = number = 0
@@ -121,7 +122,8 @@ def _read(
             if data is not None:
                 messages.append(Message(number=number, data=data))
             reached = number
-    except TooLongError:  # the rest of it stands in the way of further answers
+    except TooLongError:
+        # The unread rest of the message comes before any further answer of the server.
         return (
             [
                 *messages,
@@ -137,7 +139,8 @@ def _read(
         failed = _as_our_error(error, session.host)
         if failed.cause == "stopped":
             raise failed from None
-        if messages:  # it may be the fault of those before
+        if messages:
+            # They may be the cause, because all messages share the limits of the connection.
             return messages, reached, False
         if attempt < _MOST_ATTEMPTS:
             raise FetchError(

@@ -1,7 +1,7 @@
-"""The XML parser of feedparser, which gets the text of an element in pieces of up to 8,192 characters.
+"""An XML parser for feedparser that passes on the text of an element in pieces of up to 8,192 characters.
 
-The parser of the standard library gives it a piece for each line and each reference: an article of escaped
-HTML has hundreds, and handling them took half of the time.
+The parser of the standard library passes on a piece for each line and each reference. An article of escaped HTML has
+hundreds of these, and handling them took half of the time.
 """
 
 from typing import Any
@@ -9,10 +9,10 @@ from xml.sax.expatreader import ExpatParser
 
 
 class _Text(str):
-    """Text that is not translated from Windows-1252, because the feed has been translated already (xml_repair.py).
+    """Text that feedparser leaves as it is: the feed is translated from Windows-1252 already (xml_repair.py).
 
-    feedparser looks up each character of each text that is not ASCII, which took a quarter of the time of parsing a
-    feed.
+    feedparser would look up each character of each text that is not ASCII, which took a quarter of the time of parsing
+    a feed.
     """
 
     __slots__ = ()
@@ -22,7 +22,7 @@ class _Text(str):
 
 
 class BufferingParser(ExpatParser):
-    """A parser of the standard library that collects text before it passes it on."""
+    """The parser of the standard library, which collects text before passing it on."""
 
     def reset(self) -> None:
         """Begin a document."""

@@ -1,4 +1,4 @@
-"""Builds an `Entry` from the declarations of a feed, for RSS, Atom, JSON Feed and sitemaps alike."""
+"""Builds entries from the declarations of a feed, in the same way for RSS, Atom, JSON Feed and sitemaps."""
 
 import hashlib
 import html
@@ -41,12 +41,12 @@ _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(FrozenStruct):
-    """The facts about a feed that its entries are read with.
+    """What is known about a feed when its entries are read.
 
-    `url` and `seen` tell where its bytes came from (None: a file) and when, which limits declared times.
-    `outlet`, `name` and `zone` are configured for its source; the feed declares `site_url`, `title` and
-    `language`. `known_items` are not read again if `frame` is still around them
-    (sources/parse/feeds/known_items.py); `states_days` means that all of these have days, and no times.
+    `url` is where its bytes came from (None: a file), and `seen` is when, which limits declared times. `outlet`, `name`
+    and `zone` are configured for its source; the feed declares `site_url`, `title` and `language`. The items whose
+    hashes are in `known_items` are not read again if the hash of the bytes around them is still `frame`
+    (sources/parse/feeds/known_items.py). `states_days` means that all known items state days and no times.
     """
 
     source: str
@@ -66,7 +66,7 @@ class FeedContext(FrozenStruct):
 
 
 class DeclaredEntry(FrozenStruct):
-    """One entry as declared: strings and HTML unchanged."""
+    """One entry as its feed declares it, with strings and HTML unchanged."""
 
     guid: str = ""
     url: str = ""
@@ -84,7 +84,7 @@ class DeclaredEntry(FrozenStruct):
 
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
-    """Return the entry, or None if it has no content and no identifier at all."""
+    """Return the entry; None if it has neither content nor an identifier."""
     title = plain_title(declared.title)
     body = unicode.clean(declared.html).strip()
     if "data:" in body:
@@ -93,13 +93,13 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     guid = short_key(declared.guid)
     url = absolute_url(declared.url, context.site_url or context.url)
     if url and title and html.escape(url, quote=False) in body:
-        # Imported late, because the daemon does not read entries and does not need it.
+        # Imported here, because only worker processes read entries, and the daemon does not need this module.
         from aggregator.extract.link_posts import own_text
 
         # An entry from a list of links gives the address of the article.
         article_url = own_text(body, title, url).article_url
         if article_url:
-            # The address of the list's page stays: without a GUID its entry is recognised by it.
+            # An entry without a GUID is still recognised by the address of the list's page.
             guid = guid or short_key(url)
             url = absolute_url(article_url, None)
     enclosures = _enclosures(declared.enclosures, context)
@@ -151,7 +151,10 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
 
 
 def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
-    """Return the entry, or [] for none; a story from an output feed gives the links to its articles."""
+    """Return the declared entry in a list, or [] if it is empty.
+
+    A story from an output feed of this program gives one observation for each link to an article instead.
+    """
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
@@ -168,7 +171,7 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:
-    """Return the time in `raw`, in UTC; None if there is none, or it is implausible.
+    """Return the time in `raw`, in UTC; None if there is none or if it is implausible.
 
     A time before 1990, or more than a day after `seen`, is implausible.
     """
@@ -184,19 +187,19 @@ def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
 def plain_title(raw: str) -> str:
     """Return a headline as one line of plain text, without tags and with entities decoded.
 
-    Entities are decoded twice, since many feeds encode them twice. The name of a tag that is never closed is a
-    word of the headline.
+    Entities are decoded twice, because many feeds encode them twice. A tag that is never closed is a word of the
+    headline, except <br> and <img>.
     """
     text = html.unescape(
         _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
     )
-    # A tag escaped twice is a name if it stands alone: "A <br> tag turns thirty".
+    # A tag that was escaped twice is a word of the headline unless it is closed: "A <br> tag turns thirty".
     text = html.unescape(_without_tags(text, alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
 
 
 def _without_tags(title: str, alone: Sequence[str]) -> str:
-    """Return a title without the tags that are closed in it, and those that stand `alone`."""
+    """Return a title without the tags that are closed in it, and without the tags `alone`, which need no end."""
     if "<" not in title:
         return title
     small = title.lower()
@@ -219,7 +222,7 @@ def html_of_text(text: str) -> str:
 
 
 def author_name(raw: str) -> str | None:
-    """Return the name without the e-mail address that RSS puts next to it; None for an address only."""
+    """Return the name without the e-mail address that RSS puts next to it; None if there is only an address."""
     name = plain_title(raw[: 4 * NAME_CHARS])
     before, _, last = name.rpartition(" ")
     if both := _MAIL_AND_NAME.match(name):
@@ -230,7 +233,7 @@ def author_name(raw: str) -> str | None:
 
 
 def short_key(raw: str | None) -> str | None:
-    """Return a GUID within the limit of an index: a longer one becomes its start and a hash of the whole."""
+    """Return a GUID of bounded length, for an index: a longer GUID becomes its start and a hash of the whole."""
     key = unicode.clean(raw or "").strip()
     if len(key) <= KEY_CHARS:
         return key or None

@@ -1,7 +1,7 @@
 """Finds the feed of a site from its page or at a usual address; fetches nothing.
 
-If there are several feeds, the page's own is preferred: the feed of its section if it is the page of a section,
-else that of the whole site. Feeds of comments, audio and video come last.
+If there are several feeds, the page's own feed is preferred: the feed of its section if it is the page of a section,
+else the feed of the whole site. Feeds of comments, audio and video come last.
 """
 
 import re
@@ -22,7 +22,7 @@ _TYPES = word_set("""
     application/rss+xml application/atom+xml application/rdf+xml application/feed+json application/json text/xml
     application/xml text/rss+xml
 """)
-# JSON and plain XML have many other uses: for these, title or URL must mention a feed.
+# JSON and plain XML have many other uses, so the title or URL of a link with these types must mention a feed.
 _OTHER_USES = ("application/json", "text/xml", "application/xml")
 _FEEDLIKE = re.compile(
     r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE
@@ -68,8 +68,8 @@ def discover(job: bytes) -> bytes:
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
-    """Return the feeds in a page, the likeliest first, each once. Reads the first 1 MiB of `page`."""
-    # Imported late, because the daemon does not read pages.
+    """Return the feeds in the first million characters of a page, the likeliest first, each once."""
+    # Imported here, because only worker processes read pages.
     from aggregator.extract.html.dom import bound_html, tree_of
 
     root = tree_of(bound_html(page, max_chars=_SNIFFED_CHARS).html)
@@ -92,7 +92,7 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
                 is_feed = _FEEDLIKE.search(f"{href}/{title}") is not None
             if "feed" in rels or ("alternate" in rels and is_feed):
                 declared.setdefault(url, FeedCandidate(url=url, title=title))
-        # Only the written path counts: the folder of the page says nothing about its links.
+        # Only the path as written counts, because the folder of the page says nothing about its links.
         elif (
             tag.tag == "a"
             and len(linked) < _MAX_LINKS
@@ -121,7 +121,7 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
 
 
 def usual_places(base_url: str) -> list[FeedCandidate]:
-    """Return the usual addresses of feeds for a page that declares none: the page's own, then the root's."""
+    """Return the usual addresses of feeds for a page that declares none: below the page, then at the root."""
     page = absolute_url(base_url, None)
     if page is None:
         return []

@@ -14,7 +14,7 @@ _PAGE = frozenset({"html", "head", "body"})
 _OF_PAGE = word_set(
     "html head body div p script style meta title link h1 center table b"
 )
-# Including UTF-32 and EBCDIC
+# The beginning of markup, also in UTF-16, UTF-32 or EBCDIC
 _MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 
@@ -24,13 +24,16 @@ def reason_against_bytes(data: bytes) -> str | None:
     if not data.strip():
         what = "nothing but spaces" if data else "0 bytes"
         return f"the feed is empty ({what})"
-    # Some real feeds contain control characters: only data without any markup is refused as binary.
+    # Some real feeds contain control characters, so only data without any markup is refused as binary.
     is_binary = looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
     return "this is binary data, not a feed" if is_binary else None
 
 
 def reason_against_markup(text: str) -> str | None:
-    """Return the kind of this XML, page or text, if its beginning has no element of a feed; None for a feed."""
+    """Return why this XML, page or text cannot be a feed; None if its beginning has an element of a feed.
+
+    A document that begins as a page is not a feed, whatever elements follow.
+    """
     head = text[:_SNIFFED_CHARS]
     root = _root(head)
     if root not in _PAGE and _FEED_ELEMENT.search(head):
@@ -51,7 +54,7 @@ def looks_like_page(text: str) -> bool:
 
 
 def _root(head: str) -> str | None:
-    """Return the name of the first element in lower case; comments before it are skipped."""
+    """Return the name of the first element outside comments, in lower case; None if there is none."""
     position = 0
     while match := _ELEMENT.search(head, position):
         comment = head.find("<!--", position, match.start())

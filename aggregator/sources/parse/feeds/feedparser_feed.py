@@ -1,7 +1,7 @@
 """Reads RSS and Atom with feedparser, which no other module uses.
 
-It gets bytes in a BytesIO only: it would open a string that looks like a path or a URL. Its sanitizer is off,
-since it takes minutes on hostile input and lets scripts through; HTML is cleaned where it is shown.
+feedparser gets bytes in a BytesIO only, because it would open a string that looks like a path or a URL. Its sanitizer
+is off, because it takes minutes on hostile input and lets scripts through; HTML is cleaned where it is shown.
 """
 
 import io
@@ -45,8 +45,8 @@ _PERIODS = {
 def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
     """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
-    `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
-    `frequency`. The longer of both is returned; the caller limits it.
+    `ttl` (RSS) is in minutes. `period` (syndication module) is a word from "hourly" to "yearly"; its length is divided
+    by `frequency`. The longer of the two intervals is returned; the caller limits it.
     """
     intervals = []
     if (minutes := _MINUTES.match(ttl)) and int(minutes[1]) > 0:
@@ -61,23 +61,23 @@ def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
 _CAPTION = re.compile(
     r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE
 )
-# It also uses any `uri` attribute of a link as its URL and drops the text of the link, which is the URL.
+# feedparser uses any `uri` attribute of a link as its URL and drops the text of the link, which is the real URL.
 _LINK_URI = re.compile(
     r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE
 )
-# It takes an empty link for the address of the entry, and then ignores the GUID.
+# feedparser takes an empty link for the address of the entry, and then ignores the GUID.
 _EMPTY_LINK = re.compile(
     r"<link\s{0,10}(?:/>|>\s{0,100}(?:<!\[CDATA\[\s{0,100}\]\]>\s{0,100})?</link\s{0,10}>)",
     re.IGNORECASE,
 )
-# A blog may list a thousand categories of its own, which nothing here reads: they took 90 of 100 ms of a poll.
+# A blog may list a thousand categories of its own, which nothing here reads; parsing them took 90 of 100 ms of a poll.
 _CATEGORY = re.compile(r"<category\s[^<>]{0,400}/>")
-# It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
+# feedparser cuts mail addresses with long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
 _TORN_NAME = re.compile(r"\A[a-z]{0,20} ?\(([^()]+)\Z")
 
 
 def for_feedparser(text: str) -> str:
-    """Return a feed without markup that feedparser misreads, or reads for nothing."""
+    """Return a feed without the markup that feedparser misreads or reads to no purpose."""
     head = text[: next(xml_entries.entry_starts(text), 0)]
     text = _CATEGORY.sub("", head) + text[len(head) :]
     text = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", text))
@@ -107,10 +107,10 @@ def read_with_feedparser(markup: bytes, context: FeedContext) -> ParsedFeed:
     version = string_at(parsed, "version")
     cause = dict.get(parsed, "bozo_exception")
     if not entries and isinstance(cause, SAXParseException):
-        version = ""  # only a complete feed counts as one without entries
+        version = ""  # a broken document is not a feed that happens to have no entries
     feed = parsed_feed(version, string_at(head, "title"), context, entries)
     if not parsed["bozo"] and all(len(entry) == 1 for entry in entries):
-        # An entry with a future date changes when the item is read later: the date is only ignored for now.
+        # An entry with a future date is read differently later, because the date is ignored only for now.
         settled = (
             read.published is not None or not any(stated.published)
             for stated, read in zip(declared, feed.entries, strict=False)
@@ -148,11 +148,11 @@ def _read_declared(raw: Raw) -> DeclaredEntry:
     if not isinstance(source, dict):
         source = {}
     link = string_at(raw, "link")
-    # feedparser takes each guid for a link unless it is declared not to be one
+    # feedparser takes each GUID for a link unless the GUID is declared not to be a link.
     if link == string_at(raw, "id") and "/" not in link:
         link = ""
     for content in dicts_at(raw, "content"):
-        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        # An Atom entry may give only the address of its content (RFC 4287, section 4.1.3.2).
         link = link or string_at(content, "src")
     enclosures = []
     for media in (*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")):
@@ -200,7 +200,7 @@ def _read_declared(raw: Raw) -> DeclaredEntry:
 
 
 def _fullest(raw: Raw) -> str:
-    """Return the longest text among content:encoded, content and summary, as HTML."""
+    """Return the longest text among content:encoded, content and summary, else the image's caption, as HTML."""
     candidates = [*dicts_at(raw, "content")]
     detail = raw.get("summary_detail")
     if isinstance(detail, dict):

@@ -26,9 +26,9 @@ from aggregator.text.language import primary_tag
 
 
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
-    """Parse the feed in `text`, which may be any JSON or no JSON; then `problem` has the reason."""
+    """Parse the JSON Feed in `text`. If it is other JSON, or not JSON, `problem` has the reason."""
     try:
-        # Unescaped line breaks in strings are common
+        # This is not strict, because unescaped line breaks in strings are common.
         feed = json.loads(text.lstrip("\ufeff"), strict=False)
     except (ValueError, RecursionError):
         return ParsedFeed(problem="this looks like JSON but is not well-formed")

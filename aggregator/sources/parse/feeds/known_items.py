@@ -1,8 +1,8 @@
-"""Cuts the items of the last poll out of a feed before it is parsed, since most of a changed feed is known.
+"""Cuts the items of the last poll out of a feed before it is parsed, because most of a changed feed is known.
 
 A feed is cut only if it is well-formed UTF-8 whose items are siblings, and nothing else in it depends on their
-number. Then the others are parsed to the same entries as in the whole feed. It takes linear time: expat
-reads the bytes once, and calls nothing but the two functions here.
+number. Then the other items are parsed to the same entries as in the whole feed. Cutting takes linear time: expat
+reads the bytes once, and calls only the two functions here.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from aggregator.text.lines import word_list
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
-# These change while the items stay: times, the wished interval, the list of items in RSS 1.0, and comments
-# without markup ("generated in 0.31 s"). The repair of a feed may read markup in a comment, so that counts.
+# These parts change while the items stay: times, the requested interval, the list of items in RSS 1.0, and comments
+# without markup ("generated in 0.31 s"). Comments with markup count, because the repair of a feed may read the markup.
 CHANGING = re.compile(
     rb"<((?:\w+:)?(?:lastBuildDate|pubDate|updated|modified|date|updateBase|ttl))>[^<]{0,100}</\1\s*>"
     rb"|<rdf:li\b[^<>]{0,2000}>"
     rb"|<!--[^<>]{0,10000}-->"
 )
-# Some Atom feeds begin like a page. A DOCTYPE with entities of its own is not read.
+# Some Atom feeds begin like a page. A feed whose DOCTYPE has entities of its own is not cut.
 _DOCTYPE = re.compile(rb"(?:<\?xml [^<>]{0,400}\?>)?\s*<!DOCTYPE[^<>\[\]]{0,400}>")
 _SETTINGS = word_list("source url content_type outlet name zone tuning")
 
@@ -34,7 +34,10 @@ Span = tuple[int, int]  # where an item begins and ends, in bytes
 
 
 class UnknownItems(NamedTuple):
-    """A feed without its known items, and its `frame`; `items` has the hashes of the others, in their order."""
+    """A feed without its known items. `items` has the hashes of the other items, in their order.
+
+    `left_out` has the hashes of the known items, and `frame` the hash of the bytes around all items.
+    """
 
     data: bytes
     items: tuple[bytes, ...]
@@ -43,9 +46,9 @@ class UnknownItems(NamedTuple):
 
 
 def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
-    """Return the feed without the items in `context.known_items`, or with all of them if its frame has changed.
+    """Return the feed without the items in `context.known_items`, or with all items if its frame has changed.
 
-    Return None if it cannot be cut.
+    Return None if the feed cannot be cut.
     """
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     spans = _item_spans(data)
@@ -75,7 +78,8 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
 def _item_spans(data: bytes) -> list[Span]:
     """Return where the items begin and end; [] for a feed that cannot be cut.
 
-    The repair of a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
+    A DOCTYPE or declaration must be at the very beginning: the repair of a feed would also find one further on, perhaps
+    within an item.
     """
     is_declared = data.startswith(b"<?xml ") or b"<?xml" not in data
     small = data.lower()
@@ -85,9 +89,9 @@ def _item_spans(data: bytes) -> list[Span]:
     if not (is_declared and is_plain):
         return []
     parser = expat.ParserCreate("utf-8", " ")
-    opened = 0  # elements so far
-    path = [0]  # the numbers of those that are open
-    # The parents of items
+    opened = 0  # the number of elements so far
+    path = [0]  # the numbers of the elements that are open
+    # The parents of items, with the names of these items: more than one means that not all items are siblings
     parents = set()
     begin = 0
     spans = []
@@ -105,7 +109,8 @@ def _item_spans(data: bytes) -> list[Span]:
         if name.rpartition(" ")[2] in _NAMES:
             closing = parser.CurrentByteIndex
             spans.append((begin, data.index(b">", closing) + 1))
-            if closing == begin:  # `<item a=">"/>` would end too early
+            if closing == begin:
+                # The end of an empty element is not known: `<item a=">"/>` would end too early.
                 parents.add((0, ""))
 
     parser.StartElementHandler = start

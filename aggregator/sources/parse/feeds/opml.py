@@ -25,20 +25,22 @@ _MAX_DEPTH = 20
 # A message shows this much of an address
 _SHOWN_CHARS = 80
 _TYPES = word_set("rss atom rdf feed jsonfeed podcast")
-# Podcast programs and browsers hand feeds on with these schemes; servers know http(s) only.
+# Podcast programs and browsers use these schemes for feeds, which servers deliver by http(s) only.
 _FEED_SCHEME = re.compile(
     r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE
 )
+# An address without a scheme: "example.org/feed"
 _HOST_FIRST = re.compile(
     r"(?://)?(?P<rest>[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?(?:[/?].*)?)"
 )
-# An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
+# An unescaped "&", such as in "?a=1&b=2", at which a parser would drop the rest of the URL
 _BARE_SIGN = re.compile(
     r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)"
 )
 
 
-Folder = tuple[str, ...]  # the names of a folder and those around it, outermost first
+# The names of a folder and of the folders around it, outermost first
+Folder = tuple[str, ...]
 
 
 class OpmlFeed(FrozenStruct):
@@ -51,7 +53,7 @@ class OpmlFeed(FrozenStruct):
 
 
 class SkippedOutline(FrozenStruct):
-    """An entry of a list that cannot be added as a feed, and why; `name` is its title, else its address."""
+    """An entry of a list that cannot be added as a feed, and why; `name` is its title, else its address or type."""
 
     name: str
     reason: str
@@ -66,10 +68,10 @@ class OpmlList(FrozenStruct):
 
 
 def read_opml(data: bytes) -> OpmlList:
-    """Return the feeds of a list, and its entries that are not feeds, of the first `_MAX_OUTLINES` entries.
+    """Return the feeds among the first `_MAX_OUTLINES` entries of a list, and those entries that are not feeds.
 
-    Tolerates any case of attribute names, missing types, broken XML, schemes of podcasts and addresses
-    without a scheme. If a feed occurs several times, its first folder counts. Raise ReadError without any
+    Attribute names may have any case, and types may be missing. Broken XML, schemes of podcasts and addresses without
+    a scheme are read, too. If a feed occurs several times, its first folder counts. Raise ReadError if there is no
     outline.
     """
     text = xml_repair.well_prepared(xml_repair.decode_markup(data))
@@ -95,7 +97,7 @@ def read_opml(data: bytes) -> OpmlList:
 
 
 def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
-    """Yield the entries that the outlines below `root` name, in their order."""
+    """Yield the entries of the outlines below `root`, in their order."""
     waiting: list[tuple[Element, Folder]] = [(root, ())]
     while waiting:
         node, folder = waiting.pop()
@@ -106,7 +108,7 @@ def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
         if entry is not None:
             yield entry
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
-            # xml_repair has emptied a tag that is too long
+            # xml_repair removes all attributes of a tag that is too long.
             if not (attributes or len(node)):
                 yield SkippedOutline(
                     name="an entry", reason="it has no address, or a far too long one"
@@ -119,7 +121,7 @@ def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
-    """Return an OPML 2.0 document in UTF-8 with folders as nested outlines, readable by `read_opml`."""
+    """Return an OPML 2.0 document in UTF-8 with folders as nested outlines, which `read_opml` can read."""
     from lxml import etree
 
     root = etree.Element("opml", version="2.0")
@@ -144,7 +146,7 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
 
 
 def _outline(folder: Folder, outlines: dict[Folder, "Element"]) -> "Element":
-    """Return the outline of a folder; a new outline is added, with those of the folders around it."""
+    """Return the outline of a folder; if there is none, add it and the outlines of the folders around it."""
     from lxml import etree
 
     if folder not in outlines:
@@ -211,7 +213,7 @@ def _entry(
 
 
 def _name(attributes: dict[str, str]) -> str:
-    """Return the name that the reader sees: `text`, because `title` is the feed's own in some lists."""
+    """Return the name that feed readers show: `text`, because `title` is the feed's own title in some lists."""
     return plain_title(attributes.get("text", "") or attributes.get("title", ""))[
         :NAME_CHARS
     ]

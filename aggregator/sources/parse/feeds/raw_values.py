@@ -1,4 +1,4 @@
-"""Reads the values that a parser returns of a feed, by their types: they may have any keys and types."""
+"""Reads the values that a parser returns for a feed, which may have any keys and types."""
 
 import re
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# An escaped CDATA section leaves this in a value; some programs lose its exclamation mark.
+# An escaped CDATA section leaves its markup in a value; some programs lose the exclamation mark.
 _WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE)
 
-# The values that a parser returns of an element, with any keys and types
+# The values that a parser returns for an element, with any keys and types
 Raw = dict[str, Any]
 
 
@@ -30,7 +30,7 @@ def is_before(earlier: str, later: str, context: FeedContext) -> bool:
 def parsed_feed(
     version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]
 ) -> ParsedFeed:
-    """Return the feed; `entries` has those of each item."""
+    """Return the feed; `entries` has the entries of each item."""
     return ParsedFeed(
         format=version,
         title=plain_title(title),
@@ -42,7 +42,7 @@ def parsed_feed(
 
 
 def unescaped_markup(html: str) -> str:
-    """Return markup unescaped if the whole of it is escaped once too often."""
+    """Return the markup, unescaped if all of it is escaped once too often."""
     if "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;"):
         return unescape(html)
     return html
@@ -51,7 +51,7 @@ def unescaped_markup(html: str) -> str:
 def string_at(values: Raw, key: str) -> str:
     """Return a string without an escaped CDATA section around it, or a number as a string; else "".
 
-    It uses plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
+    This uses plain `dict.get`, because feedparser's own `get` returns values of other keys with a warning.
     """
     value = dict.get(values, key)
     if isinstance(value, str):

@@ -31,7 +31,8 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     """Parse a feed of any format; if it has more than `max_entries` entries, return the newest.
 
     Never raises because of the bytes: for anything that is not a feed, `problem` has a message for the user.
-    `entry_count` above `len(entries)` means that entries were left out, because they were too many, empty or known.
+    If `entry_count` is above `len(entries)`, entries were left out because they were too many or empty. Known items,
+    which are not read either, are in `left_out` and not in `entry_count`.
     """
     try:
         return _read_unknown_items(data, context)
@@ -42,14 +43,14 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
 
 
 def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
-    """Parse the feed without its known items, if that does not change its other entries."""
+    """Parse the feed without its known items, unless the other entries would be read differently without them."""
     cut = known_items.cut_feed(data, context)
     if cut is None:
         return _with_days(_read(data, context))
     if cut.left_out and not cut.items:
         return ParsedFeed(left_out=cut.left_out, frame=cut.frame)
     feed = _read(cut.data, context)
-    # Only all entries together tell whether a feed states days.
+    # Only all entries together show whether a feed states days.
     is_in_doubt = _states_days(feed) and not context.states_days
     if cut.left_out and (feed.problem is not None or is_in_doubt):
         return _read_unknown_items(data, replace(context, known_items=frozenset()))
@@ -65,13 +66,13 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
 
 
 def _states_days(feed: ParsedFeed) -> bool:
-    """Return whether all entries with a time have midnight UTC."""
+    """Return whether all times of the entries are midnight UTC, and there is at least one."""
     times = {entry.published.time.time() for entry in feed.entries if entry.published}
     return times == {time(0)}
 
 
 def _with_days(feed: ParsedFeed) -> ParsedFeed:
-    """Return the feed; if all its entries have midnight UTC, it states days and no times."""
+    """Return the feed, with days in place of times if all its times are midnight UTC."""
     if not _states_days(feed):
         return feed
     entries = []
@@ -82,7 +83,7 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
 
 
 def parser_versions() -> str:
-    """Return the versions of the C libraries that parse untrusted XML; old ones expand entities."""
+    """Return the versions of the C libraries that parse untrusted XML; old versions expand entities."""
     import pyexpat
 
     from lxml import etree
@@ -106,11 +107,11 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     text, count, newest_last = xml_entries.cut_entries(
         xml_repair.well_prepared(text), limit, partial(is_before, context=context)
     )
-    # As bytes, because a single emoji makes a string of four bytes a character.
+    # Bytes need less memory: a single emoji makes Python use four bytes for each character of a string.
     markup = for_feedparser(text).encode()
     del text
     feed = whole = try_parsing(read_with_feedparser, markup, context)
-    # If fewer entries are found than it has, each entry is parsed alone.
+    # If fewer entries were read than the markup has, each entry is parsed alone.
     if min(count, limit) > whole.entry_count:
         alone = try_parsing(read_one_by_one, markup, context)
         if alone.entry_count > whole.entry_count:
@@ -125,4 +126,4 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
         whole = ParsedFeed(
             problem="this begins like a feed but has no readable entries"
         )
-    return whole  # else a feed without entries at the moment
+    return whole  # a feed that has no entries at the moment, or the problem

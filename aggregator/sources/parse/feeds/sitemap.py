@@ -17,14 +17,14 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
 )
 
-# Each poll reads this many sitemaps of an index: the newest have the new pages (chosen)
+# Each poll reads this many sitemaps of an index, because the newest have the new pages (chosen)
 _MAX_SITEMAPS = 3
 _ROOT = re.compile(r"<(?:[\w.-]{1,40}:)?(urlset|sitemapindex)[\s>]", re.IGNORECASE)
 _SNIFFED_ROOT_CHARS = 8192
 
 
 def is_sitemap(text: str) -> bool:
-    """Return whether the root element is that of a sitemap or a sitemap index."""
+    """Return whether the text is a sitemap or a sitemap index: no root of another feed comes before its root."""
     root = _ROOT.search(text, 0, _SNIFFED_ROOT_CHARS)
     return (
         root is not None
@@ -35,8 +35,8 @@ def is_sitemap(text: str) -> bool:
 def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the pages of a sitemap. `text` is the result of `xml_repair.well_prepared`, without a DTD.
 
-    Pages with a news title or time become entries. In a sitemap without any of these all pages do, with a URL
-    alone. For an index, `sitemaps` has the first on its host.
+    The newest pages become entries, also those that have only a URL. For an index of sitemaps, return no entries, but
+    the addresses to read in `sitemaps`.
     """
     root = xml_repair.root_of(text)
     if root is None:
@@ -61,9 +61,9 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
 
 
 def _read_index(root: "etree._Element", base_url: str) -> ParsedFeed:  # type: ignore[name-defined] # noqa: F821
-    """Return the sitemaps of an index: news sitemaps first, then the last changed.
+    """Return the first `_MAX_SITEMAPS` sitemaps of an index: news sitemaps first, then those changed last.
 
-    The protocol wants them on the host of the index.
+    Sitemaps on other hosts are left out, because the protocol wants all of them on the host of the index.
     """
     listed = []
     for node in root.iter("*"):
@@ -74,7 +74,7 @@ def _read_index(root: "etree._Element", base_url: str) -> ParsedFeed:  # type: i
             )
     host = urlsplit(base_url).netloc
     urls: dict[str, None] = {}
-    # Sitemaps without a time keep their order
+    # The sort is stable, so sitemaps without a time come last in their order.
     for fields in sorted(
         listed, key=lambda fields: fields.get("lastmod", ""), reverse=True
     ):
@@ -100,7 +100,7 @@ def _newness(page: DeclaredEntry, context: FeedContext) -> float:
 
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
-    """Return one page. Values of the news extension are preferred to those of images and videos."""
+    """Return one page. Titles and times of its images and videos are left out, because they are not the page's."""
     texts: dict[str, str] = {}
     images = []
     for child in node.iterdescendants("*"):
@@ -124,7 +124,10 @@ def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[nam
 
 
 def _kind_and_name(tag: str) -> tuple[str, str]:
-    """Return the extension of an element, by namespace or by an undeclared prefix, and its name."""
+    """Return "image", "video" or "" for the extension that an element belongs to, and its name in lower case.
+
+    The namespace tells the extension, or the prefix if it is not declared.
+    """
     space, _, local = tag.rpartition("}")
     prefix, _, name = local.rpartition(":")
     for kind in ("image", "video"):

@@ -1,4 +1,4 @@
-"""Finds the entries in the markup of a feed, to limit them or to parse each alone; in linear time."""
+"""Finds the entries in the markup of a feed in linear time, to limit their number or to parse each alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _ATOM = "http://www.w3.org/2005/Atom"
-# The prefixes that feeds use, also without a declaration
+# Prefixes that feeds use, some without declaring them
 _USUAL_PREFIXES = (
     ("atom", _ATOM),
     ("content", "http://purl.org/rss/1.0/modules/content/"),
@@ -51,7 +51,7 @@ def entry_starts(text: str) -> Iterator[int]:
     resume = 0
     unclosed = (
         set()
-    )  # ends that do not follow any more, so that none is searched for twice
+    )  # the ends that do not occur any more, so that they are not searched for again
     for match in _ENTRY.finditer(text):
         if match.start() < resume:
             continue
@@ -68,10 +68,11 @@ def entry_starts(text: str) -> Iterator[int]:
 def cut_entries(
     text: str, limit: int, is_earlier: Callable[[str, str], bool]
 ) -> tuple[str, int, bool]:
-    """Return `text` with at most `limit` entries, their original number, and whether the newest are last.
+    """Return `text` with at most `limit` entries, their original number, and whether the newest entries are last.
 
-    The surrounding markup stays well-formed. The first are kept, or the last if the feed is ordered from old to
-    new: `is_earlier` compares the first dates of its first and its last entry, as written.
+    The surrounding markup stays well-formed. The first entries are kept, or the last if the feed is ordered from old to
+    new. To find the order, `is_earlier` compares the first dates of the first and the last entry, as written.
+    Without a cut, the order is not determined.
     """
     starts = list(entry_starts(text))
     if len(starts) <= limit:
@@ -94,7 +95,7 @@ def _tag_name(text: str, start: int) -> str:
 def entries_alone(text: str) -> Iterator[str]:
     """Yield a feed's head as a document, then each entry as a document, closed and without its prefix.
 
-    The documents have the namespace declarations of the feed's root, and the usual ones that it lacks.
+    The documents have the namespace declarations of the feed's root, and those of the usual prefixes that it lacks.
     """
     starts = list(entry_starts(text))
     if not starts:

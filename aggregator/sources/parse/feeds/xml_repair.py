@@ -1,4 +1,4 @@
-"""Prepares untrusted XML for a parser: decoded, cleaned, without a DTD, with a limited length.
+"""Prepares untrusted XML for a parser: decoded, cleaned, without a DTD, huge tags and overlong names.
 
 Parsers stop at the first NUL, the first reference to a surrogate and the first unknown entity, and a DTD can
 define entities that expand without limit. All steps take time linear in the size of the document.
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
-# A DOCTYPE is searched in this beginning; no feed seen has it later
+# A DOCTYPE is searched for in this many characters; no feed seen has one later
 _PROLOG_CHARS = 65_536
-# "<?xm" in wide encodings without a byte order mark (XML 1.0, appendix F).
+# "<" in UTF-32 without a byte order mark, and "<?xm" in EBCDIC (XML 1.0, appendix F)
 _WIDE_SIGNATURES = (
     (b"\x00\x00\x00<", "utf-32-be"),
     (b"<\x00\x00\x00", "utf-32-le"),
@@ -28,16 +28,16 @@ _CHARSET = re.compile(r"charset\s*=\s*+(?:[\"']\s*+)?([\w.:-]{1,40})", re.IGNORE
 _XML_DECLARATION = re.compile(r"<\?xml\b[^<>]{0,400}>", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
 _SUBSET_END = re.compile(r"\]\s*>")
-# Four names belong to XML: a feed with escaped HTML has thousands of them.
+# HTML's named references, except the four that XML shares: a feed with escaped HTML has thousands of these four.
 _NAME_REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot);)([A-Za-z][A-Za-z0-9]{1,7});")
-# An ampersand of the text; sections and comments may contain one.
+# An ampersand that begins no reference; CDATA sections and comments, which may contain one, are matched as group 1.
 _BARE_AMPERSAND = re.compile(
     r"(<!\[CDATA\[(?:[^\]]++|\](?!\]>))*+(?:\]\]>)?+|<!--(?:[^-]++|-(?!->))*+(?:-->)?+)|&(?!#?\w{1,32};)"
 )
 _NAMED = {name: chr(code) for name, code in html.entities.name2codepoint.items()}
-# A tag this long has too many attributes (quadratic time in every parser) or an inlined image.
+# A tag of this length has too many attributes (quadratic time in every parser) or an inlined image. They are removed.
 _HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}?(/?)>")
-# feedparser searches names for an e-mail address, in quadratic time (200,000 characters took 90 s).
+# A name is cut, because feedparser searches it for an e-mail address in quadratic time (200,000 characters took 90 s).
 _LONG_NAME = re.compile(
     r"(<(?:[\w.-]{1,40}:)?(?:author|contributor|creator|managingeditor|name|publisher|webmaster)\b[^<>]{0,400}>"
     r"\s{0,100}(?:<!\[CDATA\[)?[^<\]]{2000})[^<\]]++",
@@ -88,7 +88,7 @@ def well_prepared(text: str) -> str:
 
 
 def root_of(text: str) -> "_Element | None":
-    """Parse the result of `well_prepared` as far as it can be read; return None without any element."""
+    """Parse the result of `well_prepared` as far as it can be read; return None if it has no element."""
     from lxml import etree
 
     return etree.fromstring(
@@ -100,7 +100,7 @@ def root_of(text: str) -> "_Element | None":
 
 
 def _without_doctype(text: str) -> str:
-    """Remove the DOCTYPE and its internal subset, which may define entity bombs and external files."""
+    """Return `text` without a DOCTYPE and its internal subset, which may define entity bombs and external files."""
     match = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
     if match is None:
         return text

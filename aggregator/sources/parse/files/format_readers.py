@@ -35,12 +35,12 @@ from aggregator.sources.parse.streams.file_stream import (
     open_decompressed,
 )
 
-# The element that begins an export of articles
+# The element that begins an export of articles by Tiny Tiny RSS
 _TTRSS = re.compile(rb"\s*+(?:<\?xml[^>]*+>\s*+)?<articles\s+schema-version=")
 
 
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
-    """Read a file with one article. Raise ReadError if it is damaged, since half an article is another article."""
+    """Return a file with one article. Raise ReadError if it is damaged: half an article would be another article."""
     data = stream.read(reading.tuning.max_article_bytes + 1)
     if stream.damage:
         raise ReadError(stream.damage[0])
@@ -130,7 +130,7 @@ def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Input
 def _mail(
     data: bytes, place: FileIdentity, where: str, reading: ReadOptions
 ) -> InputEntry | InputProblem:
-    """Parse a message. It has its own identity, because a mail program renames or moves its file."""
+    """Parse a message. Its identity does not depend on its file, because mail programs rename and move the file."""
     if not data.strip():
         return empty_input(where)
     if len(data) > reading.tuning.max_article_bytes:

@@ -23,19 +23,19 @@ SNIFFED_BYTES = 65_536
 class InputEntry(FrozenStruct, tag="entry"):
     """An article. `where` is for messages: the file, and the line or URL in it.
 
-    `archived_at` is when a web archive fetched it. It is used for sorting only, not as a date of the article.
+    `archived_at` is when a web archive fetched the article. This time is used only for sorting, not as its date.
     """
 
     entry: Entry
     where: str
     file: str = ""
     archived_at: datetime | None = None
-    # The keys of other programs in a record
+    # The keys of other programs in a record, for notes to the user
     keys: KeysRead = KeysRead()
 
 
 class InputFeed(FrozenStruct, tag="feed"):
-    """A whole feed that a worker must parse (`feed.read_feed`), with the identity of its source."""
+    """A whole feed that a worker must parse (`read_feed.read_feed`), with the identity of its source."""
 
     data: bytes
     source: str
@@ -57,7 +57,7 @@ InputItems = Iterator[InputItem]
 
 
 class FileIdentity(FrozenStruct):
-    """The identity of a file: for messages (`where`) and for keys (`source`, `guid`, `outlet`, `name`)."""
+    """The identity of a file, for messages (`where`) and for the keys of its entries (the other fields)."""
 
     where: str
     source: str
@@ -70,7 +70,7 @@ class ReadOptions(FrozenStruct):
     """The options of every reader of files. `seen` limits declared times, if known.
 
     `parse_mail` parses a message, or has a worker parse it. `chosen` has the keys of records that `--map` names, by
-    field. `path` names a file on this machine, to read it twice.
+    field. `path` is the file on this machine that is read, for readers that read it twice; None for other input.
     """
 
     tuning: SourceTuning

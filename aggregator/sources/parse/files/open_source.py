@@ -1,9 +1,9 @@
 """Reads the input of `ingest WHAT`: files, folders, archives, standard input.
 
-An unreadable file gives one problem, and reading goes on. Memory use is constant: one article, one record or
-one feed at a time. Identifiers (`source`, `guid`) never contain a path of this machine: a folder is
-identified by its name, a file by its path below the folder. So `ingest dir` and `ingest dir/x.txt` give the
-same identifiers.
+An unreadable file gives one problem, and reading goes on. Memory use is bounded, because one article, one record, one
+feed or one JSON document is read at a time. Identifiers (`source`, `guid`) never contain a path of this machine: a
+folder is identified by its name, and a file by its path below the folder. So `ingest dir` and `ingest dir/x.txt` give
+the same identifiers.
 """
 
 import os
@@ -79,7 +79,7 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
-    # A file given by itself is identified as below its folder, but without an outlet.
+    # A file given by itself is identified as a file below its folder, which does not give it an outlet.
     place = replace(identify_below(_absolute(path).parent, path.name), where=str(path))
     return read_file(path, place, reading)
 
@@ -87,8 +87,8 @@ def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
 def identify_below(folder: Path, relative: str) -> FileIdentity:
     """Return the identity of the file at `relative` (parts joined by "/") below `folder`.
 
-    The innermost folder gives the outlet, unless it is a date: Gazette/x.txt and Gazette/2026-10/x.txt have
-    the outlet Gazette.
+    The innermost folder that is not a date gives the outlet: Gazette/x.txt and Gazette/2026-10/x.txt have the outlet
+    Gazette.
     """
     plain = folder_scan.plain_name(relative)
     name = _clean_name(plain)
@@ -105,9 +105,9 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
 
 
 def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> InputItems:
-    """Read one file by its extension, or by its first bytes if the extension says nothing.
+    """Read one file by its extension, or by its first bytes if the extension is unknown.
 
-    A damaged archive gives everything readable, and a problem at the end.
+    A damaged archive gives everything that is readable, and a problem at the end.
     """
     if not path.is_file():
         yield whole_file_problem(place, "this is not a regular file")
@@ -170,12 +170,12 @@ def _read(
 
 
 def _absolute(path: Path) -> Path:
-    """Return the absolute path without resolving links, because the name as given is the identifier."""
+    """Return the absolute path without resolving links, because files are identified by the name that was given."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 
 def _clean_name(name: str) -> str:
-    """Return a file name as text that every store can hold, in Unicode NFC."""
+    """Return a file name as valid Unicode text without control characters, in NFC."""
     return unicode.clean(os.fsencode(name).decode("utf-8", "replace"))
 
 

@@ -1,4 +1,4 @@
-"""Reads files of JSON records: one a line, a list of them, or one after the other."""
+"""Reads files of JSON records: one per line, a list, or one after the other."""
 
 from collections.abc import Iterator
 
@@ -90,9 +90,9 @@ def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Inpu
 def _document_of_records(
     stream: Stream, place: FileIdentity, reading: ReadOptions, first: bytes = b""
 ) -> InputItems:
-    """Read records on many lines: elements of a list, or one after the other; or one JSON Feed.
+    """Read a document as a whole: a list of records, records one after the other, or a JSON Feed.
 
-    `first` was already read from `stream`.
+    `first` has the bytes that were already read from `stream`.
     """
     limit = reading.tuning.max_feed_bytes
     data = first + stream.read(max(0, limit + 1 - len(first)))
@@ -119,7 +119,7 @@ def _document_of_records(
 def _records_of(
     raw: object, spot: str, place: FileIdentity, reading: ReadOptions, chars: int = 0
 ) -> Iterator[InputEntry | InputProblem]:
-    """Read one record, or several, in a line (undecoded bytes) or a JSON value of `chars` characters."""
+    """Read the records in `raw`: a line (undecoded bytes), or a JSON value that took `chars` characters."""
     where = f"{place.where}, {spot}"
     limit = reading.tuning.max_article_bytes
     try:

@@ -1,6 +1,6 @@
 """Sorts the articles of an archive by time, whatever its size and order.
 
-Grouping compares with recent articles, so a year in random order would be split into too many stories. The
+Grouping compares an article with recent articles, so a year in random order would be split into too many stories. A
 file is read once, into a temporary table of SQLite.
 """
 
@@ -17,7 +17,7 @@ from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.streams.file_stream import Progress
 
-# At this level zstd is as fast as a disk.
+# The level at which zstd is as fast as a disk
 _LEVEL = 1
 Sortable = InputEntry | InputProblem
 
@@ -48,7 +48,7 @@ def sort_by_time(
 
 
 def _fill(table: sqlite3.Connection, items: Iterator[Sortable]) -> int:
-    """Write numbered items into a new table with an index by time; return how many there are."""
+    """Write the items, numbered, into a new table with an index by time; return their number."""
     number = 0
     seconds = None
     packer = zstandard.ZstdCompressor(level=_LEVEL)

@@ -1,6 +1,6 @@
 """Reads web archives (WARC 1.0 and 1.1): their HTML pages and texts, one at a time.
 
-A record is a line "WARC/1.0", headers, an empty line, and a block of Content-Length bytes. Three of its types are
+A record is a line "WARC/1.0", headers, an empty line, and a block of Content-Length bytes. Records of three types are
 read:
 
 * `response`: an HTTP response, if it is HTML with status 200
@@ -53,7 +53,7 @@ _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 def read_archive(
     stream: Stream, place: FileIdentity, reading: ReadOptions
 ) -> InputItems:
-    """Yield the pages of an archive in order; after a broken record, continue at the next one.
+    """Yield the pages of an archive in order; after a broken record, continue at the next record.
 
     Messages count records of all types from 1. Raise ReadError if it is not an archive.
     """
@@ -86,7 +86,7 @@ def read_archive(
 
 
 class _PushbackStream:
-    """A stream that takes back bytes that were read too far, and returns them again first."""
+    """A stream that takes back bytes that were read too early, and returns them before all others."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -103,7 +103,7 @@ class _PushbackStream:
         return part + self._stream.read(length - len(part))
 
     def pass_empty_lines(self) -> bool:
-        """Skip the empty lines that are in memory; return whether there were any."""
+        """Skip the empty lines in the buffer of the stream; return whether there were any."""
         is_at_end = self._back.tell() == len(self._back.getbuffer())
         return is_at_end and pass_empty_lines(self._stream) > 0
 
@@ -112,7 +112,7 @@ class _PushbackStream:
 
 
 def _skip_to_next_record(archive: _PushbackStream) -> None:
-    """Read up to the line that begins the next record; it may stand after the rest of a damaged line."""
+    """Read up to the beginning of the next record, which may follow the rest of a damaged line in the same line."""
     empty = 0
     while line := archive.readline(_MAX_HEADER_BYTES):
         empty = 0 if line.strip() else empty + 1
@@ -127,7 +127,7 @@ def _skip_to_next_record(archive: _PushbackStream) -> None:
 def _read_record(
     archive: _PushbackStream, place: FileIdentity, limit: int
 ) -> InputEntry | InputProblem | None:
-    """Return the page of the record whose first line was read, or None if it has no page.
+    """Return the page of the record whose first line was read, or a problem with it; None if it has no page.
 
     Raise ReadError if the record is broken; the archive then stands at the next record.
     """
@@ -159,7 +159,7 @@ def _read_record(
 
 
 def _header_lines(archive: _PushbackStream) -> Iterator[bytes]:
-    """Yield header lines, up to the next record if the headers of this record are cut."""
+    """Yield all lines up to the next record, or to the end; the caller stops at the end of the headers."""
     while line := archive.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
             archive.put_back(line)
@@ -230,7 +230,7 @@ def _page_item(
 ) -> InputEntry | InputProblem:
     """Return a page, or the text of a page, as an entry; `content_type` tells which of them `body` is.
 
-    `body` is None if it was too large or cannot be decompressed. `robots` are the permissions in its HTTP headers.
+    `body` is None if it was too large or cannot be decompressed. `robots` has the directives in its HTTP headers.
     """
     url = record.get("warc-target-uri", "").strip("<>")
     where = f"{place.where}, {url}"
@@ -261,9 +261,9 @@ def _page_item(
 
 
 def _join_chunks(body: bytes) -> bytes:
-    """Join HTTP chunks, and return a joined body unchanged.
+    """Return the body without its HTTP chunks; a body without chunks is returned unchanged.
 
-    Crawlers often store the joined body with the original header.
+    Crawlers often store the joined body with the original header, which still declares chunks.
     """
     stream = io.BytesIO(body)
     chunks: list[bytes] = []

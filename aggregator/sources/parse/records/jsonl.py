@@ -1,4 +1,4 @@
-"""JSON: one record per line, a list, or consecutive values; and the labels of records for `eval`."""
+"""Reads records from JSON: one per line, a list, or consecutive values. Reads their labels for `eval`."""
 
 import json
 import re
@@ -26,10 +26,10 @@ _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
 
 
 def values(data: bytes) -> Iterator[tuple[object, int]]:
-    """Yield the elements of the list that `data` begins with, else the values in it, with their lengths.
+    """Yield each element of the list that `data` begins with, else each value in `data`, with its length in characters.
 
-    Raise ReadError at the first value that is not JSON; the values behind it are not read. Data after a list, and its
-    missing end, are ignored.
+    Raise ReadError at the first value that is not JSON; later values are not read. Data after a list are ignored, and
+    so is a missing end of the list.
     """
     text = decode(data)
     at = _behind_gap(text, 0)
@@ -48,19 +48,20 @@ def _behind_gap(text: str, at: int) -> int:
     return gap.end()
 
 
+# The id in a line that is not valid JSON
 _ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
 class LabelledRecord(FrozenStruct):
-    """A record of an evaluation set. `id` is as given; `problem` is the reason why a record is invalid."""
+    """A record of an evaluation set. `id` is the given id; `problem` is the reason why a record is invalid."""
 
     entry: Entry
     id: str
     cluster: str | None = None
-    # The events of a saga follow from one another
+    # A label for events that follow from one another
     saga: str | None = None
     copy_of: str | None = None
-    # False: labelled with another `kind` than report, or `sure` 0 (arguable)
+    # False: labelled with a `kind` other than report, or with `sure` 0, which means that the labels are arguable
     is_sure_report: bool = True
     problem: str | None = None
     keys: KeysRead = KeysRead()
@@ -77,7 +78,7 @@ def decoded_json(line: bytes | str) -> object:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Other encodings, lone surrogates, NaN, control characters
+        # Python's decoder also reads NaN, lone surrogates and control characters; `decode` reads other encodings.
         with _as_read_error():
             return _DECODER.decode(decode(raw))
 
@@ -112,8 +113,8 @@ def read_labelled(
 ) -> LabelledRecord:
     """Return the record of a line, or of a row of a table, with its labels.
 
-    `chosen` has the keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
-    A record without an id gets one from its file and line.
+    `chosen` has the keys that `--map` names, by field. A record without an id gets one from its file and line. This
+    never raises: an invalid record has a `problem`, and counts as a story of its own.
     """
     record_id = f"{file_name}:{line_number}"
     record: Record

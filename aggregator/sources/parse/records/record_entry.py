@@ -1,7 +1,7 @@
 """Turns records of articles into entries: JSON objects and rows of tables, of this program or of common tools.
 
 A field, such as `text`, is part of an entry. Each tool has its own key for a field, such as `body`, or the user names
-the key: `--map text=body`. Nothing is lost in silence. Notes tell the user which keys were read as which fields and
+the key: `--map text=body`. Nothing is lost silently. Notes tell the user which keys were read as which fields and
 which were not read, and a record is refused if its text seems to be under an unknown key.
 """
 
@@ -37,38 +37,38 @@ from aggregator.text.lines import word_set
 _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
-# Two of these keys have another name than their field; notes do not mention them.
+# Two of these keys differ in name from their field; notes do not mention them.
 _OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
 # A longer text under an unknown key is neither a list of keywords nor a credit (chosen)
 _LONG_TEXT_CHARS = 200
-# Only this many different keys are counted, since records may have random keys
+# About this many different keys are counted, because records may have random keys
 _KEYS_COUNTED = 1000
 # A message names at most this many keys or examples
 _KEYS_NAMED = 20
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
-# Data and not a text: an address, or ASCII without spaces
+# A value that is data and not a text: an address, or ASCII without spaces
 _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 
 
 class KeysRead(FrozenStruct):
-    """The keys that a record of another program has; keys of this program are left out."""
+    """The keys in a record that were read, not read, or whose values were lost, without this program's own keys."""
 
     # The keys that were read, each with its field
     read: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
     # The keys that `--map` names, if the record has them
     mapped: tuple[str, ...] = ()
-    # Values that were not kept, as in messages: ("`day`", "date", "not understood", "`soon`")
+    # Values that were not kept, in the words of messages: ("`day`", "date", "not understood", "`soon`")
     losses: tuple[tuple[str, str, str, str], ...] = ()
-    # A feed reader exported the record, and says that it has no star
+    # Whether the record is from a feed reader's export and says that it has no star
     is_unstarred: bool = False
 
 
 def entry_of_record(
     record: Record, *, file_name: str, seen: datetime | None = None
 ) -> Entry:
-    """Return the entry of a decoded record. Raise ReadError if the record is empty or has too long an id."""
+    """Return the entry of a decoded record. Raise ReadError if the record is empty or its id is too long."""
     return _build_entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
 
 
@@ -82,15 +82,15 @@ def read_record(
 ) -> tuple[Entry, KeysRead]:
     """Return the entry of a record, or of a row of a table, and the keys of the record.
 
-    `chosen` has the keys that `--map` names, by field. Raise ReadError if the record is empty, has too long an id,
-    or has no text but a long text under an unread key.
+    `chosen` has the keys that `--map` names, by field. Raise ReadError if the record is empty, if its id is too long,
+    or if it has no text except a long text under an unread key.
     """
     fields = fields_of(record, chosen)
     entry = _build_entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
     has_text = text_key and plain_name(text_key) not in RECORD_KEYS.content.summaries
     if chosen.get("text") != "" and not has_text:
-        # The text of a summary is shorter than the text of the article.
+        # A summary is shorter than the text of the article, so a longer value may be the text.
         summary = fields.values.get("text") or fields.values.get("html", "")
         for key, value in fields.unread.items():
             chars = _longest_text(value)
@@ -135,8 +135,8 @@ def _build_entry(
     if record_id is not None and len(record_id) > KEY_CHARS:
         raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
     if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
-        outlet = None  # the site of the address is the outlet
-    # Other programs count their records, so two of their files may have the same id for two articles.
+        outlet = None  # a host says no more than `url`, whose site becomes the outlet
+    # Other programs number their records, so two of their files may have the same id for different articles.
     is_own = _OWN_KEYS.issuperset(keys.get(field, field) for field in ("id", *CONTENT))
     return Entry(
         source=outlet or file_name,
@@ -174,7 +174,7 @@ _LOSSES: tuple[tuple[Field, str, str], ...] = (
 def _find_losses(
     entry: Entry, fields: RecordFields, chosen: Chosen
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the ids and dates of a record that were not kept, as `KeysRead.losses`."""
+    """Yield the ids and dates of a record that were not kept, in the form of `KeysRead.losses`."""
     for field, noun, outcome in _LOSSES:
         lost: Record = {}
         if field not in fields.keys:
@@ -255,7 +255,7 @@ class RecordNotes:
 
 
 def show_key(key: str) -> str:
-    """Return a key or an id as messages name it."""
+    """Return a key or a value in the form that messages show."""
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 
 

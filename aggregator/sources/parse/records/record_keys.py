@@ -1,7 +1,7 @@
 """Finds the fields of an article in a record of any program, by the table of keys `records.yaml`.
 
-For example, the record {"Headline": "Levee breaks", "by": "By Jane Doe"} has the title "Levee breaks" and the author
-"Jane Doe". Keys are compared by their plain names: `pub_date` and `pubDate` are `pubdate`.
+For example, the record {"Headline": "Levee breaks", "byline": "By Jane Doe"} has the title "Levee breaks" and the
+author "Jane Doe". Keys are compared by their plain names: `pub_date` and `pubDate` are `pubdate`.
 """
 
 import re
@@ -85,9 +85,9 @@ def plain_name(key: str) -> str:
 
 
 def fields_of(record: Record, chosen: Chosen) -> RecordFields:
-    """Return the fields of a record: the value of a field is that of the first of its keys that can be read.
+    """Return the fields of a record. The value of a field comes from the first of its keys that can be read.
 
-    The key that `chosen` has for the field, or its path with dots, comes before the keys of the table.
+    The key, or the path with dots, that `chosen` has for the field is tried before the keys of the table.
     """
     named = _index_by_name(record)
     values = {}
@@ -95,7 +95,7 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
     for field, names in RECORD_KEYS.content.keys.items():
         candidates = [named[name] for name in names if name in named]
         if field == "text" and "html" in values:
-            # A record of this program may have both; of others, another text is a summary.
+            # Records of this program may have both; in other records, another text is a summary.
             candidates = [(key, raw) for key, raw in candidates if key == "text"]
         if chosen.get(field):
             candidates.insert(0, (chosen[field], value_at(record, chosen[field])))
@@ -107,7 +107,7 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
         values["text"], 0, _MARKUP_CHARS
     ):
         values["html"] = values.pop("text")
-    # A path of `--map` counts as read by its first part.
+    # If a path of `--map` was read, its first part counts as read.
     read = {*keys.values(), *(key.partition(".")[0] for key in keys.values())}
     return RecordFields(
         values=values,
@@ -117,17 +117,17 @@ def fields_of(record: Record, chosen: Chosen) -> RecordFields:
 
 
 def _index_by_name(record: Record) -> dict[str, tuple[str, Any]]:
-    """Return each key with its value, by its plain name; a section is an object whose keys are read, too.
+    """Return the keys with their values, by plain name, including the keys in sections (objects within the record).
 
-    If two keys have the same plain name, the key that is written like it counts, otherwise the first. Keys without
-    a value are left out.
+    If two keys have the same plain name, the key that is spelled like the plain name counts, otherwise the first. Keys
+    without a value are left out.
     """
     outer = []
     inner = []
     for key in sorted(record, key=lambda key: key != plain_name(key)):
         name = plain_name(key)
         value = record[key]
-        # Elasticsearch has `_source`.
+        # Elasticsearch puts a record into `_source`, which has the same plain name as the key `source`.
         is_section = name in RECORD_KEYS.content.sections or key == "_source"
         if is_section and isinstance(value, dict):
             inner += [
@@ -153,10 +153,10 @@ def value_at(record: Record, key: str) -> Any:
 
 
 def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
-    """Yield the texts of a value: a text itself, the texts in a list, or those in an object.
+    """Yield the texts of a value: the value itself if it is a text, else the texts in the list or the object.
 
     The list `inside` of the table names the keys of an object that have the text of this field. The text of a number
-    below 10^30 is its digits, because it may be an id or a time.
+    below 10^30 is its digits, because the number may be an id or a time.
     """
     if isinstance(value, str):
         yield value
@@ -169,7 +169,7 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
         for element in value:
             yield from texts_in(element, field, depth + 1)
     elif isinstance(value, dict) and depth < MOST_DEPTH:
-        # The first keys that have texts count; "given+family" are two keys of one text.
+        # The first group with a text counts; in the group "given+family", two keys together have the text.
         named = {plain_name(key): inner for key, inner in reversed(value.items())}
         inside = RECORD_KEYS.content.inside
         for group in inside.get(field, inside["name"]):
@@ -186,9 +186,9 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
 
 
 def _read_field(raw: object, field: Field) -> str:
-    """Return a value as a field: its first text that can be read so, or all of them, joined; "" without any.
+    """Return the text of a field in a value: the first text that can be read, or all of these joined; "" without any.
 
-    Several texts are not an id, since another record may have one of them, too.
+    Several texts are not an id, because another record may have one of them, too.
     """
     texts = list(texts_in(raw, field))
     # pandas writes a list of authors as one text: "['A. Author', 'B. Author']".
@@ -226,10 +226,10 @@ _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 
 
 def records_in(value: object, chosen: Chosen) -> list[object]:
-    """Return the records in a JSON value: those of the lists in it, otherwise the value itself.
+    """Return the records in the lists of a JSON value; without such a list, return the value itself.
 
-    An object with a text is itself a record. The lists are in the object, or in an object in it. If the object has a
-    title or an address, only lists with the names that the table knows are read. `chosen` is that of `fields_of`.
+    An object with a text is itself a record. The lists are in the object, or in an object within it. If the object has
+    a title or an address, only lists whose names the table has are read. `chosen` is passed to `fields_of`.
     """
     if not isinstance(value, dict) or not any(
         isinstance(inner, dict | list) for inner in value.values()

@@ -1,7 +1,7 @@
 """Tables (CSV, TSV) as records: each row is a record, with the names of the columns in the first line.
 
-The separator is the one that gives the header the most known names. Rows are read one after the other, so
-a table may have any length.
+The separator is the character by which the header has the most known names. Rows are read one after the other, so a
+table may have any length.
 """
 
 import codecs
@@ -24,14 +24,14 @@ from aggregator.text.lines import word_set
 _SEPARATORS = ",;\t|"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
-# The forms of missing values that pandas and databases write
+# What pandas and databases write for a missing value
 _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
-# The order of day and month is sought in this many rows, some tens of MB of articles (chosen)
+# The order of day and month is determined from this many rows, some tens of MB of articles (chosen)
 _ROWS_SAMPLED = 20_000
-# Each key writes an ambiguous date with its year first. A value that matches the pattern shows this order of its
-# column, because one of its numbers can only be a day.
+# Each key is a template that writes an ambiguous date with its year first. A date that matches the pattern shows that
+# the template is right for its column, because one of its numbers can only be a day.
 _ORDERS = {
     r"\3-\2-\1": re.compile(
         r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"
@@ -50,17 +50,21 @@ Row = dict[str, str]
 
 
 def looks_like_table(head: bytes) -> bool:
-    """Return whether bytes begin with the header of a table: at least half of its columns have known names."""
+    """Return whether bytes begin with the header of a table.
+
+    The columns must name at least two fields, and at least half as many fields as there are columns. One of the fields
+    must be a title, a text, HTML or an address.
+    """
     columns = _split(decode(head.partition(b"\n")[0]))[1]
     known = _count_known(columns)
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
 def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
-    """Return, for each column of dates, how to write 3/4/2026 in it with the year first, for read_rows.
+    """Return, for each column of dates, the template that writes dates such as 3/4/2026 with the year first.
 
-    Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
-    the result. For `limit` and `chosen` see read_rows.
+    The other dates of the column show the order: a number above 12 is a day. A column that has such numbers in both
+    places is not in the result. For `limit` and `chosen`, see read_rows.
     """
     date_names = {
         *RECORD_KEYS.content.keys["published"],
@@ -85,18 +89,18 @@ def read_rows(
     chosen: Chosen,
     orders: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[int, Row | str]]:
-    """Yield the rows with the numbers of their first lines; instead of an unreadable row, the reason.
+    """Yield each row with the number of its first line; in place of an unreadable row, yield the reason.
 
-    A line has at most `limit` bytes, and a cell as many characters. `orders` has the columns whose dates such as
-    3/4/2026 are understood, see date_orders. Raise ReadError for a longer line, and for a table whose first line
-    names no column that can be read, or lacks a column that `chosen` names.
+    A line may have `limit` bytes, and a cell as many characters. `orders` is the result of date_orders, by which dates
+    such as 3/4/2026 are understood. Raise ReadError for a longer line, and for a table whose first line names no column
+    that can be read, or lacks a column that `chosen` names.
     """
     lines = _lines(stream, limit)
     separator, columns = _header(next(lines, ""), chosen)
-    # The limit of `csv` is 131,072 characters, which an article may exceed. It holds for the whole process, so another
-    # reader may have raised it further.
+    # The limit of `csv` is 131,072 characters, which an article may exceed. The limit applies to the whole process, so
+    # another reader may have raised it further.
     csv.field_size_limit(max(limit, csv.field_size_limit()))
-    # This is strict, because a quotation mark that is never closed would silently take in all further rows.
+    # The reader is strict, because a quotation mark that is never closed would silently take in all further rows.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
         # The reader counts the lines that it has read, without the header; the next row begins on the line after them.
@@ -142,7 +146,7 @@ def _lines(stream: Stream, limit: int) -> Iterator[str]:
             text = decode(line)
         yield text
     if isinstance(source, io.TextIOWrapper):
-        source.detach()  # else it would close the stream of its owner
+        source.detach()  # otherwise the wrapper would close the caller's stream
 
 
 def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
@@ -169,7 +173,7 @@ def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
 
 
 def _split(line: str) -> tuple[str, list[str]]:
-    """Return the separator that gives a header the most known names, or else the most cells, and these cells."""
+    """Return the separator that gives a header the most known names, then the most cells; and these cells."""
     best = (-1, 0, "", [""])
     for separator in _SEPARATORS:
         try:
@@ -196,7 +200,7 @@ def _has_content(columns: list[str]) -> bool:
 
 
 def _row(columns: list[str], cells: list[str], orders: Mapping[str, str]) -> Row | str:
-    """Return a row by the names of its columns, or why its number of cells differs from that of the header."""
+    """Return the cells of a row by column; a message if there are more or fewer cells than columns."""
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):

@@ -12,12 +12,13 @@ from aggregator.sources.parse.streams.file_stream import Progress, decompress_st
 from aggregator.text.lines import word_set
 
 _STEP_BYTES = 1 << 16
-_MOST_LAYERS = 3  # servers compress twice; each layer may expand to the limit (chosen)
+# Some servers compress twice; each layer may expand to the limit (chosen).
+_MOST_LAYERS = 3
 _GZIP_MAGIC = b"\x1f\x8b"
 _BEGINS_AS_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")
 _FIRST_TAG = re.compile(rb"<([A-Za-z][\w:.-]*)")
 _LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
-# The last tag is searched in this many bytes at the end
+# The last tag is searched for in this many bytes at the end
 _TAIL_BYTES = 200
 
 
@@ -26,10 +27,9 @@ def decompress_body(
 ) -> bytes:
     """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
 
-    A name that is not a coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
-    JSON or HTML are plain, whatever the header says. A decoded body that is gzip itself (a compressed
-    sitemap) is decompressed again. A whole document is accepted although damage follows, unless
-    `is_strict`.
+    A name that is not a coding (`aws-chunked`, `UTF-8`) is ignored. A body that cannot be decoded but begins as XML,
+    JSON or HTML is plain, whatever the header says. A decoded body that is gzip itself (a compressed sitemap) is
+    decompressed again. A whole document is accepted although damage follows, unless `is_strict`.
 
     Raise FetchError("encoding") for a coding that cannot be undone, for too many layers and for incomplete
     data, and FetchError("too_large") as soon as the limit is exceeded.
@@ -59,7 +59,7 @@ def decompress_body(
 
 
 def is_whole(document: bytes) -> bool:
-    """Return whether a document has its end: the last tag closes the first one, or it is a JSON value."""
+    """Return whether a document is complete: its last tag closes its first, or it is a JSON object or list."""
     last = _LAST_TAG.search(document[-_TAIL_BYTES:])
     if last is not None:
         first = _FIRST_TAG.search(document)
@@ -89,7 +89,7 @@ def _join(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
 
 
 def _unzip(body: bytes) -> Iterator[bytes]:
-    """Decompress gzip or zstd by the first bytes; other bytes are plain: some servers only say gzip."""
+    """Decompress gzip or zstd by the first bytes; other bytes are plain, because some servers only claim gzip."""
     with decompress_stream(io.BytesIO(body), Progress()) as stream:
         while part := stream.read(_STEP_BYTES):
             yield part
@@ -104,7 +104,7 @@ def _inflate(body: bytes) -> Iterator[bytes]:
     else:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     part = b""
-    # After a full step there may be more output without input.
+    # After a full step, there may be more output although all input was read.
     while (body or len(part) == _STEP_BYTES) and not inflater.eof:
         part = inflater.decompress(body, _STEP_BYTES)
         yield part
@@ -114,7 +114,7 @@ def _inflate(body: bytes) -> Iterator[bytes]:
 
 
 def _brotli(body: bytes) -> Iterator[bytes]:
-    """Decompress brotli; versions before 1.2 cannot limit their output, so they are not used."""
+    """Decompress brotli. Versions of the library before 1.2 cannot limit their output, so they are not used."""
     try:
         import brotli
 
@@ -141,5 +141,5 @@ _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
     "deflate": _inflate,
     "br": _brotli,
 }
-# The other codings of IANA's registry, one of them also by an older name.
+# The other codings of IANA's registry, `compress` also by its older name
 _REFUSED = word_set("compress x-compress dcb dcz exi pack200-gzip aes128gcm")

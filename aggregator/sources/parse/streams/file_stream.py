@@ -18,7 +18,7 @@ from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.sources.parse.streams.remote_files import open_file
 
 _GZIP = b"\x1f\x8b\x08"
-# A frame, or a skippable frame
+# The beginning of a zstd frame, or of a skippable frame
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 # `zstd --long` uses 128 MiB; only decompression bombs need a larger window
 _ZSTD_WINDOW_BYTES = 2**27
@@ -35,7 +35,7 @@ MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped togethe
 class Progress(msgspec.Struct):
     """Progress of reading, in compressed bytes, for a progress bar.
 
-    `total_bytes` is None if unknown (standard input).
+    `total_bytes` is None if unknown, as for standard input.
     """
 
     read_bytes: int = 0
@@ -52,7 +52,7 @@ class Stream(io.BufferedReader):
 
 
 class _Pieces(io.RawIOBase):
-    """Reads pieces of any length, one after the other."""
+    """A raw stream over pieces of any length."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -91,7 +91,7 @@ def _unpack(
     *,
     is_gzip: bool,
 ) -> Iterator[bytes]:
-    """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged."""
+    """Yield the content of consecutive gzip members or zstd frames, up to the first damage."""
     import zstandard
 
     new_unpacker: Callable[[], Any] = partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
@@ -105,7 +105,7 @@ def _unpack(
     reason = ""
     while given := given or packed.read1(_STEP_BYTES):
         if unpacker is None:
-            given = given.lstrip(b"\0")  # padding behind the last one
+            given = given.lstrip(b"\0")  # padding after the last member or frame
             if not given:
                 continue
             unpacker = new_unpacker()
@@ -127,9 +127,9 @@ def _unpack(
 
 @contextlib.contextmanager
 def open_decompressed(path: Path | str, progress: Progress) -> Iterator[Stream]:
-    """Open a file, decompressed if its first bytes are those of .gz or .zst.
+    """Yield the bytes of a file, decompressed if its first bytes are those of .gz or .zst.
 
-    Raise ReadError if it cannot be opened and, at the end of the block, if it was damaged.
+    Raise ReadError if the file cannot be opened and, at the end of the block, if damage was found.
     """
     with contextlib.ExitStack() as exit_stack:
         try:
@@ -143,7 +143,7 @@ def open_decompressed(path: Path | str, progress: Progress) -> Iterator[Stream]:
 
 @contextlib.contextmanager
 def decompress_stream(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
-    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
+    """Yield `raw`, decompressed by its first bytes. Raise ReadError at the end of the block if damage was found."""
     damage: list[str] = []
     plain = _stream(_count_bytes(raw, progress, damage), damage)
     head = plain.peek(4)[:4]
@@ -165,9 +165,9 @@ def _stream(pieces: Iterator[bytes], damage: list[str]) -> Stream:
 def bounded_lines(
     stream: io.BufferedReader, limit_bytes: int, first: int = 1
 ) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the lines of `stream` that are not empty, with line ends, and their numbers from `first`.
+    """Yield the number, counted from `first`, and the bytes of each line of `stream` that is not empty.
 
-    Yield None for a line longer than `limit_bytes`, which is skipped.
+    A line longer than `limit_bytes` is skipped; yield None in its place.
     """
     number = first
     empty = 0
@@ -191,7 +191,7 @@ def bounded_lines(
 def pass_empty_lines(stream: io.BufferedReader) -> int:
     """Skip the empty lines in the buffer of `stream`; return their number.
 
-    It copies the buffer: call it only after MOST_EMPTY empty lines.
+    Each call copies the buffer, so loops over lines call this only after MOST_EMPTY empty lines.
     """
     buffered = stream.peek()
     end = buffered.rfind(b"\n", 0, len(buffered) - len(buffered.lstrip(BLANK))) + 1

@@ -12,7 +12,7 @@ from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_list, word_set
 
-_MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
+_MAX_FILES = 1_000_000  # files listed below one folder; if there are more, the path is probably a mistake
 # A watched file that changed within this time may still be written
 _SETTLE_NS = 1_000_000_000
 COMPRESSIONS = (".gz", ".zst")
@@ -25,7 +25,8 @@ _TEMPORARY = word_list("~ .swp .swx .tmp .temp .part .partial .crdownload .bak .
 class FileStamp(FrozenStruct):
     """The state of a file: size in bytes, and times in nanoseconds since 1970.
 
-    `ctime_ns` is when the file was last changed or moved to its place: a copy may keep size and `mtime_ns`.
+    `ctime_ns` is when the file was last changed or moved to its place. It is needed because a copy may keep size and
+    `mtime_ns`.
     """
 
     size: int
@@ -42,7 +43,7 @@ class ListedFile(FrozenStruct):
 
 
 class FolderChanges(FrozenStruct):
-    """The result of a scan. Pass `stamps` as `known` to the next one after `changed` has been stored."""
+    """The result of a scan. After `changed` has been stored, pass `stamps` as `known` to the next scan."""
 
     changed: tuple[str, ...] = ()  # new or different, in order
     gone: tuple[str, ...] = ()
@@ -52,8 +53,8 @@ class FolderChanges(FrozenStruct):
 def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> FolderChanges:
     """Return the changes below `folder` since `known`, by relative path, size and times.
 
-    A file changed within a second before `now_ns` (nanoseconds since 1970) keeps its old stamp and
-    is read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
+    A file that changed within the second before `now_ns` (nanoseconds since 1970) keeps its old stamp and is read
+    later. Raise ReadError if the folder cannot be listed, because an unmounted disk must not look empty.
     """
     stamps = {}
     changed = []
@@ -77,8 +78,8 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
 def list_files(folder: Path) -> Iterator[ListedFile]:
     """Yield the files below `folder` that can be read, sorted by relative path.
 
-    Hidden and temporary files are skipped, and so are links to targets outside, and all links to folders (they
-    may form cycles). Raise ReadError if `folder` itself cannot be listed.
+    Hidden and temporary files are skipped, and so are links to targets outside the folder, and all links to folders,
+    because they may form cycles. Raise ReadError if `folder` itself cannot be listed.
     """
     root = Path(os.path.realpath(folder))
     if not os.path.isdir(root):  # noqa: PTH112 - Path raises if the name is too long or a folder is not accessible
@@ -110,7 +111,7 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
                     files.append(
                         ListedFile(relative=relative, path=child.path, stamp=stamp)
                     )
-    # Sorted by folder, then by name
+    # Sort by folder, then by name.
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 
@@ -121,7 +122,7 @@ def is_maildir(folder: Path) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    """Return the extension in lower case, without that of a compression: `.txt` for `x.TXT.gz`."""
+    """Return the extension in lower case, ignoring the extension of a compression: `.txt` for `x.TXT.gz`."""
     return os.path.splitext(plain_name(name))[1].lower()  # noqa: PTH122 - five times faster
 
 

@@ -1,6 +1,6 @@
-"""Files at an address (`https://HOST/x.warc.gz`, `s3://BUCKET/KEY`), which fsspec opens, in parts.
+"""Files at an address (`https://HOST/x.warc.gz`, `s3://BUCKET/KEY`), which fsspec reads in parts.
 
-This is the extra `archives`. The person who runs `ingest` types the address, so it may be in a private network.
+This needs the extra `archives`. The person who runs `ingest` types the address, so it may be in a private network.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from aggregator.sources.parse.streams.folder_scan import suffix_of
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
 _WEB = ("http://", "https://")
-# Messages of obstore describe its internals after this
+# After this, messages of obstore describe its internals
 _DEBUGGING = "\n\nDebug source:"
 _REASON_CHARS = 500
 # A web server may take this long for a part of a file, 256 KiB
@@ -27,7 +27,7 @@ _PATIENCE = timedelta(seconds=60)
 
 
 def is_address(what: str) -> bool:
-    """Return whether `what` has a scheme, as `https://` or `s3://`."""
+    """Return whether `what` has a scheme, such as `https://` or `s3://`."""
     return _ADDRESS.match(what) is not None
 
 
@@ -45,7 +45,7 @@ def remote_name(address: str) -> str:
 
 
 def show_address(address: str) -> str:
-    """Return an address without a query, which may be a key that expires, and without a password."""
+    """Return an address without user and password, and without its query, which may be an access key."""
     return _PASSWORD.sub("//", re.split(r"[?#]", address, maxsplit=1)[0], count=1)
 
 
@@ -65,9 +65,9 @@ def require_readable(address: str) -> None:
 
 
 def _register(scheme: str) -> None:
-    """Have obstore read web servers, and schemes without an implementation of fsspec on this machine.
+    """Register obstore for web servers, and for schemes that no installed implementation of fsspec reads.
 
-    For s3:// the usual one is s3fs, whose botocore excludes python-dateutil 4.
+    For s3://, the usual implementation is s3fs, whose botocore excludes python-dateutil 4.
     """
     import fsspec
 
@@ -90,7 +90,7 @@ def open_file(path: str) -> BinaryIO:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file at an address. Each read requests its part, so that none depends on one that failed."""
+    """A file at an address. Each read is a request of its own, so it does not depend on earlier reads that failed."""
 
     def __init__(self, address: str) -> None:
         """Raise OSError if the file cannot be opened."""
@@ -132,7 +132,7 @@ class RemoteFile(io.RawIOBase):
 def as_os_error(address: str) -> Iterator[None]:
     try:
         yield
-    # The exceptions of fsspec and its implementations have no common class
+    # The exceptions of fsspec and its implementations have no common class.
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise

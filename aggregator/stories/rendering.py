@@ -17,7 +17,11 @@ from aggregator.model.story import Passage, Quotation, StoryName, StoryText
 from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES, speaker_of
-from aggregator.stories.counting.originals import of_standing, with_originals
+from aggregator.stories.counting.originals import (
+    of_standing,
+    with_originals,
+    with_standing,
+)
 from aggregator.stories.lead import CHARS_READ, lead_of, lead_paragraphs
 from aggregator.stories.openings import is_confirmed
 from aggregator.stories.plain_text import as_text
@@ -38,7 +42,7 @@ from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
 
 # Increment when a change of code (not of tuning) changes the content of stories.
-VERSION = 31
+VERSION = 32
 
 # An opening is one of this many first sentences that can be shown, because news comes first.
 SENTENCES_TRIED = 6
@@ -152,15 +156,15 @@ def reports_of(
 ) -> list[ArticleView]:
     """Return the reports and explainers for openings and quotations, the newest first, at most `reports_cap`.
 
-    These are the articles with standing that are not copies, or all that are not copies if no article has standing.
+    These are the articles of `with_standing` that are not copies.
     Reports that are not counted because they agree too little with the story are included. If there are too many, the
     newest report of each sender is taken first, then the second newest of each, and so on. If a story has only opinions
     or containers, these are returned. The articles must come from `with_originals`.
     """
     present = {article.id for article in articles}
-    originals = [article for article in articles if article.copy_of not in present]
-    if any(not article.is_little_known for article in articles):
-        originals = [article for article in originals if not article.is_little_known]
+    originals = [
+        article for article in with_standing(articles) if article.copy_of not in present
+    ]
     reports = [
         article
         for article in originals

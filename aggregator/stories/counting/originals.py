@@ -25,18 +25,22 @@ OriginalWithCopies = tuple[ArticleView, list[ArticleView]]
 _Replaced = dict[str | None, tuple[str, VersionState]]
 
 
-def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles that may tell news that no other article confirms.
-
-    These are the articles with standing and the originals that they copy, or all articles if none has standing. If some
-    of these agree with the story, the others are left out. The articles must come from `with_originals`.
-    """
+def with_standing(articles: Sequence[ArticleView]) -> Sequence[ArticleView]:
+    """Return the articles with standing and the originals that they copy, or all articles if none has standing."""
     known: set[str | None] = set()
     for article in articles:
         if not article.is_little_known:
             known.update((article.id, copy_link(article)))
-    standing = [article for article in articles if article.id in known]
-    standing = standing or list(articles)
+    return [article for article in articles if article.id in known] or articles
+
+
+def of_standing(articles: Sequence[ArticleView]) -> Sequence[ArticleView]:
+    """Return the articles that may tell news that no other article confirms.
+
+    If some articles of `with_standing` agree with the story, the others are left out. The articles must come from
+    `with_originals`.
+    """
+    standing = with_standing(articles)
     return [article for article in standing if article.counts_as_report] or standing
 
 

@@ -1,14 +1,14 @@
-"""How many articles a second go all the way, from a JSON line or a page to a stored and rendered story.
+"""How many articles per second go all the way, from a JSON line or a page to a stored and rendered story.
 
     python -m benchmarks.throughput [--data ../shared/data] [--database postgresql://...] [--texts-only]
 
-Text: one `aggregator ingest` of `events-fulltext` and `events-stream` into an empty database (an own one is
-made for `--database`'s server): CPU of the whole process tree, its start included. Rendering is timed in the
-program itself and shown apart: placed a second is without it, rendered with it. Beside it a textbook loop of
-datasketch over the same texts in the same run (shingles, `update_batch`, LSH query and insert), since CPU
-seconds mean little on a shared machine: the ratio is the figure.
-Pages: the HTML of `pages` and `pages-world` through the pipeline in this process, beside a bare loop of
-`trafilatura.bare_extraction` over the same pages, in turns.
+Text: one `aggregator ingest` of `events-fulltext` and `events-stream` into an empty database, which is created on the
+server of `--database`, if given. Measured is the CPU of the whole process tree, including its start. Rendering is timed
+in the program itself: "placed" is without it, and "rendered" with it. A textbook loop of datasketch (shingles,
+`update_batch`, LSH query and insert) reads the same texts in the same run. Only the ratio to this loop is meaningful,
+because CPU seconds vary on a shared machine.
+Pages: the pipeline in this process reads the HTML of `pages` and `pages-world`, in turns with a bare loop of
+`trafilatura.bare_extraction` over the same pages.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.tables import story
 
 ENTRIES_A_TRANSACTION = 100
-ROUNDS = 3  # of the pages, in turns: what else the machine does then counts on both
+ROUNDS = 3  # the two loops over the pages take turns, so that other work of the machine affects both
 
 
 def now() -> datetime:
@@ -45,7 +45,7 @@ def now() -> datetime:
 
 
 def place_all(entries: Sequence[Entry]) -> float:
-    """CPU seconds from accepting to the last committed story, imports warmed up on the first 32."""
+    """Return the CPU seconds from accepting to the last committed story, after a warm-up with the first 32 entries."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         upgrade(database)
@@ -66,13 +66,13 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
         pass
 
 
-# `ingest` as it is typed, which says at the end the CPU seconds of rendering, its process, its workers.
+# The command `ingest`, which prints at its end the CPU seconds of rendering, of its process, and of its workers
 INGEST = """
 import resource, sys, time
 from aggregator.__main__ import main
-from aggregator.admin.ingest import ingest
-spent, render = 0.0, ingest.render_next
-ingest.RENDER_SECONDS = 1e9
+from aggregator.admin.ingest import ingest_files
+spent, render = 0.0, ingest_files.render_next
+ingest_files.RENDER_SECONDS = 1e9
 def timed(*given, **more):
     global spent
     began = time.thread_time()
@@ -80,7 +80,7 @@ def timed(*given, **more):
         return render(*given, **more)
     finally:
         spent += time.thread_time() - began
-ingest.render_next = timed
+ingest_files.render_next = timed
 def cpu(whose):
     used = resource.getrusage(whose)
     return used.ru_utime + used.ru_stime
@@ -141,7 +141,7 @@ def text_in(data: Path, server: str | None) -> None:
 
 
 def datasketch_loop(texts: Sequence[str]) -> None:
-    """The textbook use: word 3-shingles, MinHash of 128 permutations, LSH query and insert."""
+    """Use datasketch as in a textbook: word 3-shingles, MinHash of 128 permutations, LSH query and insert."""
     from datasketch import MinHash, MinHashLSH
 
     lsh = MinHashLSH(threshold=0.5, num_perm=128)

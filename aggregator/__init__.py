@@ -1,7 +1,7 @@
 """A news aggregator daemon that keeps one story per event.
 
-The names of its Python API (docs/research.md) are loaded when somebody asks for one of them: a command needs
-none, and would wait for all that they import.
+The Python API (docs/research.md) is loaded when one of its names is used, because commands use none of them and
+would have to wait for all its imports.
 """
 
 from importlib import import_module
@@ -51,10 +51,10 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """Return the version, looked up when somebody asks: that costs every command 30 ms otherwise."""
+    """Return the version. It is looked up only on demand, because this takes 30 ms."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version("aggregator")
-    except PackageNotFoundError:  # a checkout on the path without an install
+    except PackageNotFoundError:  # a checkout that is not installed
         return "0+unknown"

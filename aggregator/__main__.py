@@ -6,21 +6,21 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is loaded ends the process without a word."""
+    """Run the command line. Ctrl-C before the modules are loaded ends the process without a traceback."""
     try:
         import signal
 
-        # nohup, for one, ignores it
+        # Commands that a shell script starts with `&` ignore the signal, and this process must not change that.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            # Not KeyboardInterrupt: an import may lose it.
+            # Not KeyboardInterrupt, because an import may swallow it
             signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(_INTERRUPTED))
     except KeyboardInterrupt:
         os._exit(_INTERRUPTED)
-    # No plugin of Pydantic reads the settings; to look for one reads the metadata of every installed package.
+    # Pydantic would read the metadata of every installed package to look for plugins, and none are used.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     from aggregator.config.memory import collect_garbage_seldom
 
-    collect_garbage_seldom()  # what is loaded from here on stays
+    collect_garbage_seldom()  # imports make many objects, which all stay
     from aggregator.cli.application import main as run
 
     run()

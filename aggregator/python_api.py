@@ -1,7 +1,7 @@
 """The Python API: extract an article, group records, read the stories of a database.
 
-Its names are imported from `aggregator`; they are stable, as the JSON fields are (docs/research.md). Every
-error that is meant for a person is an `aggregator.AggregatorError`.
+Import these names from `aggregator`. Like the fields of the JSON, they are stable (docs/research.md). Every error that
+is meant for a person is an `aggregator.AggregatorError`.
 """
 
 import json
@@ -52,15 +52,15 @@ Story = StoryJson
 StoryArticle = ListedArticleJson
 Storyline = WholeStorylineJson
 _LINES_AT_ONCE = 100
-_MISSING = ("NaT", "<NA>")  # of pandas
+_MISSING = ("NaT", "<NA>")  # missing values of pandas, as text
 
 
 def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Article:
-    """Return the article of a page, as `aggregator extract` does; any page has a verdict.
+    """Return the article of a page, as `aggregator extract` shows it. A page without an article has a verdict, too.
 
     Bytes are decoded as the page declares. `url` makes relative addresses absolute and helps to find date and
     outlet; nothing is fetched. The page is parsed in this process, without the limits of time and memory that
-    the workers of the daemon have. Raises AggregatorError for another `url` than http or https.
+    the workers of the daemon have. Raises AggregatorError if `url` is not an http or https address.
 
     >>> import aggregator
     >>> page = "<html><head><title>Ferry aground</title></head><body><article><h1>Ferry aground</h1><p>" + (
@@ -93,15 +93,16 @@ def group_records(
     records: Iterable[Mapping[str, object]],
     map: Mapping[str, str] | None = None,
 ) -> list[Assignment]:
-    """Group records into stories as the daemon would, and return the assignment of each, in their order.
+    """Group records into stories as the daemon would, and return the assignment of each record, in their order.
 
-    A record is a dict with its own `id`, otherwise as in JSONL files of `aggregator ingest`: `title`, `text`
-    or `html`, `published` (a text or a datetime), `outlet`, `url`, `language`. They are placed in the order
-    of their times, in a database that is deleted at the end. `map` names the keys of other fields, as `--map`
-    of `aggregator ingest` does: `{"text": "body"}` is `--map text=body`; `{"text": ""}` groups titles alone.
+    A record is a dict with a unique `id` and the keys of the JSONL files of `aggregator ingest`: `title`, `text`
+    or `html`, `published` (a text or a datetime), `outlet`, `url`, `language`. Records are placed in the order
+    of their times, in a database that is deleted at the end. `map` names the keys under which records have the
+    fields, like `--map` of `aggregator ingest`: `{"text": "body"}` is `--map text=body`, and `{"text": ""}` groups
+    titles alone.
 
-    Raises AggregatorError for a record without `id`, with the id of another, without anything to read, with
-    its text under an unknown key, or with a date that cannot be read, and if there are no records.
+    Raises AggregatorError if there are no records, and for a record that has no `id`, the id of another record,
+    nothing to read, its text under an unknown key, or a date that cannot be read.
 
     >>> import aggregator
     >>> flood = "The river Arrel broke its levee at Kestrow on Monday. Two hundred houses are under water."
@@ -149,7 +150,7 @@ def group_records(
 def _read_labelled(
     record: Mapping[str, object], number: int, chosen: Mapping[Field, str]
 ) -> LabelledRecord:
-    """Read a record as a line of a JSONL file is read; `number` counts from 1. Raises UsageError."""
+    """Read a record like a line of a JSONL file; `number` counts from 1. Raises UsageError."""
     try:
         line = json.dumps(dict(record), default=_as_text)
     except (TypeError, ValueError, RecursionError) as error:
@@ -170,7 +171,7 @@ def _read_labelled(
 
 
 def _as_text(value: object) -> str | None:
-    """Return the text of a time, a UUID or a number of numpy, None for NaT and NA of pandas.
+    """Return the text of a time, a UUID or a NumPy number, or None for NaT and NA of pandas.
 
     Raises TypeError for bytes.
     """
@@ -181,7 +182,7 @@ def _as_text(value: object) -> str | None:
 
 
 class StoryDatabase:
-    """The stories of a database, which is only read; see `open_database`. A context manager."""
+    """The stories of a database, which `open_database` opens for reading. A context manager."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -189,9 +190,9 @@ class StoryDatabase:
     def stories(self, limit: int = sys.maxsize, **filters: Filter) -> Iterator[Story]:
         """Return the stories, the last bumped first, as `aggregator stories --format jsonl` prints them.
 
-        The filters are those of that command: `query`, `since` and `until` (also a date or datetime),
-        `min_outlets`, `min_reports`, `outlet`, `folder`, `language`, `name`, `topic`, `kind`. All stories are
-        of one state of the database. Raises AggregatorError for a filter that cannot be read.
+        The filters are the same as the options of this command: `query`, `since` and `until` (also a date or
+        datetime), `min_outlets`, `min_reports`, `outlet`, `folder`, `language`, `name`, `topic`, `kind`, `storyline`,
+        `fold`. All stories are of one state of the database. Raises AggregatorError for a filter that cannot be read.
         """
         return map(story_in_list, self._views(limit, filters))
 
@@ -202,9 +203,9 @@ class StoryDatabase:
         return chain.from_iterable(map(articles_in_list, self._views(limit, filters)))
 
     def storylines(self) -> Iterator[Storyline]:
-        """Return the storylines of several stories, the last bumped first, each with its stories.
+        """Yield the storylines of several stories, the last bumped first, each with its stories.
 
-        Stories are as those of `stories`, the newest first.
+        The stories have the fields of `stories()`, and the newest is first.
         """
         reader = StoryReader(self._database)
         after = None
@@ -235,7 +236,8 @@ class StoryDatabase:
 def open_database(url: str | os.PathLike[str]) -> StoryDatabase:
     """Open the database of the program for reading: an SQLite file, or postgresql://USER@HOST/NAME.
 
-    It may be in use. Raises AggregatorError if there is none, or if it is of another version of the program.
+    A daemon may use the database meanwhile. Raises AggregatorError if there is none, or if another version of the
+    program wrote it.
     """
     address = absolute_database_url(os.fspath(url), Path.cwd())
     if address.startswith("sqlite:///"):

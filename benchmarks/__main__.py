@@ -1,6 +1,6 @@
-"""`python -m benchmarks NAME`: one measurement; without a name, as `make bench`, several one after the other.
+"""`python -m benchmarks NAME` runs one benchmark; without a name, as in `make bench`, it runs several in turn.
 
-Each file says what it measures and how.
+The docstring of each file says what it measures and how.
 """
 
 import runpy

@@ -1,11 +1,11 @@
-"""Title, summary and text of given events, and how near they are to neutral ones by editors.
+"""The title, summary and text of given events, and how similar they are to neutral ones by editors.
 
     python -m benchmarks.briefs FILE [--output OUT]
 
 FILE (.jsonl, .jsonl.gz) has records `{"id", "articles": [{"title", "text"}], "neutral_title"?,
 "neutral_text"?}`; OUT gets a line `{"id", "title", "summary", "text"}` for each. The articles are cleaned as
-the daemon cleans them; they are of different outlets, undated, and in the order of the record. Printed are
-the mean ROUGE-1 F1 (with stems, in hundredths, over the records that have a neutral title or text) and the
+the daemon cleans them. Each has an outlet of its own and no date, and they arrive in the order of the record. Printed
+are the mean ROUGE-1 F1 (with stems, in hundredths, over the records that have a neutral title or text) and the
 mean number of words. ROUGE needs the package rouge-score, a development dependency.
 """
 
@@ -34,7 +34,7 @@ NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
 
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file, compressed or not."""
+    """Yield the records of a file, which may be compressed."""
     with (gzip.open if path.suffix == ".gz" else open)(
         path, "rt", encoding="utf-8"
     ) as lines:
@@ -42,7 +42,7 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def articles(record: Mapping[str, Any]) -> list[ArticleView]:
-    """The articles of an event, cleaned, each of an outlet of its own."""
+    """Return the articles of an event, cleaned, each with an outlet of its own."""
     names = [f"{record['id']}-{number}" for number in range(len(record["articles"]))]
     return [
         cleaned(name, each | {"source": name}, SEEN + timedelta(seconds=number))
@@ -53,7 +53,7 @@ def articles(record: Mapping[str, Any]) -> list[ArticleView]:
 
 
 def cleaned(name: str, given: Mapping[str, Any], time: datetime) -> ArticleView:
-    """The article as the daemon cleans it, as a report of `time`."""
+    """Return an article as the daemon cleans it, without a date and with `time` for its place in the order."""
     outlet, url = given.get("source"), given.get("url")
     title, text = given.get("title") or "", given.get("text") or ""
     entry = Entry(source="briefs", title=title, text=text, outlet=outlet, url=url)
@@ -67,7 +67,7 @@ def cleaned(name: str, given: Mapping[str, Any], time: datetime) -> ArticleView:
 
 
 def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
-    """The line of OUT for a record."""
+    """Return the line of OUT for a record."""
     read = articles(record)
     title = headline(read, None).title
     text = as_text(story_text(read, title, shipped_tuning()), read)
@@ -82,7 +82,7 @@ def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
 def figures(
     given: Sequence[Mapping[str, Any]], made: Sequence[Mapping[str, str]]
 ) -> list[str]:
-    """The lines of the report: words, and ROUGE-1 where rouge-score is installed."""
+    """Return the lines of the report: ROUGE-1 and words, or one line if rouge-score is not installed."""
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:

@@ -3,10 +3,11 @@
     python -m benchmarks.copies [--articles N] [--seed N] [--data FOLDER]
 
 Every article of `events-fulltext.jsonl.gz` is turned into copies as other outlets would print them. Each copy
-is looked up among all originals as the daemon does it (grouping/copies/copy_lookup.py, over a database of
-its own). Printed are, for each kind: `check` (share found when the original is read), `found` (by candidates
-and check), `linked` (the same, excerpts included) and false copies. Then what real pairs of different
-articles are called, and what pages are that were stuffed with somebody's text.
+is looked up among all originals as the daemon does it (grouping/copies/copy_lookup.py, in a temporary database).
+Printed for each kind of copy are: `check`, the share that the exact check against the original calls a copy; `found`,
+the share that the whole lookup calls a copy; `linked` after each, the same with excerpts; `false`, false copies; and
+`f.exc`, false excerpts. Then follow the verdicts on texts that contain much of another outlet's text, and on real
+pairs of different articles.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def sentences(text: str) -> list[str]:
 
 
 def _strange_sentence(rng: random.Random, others: list[Article]) -> str:
-    """A sentence of another article, 8 to 50 words long."""
+    """Return a random sentence of the articles `others` with 8 to 50 words."""
     while True:
         sentence = rng.choice(sentences(rng.choice(others)["text"]))
         if 8 <= len(sentence.split()) <= 50:
@@ -91,7 +92,7 @@ def _strangers(rng: random.Random, others: list[Article], words: int) -> str:
 
 
 def replaced(share: float) -> Make:
-    """`share` of the sentences give way to sentences of other articles."""
+    """Replace `share` of the sentences by sentences of other articles."""
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         parts = sentences(article["text"])
@@ -103,7 +104,7 @@ def replaced(share: float) -> Make:
 
 
 def reworded(share: float) -> Make:
-    """In `share` of the sentences every fourth word is another."""
+    """Replace every fourth word in `share` of the sentences."""
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         parts = sentences(article["text"])
@@ -118,7 +119,7 @@ def reworded(share: float) -> Make:
 
 
 def cut(share: float) -> Make:
-    """The first `share` of the words, as an editor cuts from the end."""
+    """Keep the first `share` of the words, because editors cut from the end."""
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         words = article["text"].split()
@@ -128,7 +129,7 @@ def cut(share: float) -> Make:
 
 
 def thinned(share: float) -> Make:
-    """`share` of the sentences, picked anywhere but in order."""
+    """Keep `share` of the sentences, chosen at random, in their order."""
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         parts = sentences(article["text"])
@@ -164,7 +165,7 @@ def reordered(article: Article, rng: random.Random, others: list[Article]) -> De
 
 
 def headed(make: Make) -> Make:
-    """The same under the headline of another article."""
+    """Make the same copy under the headline of another article."""
 
     def under(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         return rng.choice(others)["title"], make(article, rng, others)[1]
@@ -216,7 +217,7 @@ EXCERPTS: dict[str, Make] = {
 def wording(
     article: Article, text: str | None = None, title: str | None = None, **given: Any
 ) -> ComparedText:
-    """`given` goes over what the article has; the signature is made here."""
+    """Return an article as the copy check compares it. `given` replaces its other fields."""
     body = article["text"] if text is None else text
     values: dict[str, Any] = {"id": article["id"], "outlet": article["source"], **given}
     return ComparedText(
@@ -235,7 +236,7 @@ NOON = datetime(2026, 10, 12, 12, tzinfo=UTC)
 
 
 class Library:
-    """Originals in a database, as placing leaves them there (in one story: the copy level asks for none)."""
+    """Originals in a database, as placing stores them, but in one story, because the copy lookup ignores stories."""
 
     def __init__(self, articles: list[Article], folder: Path) -> None:
         self.tuning = tuning()
@@ -262,13 +263,13 @@ class Library:
                         self.paired_copies[evidence.other].add(original.id)
 
     def find(self, text: ComparedText) -> CopyMatch:
-        """What the daemon would find for a text that comes after all originals."""
+        """Return what the daemon would find for a text that comes after all originals."""
         with self.database.read() as connection:
             return self._finder.find(connection, _coming(text), None)
 
 
 def _coming(text: ComparedText) -> StoredArticle:
-    """As if a worker had prepared it; only what the copy level looks at."""
+    """Return a text as if a worker had prepared it, with only the fields that the copy lookup reads."""
     mark = Fingerprint(
         signature=text.signature,
         sketch=sampled_shingles.sketch(shingle_sequence(text.text), tuning()),
@@ -332,8 +333,8 @@ def measure(
     others: list[Article],
     seed: str,
 ) -> Counter[str]:
-    """Counts for one kind: all, check, found, linked, false."""
-    rng = random.Random(seed)  # a print of the seed reproduces every copy
+    """Return the counts for one kind of copy, by the names of the columns."""
+    rng = random.Random(seed)  # so that the printed seed reproduces every copy
     counts: Counter[str] = Counter()
     for article in articles:
         title, text = make(article, rng, others)
@@ -366,7 +367,10 @@ def measure(
 def real_pairs(
     articles: list[Article], least_shared: int = 20
 ) -> Iterator[tuple[int, int]]:
-    """Pairs (older, younger by place) that share at least `least_shared` shingles, whatever LSH finds."""
+    """Yield pairs of places (older, younger) that share at least `least_shared` shingles, without the copy lookup.
+
+    Shingles of more than 60 articles are not counted.
+    """
     holders: dict[int, list[int]] = defaultdict(list)
     for at, article in enumerate(articles):
         for shingle in shingle_hashes(article["text"]).tolist():
@@ -402,7 +406,7 @@ def show_real_pairs(articles: list[Article], name: str) -> None:
 def stuffed(
     victim: Article, attacker: Article, own: int, stolen: int, own_first: bool
 ) -> tuple[ComparedText, ComparedText]:
-    """A text of `own` words with `stolen` words of another outlet's put to it, and that other text."""
+    """Return a text of `own` words of the attacker and `stolen` words of the victim, and these `stolen` words."""
     theirs = " ".join(victim["text"].split()[:stolen])
     parts = [" ".join(attacker["text"].split()[:own]), theirs]
     text = "\n".join(parts if own_first else parts[::-1])
@@ -412,7 +416,7 @@ def stuffed(
 
 
 def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> None:
-    """What stuffed texts are called, in both orders of arrival; with 300 own words and more never a copy."""
+    """Print the verdicts on stuffed texts, in both orders of arrival; 300 own words or more should never be a copy."""
     for own, stolen in (
         (30, 300),
         (100, 300),

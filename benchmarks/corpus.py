@@ -1,16 +1,16 @@
-"""A stream of invented articles as long as one likes, and a database that holds the first of them, placed.
+"""A stream of invented articles of any length, and a database in which the first of them are placed.
 
 The stream has the shape of real news: a story is made of the sentences of one article of
 `events-fulltext` (a third), of two articles of one event (a fifth) or of random ones (half), in which
-most words, names and numbers are exchanged for others of like frequency, by a hash of story and word. Which
-article a story is made of is Zipfian, so popular topics have many stories that look alike. Stories have s
-articles with a probability of s^-2.1, at most 500; they follow within days. Each report takes some of the
-sentences and has words of its own; one member in six is a copy: as it is, cut, or with new sentences.
+most words, names and numbers are exchanged for others of similar frequency, by a hash of story and word. The choice of
+the article is Zipfian, so popular topics have many stories that look alike. The number of articles of a story is s
+with a probability proportional to s^-2.1, at most 500, and they appear within days. Each report takes some of the
+sentences and has words of its own. One article in six is a copy: unchanged, cut, or with new sentences.
 
-A database of 10,000 holds the first articles of the stream as the program itself placed them. A larger one
-has these as its newest and, before them, blocks made of their rows: other ids, times further back, each value
-of a signature taken from another article. What of these blocks is live (300,000 articles are) also has other
-terms and sampled shingles: nothing joins it by mistake. There are no families of copies across blocks.
+A database of 10,000 has the first articles of the stream as the program itself placed them. A larger one
+has these as its newest and, before them, blocks made of their rows, with other ids and earlier times, and with each
+value of a signature taken from another article. The newest blocks (300,000 articles) also have other terms and
+sampled shingles, so that no new article joins their stories by mistake. Copies are never in different blocks.
 """
 
 import functools
@@ -47,15 +47,16 @@ from aggregator.text.sentences import split_sentences
 
 Ints = npt.NDArray[np.int64]
 
-# Articles that are live: config/tuning.yaml, events.kept_reach and copies.passage_reach
+# The newest articles that are made unlike others. They include all that are live or searched for copies, since
+# events.live_reach and copies.passage_reach of config/tuning.yaml are lower.
 WINDOW = 300_000
 BLOCK = 10_000  # articles of the stream in a database
 START = datetime(2026, 1, 5, tzinfo=UTC)
-# So that most stories of a block are told to their end
+# A block takes four days, so that most stories of a block end in it.
 MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK
 MINUTES_A_BLOCK = (
     14 * 24 * 60 * BLOCK / WINDOW
-)  # from one block to the next: the live ones lie within 14 days
+)  # from one block to the next, so that WINDOW articles span 14 days
 LONGEST_STORY = 500
 OUTLETS = 400
 ACCEPTED_AT_ONCE = 100
@@ -63,8 +64,8 @@ ACCEPTED_AT_ONCE = 100
 _CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
-_EDITION = 6  # to be raised when the same numbers give other rows
-_COMMON = 120  # words so frequent that they stay what they are
+_EDITION = 6  # raise this when the same numbers give other rows
+_COMMON = 120  # this many of the most frequent words are not exchanged
 _FIXED, _SMALL, _CAPITAL, _NUMBER, _OPENING = range(5)
 _ALL = (_SMALL, _CAPITAL, _NUMBER, _OPENING)
 
@@ -78,10 +79,10 @@ class Made(NamedTuple):
     text: str
     outlet: str
     time: datetime
-    copy: int | None  # the number of the article that it is a copy of
+    copy: int | None  # the number of its original, if this is a copy
 
     def entry(self) -> Entry:
-        """As a line of a JSONL file gives it."""
+        """Return the article as the entry of a JSONL file."""
         return Entry(
             source=self.outlet,
             guid=str(self.n),
@@ -94,7 +95,7 @@ class Made(NamedTuple):
         )
 
     def line(self) -> str:
-        """The line itself."""
+        """Return the article as a line of a JSONL file."""
         return json.dumps(
             {
                 "id": str(self.n),
@@ -112,7 +113,7 @@ class _Sentence(NamedTuple):
     """A sentence, or several in a row."""
 
     words: Ints  # numbers of words
-    frames: Ints  # numbers of what stands around them
+    frames: Ints  # numbers of the characters around each word
 
 
 class _Words:
@@ -158,7 +159,7 @@ class _Words:
     def exchanged(
         self, words: Ints, key: int, share: float, kinds: Sequence[int]
     ) -> Ints:
-        """Some of the words, the same ones for one key, as others of like frequency."""
+        """Return the words with some exchanged for others of similar frequency; the key decides which."""
         mixed = (words.astype(np.uint64) + np.uint64(key)) * _ODD
         mixed ^= mixed >> np.uint64(29)
         mixed *= _ODD_2
@@ -177,7 +178,7 @@ class _Words:
         return result
 
     def written(self, sentence: _Sentence, ends: Sequence[int] = ()) -> str:
-        """As text; a paragraph ends before each of the places `ends`."""
+        """Return the text of a sentence; a paragraph ends before each place of `ends`."""
         words: list[str] = self.words[sentence.words].tolist()
         spots = np.flatnonzero(sentence.frames)
         for at, frame in zip(
@@ -215,10 +216,10 @@ def _kind(word: str, opening_share: float) -> int:
 
 
 class Stream:
-    """The articles, by number; the same for the same seed and data."""
+    """The articles by number, which are the same for the same seed and data."""
 
     def __init__(self, data: Path, length: int, *, seed: int = 2026) -> None:
-        """`length`: numbers that can be asked for, from 1."""
+        """`length` is the highest number of an article; the lowest is 1."""
         self.seed = seed
         with gzip.open(
             data / "events-fulltext.jsonl.gz", "rt", encoding="utf-8"
@@ -255,7 +256,7 @@ class Stream:
         self._text = functools.lru_cache(maxsize=60_000)(self._text_of)
 
     def _plan(self, length: int) -> None:
-        """Which story each number is of. Planned in spans: a longer stream begins like a short one."""
+        """Assign each number to a story, in spans of time, so that a longer stream begins like a short one."""
         sizes = np.arange(1, LONGEST_STORY + 1, dtype=np.float64) ** -2.1
         shares = np.cumsum(sizes / sizes.sum())
         mean = float((np.arange(1, LONGEST_STORY + 1) * sizes / sizes.sum()).sum())
@@ -296,7 +297,7 @@ class Stream:
         return len(self._owner)
 
     def article(self, n: int) -> Made:
-        """Article number `n`, from 1."""
+        """Return the article with number `n`, from 1."""
         story, place = int(self._owner[n - 1]), int(self._place[n - 1])
         title, text_, copy = self._text(story, place)
         draw = _draws(self.seed, 7, story, place)
@@ -308,7 +309,7 @@ class Stream:
         return Made(n, story, title, text_, f"outlet{outlet}.example", moment, copy_of)
 
     def _pool_of(self, story: int) -> tuple[_Sentence, list[_Sentence]]:
-        """Title and sentences that the reports of a story draw from."""
+        """Return the title and the sentences from which the reports of a story are made."""
         draw = np.random.default_rng((self.seed, 3, story))
         at = int(self._seeds[np.searchsorted(self._seed_shares, draw.random())])
         sentences = list(self._texts[at][:40])
@@ -335,7 +336,7 @@ class Stream:
         return parts[0], parts[1:]
 
     def _text_of(self, story: int, place: int) -> tuple[str, str, int | None]:
-        """Title, text and, of a copy, the place of the one it copies."""
+        """Return the title, the text and, for a copy, the place of its original in the story."""
         draw = np.random.default_rng((self.seed, 5, story, place))
         if place > 0 and draw.random() < 0.24:
             copy = int(draw.integers(max(0, place - 6), place))
@@ -397,7 +398,7 @@ def _draws(*key: int) -> list[float]:
 
 
 class Clock:
-    """Stands at the time of the articles that come."""
+    """A clock that is set to the time of the articles that are placed."""
 
     def __init__(self) -> None:
         self.time = START
@@ -407,7 +408,7 @@ class Clock:
 
 
 def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None:
-    """The program's own way, from accepting to the stored story."""
+    """Accept and place the articles as the program does."""
     clock = Clock()
     pipeline = Pipeline(database, InlineExecutor(), all_tuning, clock)
     began = time.perf_counter()
@@ -430,12 +431,12 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
             )
     with database.write() as connection:
         _count_up(connection, {"searchable": len(made)})
-        # As if all were rendered: else the first command that comes renders stories for seconds.
+        # All stories count as rendered, because the first command would otherwise render stories for seconds.
         connection.execute(update(tables.story).values(text=tables.story.c.summary))
 
 
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
-    """`searchable` among them: the full-text index stays empty."""
+    """Set counters. `searchable` is set without indexing, so the full-text index stays empty."""
     for name, value in values.items():
         connection.execute(
             update(tables.counter)
@@ -448,7 +449,7 @@ def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
 
 
 def _stack(connection: Connection, base: Path, blocks: int) -> None:
-    """All rows from the database `base` as the newest block, and `blocks` - 1 made of them before it."""
+    """Write all rows of the database `base` as the newest block, and before it `blocks` - 1 blocks made of them."""
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
     raw.execute("ATTACH ? AS base", (str(base),))
@@ -547,9 +548,9 @@ def _copy_block(
 
 
 def _copy_history(raw: Any, articles_before: int) -> None:
-    """What is known of the newest articles: lines of outlets, counts of sources, word frequencies.
+    """Copy the history of the newest articles: lines of outlets, counts of sources, word frequencies.
 
-    Before them a stream period for each day, without words, which says what is within the window.
+    Before it, write a stream period without words for each day, by which the program finds the articles of its window.
     """
     a_day = round(24 * 60 * BLOCK / MINUTES_A_BLOCK)
     days = articles_before // a_day
@@ -578,12 +579,12 @@ def _copy_history(raw: Any, articles_before: int) -> None:
 
 
 class _Changes:
-    """How the rows of a block differ from those they are made of; `age` 0 changes nothing."""
+    """How the rows of a block differ from the rows that they are made of. `age` 0 changes nothing."""
 
     def __init__(self, age: int, *, is_live: bool) -> None:
         self._age, self._is_live = age, is_live and age > 0
         self._low = (age * 389) & 0x3FF
-        letters = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
+        letters = "abcdefghijklmnopqrstuvwxyz234567"  # the letters of ids
         self._letters = str.maketrans(
             letters, letters[age % 32 :] + letters[: age % 32]
         )
@@ -620,7 +621,7 @@ class _Changes:
         return blob[:4] + np.sort(hashes ^ flips).astype("<u4").tobytes()
 
     def _flips(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """What turns most terms into others, one to one; the same for one term in every field."""
+        """Return bits that turn most terms into others, one to one, and a term into the same in every field."""
         upper = (ids >> np.uint32(10)) & np.uint32(0x1FF)
         changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 93
         return np.where(changed, np.uint32(self._low), np.uint32(0))
@@ -629,7 +630,7 @@ class _Changes:
 def _mixed_signatures(
     signed: Sequence[tuple[int, bytes]], draw: np.random.Generator
 ) -> dict[int, bytes]:
-    """Each value of a signature from another article."""
+    """Return a signature for each article, each value of which is taken from another article."""
     head = next(mark[:5] for _, mark in signed if mark)
     whole = [n for n, mark in signed if mark]
     table = np.frombuffer(
@@ -646,10 +647,10 @@ def _mixed_signatures(
 
 
 def database_of(count: int, cache: Path, data: Path) -> Path:
-    """The file of the database with the first `count` articles; made where it is not in `cache` yet.
+    """Return the file of a database of `count` articles, which is made if it is not in `cache` yet.
 
-    Its name holds a hash of the tables, of the rules of both levels and of `_EDITION`: where one of them is
-    another, a new file is made.
+    The name contains a hash of the revision of the tables, the constants for copies and events, and `_EDITION`, so that
+    a new file is made if one of them changes.
     """
     all_tuning = Tuning()
     tuning = (
@@ -688,7 +689,8 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
         stream = Stream(data, count)
         _place(database, [stream.article(n) for n in range(1, count + 1)], all_tuning)
     else:
-        with database.engine.connect() as connection:  # ATTACH wants no transaction
+        # ATTACH is not possible in a transaction.
+        with database.engine.connect() as connection:
             _stack(connection, base, count // BLOCK)
             sqlite_driver(connection).execute("COMMIT")
     database.close()
@@ -702,14 +704,14 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
 
 
 def continuation(count: int, placed: int, more: int, data: Path) -> list[Made]:
-    """The `more` articles that come next in a database made with `count`, where `placed` came since."""
+    """Return the next `more` articles for a database that was made with `count` and has got `placed` since."""
     first = min(count, BLOCK) + placed
     stream = Stream(data, first + more)
     return [stream.article(n) for n in range(first + 1, first + more + 1)]
 
 
 def data_folder() -> Path:
-    """Where the articles are that others made."""
+    """Return the folder of the labelled articles."""
     return Path(
         os.environ.get("AGGREGATOR_DATA")
         or Path(__file__).parents[2] / "shared" / "data"

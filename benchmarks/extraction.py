@@ -1,17 +1,19 @@
 """How much of an article's text is found on a page: precision and recall of word 4-shingles.
 
-    python benchmarks/extraction.py [--data ../shared/data] [--set pages|pages-world] [--worst 10]
+    python benchmarks/extraction.py [--data ../shared/data] [--set pages|pages-world] [--half 0|1] [--worst 10]
 
-The metric is that of the article extraction benchmark named in the data's README: for every page the shingles
-found, missed and wrongly given are counted as shares of the page, precision and recall are means over pages
-and F1 is theirs. For `pages-world` titles, days of publication and authors are counted too:
+The metric is that of the article extraction benchmark that the README of the data names: the shingles found, missed
+and wrongly given on each page give its precision and recall, which are averaged over the pages, and F1 is computed
+from these means. For `pages-world`, titles, days of publication and authors are measured, too:
 
-- title: the share whose folded words (`lines.fold_line`) equal the truth's; and the share where one contains the
-  other in a run, ours with at least half as many words, so that a topic alone does not count;
-- day: the share with the truth's day in the truth's own zone;
-- authors: the share where every author of the truth is among ours.
+- title: the share of titles with the same folded words (`lines.fold_line`) as the true title, and the share where one
+  title contains the words of the other in a row, if the title found has at least half as many words, so that a topic
+  alone does not count;
+- day: the share of pages with the true day, in the time zone of the truth;
+- authors: the share of pages where every true author was found.
 
-`--half 0|1` takes the pages whose name's hash is even or odd, to choose on one half and look at the other.
+`--half 0|1` takes only the pages whose name has an even or odd hash, so that constants can be chosen on one half and
+checked on the other.
 """
 
 import argparse
@@ -35,7 +37,7 @@ from aggregator.text.lines import fold_line
 
 SHINGLE_WORDS = 4
 _WORD = re.compile(r"\w+")
-# Pages are judged as they stood when they were saved; no moment of fetching is known.
+# The time at which pages were fetched is not known, so this is later than all their dates.
 _SEEN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +52,7 @@ def shingles(text: str) -> Counter[tuple[str, ...]]:
 
 
 def precision_recall(truth: str, found: str) -> tuple[float, float]:
-    """Of one page, 0 to 1 each; a page where nothing is wanted and nothing is given scores 1."""
+    """Return the precision and recall of one page, from 0 to 1; 1 if there is no text and none was found."""
     wanted, given = shingles(truth), shingles(found)
     hit = sum((wanted & given).values())
     wrong, missed = sum((given - wanted).values()), sum((wanted - given).values())
@@ -68,7 +70,7 @@ def f1(precision: float, recall: float) -> float:
 
 
 def is_title(found: str, truth: str) -> bool:
-    """Whether one title contains the other's words in a run, ours not less than half as many."""
+    """Return whether one title contains the words of the other in a row, and `found` has at least half as many."""
     ours, theirs = fold_line(found).split(), fold_line(truth).split()
     if not ours or not theirs or 2 * len(ours) < len(theirs):
         return False
@@ -79,7 +81,7 @@ def is_title(found: str, truth: str) -> bool:
 
 
 def has_authors(found: str | None, truth: Sequence[str]) -> bool:
-    """Whether all authors of the truth are among ours."""
+    """Return whether all true authors are in the author found."""
     ours = f" {fold_line(found or '')} "
     return all(f" {fold_line(name)} " in ours for name in truth)
 
@@ -97,14 +99,14 @@ Row = tuple[str, float, float, CleanArticle, dict[str, Any]]
 
 
 def half_of(name: str) -> int:
-    """0 or 1 by the hash of a page's name, the same on every machine."""
+    """Return 0 or 1 by a hash of a page's name, which is the same on every machine."""
     return hashlib.sha256(name.encode()).digest()[-1] % 2
 
 
 def evaluate(
     folder: Path, extract: Extract = through_the_room, half: int | None = None
 ) -> list[Row]:
-    """(page, precision, recall, article, truth) of every page in the ground truth, or in that half of it."""
+    """Return (page, precision, recall, article, truth) of every page in the ground truth, or in one half of it."""
     truths: dict[str, dict[str, Any]] = json.loads(
         (folder / "ground-truth.json").read_text(encoding="utf-8")
     )

@@ -2,12 +2,13 @@
 
     .venv/bin/python -m benchmarks.headlines ../shared/data/story-titles.jsonl [--folds 5]
 
-A record names its articles and the files beside it where they stand (`id`, `data`), whether the title of each
-is right for the story (`label`: "right", "acceptable" or "wrong") and whether its opening is (`lead_right`).
-The articles are cleaned as the daemon cleans them and arrive by publication; each counts as a report.
+A record names its articles and the files that contain them (`id`, `data`), and says whether the title of each is right
+for the story (`label`: "right", "acceptable" or "wrong") and whether its opening is right (`lead_right`). The articles
+are cleaned as the daemon cleans them, and arrive in the order of publication. None counts as a copy.
 
-With `--folds` the constants of GRIDS are chosen again: for each part of the stories, those that are best on
-the other parts (of equal ones the first) choose its titles and leads. Both figures are printed.
+`--folds` chooses the constants of TITLE_GRID and LEAD_GRID again: the titles and leads of each part of the stories are
+chosen with the constants that are best on the other parts (the first, if several are equally good). The numbers of
+right titles and leads are printed for the shipped constants and for these.
 """
 
 import argparse
@@ -42,7 +43,7 @@ LEAD_GRID = {
 
 
 class Story(NamedTuple):
-    """The articles in the order of arrival, and the ids of those whose titles and openings are right."""
+    """The articles in the order of arrival, and the ids of the articles with a right title and a right opening."""
 
     articles: list[ArticleView]
     right: set[str]
@@ -50,7 +51,7 @@ class Story(NamedTuple):
 
 
 def stories(path: Path) -> Iterator[Story]:
-    """The labelled stories of a file."""
+    """Yield the labelled stories of a file."""
     records = [
         json.loads(line)["articles"] for line in path.read_text("utf-8").splitlines()
     ]
@@ -70,7 +71,7 @@ def stories(path: Path) -> Iterator[Story]:
 
 
 def _published(row: dict[str, Any]) -> datetime:
-    """When it was published, in UTC where no zone is named."""
+    """Return the time of publication, in UTC if it has no zone."""
     published = datetime.fromisoformat(
         (row.get("published") or UNDATED).replace("Z", "+00:00")
     )
@@ -78,7 +79,7 @@ def _published(row: dict[str, Any]) -> datetime:
 
 
 def titles(articles: list[ArticleView], tuning: StoryTuning) -> Iterator[Headline]:
-    """The title after each arrival."""
+    """Yield the title after each arrival."""
     shown = None
     for count in range(1, len(articles) + 1):
         chosen = headline(
@@ -89,12 +90,12 @@ def titles(articles: list[ArticleView], tuning: StoryTuning) -> Iterator[Headlin
 
 
 def has_right_title(story: Story, tuning: StoryTuning) -> bool:
-    """Whether the title is right when all articles have arrived."""
+    """Return whether the title is right when all articles have arrived."""
     return list(titles(story.articles, tuning))[-1].article in story.right
 
 
 def has_right_lead(story: Story, tuning: StoryTuning) -> bool:
-    """Whether the lead under this title is right; the summary must begin with it."""
+    """Return whether the lead under this title is right. Print a line if the summary does not begin with it."""
     title = list(titles(story.articles, tuning))[-1].title
     lead = lead_of(story.articles, tuning, title)
     if lead is None:
@@ -114,7 +115,7 @@ def cross_fitted(
     grid: dict[str, tuple[float, ...]],
     folds: int,
 ) -> int:
-    """How many stories are right with constants chosen on the other folds."""
+    """Return how many stories are right with constants that were chosen on the other folds."""
     settings = [
         dict(zip(grid, values, strict=True)) for values in product(*grid.values())
     ]

@@ -2,13 +2,13 @@
 
     python -m benchmarks.library 1000000 --url sqlite:////tmp/library.db
 
-Not what the pipeline makes (benchmarks/corpus.py is): only the tables that readers ask are filled. Articles
-come at 10,000 a day from 400 outlets; 60 % of the stories have one, the others 2 to 40 by a power of -1.8. A
+The pipeline is not used (benchmarks/corpus.py uses it), and only the tables that readers query are filled. There are
+10,000 articles a day from 400 outlets; 60 % of the stories have one article, the others 2 to 40 by a power of -1.8. A
 text has 200 words (a Chinese one 260 characters), Zipfian over 60,000 invented words of its language, and one
-word in seven from the 14 of its story; its signature, terms and evidence are bytes of usual sizes. Six
-languages: 72 % en, 12 % de, 8 % zh, 5 % ar, 3 % fr, 1 article in 10,000 mt. Above 250,000 articles the newer
-ones are copies of the first 250,000 and their stories, each block with ids of its own and 25 days later. The
-newest 500 stories have the merged text that the program gives them.
+word in seven is among the 14 of its story. Signature, terms and evidence are bytes of the usual sizes. There are six
+languages: 72 % en, 12 % de, 8 % zh, 5 % ar, 3 % fr, 1 article in 10,000 mt. Above 250,000 articles, each further block
+repeats the first 250,000 and their stories with new ids, 25 days later than the block before; the first block ends at
+END. The newest 500 stories are rendered by the program.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from aggregator.stories.story_tuning import shipped_tuning
 END = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 A_DAY = 10_000
 BLOCK = 250_000
-TOLD = 500  # of the newest stories
+TOLD = 500  # the number of newest stories that the program renders
 OUTLETS = 400
 VOCABULARY = 60_000
 WORDS = 200
@@ -62,7 +62,7 @@ _SYLLABLES = tuple(
 
 
 class Invented(NamedTuple):
-    """An article, and its story as it is when all of its articles are there."""
+    """An article, and the number of its story."""
 
     n: int
     story: int
@@ -74,7 +74,7 @@ class Invented(NamedTuple):
 
 
 def vocabulary(language: str) -> list[str]:
-    """The words of a language, the most frequent first; all different."""
+    """Return the words of a language, which are all different, the most frequent first."""
     draw = np.random.default_rng(list(language.encode()))
     words: dict[str, None] = {}
     while len(words) < VOCABULARY:
@@ -97,7 +97,7 @@ def vocabulary(language: str) -> list[str]:
     return list(words)
 
 
-# Outlets; the earlier in this list the more they write.
+# The names of the outlets. The earlier an outlet is in this list, the more articles it has.
 NAMES = [
     f"The {a}{b} Courier".title()
     for a in _SYLLABLES
@@ -106,7 +106,7 @@ NAMES = [
 
 
 class Library:
-    """Which article is of which story, and when; texts are made as they are asked for."""
+    """The plan of the database: the story and the time of each article. Texts are made on demand."""
 
     def __init__(self, count: int, *, seed: int = 5) -> None:
         draw = np.random.default_rng(seed)
@@ -137,7 +137,7 @@ class Library:
         self._shares = np.cumsum(ranks / ranks.sum())
 
     def articles(self) -> Iterator[Invented]:
-        """All of them, in the order of their numbers."""
+        """Yield all articles in the order of their numbers."""
         for start in range(0, len(self.owner), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             drawn = np.searchsorted(
@@ -169,7 +169,7 @@ class Library:
 
 
 def _topic(story: int) -> npt.NDArray[np.int64]:
-    """The words that a story is about: ranks from 300 on, rarer ones less often."""
+    """Return the ranks of the words that a story is about: 300 or more, higher ranks less often."""
     mixed = (
         np.arange(TOPIC_WORDS, dtype=np.uint64) + np.uint64(story * 31)
     ) * np.uint64(0x9E3779B97F4A7C15)
@@ -196,7 +196,7 @@ def _written(words: Sequence[str], language: str) -> str:
 
 
 def id_of(kind: str, number: int) -> str:
-    """An id as the program's look."""
+    """Return an id that looks like those of the program."""
     return (
         base64.b32encode(
             hashlib.blake2b(f"{kind}{number}".encode(), digest_size=10).digest()
@@ -207,7 +207,7 @@ def id_of(kind: str, number: int) -> str:
 
 
 def build(url: str, count: int) -> None:
-    """Fill a fresh database."""
+    """Fill an empty database."""
     if count > BLOCK and count % BLOCK:
         raise ValueError(
             f"above {BLOCK} articles a database is made of whole blocks of them"
@@ -283,7 +283,7 @@ def _write_first(database: Database, count: int) -> None:
 
 
 def _end(database: Database) -> None:
-    """What a database has that was filled row by row: indexes, counters, statistics."""
+    """Add what the program would have made row by row: the index, counters, rendered stories, statistics."""
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
@@ -317,7 +317,7 @@ def _end(database: Database) -> None:
 
 
 def tell_newest(database: Database) -> None:
-    """The newest stories get the merged text that the program gives them; the others are told already."""
+    """Render the newest stories as the program does. The others count as rendered already."""
     newest = (
         select(tables.story.c.story_no)
         .order_by(tables.story.c.bumped_at.desc())
@@ -340,7 +340,7 @@ def tell_newest(database: Database) -> None:
 
 
 def _copy(connection: Connection, block: int) -> None:
-    """The first block again: `block` times 25 days later, under ids of its own."""
+    """Repeat the first block, `block` times 25 days later, with new ids."""
     is_sqlite = connection.dialect.name == "sqlite"
     stories = connection.execute(
         text(f"SELECT max(story_no) FROM story WHERE last_inbox_no <= {BLOCK}")
@@ -523,7 +523,7 @@ def _story(found: Sequence[Invented]) -> dict[str, Any]:
 
 
 def _subjects(first: Invented) -> list[dict[str, Any]]:
-    """Two names, a common one and one of its own; a third of the stories has one of ten topics."""
+    """Return the subjects of a story: a common name, a unique name, and, for a third of the stories, a topic."""
     labels = [
         ("name", f"{NAMES[first.story % 40]} Board"),
         ("name", f"Place {first.story}"),

@@ -1,19 +1,19 @@
-"""What placing an article costs, by its parts, beside 10,000, 100,000 or 1,000,000 stored ones.
+"""What each step of placing an article costs, if 10,000, 100,000 or 1,000,000 articles are stored.
 
     python -m benchmarks.placing 10000 100000 1000000 --cache FOLDER [--articles 1600] [--keep] [--hash]
 
-The stored ones are those of benchmarks/corpus.py (made once and kept in FOLDER; a million takes a quarter of
-an hour and 12 GB). What is placed are the articles that follow in the same stream. All times are of the
-thread in CPU, then on the clock; other programs on the machine blur both. `shingles` does not depend on what
-is stored: runs are best compared by their ratio to it.
+The stored articles come from benchmarks/corpus.py. They are made once and kept in FOLDER; a million takes a quarter of
+an hour and 12 GB. The articles that follow in the same stream are placed. Times are the CPU of the thread, then the
+clock; other programs on the machine affect both. `shingles` does not depend on the stored articles, so runs are best
+compared by their ratio to it.
 
-    shingles     shingles, signature, sketch: the worker's share of the copy level
+    shingles     shingles, signature, sketch: what a worker does for the search for copies
     copy         candidates by sketch, exact checks
-    event        what the stories nearby say
+    event        the decision which of the stories nearby it joins
     placing      these three; the target is 1.2 ms, 99th percentile 4 ms
-    story        sums, counts, headline and summary of the story; with the rows of both
-    look         the second look, by articles placed (and the longest one)
-    transaction  the whole of it, by articles placed: all but `shingles`, and BEGIN, log, COMMIT
+    story        sums, counts, headline and summary of the story; with the rows of story and article
+    look         the second look, per placed article (and the longest one)
+    transaction  the whole transaction, per placed article: all but `shingles`, with BEGIN, log and COMMIT
 """
 
 import argparse
@@ -70,7 +70,7 @@ class Watch:
         self.wall: dict[str, list[float]] = collections.defaultdict(list)
 
     def over(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, watched."""
+        """Return a function that calls `function` and records the time of each call under `name`."""
 
         def watched(*given: Any, **named: Any) -> Any:
             wall, cpu = time.perf_counter(), time.thread_time()
@@ -101,7 +101,7 @@ class Watch:
         return f"  {name:12}{words[0]}  |{words[1]}"
 
     def show(self, articles: int) -> None:
-        """A line for each part; what happens by batch is shared out over its articles."""
+        """Print a line for each part. Times of a batch are divided by its articles."""
         print(
             f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock"
         )
@@ -126,13 +126,13 @@ class Watch:
 
 
 def rss_mib(process: int | str = "self") -> float:
-    """Resident memory of a process."""
+    """Return the resident memory of a process."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> None:
-    """Place one after the other in this process, watching the parts."""
+    """Place the articles in this process, and print the times of the parts."""
     all_tuning = Tuning()
     watch = Watch()
     before = rss_mib()
@@ -173,7 +173,7 @@ def _watch(placing: Placer, watch: Watch) -> None:
     parts.copy_finder.find = watch.over("copy", parts.copy_finder.find)
     decider: Any = Decider
     second_look: Any = SecondLook
-    writer: Any = StoryWriter  # all three are made anew for each batch
+    writer: Any = StoryWriter  # instances of these three are made for each batch, so the classes are changed
     for name in ("place", "move", "merge", "revise", "remove"):
         setattr(writer, name, watch.over("story", getattr(writer, name)))
     decider.decide = watch.over("event", decider.decide)
@@ -227,7 +227,7 @@ def accept(database: Database, clock: Clock, made: Sequence[Made]) -> None:
 
 
 def whole(database: Database, made: Sequence[Made]) -> None:
-    """The daemon's own way with a worker process: CPU of the whole tree."""
+    """Place the articles with a worker process, as the daemon does, and print the CPU of both processes."""
     all_tuning = Tuning()
     executor = open_executor("processes", 1, all_tuning)
     clock = Clock()
@@ -274,7 +274,7 @@ def tree_cpu() -> float:
 
 
 def one_shot(path: Path, made: Made) -> None:
-    """`aggregator ingest` of one article, the whole command; the first of a day closes a stream period."""
+    """Print the cost of `aggregator ingest` for one article. The first article of a day closes a stream period."""
     with tempfile.TemporaryDirectory() as folder:
         line = Path(folder, "one.jsonl")
         line.write_text(made.line() + "\n", encoding="utf-8")
@@ -309,7 +309,7 @@ def work_copy(path: Path, *, keep: bool) -> Iterator[Path]:
 
 
 def hash_of_rows(database: Database) -> str:
-    """A hash of the rows that placing writes."""
+    """Return a hash of the rows that placing writes."""
     digest = hashlib.blake2b(digest_size=8)
     written = (
         tables.article,
@@ -338,7 +338,7 @@ def hash_of_rows(database: Database) -> str:
 
 
 def on_server(path: Path, made: Sequence[Made], given: argparse.Namespace) -> None:
-    """The parts beside the same rows in an own database of a server."""
+    """Print the times of the parts for the same rows in a new database on a PostgreSQL server."""
     with own_database(given.server) as url:
         source, target = Database(f"sqlite:///{path}"), Database(url)
         upgrade(target)

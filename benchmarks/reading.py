@@ -3,10 +3,10 @@
     python -m benchmarks.library 1000000 --url sqlite:////tmp/library.db
     python -m benchmarks.reading --url sqlite:////tmp/library.db [--only search]
 
-Milliseconds of the clock on the wall, half of the runs below the first figure, 95 % below the second, and of
-this process' CPU, half: on a busy machine the clock counts what others do (Postgres' own work is in the clock
-alone). The first run of each is left out. HTTP is asked of the real server on this machine, over one kept
-connection, as a stranger; the server is in this process, and so is who asks. 21 searches, ten runs of each.
+The four figures are milliseconds: the median and the 95th percentile of the clock, and the same of the CPU of this
+process. On a busy machine, the clock includes the work of other programs, and only the clock includes the work of
+Postgres. The first run of each measurement is left out. Pages are requested from the real server without a login, over
+one kept connection. The server and the client are both in this process. There are 21 searches, each with ten runs.
 """
 
 import argparse
@@ -40,7 +40,7 @@ DAY = timedelta(days=1)
 
 
 def searches() -> dict[str, str]:
-    """What is searched for, in words of the invented languages."""
+    """Return the searches by name, with words of the invented languages."""
     en, de, zh, ar = (vocabulary(name) for name in ("en", "de", "zh", "ar"))
     return {
         "the most frequent word": en[0],
@@ -68,7 +68,7 @@ def searches() -> dict[str, str]:
 
 
 def filters() -> dict[str, StoryFilter]:
-    """Lists, with filters that fit much, little and nothing."""
+    """Return lists by name, with filters that fit many stories, few, and none."""
     en = vocabulary("en")
     return {
         "no filter, 50": StoryFilter(),
@@ -103,7 +103,7 @@ def filters() -> dict[str, StoryFilter]:
 
 
 def measured(runs: int, one: Callable[[], object]) -> list[tuple[float, float]]:
-    """Milliseconds of each run but the first: of the clock, and of this process' CPU."""
+    """Return the milliseconds of each run but the first: by the clock, and of the CPU of this process."""
     one()
     taken = []
     for _ in range(runs):
@@ -115,7 +115,7 @@ def measured(runs: int, one: Callable[[], object]) -> list[tuple[float, float]]:
 
 
 def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> None:
-    """A line with half and 95 % of the clock, and half and 95 % of the CPU."""
+    """Print a line with the median and the 95th percentile of the clock, and those of the CPU."""
     clock, cpu = (sorted(column) for column in zip(*taken, strict=True))
     last = min(len(taken) - 1, int(len(taken) * 0.95))
     half = len(taken) // 2
@@ -129,7 +129,7 @@ def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> N
 def serving(
     reading: StoryReader,
 ) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
-    """The real server, and how to ask it."""
+    """Start the real server, and yield a function that requests a path."""
     server = Server(
         reading,
         PublishSettings(port=0, full_text="never"),
@@ -153,7 +153,7 @@ def serving(
 
 
 def pages(reading: StoryReader, database: Database) -> None:
-    """What a browser and a feed reader ask for."""
+    """Print the times of what browsers and feed readers request."""
     with database.read() as connection:
         large = (
             select(story.c.id)
@@ -191,7 +191,7 @@ def pages(reading: StoryReader, database: Database) -> None:
             ("sources page", "/sources", ""),
         ):
             tell(name, measured(RUNS, partial(ask, path)), wanted)
-        # The same feed under more addresses than feeds are kept as written: what it costs after a change.
+        # The cache of feeds holds fewer addresses than these, so each request costs as much as after a change.
         defaults = permutations(
             ("min_reports=1", "min_outlets=1", "query=", "language=", "outlet=")
         )
@@ -216,7 +216,7 @@ def pages(reading: StoryReader, database: Database) -> None:
 
 
 def lists(reading: StoryReader) -> None:
-    """`StoryReader.stories`; a page may be short, so how many stories came is told."""
+    """Print the times of `StoryReader.stories`, with the number of stories, because a page may be short."""
     for name, wanted in filters().items():
         found = reading.stories(wanted)
         more = " and more" if found.next else ""
@@ -225,7 +225,7 @@ def lists(reading: StoryReader) -> None:
 
 
 def command(url: str) -> None:
-    """The whole command, from its start to its end, as a shell runs it."""
+    """Print the times of whole commands, from start to end."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config.yaml")
         config.write_text(f"database: {url.removeprefix('sqlite:///')}\nsources: []\n")
@@ -250,7 +250,7 @@ def _run(program: Sequence[object]) -> None:
 
 
 def search(reading: StoryReader) -> None:
-    """The searches, 20 hits each."""
+    """Print the times of the searches, which return up to 20 hits each."""
     everything: list[tuple[float, float]] = []
     for name, asked in searches().items():
         results = reading.search(asked, 20, StoryFilter())

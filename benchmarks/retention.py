@@ -1,14 +1,14 @@
-"""Bytes an article at each stage of retention, and how long its steps take.
+"""Bytes per article at each stage of retention, and how long its steps take.
 
     python -m benchmarks.retention 20000 --url sqlite:////tmp/retention.db [--data ../shared/data]
 
-The database, which must be new, is filled by the program itself with the first articles of the stream of
-benchmarks/corpus.py (real articles of `events-fulltext`, their words exchanged); they are indexed and told.
-With `--cache FOLDER` it is a file with so many rows as benchmarks/corpus.py makes them (whole ten thousands;
-their stories are told when their texts go), for what the steps of a grown database take.
-Then everything, or with `--due 10000` the oldest 10,000 articles, comes of age at once. Bytes are those in
-use, without free pages: on SQLite all pages but the free ones, on Postgres all tables and indexes after
-VACUUM FULL (what autovacuum leaves is more, and is used again).
+The program itself fills the database, which must be new, with the first articles of the stream of
+benchmarks/corpus.py (real articles of `events-fulltext` with exchanged words), and indexes and renders them.
+With `--cache FOLDER`, the database is a copy of the file that benchmarks/corpus.py makes for this number (a multiple of
+10,000), in order to time the steps in a large database. Its stories are rendered only when their texts are deleted.
+Then everything, or with `--due 10000` the oldest 10,000 articles, becomes due at once. Bytes are those in
+use: on SQLite all pages but the free ones, on Postgres all tables and indexes after VACUUM FULL. (Autovacuum leaves
+more, which is used again.)
 """
 
 import argparse
@@ -37,7 +37,7 @@ LATER = START + timedelta(days=3 * 365)
 
 
 def plans(age: int) -> list[tuple[str, RetentionPlan]]:
-    """The stages, one after the other, for articles that are older than `age` seconds."""
+    """Return the stages in order, for articles that are older than `age` seconds."""
     return [
         ("whole", RetentionPlan()),
         ("texts gone", RetentionPlan(text_after=age)),
@@ -46,7 +46,7 @@ def plans(age: int) -> list[tuple[str, RetentionPlan]]:
 
 
 def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
-    """Place the articles of the stream from number `first` on."""
+    """Place the articles of the stream from number `first` on; return the pipeline."""
     moment = START
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: moment)
     for start in range(first, len(stream) + 1, AT_ONCE):
@@ -67,14 +67,14 @@ def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
 
 
 def fill(database: Database, stream: Stream) -> None:
-    """Place, index and tell the stream."""
+    """Place, index and render the stream."""
     place(database, stream).index_text()
     while render_next(database, 50, shipped_tuning()):
         pass
 
 
 def _index(database: Database) -> None:
-    """The full-text index, which those files leave empty."""
+    """Fill the full-text index, which is empty in the files of benchmarks/corpus.py."""
     with database.write() as connection:
         connection.execute(
             update(counter).where(counter.c.name == "searchable").values(value=0)
@@ -83,7 +83,7 @@ def _index(database: Database) -> None:
 
 
 def used(database: Database) -> int:
-    """Bytes without those of free pages."""
+    """Return the bytes in use, without free pages."""
     if database.is_sqlite:
         space = database.space()
         return space.total - space.free
@@ -99,7 +99,7 @@ def used(database: Database) -> int:
 
 
 def parts(database: Database, articles: int) -> str:
-    """The largest tables and indexes, in bytes an article."""
+    """Return the largest tables (on SQLite, tables and indexes), in bytes per article."""
     wanted = (
         "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 9"
     )
@@ -114,15 +114,16 @@ def parts(database: Database, articles: int) -> str:
 
 
 def run(database: Database, plan: RetentionPlan) -> list[float]:
-    """Do all that is due; the seconds of each step."""
+    """Do everything that is due; return the seconds of each step."""
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: LATER)
-    with database.write() as connection:  # the clock has gone on for a day
+    # This makes it look as if the clock had run for a day.
+    with database.write() as connection:
         for hours in (40, 16):
             steady_clock.record_time(
                 connection, LATER - timedelta(hours=hours), timedelta(days=1)
             )
     retention_job = Retention(pipeline.placer, plan)
-    retention_job.step()  # reads the rules and where it is
+    retention_job.step()  # the first step reads the rules and the progress, so it is not timed
     seconds = []
     more = True
     while more:
@@ -166,7 +167,7 @@ def main() -> None:
     print(f"{'':22} {parts(database, given.count)}")
     age = 86_400
     if given.due is not None:
-        # Those of several blocks were not placed in order of time
+        # The articles of several blocks were not placed in the order of time.
         with database.write() as connection:
             values = {"placed_at": START - timedelta(days=2 * 365)}
             connection.execute(

@@ -1,10 +1,10 @@
-"""How much there is to understand in the project, and whether its layout keeps the rules of docs/development.md.
+"""How much code there is to understand in the project, and whether its files are in the right places.
 
-    python -m benchmarks.size            the figures: a report, which stops no change
-    python -m benchmarks.size --check    fails, with a line each, where a file is in the wrong place
+    python -m benchmarks.size            print the figures
+    python -m benchmarks.size --check    fail, with a line for each misplaced file or repeated class name
 
-The measure is nodes: statements and expressions of the syntax tree, without docstrings. However code is laid out
-in lines, there are as many of them. A code line holds a token other than a comment or a docstring.
+The measure is nodes: statements and expressions of the syntax tree, without docstrings. Their number does not depend
+on how code is split into lines. A code line has a token other than a comment or a docstring.
 """
 
 import argparse
@@ -42,7 +42,7 @@ PACKAGES = frozenset(
 IN_ROOT = frozenset({"__init__.py", "__main__.py", "py.typed", "python_api.py"})
 MOST_NODES_A_FILE = 1_200
 LONG_FUNCTION = 120  # nodes
-# Names of locals that do not say what they hold.
+# Names of local variables that do not say what they hold
 IDLE_NAMES = frozenset(
     [
         "one",
@@ -108,6 +108,7 @@ class Source:
     @cached_property
     def nodes(self) -> int:
         """The number of statements and expressions, without docstrings."""
+        # A docstring is a statement and an expression.
         everything = nodes_in(self.tree)
         return everything - 2 * len(self.docstrings)
 
@@ -125,7 +126,7 @@ class Source:
 
     @property
     def subjects(self) -> int:
-        """The number of rules that divide the file."""
+        """The number of headings (`# --- `) that divide the file."""
         return len(_RULE.findall(self.text))
 
 
@@ -135,7 +136,7 @@ def nodes_in(tree: ast.AST) -> int:
 
 
 def is_nested(comprehension: ast.AST) -> bool:
-    """Return whether a comprehension has two loops, or another comprehension inside."""
+    """Return whether a comprehension has several loops, or contains another comprehension."""
     assert isinstance(comprehension, _COMPREHENSIONS)
     if len(comprehension.generators) > 1:
         return True
@@ -144,7 +145,7 @@ def is_nested(comprehension: ast.AST) -> bool:
 
 
 def figures(sources: Sequence[Source]) -> dict[str, float]:
-    """Return the figures that have bars, by their names."""
+    """Return the figures by name."""
     nodes = sum(source.nodes for source in sources)
     lines = sum(source.lines for source in sources)
     comprehensions, ternaries = [], 0
@@ -201,17 +202,17 @@ def nodes_of_packages(sources: Sequence[Source]) -> Counter[str]:
 
 
 def words_below(folder: Path) -> int:
-    """Return the number of words of the documents in a folder, without those of folders in it."""
+    """Return the number of words of the documents in a folder, without its subfolders."""
     return sum(
         len(page.read_text(encoding="utf-8").split()) for page in folder.glob("*.md")
     )
 
 
 def misplaced_files() -> Iterator[str]:
-    """Breaches of what the package may hold."""
+    """Yield a message for each file and folder that does not belong into the root of the package."""
     for path in sorted(PACKAGE.iterdir()):
         allowed = PACKAGES if path.is_dir() else IN_ROOT
-        # A folder without modules is left over from a checkout that was updated.
+        # A folder without modules is a remnant of an earlier checkout.
         is_left_over = path.is_dir() and not any(path.rglob("*.py"))
         if not is_left_over and path.name not in allowed:
             names = " and ".join(sorted(IN_ROOT))
@@ -219,7 +220,7 @@ def misplaced_files() -> Iterator[str]:
 
 
 def misplaced_tests() -> Iterator[str]:
-    """Breaches of the order of tests: by package, what is no test in tests/support."""
+    """Yield a message for each test outside the folder of a package, and each other module outside tests/support."""
     folders = {"e2e", "unit/project", "integration/system"}
     for package in PACKAGES:
         folders.update((f"unit/{package}", f"integration/{package}"))
@@ -234,7 +235,7 @@ def misplaced_tests() -> Iterator[str]:
 
 
 def classes_of_one_name(sources: Sequence[Source]) -> Iterator[str]:
-    """Public classes whose name stands for two things."""
+    """Yield a message for each name that several public classes have."""
     places: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         for node in ast.walk(source.tree):

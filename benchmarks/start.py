@@ -2,9 +2,9 @@
 
     python -m benchmarks.start [--only commands|worker|daemon]
 
-CPU seconds of a process, its children included, the least of nine runs, and the MB that it had at most. Of
-the daemon also the memory of itself and of the whole tree (PSS: shared pages are counted once); with articles
-it is measured by `python -m benchmarks day`.
+Printed are the CPU seconds of a process with its children, the least of nine runs, and its maximum memory in MB. The
+daemon is started twice; printed are also its own memory and that of all its processes (PSS, which counts shared pages
+once). `python -m benchmarks day` measures a daemon with articles.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RUNS = 9
 
 
 def cost(name: str, *program: str | Path, is_worker: bool = False) -> None:
-    """Run a program without input and print its cost; the input of a worker ends when it is ready."""
+    """Run a program without input and print its cost. The input of a worker ends only when the worker is ready."""
     spent, most = [], 0
     for _ in range(RUNS):
         ours, theirs = socket.socketpair()
@@ -83,7 +83,7 @@ def worker() -> None:
 
 
 def tree(process: int) -> list[int]:
-    """The process and all its descendants."""
+    """Return the process and all its descendants."""
     of_threads = Path(f"/proc/{process}/task").glob("*/children")
     children = [child for thread in of_threads for child in thread.read_text().split()]
     return [process, *(one for child in children for one in tree(int(child)))]

@@ -1,14 +1,14 @@
-"""What a story shows: whether all of it stands in the article named, and the time for it.
+"""Whether the texts that a story shows are in the articles that they are attributed to, and the time of rendering.
 
     python -m benchmarks.stories [--data ../shared/data] [--before CHECKOUT]
 
-Over the events of `events-fulltext` with two reports or more:
+Measured on the events of `events-fulltext` with two or more reports are:
 
-- words: how many lead paragraphs, openings and quotations stand word for word in one paragraph of each
-  article that they are attributed to; how many stories have none of them.
-- ms a story: CPU time of all that is stored of it (title, lead, openings, quotations, names, topics); the
-  better of two runs, the mean over the stories. `--before` gives that of another checkout of the project,
-  too, by its own `render` in a process of its own, with its packages in the same environment.
+- words: how many lead paragraphs, openings and quotations are in one paragraph, word for word, of each
+  article that they are attributed to, and how many stories show none;
+- ms a story: the CPU time of rendering a story (title, lead, openings, quotations, names, topics), which is the
+  better of two runs, averaged over the stories. `--before` also prints the time of another checkout of the project,
+  which is run in its own process, in the same Python environment.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
-    """Yield the events of a labelled set with `least` reports or more, in the order of their names."""
+    """Yield the articles of each event of a labelled set that has at least `least`, in the order of event names."""
     events: dict[str, list[ArticleView]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
@@ -64,7 +64,7 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
 
 
 def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
-    """Return how many texts a story shows, and those that an article named does not have."""
+    """Return how many texts a story shows, and those that are not in an article that they are attributed to."""
     from aggregator.stories.rendering import story_text
     from aggregator.stories.titles.title import headline
 
@@ -86,10 +86,10 @@ def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
 
 
 def milliseconds(groups: Sequence[Sequence[ArticleView]]) -> float:
-    """Return the mean CPU time of rendering a story; others may be at work on the machine."""
+    """Return the mean CPU time of rendering a story, because other programs may use the machine."""
     try:
         rendering = import_module("aggregator.stories.rendering")
-    except ImportError:  # of a checkout before the stories were told plainly
+    except ImportError:  # an older checkout has the module elsewhere
         rendering = import_module("aggregator.stories.text.rendering")
     times = []
     for articles in groups:

@@ -2,11 +2,12 @@
 
     python -m benchmarks.storylines DATASET [--articles N]
 
-The records are placed in the order of their times, an hour at a time. Printed is how many stories have another
-storyline at the end than six hours after they began. Before the last tenth is placed, the rows are repeated until
-the database has N articles (100,000), whose stories no article may join; printed is the processor time that
-affinities and storylines take of each article then. Until then feeds are read each hour: printed is how many
-different items a reader sees, by story and by storyline.
+The records are placed in the order of their times, an hour at a time. Printed are:
+
+- how many stories have another storyline at the end than six hours after they began;
+- the processor time that affinities and storylines take for each article of the last tenth. Before these are placed,
+  all rows are repeated until the database has N articles (100,000). New articles cannot join the repeated stories;
+- how many different items a reader sees, by story and by storyline, if each feed is read every hour before then.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from aggregator.store.tables import affinity, article, story
 
 SETTLED = timedelta(hours=6)
 LINE = func.coalesce(story.c.storyline, story.c.id)
-ITEMS = 100  # of a feed, as in config.yaml
+ITEMS = 100  # items of a feed, as in config.yaml
 FEEDS = {
     "main feed": StoryFilter(),
     "min_reports=2": StoryFilter(min_reports=2),
@@ -49,7 +50,7 @@ FEEDS = {
 def by_hour(
     records: list[LabelledRecord],
 ) -> Iterator[tuple[datetime, list[LabelledRecord]]]:
-    """Yield the records of each hour; an undated one is of the hour before it."""
+    """Yield the records of each hour. An undated record belongs to the hour of the record before it."""
     last = datetime.min.replace(tzinfo=UTC)
 
     def hour(record: LabelledRecord) -> datetime:
@@ -65,7 +66,7 @@ def by_hour(
 
 
 def repeat_rows(connection: Connection, articles: int) -> None:
-    """Repeat all rows of articles, stories and affinities until there are so many articles."""
+    """Repeat all rows of articles, stories and affinities until there are about `articles` articles."""
     newest = connection.scalar(select(func.max(article.c.inbox_no))) or 1
     numbers = connection.scalar(select(func.max(story.c.story_no))) or 1
     count = connection.scalar(select(func.count()).select_from(article)) or 1
@@ -134,7 +135,7 @@ def main() -> None:
         for when, of_hour in by_hour(records):
             for story_id, began in begun.items():
                 is_due = story_id not in settled and when - began >= SETTLED
-                if is_due and story_id in lines:  # else it was merged
+                if is_due and story_id in lines:  # otherwise the story was merged
                     settled[story_id] = lines[story_id]
             if not measured and placed >= len(records) * 0.9:
                 with database.write() as connection:

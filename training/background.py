@@ -3,9 +3,9 @@
     python -m training.background            the shipped table: all events of the two labelled files
     python -m training.background --train    only the events of the training half
 
-Counted: title and text of every report of events-fulltext and events-leads. A term counts once for an event,
-whatever the number of reports; what occurs in one event only is left out (it would carry that event's own
-names into the table and say no more than "unseen").
+The words are counted in the titles and texts of all reports of events-fulltext and events-leads. A term counts once
+for an event, however many reports have it. Terms of only one event are left out, because they would add the event's own
+names to the table, and say no more than that a term is unknown.
 """
 
 import argparse
@@ -32,7 +32,7 @@ EMPTY = BackgroundFrequencies(events={}, counts={})
 
 
 def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
-    """Number of events by term."""
+    """Return the number of events by term."""
     lexicons: dict[str, Vocabulary] = {}
     seen: dict[str, set[tuple[Kind, str, str]]] = defaultdict(set)
     languages: dict[str, str] = {}

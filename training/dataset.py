@@ -1,7 +1,4 @@
-"""Labelled articles for training and checking, as plain values.
-
-Their texts are nearly clean; what one outlet leaves inside its sentences is taken out as the pipeline does.
-"""
+"""Labelled articles for training and checking, as plain values. Their texts are not cleaned."""
 
 import gzip
 import hashlib
@@ -22,13 +19,13 @@ class Labelled(NamedTuple):
 
 
 def data_folder() -> Path:
-    """Where the labelled files are: AGGREGATOR_DATA, else beside the checkout."""
+    """Return the folder of the labelled files: AGGREGATOR_DATA, or else shared/data beside the checkout."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     return Path(os.environ.get("AGGREGATOR_DATA", default))
 
 
 def read_labelled(name: str) -> list[Labelled]:
-    """The records of one file below the data folder (or a path), in the order of the file."""
+    """Return the records of one file, in their order. `name` is a path, or else a name in the data folder."""
     path = Path(name) if Path(name).exists() else data_folder() / name
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [_labelled(json.loads(line)) for line in lines]
@@ -45,9 +42,9 @@ def _labelled(record: dict[str, str | None]) -> Labelled:
 
 
 def is_held_out(cluster: str) -> bool:
-    """The split by event, about half and half.
+    """Return whether an event is in the half that is not trained on.
 
-    A salted hash: the plain one-byte blake2b of the ids is odd for every event of events-fulltext.
+    The hash is salted, because the plain one-byte blake2b of the ids is odd for every event of events-fulltext.
     """
     digest = hashlib.blake2b(
         cluster.encode(), digest_size=8, person=b"held-out"

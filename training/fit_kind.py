@@ -1,10 +1,10 @@
-"""Learns aggregator/extract/style.json: what tells analysis and opinion from reports in English texts.
+"""Learns aggregator/extract/style.json, which distinguishes analysis and opinion from reports in English texts.
 
-    python -m training.fit_kind --check    what is found of months and outlets left out, and of other feeds
-    python -m training.fit_kind --write    the file of the program
+    python -m training.fit_kind --check    print what is found in months and outlets left out, and in other feeds
+    python -m training.fit_kind --write    write the file of the program
 
-Learned from `kind` of events-months, and what is no news from the feeds of events-reading-list that are no
-outlets of news; those of training/labels/reading-list-kinds.tsv are, and are never learned from.
+The model learns from `kind` of events-months. It learns what is not news from the feeds of events-reading-list that
+are not news outlets. The feeds in training/labels/reading-list-kinds.tsv are news outlets, and are never learned from.
 """
 
 import argparse
@@ -33,35 +33,35 @@ TARGET: Final = (
 )
 READING_LIST: Final = Path(__file__).parent / "labels" / "reading-list-kinds.tsv"
 KINDS: Final = ("report", "analysis", "opinion")
-# On standardised figures; 10 to 200 order the articles left out nearly alike
+# The ridge on standardised figures; values from 10 to 200 order the articles left out nearly alike
 RIDGE: Final = 60.0
-# Share of reports that the limit marks, chosen so that no kind of month has many: the months differ by their
-# news and by who labelled them. With months and outlets left out, .027 marks .042 of the reports of the
-# MOST_MARKED months, .030 .047 and .035 .064; it finds .66, .68 and .69 of what is no report in them.
+# The share of reports that the limit marks wrongly. It was chosen so that no month has many, because the months differ
+# by their news and by who labelled them. With months and outlets left out, .027 marks .042 of the reports of the
+# MOST_MARKED months, .030 marks .047, and .035 marks .064; they find .66, .68 and .69 of the other articles there.
 MARKED: Final = 0.027
-LOST: Final = 0.06  # share of what is no report that counts as no news
-# Share of what is no report that counts as a post. Left out, .005 of the reports and .027 of the others are
-# called posts, and 1,333 of 1,600 posts of blogs (with .06, more columns of news would be).
+LOST: Final = 0.06  # the share of analyses and opinions that do not count as news
+# The share of analyses and opinions that count as posts. With months and outlets left out, .005 of the reports, .027 of
+# the others, and 1,333 of 1,600 posts of blogs are called posts (.06 would call more columns of newspapers posts).
 POSTS: Final = 0.02
 OUTLET_GROUPS: Final = 4
 MOST_MARKED: Final = (
     "2016-10",
     "2018-08",
     "2019-12",
-)  # months; .10 of them was marked with 17 figures, at .045
+)  # months; with 17 figures and MARKED at .045, .10 of their reports were marked
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
 class Labelled(NamedTuple):
-    """Articles with figures: one row each."""
+    """Articles with figures, one row each."""
 
-    names: tuple[str, ...]  # of the figures
+    names: tuple[str, ...]  # the names of the figures
     figures: Floats
     kinds: npt.NDArray[np.str_]
     months: npt.NDArray[np.str_]
     outlets: npt.NDArray[np.int64]  # groups of outlets
-    is_stated: Bools  # whether title or address tell a kind
+    is_stated: Bools  # whether the title or the address states a kind
 
     def only(self, rows: Bools) -> "Labelled":
         """Return these rows."""
@@ -76,7 +76,7 @@ class Labelled(NamedTuple):
 
 
 def read_blogs() -> Labelled:
-    """Return the English entries of the reading list that are of no outlet of news, without kinds."""
+    """Return the English entries of the reading list whose feed is not a news outlet, without kinds."""
     news_feeds = {
         line.partition("-")[0] for line in READING_LIST.read_text("utf-8").splitlines()
     }
@@ -124,7 +124,7 @@ def _labelled(records: Sequence[Record]) -> Labelled:
 
 
 def _outlet_group(record: Record) -> int:
-    """Return the group of the domain, or of the source of an article without an address."""
+    """Return the group of an article's domain, or of its source if it has no address."""
     host = urlsplit(record["url"] or "").hostname or record["source"] or ""
     domain = ".".join(host.split(".")[-2:])
     return zlib.crc32(domain.encode()) % OUTLET_GROUPS
@@ -136,7 +136,7 @@ def _read(record: Record) -> tuple[str, str, Reading]:
 
 
 def fit(figures: Floats, labels: Floats) -> Regression:
-    """Return a logistic regression with a ridge, by Newton's method; numbers of four digits."""
+    """Return a logistic regression with a ridge, by Newton's method, rounded to four decimal places."""
     mean, spread = figures.mean(axis=0), figures.std(axis=0)
     rows = np.column_stack([np.ones(len(figures)), (figures - mean) / spread])
     ridge = np.diag([0.0] + [RIDGE] * figures.shape[1])
@@ -155,7 +155,7 @@ def fit(figures: Floats, labels: Floats) -> Regression:
 
 
 def learned(articles: Labelled, blogs: Labelled) -> StyleModel:
-    """Return the model of these articles; its limits mark MARKED of the reports, lose LOST of the others."""
+    """Return the model of these articles, with the limits that follow from MARKED, LOST and POSTS."""
     is_report = articles.kinds == "report"
     no_report = fit(articles.figures, (~is_report).astype(float))
     others = articles.only(~is_report)
@@ -182,13 +182,13 @@ def logits(regression: Regression, figures: Floats) -> Floats:
 
 
 def is_marked(model: StyleModel, figures: Floats) -> Bools:
-    """Return of each row whether its style is that of no report, and of news."""
+    """Return for each row whether it counts as news that is not a report."""
     is_news = logits(model.news, figures) >= model.news_limit
     return is_news & (logits(model.no_report, figures) > model.limit)
 
 
 def check() -> None:
-    """Print what models find that have seen neither the month nor the outlet of an article."""
+    """Print what is found by models that have seen neither the month nor the outlet of an article."""
     articles, blogs = read_months(), read_blogs()
     months = sorted(set(articles.months))
     by_style = np.zeros(len(articles.kinds), bool)
@@ -266,7 +266,7 @@ def _reading_list() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Check or write."""
+    """Run `--check` or `--write`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

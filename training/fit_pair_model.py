@@ -1,18 +1,18 @@
 """Learns aggregator/grouping/pairs/pair_trees.json: boosted trees over the features of two articles.
 
     pip install lightgbm==4.7.0
-    python -m training.fit_pair_model --check     F1 beside alone, pure, whole; each part left out of training
-    python -m training.fit_pair_model --write     the file of the program; a few minutes
+    python -m training.fit_pair_model --check     print F1, alone, pure and whole of each part, left out of training
+    python -m training.fit_pair_model --write     write the file of the program, in a few minutes
 
-What is trained on is in SETS, with its weight: whole months first; bodies cut to 55 words, as feeds give
-them, teach short texts; the project's own sets teach other languages and titles of one pattern. Full texts
-count once more without dates (UNDATED), pairs of which a label is arguable count ARGUABLE. ROUNDS trees of
-at most eight leaves and depth four; weights and settings were chosen with each month left out in turn. They
-are the mean of FORESTS forests of other seeds, over rows in a fixed order, so that one seed and the order of
-files decide nothing. With a part of the sets they find as many pairs of short reports left out as one forest
-of as many trees: 150 of 186 beside eight wrong ones.
+SETS has the data and their weights. Whole months have the highest; bodies cut to 55 words, as in feeds, teach short
+texts; the project's own sets (OWN) teach other languages and titles of one pattern. Full texts count again without
+dates (UNDATED), and pairs with an arguable label count less (ARGUABLE in training/pairs.py). There are ROUNDS trees of
+at most eight leaves and depth four. Weights and settings were chosen with each month left out in turn. The model is the
+mean of FORESTS forests with different seeds, over rows in a fixed order, so that it hardly depends on one seed, and
+not on the order of files. Trained on a part of the sets, it finds as many pairs of the short reports left out as one
+forest of as many trees: 150 of 186, with eight wrong ones.
 
-A part of the check is a month, one half of a set by event, of the reading list by feed, one of the project's
+A part of the check is a month, one half of a set (by event, for the reading list by feed), one of the project's
 own sets, or a quarter of the cases.
 """
 
@@ -60,15 +60,15 @@ TARGET: Final = (
     / "pair_trees.json"
 )
 CUT_WORDS: Final = 55
-# Thousandths of a logit that a headline without text adds, since it has fewer words to agree: of 60 true and 71
-# other pairs of the short reports, by trees of the other half of them, 52 and 1 reach the threshold, without
-# it 48 and 1, with 500 53 and 2.
+# Thousandths of a logit that are added for a headline without text, because it has fewer words that can agree. With
+# trees of one half of the short reports, 52 of 60 true and 1 of 71 other pairs of the other half reach the threshold;
+# without the lift it is 48 and 1, and with 500, 53 and 2.
 HEADLINE_LIFT: Final = 250
-ROUNDS: Final = 600  # trees, in as many forests of other seeds:
-FORESTS: Final = 4
+ROUNDS: Final = 600  # trees of all forests together
+FORESTS: Final = 4  # forests with different seeds
 PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
-    "learning_rate": 0.2,  # .05 for each forest
+    "learning_rate": 0.2,  # .05 in the mean of four forests
     "num_leaves": 8,
     "max_depth": 4,
     "min_data_in_leaf": 40,
@@ -92,9 +92,9 @@ SETS: Final = {  # name: file, words of bodies, weight
     "months": ("events-months.jsonl.gz", None, 2.0),
     "months cut": ("events-months.jsonl.gz", CUT_WORDS, 1.0),
 }
-HEADLINES: Final = 2500  # the first ones; the others are never trained on
+HEADLINES: Final = 2500  # the first records; the others are never trained on
 UNDATED: Final = 0.5  # weight of full texts without dates
-OWN: Final = {  # the project's own sets, small ones
+OWN: Final = {  # the project's own sets, which are small, and their weights
     "languages": 4.0,
     "samples": 10.0,
     "seeds": 10.0,
@@ -111,7 +111,7 @@ HALVED: Final = (
     "headlines",
 )
 CASES: Final = 4.0  # weight of tests/data/lookalikes.jsonl and of short reports, each case by itself
-# By name and part, with their weights
+# The pairs and the weight of each set, by name and part
 Sets = Mapping[tuple[str, str], tuple[Pairs, float]]
 Table = tuple[Floats, Floats, Floats]  # features, labels, weights
 GROUP_OF: Final = {
@@ -122,9 +122,9 @@ GROUP_OF: Final = {
 
 
 def model_hash() -> str:
-    """Return 12 hex digits over the learnt files and the lists of common words.
+    """Return a hash of the trees, the table of word frequencies and the lists of common words, as 12 hex digits.
 
-    It is the value of `model` in config/tuning.yaml, so that `rules_version` changes with them.
+    This is the value of `model` in config/tuning.yaml, so that `rules_version` changes with these files.
     """
     digest = hashlib.blake2b(digest_size=6)
     trees = files("aggregator.grouping.pairs").joinpath("pair_trees.json")
@@ -143,7 +143,7 @@ def model_hash() -> str:
 
 
 def read_sets() -> Sets:
-    """Return the pairs and the weight of each set; months one by one."""
+    """Return the pairs and the weight of each set. Each month is a set of its own."""
     wanted: list[tuple[tuple[str, str], Sequence[Mapping[str, Any]], float]] = [
         (key, rows, OWN[key[0]]) for key, rows in own_records().items()
     ]
@@ -168,7 +168,7 @@ def _pairs(named: tuple[str, Sequence[Mapping[str, Any]]]) -> Pairs:
 
 
 def weighted(sets: Sets, cases: Sequence[Case]) -> list[Table]:
-    """Return features, labels and weights of all sets, full texts also without dates, and of the cases."""
+    """Return the features, labels and weights of all sets, of full texts without dates, and of the cases."""
     parts = []
     for (name, _), (pairs, weight) in sets.items():
         parts.append((pairs.features, pairs.labels, pairs.weights * weight))
@@ -182,7 +182,7 @@ def weighted(sets: Sets, cases: Sequence[Case]) -> list[Table]:
 
 
 def fit(parts: Sequence[Table]) -> list[Any]:  # Boosters
-    """Return the forests that are learnt from these pairs, in whatever order they come."""
+    """Return the forests that are learnt from these pairs, which do not depend on the order of the pairs."""
     import lightgbm  # type: ignore[import-not-found]  # only for training, not in the lock
 
     rows = np.vstack([np.column_stack(part) for part in parts])
@@ -199,7 +199,7 @@ def fit(parts: Sequence[Table]) -> list[Any]:  # Boosters
 
 
 def trees_of(forests: Sequence[Any]) -> TreeFile:
-    """Return the mean of forests as it ships: leaves in thousandths, by group of features."""
+    """Return the mean of the forests in the shipped form, with leaves in thousandths by group of features."""
     made = [
         _tree(one["tree_structure"])
         for forest in forests
@@ -211,10 +211,10 @@ def trees_of(forests: Sequence[Any]) -> TreeFile:
 
 
 def headline_tree() -> Tree:
-    """Return the tree that lifts a headline alone beside a report of another outlet."""
+    """Return the tree that raises the logit of a headline without text and a report of another outlet."""
     lifted, others = [0] * len(GROUPS), (0,) * len(GROUPS)
     lifted[GROUP_OF[AT["shorter_words"]]] = HEADLINE_LIFT
-    # The third leaf holds pairs of one outlet, the second those of two bodies.
+    # Pairs of one outlet reach the third leaf, and other pairs of two bodies the second.
     return Tree(
         (AT["same_outlet"], AT["shorter_words"]),
         (0.5, 0.5),
@@ -265,7 +265,7 @@ def _tree(root: dict[str, Any]) -> tuple[Tree, float]:
 def grouped(
     pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float
 ) -> dict[str, str]:
-    """Return the story of each record: the online mean over the newest reports, as the program decides."""
+    """Return the story of each record, decided in order by the mean over the newest reports, as in the program."""
     scores: dict[int, dict[int, float]] = defaultdict(dict)
     for later, earlier, logit in zip(
         pairs.later.tolist(), pairs.earlier.tolist(), logits.tolist(), strict=True
@@ -316,7 +316,7 @@ def grouped(
 def right_cases(
     cases: Sequence[Case], logits: Sequence[Floats], threshold: float
 ) -> float:
-    """Return the share of cases of which the stories are as they should be."""
+    """Return the share of the cases whose stories are right."""
     right = 0
     for case, found in zip(cases, logits, strict=True):
         score = dict(zip(case.pairs, found.tolist(), strict=True))
@@ -339,7 +339,7 @@ def right_cases(
 def figures(
     pairs: Pairs, stories: Mapping[str, str], *, sure: bool = False
 ) -> dict[str, float]:
-    """Return the figures of a grouping; `sure`: of the reports with a sure label only."""
+    """Return the figures of a grouping; with `sure`, only of reports with a sure label."""
     labelled = zip(pairs.articles, pairs.clusters, strict=True)
     clusters = {
         one.id: gold for one, gold in labelled if one.is_sure_report or not sure
@@ -358,7 +358,7 @@ def figures(
 def check(
     sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]
 ) -> Iterator[str]:
-    """Yield the figures of each part with trees of the others, then those of all months."""
+    """Yield the figures of each part, by trees that were fitted to the other parts, then those of all months."""
     tuning = Tuning().section("pairs", PairTuning)
     logits, of_cases = _left_out(sets, cases)
     for threshold in thresholds:
@@ -415,7 +415,7 @@ def _left_out(
 
 
 def _logits(forests: Sequence[Any], features: Floats) -> Floats:
-    """Return the logits of pairs as the program takes them."""
+    """Return the logits of pairs as the program computes them."""
     found = [forest.predict(features, raw_score=True) for forest in forests]
     is_lifted = (features[:, AT["shorter_words"]] == 0) & (
         features[:, AT["same_outlet"]] == 0
@@ -426,14 +426,14 @@ def _logits(forests: Sequence[Any], features: Floats) -> Floats:
 
 
 def _own_set(key: tuple[str, str]) -> str:
-    """Return what is left out together: the seeds in all orders, the files of languages one by one."""
+    """Return the name of what is left out together: all orders of the seeds, but each file of languages alone."""
     return "seeds" if key[0] == "seeds" else " ".join(key)
 
 
 def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Floats]:
-    """Return the logits of the sets of HALVED, each half by trees that were fitted with the other halves.
+    """Return the logits of the sets of HALVED, each half by trees that were fitted to the other halves.
 
-    A pair of both halves has the mean of both.
+    A pair with one article in each half gets the mean of both.
     """
     sides = {
         key: _sides(key[0], pairs)
@@ -459,7 +459,7 @@ def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Float
 
 
 def _sides(name: str, pairs: Pairs) -> npt.NDArray[np.bool_]:
-    """Return the halves of the two articles of each pair, by event; of the reading list by feed."""
+    """Return the halves of the two articles of each pair, by event, or for the reading list by feed."""
     outlets = [one.article.outlet or "" for one in pairs.articles]
     halves = np.array(
         [
@@ -478,7 +478,8 @@ def main() -> None:
     parser.add_argument("--thresholds", type=float, nargs="+", default=[1.0])
     given = parser.parse_args()
     if msgspec.json.decode(TARGET.read_bytes(), type=TreeFile).features != FEATURES:
-        _write(TreeFile({}, FEATURES, 0.0, ()))  # the pipeline reads it, too
+        # The pipeline reads the file, too, so it must have the same features.
+        _write(TreeFile({}, FEATURES, 0.0, ()))
     sets, made_cases = read_sets(), cases()
     for (name, part), (pairs, _) in sets.items():
         print(

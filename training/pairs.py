@@ -1,7 +1,7 @@
 """Labelled pairs of articles, as the pair model sees them.
 
-Records are read and prepared as the pipeline does; then each article is compared with the earlier ones of the
-last FARTHEST_DAYS, in the order of arrival, under the stream history of the days before.
+The pipeline reads and prepares the records. Then each article is compared with earlier articles that were published
+within FARTHEST_DAYS of it, in the order of arrival, with the stream history of the days before.
 """
 
 import gzip
@@ -48,9 +48,9 @@ Record = Mapping[str, Any]
 _PROJECT = Path(__file__).resolve().parents[1]
 _SHORT_REPORTS = _PROJECT / "training" / "labels" / "short-reports-train.jsonl"
 FARTHEST_DAYS = 30
-# Nothing is compared while records are prepared, so that pairs do not depend on the trees of the day.
+# Nothing is compared while records are prepared, so that pairs do not depend on the current trees.
 _PREPARING = Tuning({"events": {"candidates": 0, "reassess_every": 10**9}})
-ARGUABLE = 0.4  # the weight of a pair of which a label is arguable
+ARGUABLE = 0.4  # the weight of a pair if a label of it is arguable
 
 
 class Stored(NamedTuple):
@@ -58,7 +58,7 @@ class Stored(NamedTuple):
 
     id: str
     day: int
-    stored_id: str  # of the article
+    stored_id: str  # the id of the article
     copy_of: str | None
     terms: bytes
     article: PairArticle
@@ -74,7 +74,7 @@ class Pairs(NamedTuple):
     features: Floats
     labels: Floats  # 1: the same event
     weights: Floats  # by how sure the labels are
-    clusters: Sequence[str]  # of `articles`
+    clusters: Sequence[str]  # the clusters of `articles`
 
 
 def read_records(name: str) -> list[Record]:
@@ -84,7 +84,7 @@ def read_records(name: str) -> list[Record]:
 
 
 def cut(records: Sequence[Record], words: int) -> list[Record]:
-    """Return the records with bodies of so many words, as feeds give them."""
+    """Return the records with bodies of at most `words` words, as in feeds."""
     return [
         {**one, "text": " ".join((one["text"] or "").split()[:words])}
         for one in records
@@ -105,7 +105,7 @@ def loose_pairs() -> set[frozenset[str]]:
 
 
 def own_records() -> dict[tuple[str, str], list[Record]]:
-    """Return the project's own sets by name and part: the four seeds in four orders, too."""
+    """Return the project's own sets by name and part, with the four seeds in four orders."""
     tests = _PROJECT / "tests" / "data"
     files = {
         ("languages", part): tests / "languages" / f"{part}.jsonl"
@@ -149,13 +149,16 @@ def _in_one_stream(cases: Sequence[Record]) -> list[Record]:
 
 
 def _with_labels(record: Record) -> Record:
-    """Return a record of the project's own sets, whose ids, or files, may tell event and language."""
+    """Return a record of the project's own sets with the labels that it may lack.
+
+    The event may be only in the id, and records without a language are Russian.
+    """
     event = record.get("cluster") or record["id"].rpartition("-")[0]
     return {"source": record.get("outlet"), "lang": "ru", **record, "cluster": event}
 
 
 def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
-    """Return the files of a folder; those without an event are of one."""
+    """Return the articles in the files of a folder. Files that are not in `event_of` share one event."""
     items = open_source(
         folder,
         ReadOptions(tuning=source_tuning(Tuning()), seen=datetime.now(UTC)),
@@ -174,7 +177,7 @@ def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
 
 
 class Case(NamedTuple):
-    """One of the project's own cases: articles, how they belong together, and their pairs."""
+    """One of the project's own cases: the events of its articles, and their pairs."""
 
     id: str
     events: Sequence[int]
@@ -184,7 +187,7 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Return look-alikes and tellings of one event, and the short reports to learn from, each by itself."""
+    """Return the cases of tests/data/lookalikes.jsonl and of the short reports for training, each by itself."""
     packer = TermPacker(shipped_model(Tuning()))
     lookalikes = _PROJECT / "tests" / "data" / "lookalikes.jsonl"
     read = [*read_cases(lookalikes), *read_cases(_SHORT_REPORTS)]
@@ -242,7 +245,7 @@ def _as_article(record: Record, number: int, terms: bytes, words: int) -> Articl
 
 
 def labelled_pairs(records: Sequence[Record], *, loose: bool = False) -> Pairs:
-    """Return the compared pairs of records with a `cluster`. `loose`: without those of the loose list."""
+    """Return the compared pairs of records that have a `cluster`. `loose` leaves out the pairs of the loose list."""
     articles = _stored(records)
     by_id = {one["id"]: one for one in records}
     clusters = [str(by_id[one.id].get("cluster") or one.id) for one in articles]
@@ -323,7 +326,7 @@ def _now() -> datetime:
 def _comparisons(
     articles: Sequence[Stored],
 ) -> Iterator[tuple[int, Sequence[int], Floats]]:
-    """Yield each article with the earlier ones that it is compared with, and their features."""
+    """Yield the place of each article, the places of the earlier articles it is compared with, and their features."""
     days = Tuning().section("pairs", PairTuning).stream_days
     by_day: dict[int, list[bytes]] = {}
     for one in articles:

@@ -1,4 +1,4 @@
 """Tasks that a person starts: ingest, doctor, backup, restore, export, evaluation.
 
-Imports `intake` and the packages below it, not `web`.
+Imports `publish` and the packages below it, not `web`.
 """

@@ -1,7 +1,7 @@
 """Writes a backup, reads it back, and replaces files safely; the folder of backups is in backup_folder.py.
 
 A backup is a compressed SQLite file with all tables. It is written to a temporary file that is synced and
-read back, and then renamed. PostgreSQL has programs of its own for this, which are named in a message.
+read back, and then renamed. PostgreSQL has its own programs for this, which an error message names.
 """
 
 import errno
@@ -32,10 +32,10 @@ from aggregator.store.maintenance.scratch import scratch_folder
 
 PACKED = ".db.zst"
 
-# A backup leaves so much of the disk free; the daemon refuses to start with less.
+# A backup leaves this much of the disk free, because the daemon does not start with less.
 SPARE_BYTES = 100 << 20
 
-# The compression level of zstd, its default
+# The compression level, which is the default of zstd
 _LEVEL = 3
 
 # The largest share of the plain size that the compressed file may take (measured: 0.55)
@@ -43,23 +43,23 @@ _PACKED_SHARE = 0.8
 
 _PIECE = 1 << 20
 
-# SQLite instructions between two calls of `advance`: some milliseconds
+# SQLite instructions between two calls of `advance`, which take some milliseconds
 _CHECKED_AT_ONCE = 500_000
 
 _SCRATCH = ".aggregator-"
 
-# The longest zstd frame header, which has the size of the content
+# The longest zstd frame header, which contains the size of the content
 _HEADER_BYTES = 18
 
-# Takes the unit and the total.
+# A function of the unit and the total (None: unknown), such as `progress_bar`
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 
 def back_up(database: Database, file: Path, progress: Progress) -> None:
     """Write a consistent backup of a SQLite database to `file`, compressed.
 
-    A daemon may run meanwhile. The file appears after it was read back from the disk. Raises UsageError for
-    another suffix or a server, NotWritableError without enough space, and ReadError if the database
+    A daemon may run meanwhile. The file appears only after it was read back from the disk. Raises UsageError for
+    another suffix or for PostgreSQL, NotWritableError if the disk has not enough space, and ReadError if the database
     or the copy is damaged.
     """
     if not database.is_sqlite:
@@ -83,7 +83,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
                 closing(sqlite3.connect(plain)) as target,
             ):
                 page_copy.copy_pages(database, target, advance)
-                # One file without a -wal file
+                # This makes the copy one file, without a -wal file.
                 target.execute("PRAGMA journal_mode=DELETE")
             with progress("checks", None) as advance:
                 damage = damage_in(plain, advance)
@@ -117,10 +117,10 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
 
 @contextmanager
 def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
-    """Convert errors of files: to NotWritableError, or to ReadError if one is damaged."""
+    """Raise ReadError for damage that the block finds in a file, and NotWritableError for other file errors."""
     try:
         yield
-    # The latter: a full disk, among others
+    # SQLite reports a full disk, among other things, as OperationalError.
     except (OSError, sqlite3.OperationalError) as error:
         raise NotWritableError(
             f"{unwritable}: {getattr(error, 'strerror', None) or error}"
@@ -141,16 +141,16 @@ def check_free_disk(folder: Path, needed: int) -> None:
 
 
 def damage_in(file: Path, advance: Advance) -> str | None:
-    """Return what SQLite's integrity check finds first, if anything; an exception of `advance` stops it.
+    """Return the first fault that SQLite's integrity check finds; None if the file is sound.
 
-    Nothing is written into the file.
+    Nothing is written into the file. An exception of `advance` stops the check and is raised.
     """
     stopped: list[BaseException] = []
 
     def call_advance() -> int:
         try:
             advance(1)
-        except BaseException as error:  # noqa: BLE001 - SQLite would ignore it; raised below
+        except BaseException as error:  # noqa: BLE001 - SQLite would ignore it, so it is raised below
             stopped.append(error)
         return len(stopped)
 
@@ -170,7 +170,7 @@ def damage_in(file: Path, advance: Advance) -> str | None:
 
 
 def content_size(packed: Path) -> int | None:
-    """Return the bytes in a compressed file; None if it does not say, as our backups do."""
+    """Return the size of the content of a compressed file; None if the header omits it (a backup has it)."""
     with packed.open("rb") as file:
         declared = zstandard.get_frame_parameters(file.read(_HEADER_BYTES)).content_size
     return None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared
@@ -186,7 +186,7 @@ def decompress_backup(packed: Path) -> Iterator[bytes]:
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """Read a file in pieces of 1 MiB."""
+    """Yield the content of a file in pieces of 1 MiB."""
     while piece := file.read(_PIECE):
         yield piece
 
@@ -208,12 +208,12 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """Yield a file that replaces that at `path` when it is complete and on the disk.
+    """Yield a temporary file that replaces the file at `path` when it is complete and on the disk.
 
-    Readers see either the old or the new content, also after a power cut. Raises UsageError if it cannot be
+    Readers see either the old or the new content, also after a power cut. Raises UsageError if `path` cannot be
     written.
     """
-    # `with_name` refuses "." and "/"
+    # not `path.with_name`, which refuses "." and "/"
     temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         if path.is_dir():  # before anything is written

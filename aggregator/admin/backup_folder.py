@@ -1,4 +1,4 @@
-"""The folder of backups: which there are, when the next one is due, and which are removed."""
+"""The folder of backups: lists them, says when the next one is due, makes it, and deletes the oldest."""
 
 import logging
 import os
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 _KEPT_BEFORE_UPGRADES = 2
 
-# A backup later than this share of its interval is reported.
+# A backup is reported as overdue if it is late by more than this share of its interval.
 _LATE_SHARE = 0.5
 
-# The daemon's backup pauses after each step for this multiple of its time, so it takes half of one core.
+# The daemon's backup pauses after each step for as long as the step took, times this, so it takes half of one core.
 _PAUSE_SHARE = 1.0
 
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
@@ -39,7 +39,7 @@ TIME = "%Y%m%dT%H%M%SZ"
 
 
 class Backup(FrozenStruct):
-    """A backup in the folder of backups; `before` is the revision of the upgrade that it precedes."""
+    """A backup in the folder of backups. `before` is the revision of the upgrade before which it was made."""
 
     path: Path
     made_at: datetime
@@ -58,7 +58,7 @@ def backup_folder(config: Config) -> Path:
 
 
 def backups(config: Config) -> list[Backup]:
-    """Return the backups of this database, the newest first; [] if their folder cannot be read."""
+    """Return the backups of this database, the newest first; [] if the folder cannot be read."""
     try:
         paths = list(backup_folder(config).iterdir())
     except OSError:
@@ -81,7 +81,7 @@ def backups(config: Config) -> list[Backup]:
 
 
 def backup_state(config: Config, database: Database, now: datetime) -> BackupState:
-    """Return the state of the daemon's backups; reads at most one row of the database.
+    """Return the state of the daemon's backups, for which at most one row of the database is read.
 
     No backup is due if the daemon makes none, or if nothing is stored yet.
     """
@@ -114,13 +114,13 @@ def backup_state(config: Config, database: Database, now: datetime) -> BackupSta
 
 
 class _StoppedError(Exception):
-    """The daemon stops, and the unfinished backup is deleted."""
+    """The daemon stops, so the unfinished backup is deleted."""
 
 
 def back_up_gently(
     config: Config, database: Database, now: datetime, stop: Callable[[], bool]
 ) -> None:
-    """Make the daemon's backup, with a pause after each step. Deletes the unfinished backup on `stop()`."""
+    """Make the daemon's backup, with a pause after each step. Delete the unfinished backup if `stop()` is true."""
 
     @contextmanager
     def progress(_unit: str, _total: int | None) -> Iterator[Advance]:
@@ -153,9 +153,9 @@ def keep_before_upgrade(
     now: datetime,
     progress: Progress,
 ) -> tuple[Path | None, str]:
-    """Back up a SQLite database before an upgrade to `revision`, if possible; returns the file and a message.
+    """Back up a SQLite database before an upgrade to `revision`, if possible; return the file and a message.
 
-    The upgrade continues without a backup, because each step is one transaction.
+    The upgrade continues without a backup, because all of it is one transaction.
     """
     if not database.is_sqlite:
         return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
@@ -179,9 +179,9 @@ def back_up_as_configured(
     *,
     before: str | None = None,
 ) -> Path:
-    """Make a backup in the folder of backups and delete the oldest. Raises AggregatorError.
+    """Make a backup in the folder of backups, delete the oldest, and return the new file. Raises AggregatorError.
 
-    `before`: the revision of the upgrade that follows; such backups are counted separately.
+    `before` is the revision of the upgrade that follows. Backups before upgrades are counted separately.
     """
     file = backup_folder(config) / backup_name(config, now, before)
     back_up(database, file, progress)
@@ -192,7 +192,7 @@ def back_up_as_configured(
         if (backup.before is None) == (before is None)
     ]
     for old in same_kind[keep:]:
-        # If the clock went back, the new backup is not the newest by name.
+        # If the clock was set back, the new backup may be the oldest by its name.
         if old.path != file:
             try:
                 old.path.unlink(missing_ok=True)
@@ -204,7 +204,7 @@ def back_up_as_configured(
 
 
 def describe_backup(file: Path) -> str:
-    """Describe a new backup: path and size. A later backup of another process may have deleted it."""
+    """Return the path and the size of a new backup, which a later backup of another process may have deleted."""
     try:
         return f"{file}, {file.stat().st_size / 2**20:,.1f} MiB"
     except FileNotFoundError:
@@ -212,6 +212,6 @@ def describe_backup(file: Path) -> str:
 
 
 def backup_name(config: Config, now: datetime, before: str | None = None) -> str:
-    """Return the name of the file of a backup; `before`: see `back_up_as_configured`."""
+    """Return the file name of a backup. For `before`, see `back_up_as_configured`."""
     suffix = "" if before is None else f"-before-{before}"
     return f"{database_name(config.database_url)}-{in_utc(now):{TIME}}{suffix}{PACKED}"

@@ -3,11 +3,11 @@
 A grouping maps article ids to stories; the labels map article ids to clusters. Only ids that are in both are
 measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 
-Intervals say how far figures would move with other events of the same kind. Percentile bootstrap (Efron 1979) of
-clusters (Field and Welsh 2007): events are drawn with replacement, as many as there are, each with all its
-articles, and the figures are computed again; likewise stories for the share of those that mix events. Single
-articles or pairs are never drawn, since those of one event are not independent. An article keeps the precision
-and recall that it has in the whole set.
+Intervals say how much the figures would differ for other events of the same kind. They come from the percentile
+bootstrap (Efron 1979) of clusters (Field and Welsh 2007): events are drawn with replacement, as many as there are, each
+with all its articles, and the figures are computed again. For the share of stories that mix events, stories are drawn
+instead. Single articles or pairs are never drawn, because those of one event are not independent. An article keeps the
+precision and recall that it has in the whole set.
 """
 
 import itertools
@@ -27,10 +27,10 @@ Sizes = Counter[str]
 # The number of articles of each pair of story and cluster
 Cells = Counter[tuple[str, str]]
 
-# The usual number for percentiles (Efron and Tibshirani 1993)
+# The usual number of draws for percentiles (Efron and Tibshirani 1993)
 _DRAWS = 1000
 _PERCENTILES = (2.5, 97.5)
-_SEED = 2026  # any: the same set has the same intervals
+_SEED = 2026  # an arbitrary constant, so that the same set has the same intervals
 
 
 def bcubed_intervals(
@@ -42,12 +42,12 @@ def bcubed_intervals(
 ) -> dict[str, Interval]:
     """Return the intervals of the figures of a grouping; {} for fewer than two clusters.
 
-    `mixed`, `split`: of stories and clusters of several articles, whether they are so.
+    `mixed` and `split` say of each story and each cluster of several articles whether it is mixed or split.
     """
     if len(by_cluster) < 2:
         return {}
     units = {event: np.zeros(3) for event in by_cluster}
-    # sorted: names and order change no bit of the sums
+    # The cells are sorted, so that neither the names of stories nor the order of articles changes a bit of the sums.
     for event, n, of_story in sorted(
         (event, n, by_story[story]) for (story, event), n in cells.items()
     ):
@@ -64,7 +64,7 @@ def bcubed_intervals(
 
 
 def _share_interval(are_wrong: Sequence[bool]) -> Interval:
-    """Return the interval of the share of groups that are wrong; 0 of no groups."""
+    """Return the interval of the share of groups that are wrong; (0, 0) if there are no groups."""
     if not are_wrong:
         return 0.0, 0.0
     (wrong,) = _drawn_sums((is_wrong,) for is_wrong in are_wrong)
@@ -72,8 +72,9 @@ def _share_interval(are_wrong: Sequence[bool]) -> Interval:
 
 
 def _drawn_sums(units: Iterable[tuple[float, ...]]) -> Floats:
-    """Return the sum of each number of the units over the units of each draw, shape (numbers, draws)."""
-    values = np.array(sorted(units), dtype=float)  # sorted: their order does not matter
+    """Return the sums over the units of each draw, one row for each number of a unit and one column for each draw."""
+    # The units are sorted, because their order must not matter.
+    values = np.array(sorted(units), dtype=float)
     random = np.random.default_rng(_SEED)
     sums = []
     for _ in range(_DRAWS):
@@ -88,16 +89,16 @@ def _interval(drawn: Floats) -> Interval:
     return float(low), float(high)
 
 
-# Groups by the ids of articles: their stories, clusters, affairs, outlets
+# The group of each article by its id; groups may be stories, clusters, affairs or outlets
 Groups = Mapping[str, str]
 CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
 Loose = Collection[frozenset[str]]  # pairs that may be together or apart
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Precision, recall and their harmonic mean, each 0..1; 1 where there was nothing to get wrong.
+    """Precision, recall and their harmonic mean, each from 0 to 1; 1 if nothing could be wrong.
 
-    `f1` is always computed; a value that is passed in is ignored. It is 0 when precision and recall are 0.
+    `f1` is always computed, and a value that is passed in is ignored. It is 0 if precision and recall are 0.
     """
 
     precision: float
@@ -117,26 +118,26 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     clusters: int
     stories: int
     bcubed: Score
-    # Share of the stories with two or more articles that mix clusters
+    # The share of mixed stories among the stories of two or more articles
     over_merge: float
-    # Share of the clusters with two or more articles that are split
+    # The share of split clusters among the clusters of two or more articles
     split: float
-    # BCubed if every article were its own story
+    # BCubed if every article were a story of its own
     alone: Score
     # Confidence intervals of precision, recall and f1 of BCubed, over_merge and split; {} for fewer than two
-    # clusters.
+    # clusters
     intervals: dict[str, Interval]
 
 
 def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
-    """Measure a grouping. BCubed is the mean over the articles."""
+    """Return the measures of a grouping. BCubed is the mean over the articles."""
     ids = [article for article in clusters if article in stories]
     cells = Counter((stories[article], clusters[article]) for article in ids)
     by_story = Counter(stories[article] for article in ids)
     by_cluster = Counter(clusters[article] for article in ids)
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
-    # fsum: the result does not depend on the order of the articles.
+    # fsum makes the result independent of the order of the articles.
     precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
     recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
     total = cells.total()
@@ -153,14 +154,14 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
-    """Stories and clusters by outlets. A story is pure if each pair of its articles is of one cluster."""
+    """Counts of stories and clusters of several outlets. A story is pure if all its articles are of one cluster."""
 
     # Stories with articles of two or more outlets
     stories: int
     pure: int
     # Clusters with articles of two or more outlets
     events: int
-    # Clusters whose articles are all in one story, which may have others
+    # Those clusters whose articles are all in one story, which may have other articles, too
     whole: int
 
 
@@ -170,9 +171,9 @@ def measure_outlets(
     outlets: Groups,
     loose: Loose = (),
 ) -> OutletMetrics:
-    """Measure the grouping of articles by their outlets; an article without one counts as an outlet of its own.
+    """Return the measures of stories and clusters of several outlets.
 
-    The pairs in `loose` may be together or apart.
+    An article without an outlet counts as an outlet of its own. The pairs in `loose` may be together or apart.
     """
 
     def count(group: Collection[str]) -> int:
@@ -189,7 +190,7 @@ def measure_outlets(
 
 
 def is_pure(group: Collection[str], others: Groups, loose: Loose) -> bool:
-    """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
+    """Return whether each pair of the articles is in one group of the other kind, or in `loose`."""
     return all(
         others[a] == others[b] or frozenset((a, b)) in loose
         for a, b in itertools.combinations(group, 2)
@@ -197,7 +198,7 @@ def is_pure(group: Collection[str], others: Groups, loose: Loose) -> bool:
 
 
 class WrongGroup(msgspec.Struct, frozen=True):
-    """A story with the articles of each of its events, or an event with those in each of its stories."""
+    """A story with its articles by event, or an event with its articles by story."""
 
     name: str
     # The titles of articles by id, for each event or story
@@ -230,14 +231,14 @@ class MonthMetrics(msgspec.Struct, frozen=True):
 
 
 def measure_month(stories: Groups, clusters: Groups) -> MonthMetrics:
-    """Measure the grouping of the articles with a cluster."""
+    """Return the measures of the articles that have a cluster."""
     return MonthMetrics(
         measure(stories, clusters), measure_outlets(stories, clusters, {})
     )
 
 
 def _members(groups: Groups, others: Groups) -> Collection[list[str]]:
-    """Return the articles of each group, of those that are in a group of the other kind."""
+    """Return the articles of each group that are also in a group of the other kind."""
     by_group = defaultdict(list)
     for article in others:
         if article in groups:
@@ -246,10 +247,10 @@ def _members(groups: Groups, others: Groups) -> Collection[list[str]]:
 
 
 def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
-    """Measure copy detection: pairs of articles in one copy group, predicted against labelled.
+    """Return the score of copy detection, over pairs of articles that share an original.
 
-    Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
-    original that is not among them links its copies with each other, but is in no pair itself.
+    The values of both mappings are the originals of articles, or None. Only articles that are keys of `labelled`
+    count: another original links its copies with each other, but is not in a pair itself.
     """
     theirs = _groups(labelled)
     ours = _groups(predicted)
@@ -263,12 +264,15 @@ def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
 
 
 def _pair_count(groups: Iterable[object]) -> int:
-    """Return the number of pairs within the groups, each of which is given once for each member."""
+    """Return the number of pairs within groups. `groups` has the group of each member."""
     return sum(n * (n - 1) // 2 for n in Counter(groups).values())
 
 
 def _are_split(parts: Iterable[str], sizes: Sizes) -> list[bool]:
-    """Return of each group with two or more members whether these are in several of the other kind."""
+    """Return for each group of two or more members whether they are in several groups of the other kind.
+
+    `parts` has each group once for each group of the other kind that shares members with it.
+    """
     spread = Counter(parts)
     return [spread[group] > 1 for group, size in sizes.items() if size > 1]
 
@@ -278,12 +282,12 @@ def _share(part: float, whole: float) -> float:
 
 
 def _groups(copy_links: CopyLinks) -> dict[str, str]:
-    """Return the group of each article that is linked with another, directly or not (union-find)."""
+    """Return the group of each article that is linked with another, directly or indirectly (union-find)."""
     root: dict[str, str] = {}
 
     def find(article: str) -> str:
         while root.setdefault(article, article) != article:
-            # Path halving: a chain of copies may be thousands long
+            # Path halving, because a chain of copies may be thousands long
             root[article] = root[root[article]]
             article = root[article]
         return article

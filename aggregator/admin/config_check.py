@@ -1,4 +1,4 @@
-"""Checks of the configuration: mistakes beyond the types of its values; file modes, secrets, workers."""
+"""Checks of the configuration beyond the types of its values: mistakes, file modes, secrets, workers."""
 
 import os
 import re
@@ -47,7 +47,7 @@ _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
 def report_findings(config: Config) -> Iterator[Finding]:
-    """Report on the configuration, without the database; a Dask scheduler is the only server that is contacted."""
+    """Yield findings about the configuration. The database is not opened, and only a Dask scheduler is contacted."""
     yield ok(
         f"configuration: {config.file or 'the built-in defaults'}, {pluralise(len(config.sources), 'source')}"
     )
@@ -62,7 +62,7 @@ def report_findings(config: Config) -> Iterator[Finding]:
             is_secret = address != redact(address)
         if is_secret and config.file is not None:
             files.append(config.file)
-        # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
+        # Files with an absolute path are often mounted into a container, where their modes cannot be changed.
         is_file = value and key.endswith("_file") and key != "ca_file"
         if is_file and not Path(str(value)).is_absolute():
             files.append(config.secret_path(str(value)))
@@ -100,7 +100,7 @@ def report_mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def is_for_others(file: Path) -> bool:
-    """Return whether the mode of `file` lets other users read it; False if it cannot be examined."""
+    """Return whether the mode of `file` allows other users to read it; False if the mode cannot be read."""
     try:
         return bool(file.stat().st_mode & _FOR_OTHERS)
     except OSError:
@@ -173,7 +173,8 @@ def check_config(config: Config) -> None:
             mistakes.append(
                 f"webhooks.{number}.url: this is not an http or https address"
             )
-    # Each raises ConfigError. Mutes may name queries, so they are read only if there is no mistake so far.
+    # Each raises ConfigError. Mutes are read only if there is no mistake so far, because `mutes_of` resolves the
+    # addresses of sources, and would report the mistakes in them again.
     checks: tuple[Callable[[Config], object], ...] = (
         _check_public_url,
         lambda _: user_agent(config.fetch.contact),
@@ -220,7 +221,7 @@ def _check_public_url(config: Config) -> None:
 
 def _check_backup_folder(config: Config) -> None:
     if config.backup.folder is not None:
-        # Imported here, because the code for backups is large and each reload runs these checks.
+        # This is imported late, because the code for backups is large, and each reload runs these checks.
         from aggregator.admin.backup_folder import backup_folder
 
         backup_folder(config)
@@ -228,7 +229,7 @@ def _check_backup_folder(config: Config) -> None:
 
 def _source_mistakes(config: Config) -> Iterator[str]:
     now = utc_now()
-    # The index of the first source with each key and value that must be unique
+    # The index of the first source that has each value of a key that must be unique
     first: dict[tuple[str, str], int] = {}
     for number, configured in enumerate(config.sources):
         at = f"sources.{number}"
@@ -245,7 +246,7 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         unique = {source.kind: address}
         if configured.name is not None:
             unique["name"] = configured.name
-        # The keys that an earlier source has with the same value, and its index
+        # The keys whose value an earlier source has, too, and the index of that source
         taken = {}
         for key, value in unique.items():
             earlier = first.setdefault((key, value), number)

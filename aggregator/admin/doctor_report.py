@@ -1,8 +1,8 @@
 """`aggregator doctor`: find problems and name the command that helps.
 
-The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
-a time limit, changes nothing, and works whether or not a daemon runs. Checks that the daemon also makes are
-in store/read/health/health_probes.py.
+The checks run in this order: configuration, disk, database, permissions, stored contents, daemon. No check changes
+anything, and all work whether or not a daemon runs. Each check after the first has a time limit. Checks that the daemon
+also makes are in store/read/health/health_probes.py.
 """
 
 import threading
@@ -23,7 +23,7 @@ from aggregator.store.read.health.health_probes import problem
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """Run all checks and yield their findings, the fundamental ones first."""
+    """Run all checks and yield their findings, beginning with what other checks depend on."""
     context = DoctorContext(config)
     try:
         yield from config_check.report_findings(config)
@@ -31,7 +31,7 @@ def examine(config: Config) -> Iterator[Finding]:
         findings = list(_within(context, database_findings, "the database"))
         yield from findings
         if any(finding.level == "problem" for finding in findings):
-            # The contents and the daemon cannot be checked without a usable database
+            # The contents and the daemon cannot be checked without a usable database.
             return
         yield from _within(context, mode_findings, "the folder of backups")
         yield from _within(context, content_findings, "the database")
@@ -39,7 +39,7 @@ def examine(config: Config) -> Iterator[Finding]:
     except AggregatorError as error:
         yield problem(str(error), "if the message does not help: aggregator db check")
     finally:
-        # A cached_property, which is there only if a check has opened the database
+        # The cached_property exists only if a check has opened the database.
         if "database" in context.__dict__:
             context.database.close()
 
@@ -49,9 +49,9 @@ def _within(
     check: Callable[[DoctorContext], Iterable[Finding]],
     what: str,
 ) -> Iterator[Finding]:
-    """Yield the findings of `check`, and a problem that names `what` if it takes longer than `check_seconds`.
+    """Yield the findings of `check`, and a problem that names `what` if the check exceeds the time limit.
 
-    An OSError of `check` becomes a finding; every other exception is raised again.
+    An OSError of `check` becomes a finding. Every other exception is raised again.
     """
     findings: list[Finding] = []
     raised: list[BaseException] = []
@@ -65,7 +65,7 @@ def _within(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(context.check_seconds)
-    # A copy, because a thread that is late may still add findings
+    # The list is copied, because a thread that is late may still add findings.
     yield from list(findings)
     if thread.is_alive():
         yield problem(

@@ -1,10 +1,10 @@
 """`aggregator eval`: runs the pipeline on labelled articles in a temporary database, and measures the result.
 
 Records are placed in the order of their times (an undated record follows the record before it in the file),
-and their times are the clock of the run. Each record is a separate article, whatever its text or identity,
-and none is rejected: a bad record is a story of its own.
+and are accepted at these times. Each record is a separate article, even if another has its text or address,
+and none is rejected: a record that cannot be read is a story of its own.
 
-Corrections are a second source of labels: a person who corrected a story has read it, so the articles that
+Corrections are another source of labels. A person who corrected a story has read it, so the articles that
 active corrections name are labelled with their present story.
 """
 
@@ -57,10 +57,10 @@ def evaluate(
     affairs: str = "",
     pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
-    """Run the pipeline over `records`; the assignments are in the order of `records`.
+    """Run the pipeline on `records`; return the figures, and the assignments in the order of `records`.
 
-    `affairs`: the file of labelled affairs, "" for the sagas of the records. `pages_late`: place all leads
-    first and all texts afterwards. Raises UsageError for a file that cannot be read.
+    `affairs` is the file of labelled affairs; if it is "", the sagas of the records are used. `pages_late` places all
+    leads first and all texts afterwards. Raises UsageError for a file that cannot be read.
     """
     labels, loose_affairs = read_affairs(affairs) if affairs else (None, frozenset())
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
@@ -126,8 +126,8 @@ def place_records(
 ) -> list[int]:
     """Place all records at their times; return their entry numbers.
 
-    `first`: the number of the first record in the file, if the file is placed in several calls.
-    `leads`: the same records as they are placed already; those with another text are placed as late pages.
+    `first` is the number of the first record in the file, for a file that is placed in several calls. `leads` are the
+    same records as they were placed before; records that differ from them are placed as late pages.
     """
     numbers: list[int] = []
     seen = min(
@@ -148,8 +148,8 @@ def place_records(
             if record.entry.published:
                 seen = record.entry.published.time
             times.append(seen)
-            # Its number in the file is its identity, so that no record counts as known. Outlets are sources,
-            # as if each had a feed; so is each record of unknown outlet.
+            # The number of a record in the file is its identity, so that no record counts as known. Each outlet is a
+            # source, as if it had one feed, and so is each record without an outlet.
             entries.append(
                 replace(
                     record.entry,
@@ -177,7 +177,7 @@ def place_records(
 def leads_of(
     records: Sequence[LabelledRecord], all_tuning: Tuning
 ) -> list[LabelledRecord]:
-    """Return the records with the first sentences of their texts only, as a feed has them."""
+    """Return the records with only the first sentences of their texts, as feeds have them."""
     words = all_tuning.section("text", ExtractTuning).lead_words
     leads = []
     for record in records:

@@ -1,4 +1,4 @@
-"""The figures of one run of `aggregator eval`: how well the stories it made agree with the labels."""
+"""The figures of one run of `aggregator eval`: how well the stories of the program agree with the labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.intake import inbox
 
 _REASON_CHARS = 160  # reasons with the same beginning are counted together
-# Verdicts of texts whose job failed
+# The verdicts of texts whose worker ran out of time or memory
 _WORKER_VERDICTS = frozenset({"timeout", "memory"})
 
 
@@ -43,12 +43,12 @@ class Assignment(FrozenStruct, omit_defaults=False):
 
 
 class MonthEvaluation(FrozenStruct, omit_defaults=False):
-    """The quality of the grouping of one month of news whose sagas are labelled, measured by itself."""
+    """The quality of the grouping of one month, for a dataset with labelled sagas."""
 
     month: str  # "2012-06"
     metrics: MonthMetrics
-    # Leaves out comments (columns, analyses, lists) and records that readers may label otherwise: the place of
-    # a comment is not a fault of a story, and half of the events of a month hold some.
+    # The same, without comments (columns, analyses, lists) and arguable labels. A misplaced comment is not a fault of a
+    # story, and half of the events of a month contain comments.
     sure_reports: MonthMetrics
 
 
@@ -78,12 +78,15 @@ class CorrectionsEvaluation(FrozenStruct, omit_defaults=False):
     labelled: GroupingMetrics | None
     # Articles with a cluster from corrections
     articles: int
-    # Those that have no story now, for example after retention; they are not measured.
+    # How many of these articles have no story now, for example after retention, and are not measured
     gone: int
 
 
 class EvaluatedRecord(FrozenStruct):
-    """One record and its result. `key` is its id; that of a repeated id has its number in placing order, too."""
+    """One record and its result.
+
+    `key` is the id of the record. If an earlier record has the same id, its number in placing order is appended.
+    """
 
     key: str
     record: LabelledRecord
@@ -93,7 +96,7 @@ class EvaluatedRecord(FrozenStruct):
 
     @property
     def story(self) -> str:
-        # It got no fingerprint; `result` has the reason
+        # Without a fingerprint, the record is a story of its own. `result` has the reason.
         return self.result.story or f"alone-{self.key}"
 
 
@@ -107,11 +110,15 @@ def evaluation(
     affairs: Groups | None,
     loose_affairs: LoosePairs,
 ) -> Evaluation:
-    """Return the quality of a grouping."""
+    """Return the quality of a grouping.
+
+    Pairs of ids in `loose` (events) and `loose_affairs` count neither way. `ranked` are the ids of the stories of the
+    front page, in order. If `affairs` is None, the sagas of the records are used.
+    """
     stories, lines, clusters, sagas = {}, {}, {}, {}
     titles, outlets, times = {}, {}, {}
     labelled_copies: dict[str, str | None] = {}
-    # The records of each event, and the outlets that report it
+    # The records of each event, and the outlets that report the event
     events = defaultdict(set)
     reporters = defaultdict(set)
     not_read = Counter[str]()
@@ -170,7 +177,7 @@ def evaluation(
 def _months(
     records: Sequence[EvaluatedRecord], stories: Groups, clusters: Groups
 ) -> tuple[MonthEvaluation, ...]:
-    """Measure each month by itself."""
+    """Return the measures of each month, in order."""
     by_month = defaultdict(list)
     for one in records:
         published = one.record.entry.published
@@ -193,7 +200,7 @@ def _months(
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
-    """Return the key of the original that the program found, by key; None for records other than copies."""
+    """Return the key of the original that the program found for each record; None if the record is not a copy."""
     key_of = {evaluated.result.article: evaluated.key for evaluated in records}
     return {
         evaluated.key: key_of.get(evaluated.result.copy_of or "")

@@ -1,9 +1,9 @@
 """`aggregator export` and `import`: the content of a database as JSON lines.
 
-The first line has the format and revision, the last line the number of rows, which shows that nothing is
-missing. Lines between them are rows, `{"table": "story", "row": {...}}`, ordered by their keys, so the same
-content gives the same bytes on SQLite and PostgreSQL. Some hundred rows are followed by a checksum,
-`{"crc32": 3632233996}`, of all lines since the checksum before.
+The first line has the format and revision, and the last line the number of rows, which shows that nothing is
+missing. The lines between them are rows, `{"table": "story", "row": {...}}`, ordered by their keys, so that the same
+content gives the same bytes on SQLite and PostgreSQL. After up to 500 rows of one table follows a checksum,
+`{"crc32": 3632233996}`, of all lines since the last checksum.
 """
 
 import gzip
@@ -77,9 +77,9 @@ def _as_line(value: dict[str, Any]) -> bytes:
 def create_file(
     path: Path,
 ) -> Iterator[gzip.GzipFile | IO[bytes] | zstandard.ZstdCompressionWriter]:
-    """Write a file that appears when it is complete, compressed if its name ends in .gz or .zst.
+    """Yield a file that appears at `path` when it is complete, compressed if its name ends in .gz or .zst.
 
-    Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.
+    Only this user can read it, because it contains full texts. Raises UsageError if it cannot be written.
     """
     with replacing(path, mode=0o600) as file, ExitStack() as packing:
         if path.suffix == ".gz":

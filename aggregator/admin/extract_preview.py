@@ -63,7 +63,7 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     outlet: str | None = None
     # The news agency behind the text
     wire: str | None = None
-    # Why it is not an article, or not a whole one
+    # Why there is no article, or only a part of it
     reason: str | None = None
 
 
@@ -72,8 +72,8 @@ def extract(
 ) -> Iterator[tuple[ExtractPreview, bool]]:
     """Read `what` (files, folders, addresses); yield a preview of each input, and whether the input was read.
 
-    The preview of an input that was not read has only the reason. `chosen` are the keys of records that `--map`
-    names, by field; `notes` counts the keys that were read.
+    The preview of an input that was not read has only a verdict and a reason. `chosen` has the keys of records that
+    `--map` names, by field, and `notes` collects the keys that were read.
     """
     with workers(config) as executor:
         for path in what:
@@ -122,7 +122,7 @@ def _preview_item(
 
 
 def _name(typed: str, where: str) -> str:
-    """Return the name of an input as it was typed: the file, or the folder and the path below it."""
+    """Return the name of an input as it was typed: the file, or the folder and the path below the folder."""
     if is_remote(typed):
         return where
     prefix = "stdin" if typed == "-" else str(Path(typed))

@@ -38,7 +38,8 @@ _NamedRow = tuple[str, Values]  # the name of a table, and a row of it
 def open_lines(name: str) -> Iterator[Iterable[bytes]]:
     """Yield the lines of a file, decompressed; `-` is standard input.
 
-    Raises UsageError if the file is missing or of another version, ReadError if it is damaged or not an export.
+    Raises UsageError if the file is missing or of a version that cannot be imported, and ReadError if it is damaged
+    or not an export.
     """
     if name != "-" and not Path(name).is_file():
         raise UsageError(f"{name} cannot be read: there is no such file")
@@ -55,10 +56,10 @@ def open_lines(name: str) -> Iterator[Iterable[bytes]]:
 
 
 def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -> int:
-    """Import an export into an empty database, in one transaction; returns the number of rows.
+    """Import an export into an empty database, in one transaction; return the number of rows.
 
-    Raises UsageError if the database is not empty or the export is of another version, ReadError for an
-    invalid line, AnotherDaemonError if a daemon runs.
+    Raises UsageError if the database is not empty or the export is of a version that cannot be imported, ReadError
+    for an invalid line, and AnotherDaemonError if a daemon runs.
     """
     numbered = enumerate(lines, 1)
     head = next(numbered, (1, b""))[1]
@@ -78,9 +79,9 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
             # The program of an older export rendered stories by other rules.
             if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
-            if revision < "0050":  # its program had no storylines
+            if revision < "0050":  # older programs had no storylines
                 storyline_rows.compare_all(connection)
-            # Webhooks do not report imported stories.
+            # Imported stories are not sent to webhooks.
             recipients.skip(connection, 0, change_stream.last_number(connection))
         index.index_until(database, index.index_older)
     return total
@@ -93,7 +94,7 @@ def _batches(rows: Iterable[_NamedRow]) -> Iterator[Batch]:
 
 
 def _observed_once(rows: Iterable[_NamedRow]) -> Iterator[_NamedRow]:
-    """Join the observations of an article at a source; older exports have one for each content."""
+    """Yield the rows with one observation for each article and source; older exports have one for each content."""
     for (name, _, _), parts in groupby(
         rows, key=lambda row: (row[0], row[1].get("article"), row[1].get("source"))
     ):
@@ -108,8 +109,8 @@ def _rows(
 ) -> Iterator[_NamedRow]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or damaged export.
 
-    `revision` is that of the export, `checksum` that of its first line. Former tables are skipped and logged,
-    former columns skipped. A row may be yielded before the checksum that shows it to be damaged.
+    `revision` is the revision of the export, and `checksum` the CRC of its first line. Former tables are skipped with
+    a warning, and former columns without one. A row may be yielded before the checksum that shows that it is damaged.
     """
     names = {table.name for table in row_stream.tables()}
     count = 0
@@ -149,7 +150,7 @@ def _rows(
                     former[line.table] += 1
                     continue
                 if line.table == "known_items" and revision < "0048":
-                    # Feeds are read whole once instead, to compute the keys of their items.
+                    # Instead, each feed is read whole once, which computes the keys of its items.
                     continue
                 yield line.table, row_json.check_row(line.table, line.row)
         except (msgspec.DecodeError, ReadError) as error:
@@ -162,7 +163,8 @@ def _rows(
 def _revision_of(raw: bytes) -> str:
     """Return the revision that the first line names.
 
-    Raises ReadError if it is not the first line of an export, UsageError for that of a newer version.
+    Raises ReadError if it is not the first line of an export, and UsageError if the export is of a newer version or
+    older than 0.1.0.
     """
     try:
         head = msgspec.json.decode(raw, type=Head)

@@ -70,12 +70,12 @@ STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 
-# Pairs of ids that may be in one story or not
+# Pairs of ids that count neither way, whether or not they are in one story
 LoosePairs = frozenset[frozenset[str]]
 
 
 def read_loose(name: str) -> LoosePairs:
-    """Read a file of loose groups, one {"ids": [...]} a line; "" stands for no file.
+    """Return the pairs of a file of loose groups, which has one {"ids": [...]} a line; none if `name` is "".
 
     Raises UsageError for another format or a file that cannot be read.
     """
@@ -88,7 +88,7 @@ def read_loose(name: str) -> LoosePairs:
 
 @contextmanager
 def usage_errors(name: str, wanted: str) -> Iterator[None]:
-    """Raise UsageError where a file cannot be read, or is not the JSON that is wanted."""
+    """Raise UsageError if the block cannot read a file, or the file is not JSON of the form `wanted`."""
     try:
         yield
     except OSError as error:
@@ -114,7 +114,7 @@ def read_dataset(
 ) -> list[LabelledRecord]:
     """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
 
-    Returns the records in placing order. `chosen`: keys that `--map` names, by field. Raises UsageError if
+    Return the records in placing order. `chosen` has the keys that `--map` names, by field. Raises UsageError if
     the file does not exist, is damaged, or has no record that can be read.
     """
     name = dataset_name(path)
@@ -131,7 +131,7 @@ def read_dataset(
             if is_table:
                 rows = read_rows(stream, _LINE_BYTES, chosen)
             for number, row in rows:
-                # A line without a row has its problem instead; None means that the line is too long.
+                # An unreadable line has its problem in place of the row, or None if it is too long.
                 content = row if isinstance(row, bytes | dict) else b""
                 record = read_labelled(
                     content, file_name=name, line_number=number, chosen=chosen
@@ -187,7 +187,7 @@ def dataset_name(path: Path | str) -> str:
 
 
 def sort_by_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
-    """Return the records in the order of placing."""
+    """Return the records in the order of placing: by time, an undated record with the record before it."""
     last = datetime.min.replace(tzinfo=UTC)
     times = []
     for record in records:

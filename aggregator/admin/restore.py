@@ -1,4 +1,4 @@
-"""Restoring a backup, either completely or not at all: it is unpacked and checked beside the database first."""
+"""Restores a backup, either completely or not at all. It is first unpacked and checked beside the database."""
 
 from contextlib import closing
 from pathlib import Path
@@ -36,7 +36,7 @@ _NOT_A_BACKUP = "is not a backup of `aggregator db backup`; an export is read by
 
 
 def unpack(file: Path, plain: Path, progress: Progress) -> None:
-    """Unpack a backup into a plain SQLite file; the backup is not changed."""
+    """Unpack the backup `file` into a new SQLite file at `plain`."""
     try:
         size = content_size(file)
     except OSError as error:
@@ -58,7 +58,7 @@ def unpack(file: Path, plain: Path, progress: Progress) -> None:
 
 
 def check_and_upgrade(file: Path, source: Database, progress: Progress) -> None:
-    """Check and upgrade the unpacked backup `source`; messages name the backup `file` itself."""
+    """Check and upgrade the unpacked backup `source`. Messages name `file`, the backup itself."""
     assert source.file is not None
     with source.file.open("rb") as opened:
         header = opened.read(len(_SQLITE_HEADER))
@@ -76,7 +76,10 @@ def check_and_upgrade(file: Path, source: Database, progress: Progress) -> None:
 
 
 def move_damaged(database: Database, progress: Progress) -> str | None:
-    """Move a damaged SQLite file and its companions into a new folder beside it, which is returned."""
+    """Move a damaged SQLite file, its log and its lock into a new folder beside it.
+
+    Return this folder, or None if there is no file or it is sound.
+    """
     file = database.file
     if file is None or not file.exists():
         return None
@@ -87,7 +90,7 @@ def move_damaged(database: Database, progress: Progress) -> str | None:
         folder = file.with_name(f"damaged-{utc_now():{TIME}}")
         folder.mkdir(0o700)
         hand_over(folder)
-        # The file last: its log and its lock must not outlive it
+        # The file is moved last, because its log and its lock must not be left without it.
         for path in reversed(files_of(file)):
             if path.exists():
                 path.rename(folder / path.name)
@@ -104,13 +107,13 @@ def restore(
 ) -> tuple[int, str | None]:
     """Restore a backup into a SQLite database; an older backup is upgraded.
 
-    Returns the number of articles, and the folder with the damaged database if there was one.
+    Return the number of articles, and the folder of the damaged database, or None if it was sound.
 
     The backup is unpacked and checked before the database is changed. A damaged SQLite file is moved into a
     folder beside it, where more may be recovered from it.
 
     Raises ReadError for a damaged file, DatabaseTooNewError for a backup of a newer version, AnotherDaemonError if a
-    process uses the database, and UsageError for a server, or if the database has content and `replace` is not set.
+    process uses the database, and UsageError for PostgreSQL, or if the database has content and `replace` is not set.
     """
     if database.file is None:
         raise UsageError(

@@ -15,9 +15,9 @@ from aggregator.admin.bcubed import Groups, Score
 from aggregator.admin.labelled_data import LoosePairs, loose_pairs, usage_errors
 from aggregator.model.structs import FrozenStruct
 
-# A pair of stories that began further apart does not count
+# Pairs of stories that began further apart do not count.
 _MOST_APART = timedelta(days=3)
-# Repeats are counted among the first 30 and the first 60 places of the front page
+# Repeats are counted among the first 30 and the first 60 places of the front page.
 _FIRST_PLACES = (30, 60)
 
 
@@ -30,9 +30,9 @@ class StorylineMetrics(FrozenStruct, omit_defaults=False):
     events: int
     # Those events whose articles are all in one storyline
     in_one_place: int
-    # The score of pairs of stories within three days; None if no affair is labelled
+    # The score of pairs of stories that began within three days; None if no such pair is labelled as one affair
     pairs: Score | None
-    # The number of places, among the first 30 and 60, whose affair has a place above
+    # The number of places, among the first 30 and 60, whose affair has a higher place
     repeats: tuple[int, ...]
 
 
@@ -41,9 +41,9 @@ class Affairs(FrozenStruct):
 
     # The records of each affair
     strict: dict[str, list[str]]
-    # The records of each labelled story, also of those in no affair
+    # The records of each labelled story, including stories that are in no affair
     universe: list[list[str]]
-    # Groups of records that may or may not be one affair: their pairs count neither way
+    # Groups of records that may or may not be one affair, so that their pairs count neither way
     loose: tuple[list[str], ...] = ()
 
 
@@ -73,16 +73,16 @@ def measure_storylines(
     ranked: Sequence[str],
     loose: LoosePairs,
 ) -> StorylineMetrics:
-    """Measure storylines.
+    """Return how well storylines agree with affairs.
 
-    `lines`, `stories`, `affairs` and `times` (of publication) are by the ids of records. `wanted` has the records of
+    `lines`, `stories`, `affairs` and `times` (of publication) map the ids of records. `wanted` has the records of
     each event that several outlets reported. `ranked` are the ids of the stories of the front page, in order.
     """
     records = defaultdict(list)
     for id_, story in stories.items():
         records[story].append(id_)
     line_of = {story: lines[ids[0]] for story, ids in records.items()}
-    # The affair of a story is that of most of its records.
+    # The affair of a story is the affair of most of its records.
     affair_of = {}
     for story, ids in records.items():
         count = Counter(affairs[id_] for id_ in ids if id_ in affairs)
@@ -93,7 +93,7 @@ def measure_storylines(
         for story, ids in records.items()
     }
 
-    # Pairs of stories that belong together by the storylines, by the labels, and by both
+    # Pairs of stories that are together according to the storylines, the labels, and both
     together, labelled, correct = 0, 0, 0
     for one, other in combinations(affair_of, 2):
         is_together = line_of[one] == line_of[other]
@@ -115,10 +115,10 @@ def measure_storylines(
     if labelled:
         pairs = Score(correct / max(together, 1), correct / labelled)
 
-    # Each storyline has one place on the front page, that of its first story.
+    # Each storyline has one place on the front page, at the rank of its first story.
     placed_lines = set()
     affairs_above: set[str] = set()
-    # Whether the affair of each place has a place above
+    # Whether the affair of each place has a higher place
     is_repeat: list[bool] = []
     for story in ranked:
         line = line_of.get(story, story)

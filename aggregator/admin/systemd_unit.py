@@ -1,4 +1,4 @@
-"""The systemd unit: the shipped one with the paths of this installation.
+"""The systemd unit: the shipped unit with the paths of this installation.
 
 The system service runs as a dynamic user with restricted access to the file system. The user service keeps
 the restrictions that need no privilege (system calls, addresses, limits), but not those of the file system,
@@ -66,7 +66,7 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
 
 
 def unit_folder(*, user: bool) -> Path:
-    """Return the folder of systemd for units of the administrator or of the user."""
+    """Return the folder for the units of the administrator, or of the user."""
     if not user:
         return SYSTEM_FOLDER
     config_folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -83,9 +83,9 @@ def refuse_without_systemd() -> None:
 
 
 def obstacles(program: Path, config: Config) -> Iterator[str]:
-    """Yield what prevents the system service from running, each with what to do.
+    """Yield the reasons why the system service cannot run, each with advice.
 
-    Its dynamic user cannot read home directories and can write only to its state directory.
+    The dynamic user of the service cannot read home directories, and can write only to the state directory.
     """
     # Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
     python = program.resolve().with_name("python")
@@ -149,7 +149,7 @@ def write_unit(folder: Path, text: str) -> Path:
 
 
 def _others_may_read(path: Path) -> bool:
-    """Whether other users have permission to read the file and to traverse its folders."""
+    """Return whether other users may read the file and traverse its folders."""
     resolved = path.resolve()
     return bool(resolved.stat().st_mode & 0o004) and all(
         folder.stat().st_mode & 0o001 for folder in resolved.parents

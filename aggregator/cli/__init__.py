@@ -1,1 +1,1 @@
-"""The commands: each parses its options, calls, and prints. Imports every package."""
+"""The commands: each parses its options, calls another package, and prints the result. Imports every package."""

@@ -26,19 +26,19 @@ from aggregator.cli.command_context import Context, Settings
 from aggregator.cli.output import discard_output
 from aggregator.model.errors import AggregatorError, UsageError
 
-# Shells use it after SIGINT: 128 + 2.
+# The exit code of shells after SIGINT: 128 + 2
 EXIT_CODE = 130
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Make Ctrl-C end the command; yields a function that returns whether it was pressed.
+    """Make Ctrl-C end the command; yield a function that returns whether Ctrl-C was pressed.
 
     Python raises KeyboardInterrupt between any two instructions, and libraries can lose it: an exception in a
     finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
     """
     before = signal.getsignal(signal.SIGINT)
-    # The signal may be ignored, for example by nohup.
+    # The signal is ignored in commands that a shell script starts with `&`.
     if threading.current_thread() is not threading.main_thread() or not callable(
         before
     ):
@@ -76,11 +76,11 @@ class _Interrupt:
         raise KeyboardInterrupt
 
     def is_in_force(self) -> bool:
-        """Return whether the command still runs, and not the daemon, which sets its own handler."""
+        """Return whether this handler is still set. The daemon sets its own."""
         return signal.getsignal(signal.SIGINT) is self
 
     def repeat(self) -> None:
-        """Raise KeyboardInterrupt again, which a library has lost."""
+        """Raise KeyboardInterrupt again after a library has lost it."""
         if self.is_in_force():
             _thread.interrupt_main()
 
@@ -97,14 +97,14 @@ _STOPPED = {
 
 
 class PlainCommand(TyperCommand):
-    """A command without braces in its usage line; it ends without a traceback on Ctrl-C and closed pipes."""
+    """A command without braces in its usage line, which ends without a traceback on Ctrl-C and closed pipes."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         pieces = super().collect_usage_pieces(ctx)
         return [_REQUIRED.sub(r"\1\2", piece) for piece in pieces]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
+        """Run the command. After Ctrl-C, print what became of the work; after a closed pipe, print nothing."""
         with interruptible() as is_interrupted:
             try:
                 return super().invoke(ctx)
@@ -124,7 +124,7 @@ class PlainCommand(TyperCommand):
 
 
 def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
-    """Return all commands of `app` and of its groups."""
+    """Yield all commands of `app` and of its groups."""
     yield from app.registered_commands
     for group in app.registered_groups:
         if group.typer_instance is not None:
@@ -137,7 +137,7 @@ _COMMANDS = (
     "forget", "eval", "doctor", "install-service", "export", "import",
 )  # fmt: skip
 _GROUPS = ("correct", "sources", "token", "webhooks", "notify", "db", "config")
-# The module below aggregator.cli of a command or group, and its name there, unless they are NAME_command and NAME.
+# MODULE.NAME of a command or group below aggregator.cli, unless this is NAME_command.NAME
 _PLACES = {
     "eval": "evaluate_command.evaluate",
     "install-service": "install_service_command.install_service",
@@ -271,7 +271,10 @@ def _print_error(error: AggregatorError) -> None:
 
 
 def _split_global_options(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
+    """Return the global options, and all other arguments, because Typer accepts global options only before the command.
+
+    Everything after `--` belongs to the other arguments.
+    """
     global_options = []
     others = []
     remaining = iter(arguments)

@@ -1,4 +1,4 @@
-"""The commands of `sources` that add, remove, pause and resume one."""
+"""The commands of `sources` that add, remove, pause and resume a source."""
 
 from typing import Annotated
 

@@ -31,7 +31,7 @@ class Settings(FrozenStruct):
         if self.log_format:
             from aggregator.config.logging import set_up
 
-            # Mistakes of the configuration are reported in this format, too
+            # Mistakes of the configuration are reported in this format, too.
             set_up("info", self.log_format)
         config = self.read()
         self.set_up_logs(config)
@@ -44,7 +44,7 @@ class Settings(FrozenStruct):
         return load(Path(self.config) if self.config else None, database=self.database)
 
     def set_up_logs(self, config: "Config") -> None:
-        """Set up logging from the options and `config`; options have priority."""
+        """Set up logging from the options and `config`. Options take precedence."""
         from aggregator.config.logging import set_up
 
         set_up(
@@ -58,12 +58,12 @@ class Settings(FrozenStruct):
     ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
-        Reading creates no database. If there is none, prints that and yields an empty temporary one; with
-        `must_exist` the command ends with exit code 1 instead.
+        Reading creates no database. If there is none, print this and yield an empty temporary one; with `must_exist`,
+        end the command with exit code 1 instead.
         """
         config = self.load()
         missing = missing_database(config)
-        # If a lock file is left of a lost database, opening it raises the error that explains this.
+        # If only the lock file of a lost database is left, opening the database raises an error that explains this.
         if missing is None or missing.with_name(missing.name + ".lock").exists():
             with _open_and_upgrade(config.database_url, config) as database:
                 yield config, database
@@ -84,7 +84,7 @@ class Settings(FrozenStruct):
     def writing(
         self, before_use: Callable[["Config", "Database"], object] | None = None
     ) -> Iterator[tuple["Config", "Database"]]:
-        """Yield the configuration and a database to write to; creates the database if there is none.
+        """Yield the configuration and a database to write to, which is created if there is none.
 
         `before_use` is called with both before the first query.
         """
@@ -94,13 +94,13 @@ class Settings(FrozenStruct):
 
 
 class Context(typer.Context):
-    """The context of a command. Its object are the global options."""
+    """The context of a command. `obj` holds the global options."""
 
     obj: Settings
 
 
 def missing_database(config: "Config") -> Path | None:
-    """Return the path of the SQLite file if it does not exist; else, and for PostgreSQL, None."""
+    """Return the path of the SQLite file if it does not exist. Return None if it exists, and for PostgreSQL."""
     from aggregator.store.engine.database import Database
 
     file = Database(config.database_url).file
@@ -110,11 +110,11 @@ def missing_database(config: "Config") -> Path | None:
 def bring_up(
     database: "Database", config: "Config", *, create_again: bool = False
 ) -> tuple[str | None, str]:
-    """Upgrade a database and say so; returns the revisions before and after.
+    """Upgrade a database and say so; return the revisions before and after.
 
-    Backs up an older SQLite file first, if there is room on the disk. The backup is deleted if the upgrade
-    failed and changed nothing: a service that is started again and again must not fill the disk.
-    `create_again`: create an empty database even if a file of an existing one was lost.
+    Back up an older SQLite file first, if there is room on the disk. If the upgrade fails, which leaves the database
+    unchanged, delete the backup, because a service that is started again and again must not fill the disk.
+    `create_again` creates an empty database even if the file of an existing one was lost.
     """
     from aggregator.store.migrate import newest_revision, revision_of, upgrade
 
@@ -129,7 +129,7 @@ def bring_up(
             config, database, revision, utc_now(), progress_bar
         )
         output.say(message)
-        # A large one takes minutes
+        # The upgrade of a large database takes minutes.
         output.say(f"upgrading the database to revision {revision}")
 
     try:

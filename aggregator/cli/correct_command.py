@@ -237,7 +237,7 @@ def export(
 
 
 def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None:
-    """Run or queue a correction; `what`: fields of `CorrectionCommand`."""
+    """Run or queue a correction, and print the result. `what` has the fields of `CorrectionCommand`."""
     from aggregator.grouping.corrections.correction_command import (
         CorrectionCommand,
         CorrectionResult,

@@ -1,6 +1,6 @@
-"""The command eval: measures the quality of the grouping.
+"""The command `eval`, which measures the quality of the grouping.
 
-As text each figure stands under its name in the JSON, months are a table, wrong stories are lists.
+In text output, each figure has its name in the JSON. Months are a table, and wrong stories are lists.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
 
 
-# They are printed as lists.
+# The template evaluation_lists.txt prints these fields.
 _LISTED = frozenset({"months", "mixed_stories", "split_events", "not_read"})
 
 
 def _figures(value: Any, name: str) -> Iterator[str]:
-    """Yield a line for each number, with the path to it in the JSON."""
+    """Yield a line for each number or interval, with its path in the JSON."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _figures(inner, f"{name}.{key}")

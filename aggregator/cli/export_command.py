@@ -61,8 +61,8 @@ def import_(
     """Import an export into an empty database.
 
     The database may be SQLite or PostgreSQL, so this is the way from one to the other. Tokens arrive as
-    revoked: create each again under its name. The export must be of this version, or of an earlier one
-    with the same columns. Either all of it is imported or nothing.
+    revoked: create each again under its name. The export must be of this version, or of an earlier one from
+    0.1.0 on. Either all of it is imported or nothing.
 
     \b
     Examples:

@@ -51,7 +51,7 @@ def feed(
             StoryReader(database, config.effective_tuning),
             selected,
             publish,
-            patient=True,  # since perhaps no daemon renders the texts
+            patient=True,  # because there may be no daemon that renders the texts
         )
         self_url = publish.base_url + address(named, format_)
         if asked.query_string:

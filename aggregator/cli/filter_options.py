@@ -1,4 +1,4 @@
-"""The filters of stories and articles as options of a command, made of the declaration of the filters."""
+"""Options of commands, one for each declared filter of stories or articles."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from aggregator.cli.output import option
 from aggregator.config.story_query import QueryModel
 
-# What the value of a filter is, if its name does not say that
+# The metavar of an option, if it is not the name of the filter in capitals
 _VALUES = {
     "since": "TIME",
     "until": "TIME",
@@ -30,9 +30,9 @@ Saved = Annotated[
 def with_filters(
     filters: type[QueryModel], words: str
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each filter; its parameter `asked` receives them together.
+    """Return a decorator that gives a command an option for each filter.
 
-    `words` begin the help of each option.
+    The parameter `asked` of the command receives all of them as one query. The help of each option begins with `words`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 from aggregator.cli.correct_command import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
-# The most forgotten articles that are listed
+# At most this many forgotten articles are listed.
 _LISTED = 1_000
 
 Yes = Annotated[bool, flag("--yes", "Skip the confirmation.")]
@@ -106,7 +106,7 @@ def erase_articles(
     format_: str = "text",
     once_confirmed: Callable[[], None] = lambda: None,
 ) -> str:
-    """Ask, call `once_confirmed`, erase, and print the erased items; return the kind of the target.
+    """Ask for confirmation, call `once_confirmed`, erase, and print what was erased; return the kind of the target.
 
     Raises UsageError if there is nothing to erase, or if the user does not confirm.
     """

@@ -126,7 +126,10 @@ def _ingest(
     wait: bool,
     saves: bool,
 ) -> tuple["IngestSummary", int]:
-    """Read the files; return the counts, and how many articles wait, so that no story of theirs is saved."""
+    """Read the inputs; return the counts, and the number of articles that still wait to be placed.
+
+    This number is 0 unless `saves` is set: the stories of these articles could not be saved for the owner yet.
+    """
     from aggregator.admin.ingest.ingest_files import Ingest
     from aggregator.admin.ingest.inputs import IngestServices
     from aggregator.config.memory import collect_garbage_seldom
@@ -202,7 +205,7 @@ def _ingest(
 
 
 def _print(summary: "IngestSummary") -> None:
-    """Print the counts; those with an indent add up to the count above them."""
+    """Print the counts. Indented counts add up to the count above them."""
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
     output.out(output.fill_template("ingested.txt", summary=summary) + "\n")

@@ -56,7 +56,7 @@ def install_service(
         raise UsageError(
             f"there is no program at {program}: install the package and run its `aggregator`"
         )
-    # Its mistakes are reported now.
+    # The configuration is loaded here, so that its mistakes are reported before a unit is written.
     chosen = Path(context.obj.config) if context.obj.config else None
     if chosen is None:
         chosen = Path("config.yaml") if user else systemd_unit.SYSTEM_CONFIG
@@ -84,7 +84,7 @@ def install_service(
 
 
 def _may_write(file: Path, text: str, *, yes: bool) -> bool:
-    """Whether to write the unit. If a different one exists, shows the differences and asks.
+    """Return whether to write the unit. If a different one exists, show the differences and ask.
 
     Raises UsageError if the existing unit cannot be read or the user declines.
     """

@@ -115,7 +115,7 @@ def show_(
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
-    """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
+    """Print the sources. On a terminal, the causes of problems follow, because a column would break addresses."""
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
     rows = []
     notes = ""

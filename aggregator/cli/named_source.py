@@ -1,4 +1,4 @@
-"""The source that the user names by its name, id or address."""
+"""Finds the source that the user names by its name, id or address."""
 
 from typing import TYPE_CHECKING, Annotated
 

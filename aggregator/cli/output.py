@@ -1,6 +1,6 @@
 """Output of commands: tables that fit the terminal; JSON, JSON lines and CSV; files; progress.
 
-Progress with rate and remaining time goes to standard error, if that is a terminal.
+If standard error is a terminal, progress is shown there, with the rate and the remaining time.
 """
 
 import csv
@@ -25,11 +25,12 @@ from aggregator.config.logging import one_line, writes_json
 from aggregator.model.clock import in_utc, utc_now
 from aggregator.model.errors import NotWritableError, UsageError
 
-# Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
+# These functions declare options and arguments. They are shorter than those of Typer, and require a help text, and a
+# metavar for each value.
 
 
 def option(name: str, metavar: str, words: str, **more: Any) -> Any:
-    """Return an option with a value; `more` are arguments of `typer.Option`."""
+    """Return an option with a value; `more` is passed to `typer.Option`."""
     return typer.Option(name, metavar=metavar, help=words, **more)
 
 
@@ -39,7 +40,7 @@ def flag(name: str, words: str) -> Any:
 
 
 def argument(metavar: str, words: str, **more: Any) -> Any:
-    """Return an argument; `more` are arguments of `typer.Argument`."""
+    """Return an argument; `more` is passed to `typer.Argument`."""
     return typer.Argument(metavar=metavar, help=words, **more)
 
 
@@ -72,7 +73,7 @@ KeyMap = Annotated[
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the content of a file by `data`, unless they are equal. Raises UsageError if it cannot be."""
+    """Replace the content of a file by `data`, unless they are equal. Raises UsageError if it cannot be written."""
     from aggregator.admin.backup import replacing
 
     with suppress(OSError):
@@ -82,9 +83,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-# Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
+# A spreadsheet treats a cell that begins with one of these as a formula. The last four are full-width forms.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-_ROWS_AT_ONCE = 500  # rows per chunk, each with its own widths of the columns
+_ROWS_AT_ONCE = 500  # rows per chunk; the columns of each chunk have their own widths
 
 
 def table(
@@ -93,7 +94,7 @@ def table(
     *,
     wide: Sequence[str] = (),
 ) -> None:
-    """Print a table to standard output, as wide as the terminal; text wraps in the columns in `wide`.
+    """Print a table to standard output, as wide as the terminal. Text in the columns `wide` wraps.
 
     If standard output is not a terminal, nothing wraps: one row is one line.
     """
@@ -129,12 +130,12 @@ def table(
 
 
 def terminal_width() -> int | None:
-    """Return the columns of the terminal; None if standard output is not a terminal."""
+    """Return the width of the terminal in characters; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def wrap_text(text: str) -> str:
-    """Return `text` without control characters, long lines wrapped to the terminal with their indent."""
+    """Return `text` without control characters, with long lines wrapped to the terminal and indented as before."""
     from rich.console import Console
     from rich.text import Text
 
@@ -155,9 +156,9 @@ def wrap_text(text: str) -> str:
 
 
 def fill_template(template: str, **values: object) -> str:
-    """Return a text by a template, without a newline at its end.
+    """Return the text that a template makes of `values`, without a newline at its end.
 
-    Beside the filters of pages it may use `cell`, and `rows` for a number above others.
+    Besides the filters of pages, a template may use `cell`, and `rows`, which aligns a number in a column.
     """
     from aggregator.web.jinja import environment
 
@@ -167,7 +168,7 @@ def fill_template(template: str, **values: object) -> str:
 
 
 def cell(value: object, now: datetime) -> str:
-    """Return a value as one line of text; a time is in UTC, of another year as a date."""
+    """Return a value as one line of text. Times are in UTC; a time of another year becomes a date."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
@@ -180,7 +181,7 @@ def cell(value: object, now: datetime) -> str:
 def out(data: bytes | str) -> None:
     """Write exactly these bytes to standard output. Raises NotWritableError, for example on a full disk.
 
-    A text may have the name of a file that is not UTF-8.
+    A text may contain a file name that is not UTF-8; its surrogates are written as backslash escapes.
     """
     if sys.stdout is None:  # it was closed before the start: `>&-`
         raise NotWritableError("standard output is closed")
@@ -200,7 +201,7 @@ def out(data: bytes | str) -> None:
 
 
 def discard_output() -> None:
-    """Discard pending standard output, because writing it would fail again at the end."""
+    """Discard pending standard output, because Python would fail to write it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -243,10 +244,10 @@ def write_csv(
     values: Iterable[object],
     attributes: Mapping[str, str] = {},
 ) -> None:
-    """Write values as CSV (RFC 4180, UTF-8) to standard output, for any number of them.
+    """Write any number of values as CSV (RFC 4180, UTF-8) to standard output.
 
     A column shows the attribute with its name, unless `attributes` names another. A cell that a
-    spreadsheet would treat as a formula gets an apostrophe before it.
+    spreadsheet would treat as a formula is prefixed with an apostrophe.
     """
     names = (attributes.get(column, column) for column in columns)
     rows = chain([columns], map(attrgetter(*names), values))
@@ -269,13 +270,13 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-# Called with the units done, the done part of the total, and the total (None: unknown).
+# A function that is called with the units done, the part of the total that is done, and the total (None: unknown).
 Report = Callable[[int, int, int | None], None]
 
 
 @contextmanager
 def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar for `total` (None: unknown) units; yields a function that advances it."""
+    """Show a progress bar for `total` units (None: unknown); yield a function that advances the bar."""
     done = 0
     units = "?" if total is None else f"{total:,}"
     with bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
@@ -291,9 +292,9 @@ def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]
 
 @contextmanager
 def bar(beside: str) -> Iterator[Report]:
-    """Show a bar on a terminal.
+    """Show a progress bar if standard error is a terminal; yield a function that updates it.
 
-    `beside` is the format of the units and their number a second.
+    `beside` is the format of the text beside the bar, for the units done and their number per second.
     """
     if not sys.stderr.isatty():
         yield lambda _count, _done, _total: None

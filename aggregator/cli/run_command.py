@@ -50,7 +50,7 @@ def run(context: Context) -> None:
         notifier.status(message)
 
     def check(config: "Config") -> None:
-        """Raise an error for a mistake; warn of keys that are gone."""
+        """Raise an error for a mistake; log a warning for each key of an earlier version."""
         check_config(config)
         for line in config.warnings:
             log.warning("%s", line, extra={"event": "former_key_ignored"})
@@ -69,7 +69,7 @@ def run(context: Context) -> None:
             )
 
             def read_again() -> "Config":
-                """Read and check the configuration, from the file that was used at the start."""
+                """Read and check the configuration again, from the file that was used at the start."""
                 settings = context.obj
                 if config.file is not None:
                     settings = replace(settings, config=str(config.file))
@@ -82,7 +82,7 @@ def run(context: Context) -> None:
                 database,
                 read_config=read_again,
                 on_applied=context.obj.set_up_logs,
-                # Without a terminal to lose, SIGHUP always asks for a reload.
+                # If there was no terminal at the start, SIGHUP cannot mean that it was closed, but asks for a reload.
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
             daemon.run()

@@ -74,7 +74,7 @@ def search(
             "search.txt",
             by_story=by_story,
             counts={story.id: story.found for story in results.stories},
-            # Without a terminal each hit is one line
+            # If the output is not a terminal, each hit is one line.
             before_snippet=" | " if show.terminal_width() is None else "\n    ",
         )
         show.out(show.wrap_text(lines))

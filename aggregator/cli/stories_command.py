@@ -30,7 +30,7 @@ _STORY_COUNTS = {
     "outlets": "outlet_count",
     "reports": "report_count",
 }
-# Columns of the table, and the attribute of a story in each.
+# The columns of the table, and the attribute of a story that each shows
 _STORY_TABLE = {
     "id": "id",
     "last report": "last_published",
@@ -116,7 +116,7 @@ def _with_note(
     wanted: "StoryFilter",
     format_: str,
 ) -> "Iterator[StoryPage]":
-    """Yield the pages, and say at the end if stories are left out, unless a table shows as many as fit."""
+    """Yield the pages, and say at the end how many stories --limit has left out, except for a table."""
     for page in pages:
         yield page
     if page.next is not None and format_ != "table":
@@ -166,7 +166,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
 
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:
-    """Explain an unknown id of this kind, or else how to find an id."""
+    """Return why there is no story or article (`kind`) with this id, or else how to find an id."""
     from aggregator.model.story import StoryView
 
     if reader.gone(id_):

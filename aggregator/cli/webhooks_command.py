@@ -1,4 +1,4 @@
-"""The commands of `webhooks` and `notify`, the recipients in config.yaml and their deliveries."""
+"""The commands of `webhooks` and `notify`, for the recipients in config.yaml and their deliveries."""
 
 from typing import TYPE_CHECKING, Annotated
 

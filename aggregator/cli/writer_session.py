@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.row_stream import Advance
 
-# The longest wait for a running daemon, which runs commands between two batches
+# The longest wait for the answer of a running daemon, which runs commands between two batches
 PATIENCE_SECONDS = 60.0
 
 
@@ -42,7 +42,7 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
 class WriterSession:
     """Runs commands in this process if it can become the writer; otherwise queues them for the writer.
 
-    Commands run in the order of queueing, so this process first runs those that the last writer has left.
+    Commands run in the order in which they were queued, so this process first runs those that the last writer left.
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:
@@ -74,7 +74,8 @@ class WriterSession:
         """Run a command here or in the writer, and return its answer.
 
         Return None if the writer has not answered after `patience_seconds`, or at once with `no_wait`. If the writer
-        ends meanwhile, this process becomes the writer. `advance` is called with the progress in this process.
+        ends meanwhile, this process becomes the writer. `advance` is called with the progress of a command that runs
+        here.
         """
         from aggregator.intake import command_handlers
         from aggregator.intake.workers.executor import InlineExecutor
@@ -132,7 +133,7 @@ def make_pipeline(
     *,
     texts_here: bool = False,
 ) -> "Pipeline":
-    """Return the pipeline of the configuration; `database` must be fenced by the lease of the writer."""
+    """Return a pipeline with these settings. The lease of the writer must fence `database`."""
     from aggregator.intake.configured import story_options
     from aggregator.intake.pipeline import Pipeline
     from aggregator.model.clock import utc_now

@@ -14,8 +14,8 @@ from aggregator.config.webhook_settings import read_secret
 class Access(NamedTuple):
     """The secret headers of a source, sent only to the origin (scheme, host, port) of `address`.
 
-    A mailbox has a password instead. `selectors` are those of `page:` (list, link, title, date). `proxy` is an
-    address as in `fetch.proxy`; "" means `fetch.proxy` itself, or no proxy.
+    A mailbox has a password instead. `selectors` are the CSS selectors of a `page:` source (list, link, title,
+    date). `proxy` is the source's own proxy; if it is "", `fetch.proxy` applies, if there is one.
     """
 
     address: str = ""
@@ -29,12 +29,12 @@ class Access(NamedTuple):
 
 
 def basic(userinfo: str) -> dict[str, str]:
-    """Return the header for `user:password` of an address; none for ""."""
+    """Return the Authorization header for the `user:password` of an address; {} for ""."""
     return _basic(unquote(userinfo)) if userinfo else {}
 
 
 def configured_access(config: Config) -> dict[str, Access]:
-    """Return the access of the configured sources that have an address, by this address.
+    """Return the access of the configured feeds, pages and mailboxes, by their addresses.
 
     Raises ConfigError for a secret that cannot be read.
     """
@@ -81,7 +81,7 @@ def configured_access(config: Config) -> dict[str, Access]:
 
 
 def mailbox_address(item: SourceConfig) -> str:
-    """Return the address of a mailbox with its user: two users of a server have different folders."""
+    """Return the address of a mailbox with its user, because the folders of a server differ by user."""
     scheme, _, rest = (item.imap or "").partition("://")
     host, _, folder = rest.partition("/")
     user = quote((item.auth and item.auth.user) or "", safe="")
@@ -91,7 +91,7 @@ def mailbox_address(item: SourceConfig) -> str:
 
 
 def proxy_address(config: Config) -> str:
-    """Return the address of `fetch.proxy`; "" without one. Raises ConfigError for a secret not readable."""
+    """Return the address of `fetch.proxy`, or "". Raises ConfigError for a secret that cannot be read."""
     return read_secret(config, config.fetch, "proxy", section="fetch.")
 
 

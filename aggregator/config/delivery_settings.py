@@ -40,7 +40,10 @@ MCP_LIBRARY = "mcp", "MCP needs", ">=2.3,<3"
 
 
 def require_library(name: str, needed_by: str, versions: str) -> None:
-    """Raise ConfigError if a library of an extra is not installed; one installed since the start is found."""
+    """Raise ConfigError if a library of an extra is not installed.
+
+    A library that was installed after the start of the program is found, too.
+    """
     importlib.invalidate_caches()
     if find_spec(name) is None:
         advice = f"type: {sys.executable} -m pip install '{name}{versions}'"
@@ -106,7 +109,7 @@ class WebhookConfig(Part):
 
 _NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
 
-# Apprise would carry these out on this machine itself.
+# Apprise would use these on the machine of the daemon itself.
 _LOCAL_SCHEMES = frozenset(
     {"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"}
 )
@@ -127,7 +130,7 @@ def _scheme_only(address: SecretStr) -> str:
 
 
 class NotifyConfig(Part):
-    """Where people are notified. Of the address only the scheme is shown."""
+    """An address of Apprise at which a person is notified. Only the scheme of the address is shown."""
 
     name: RecipientName
     address: (
@@ -162,8 +165,8 @@ _MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 def mail_address(text: str) -> str:
     """Return an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
 
-    `mailto` is without encryption, `mailtos` with STARTTLS, and with `mode=ssl` with TLS from the beginning.
-    Raises ConfigError, whose message omits the address.
+    `mailto` means no encryption, and `mailtos` STARTTLS, or TLS from the beginning with `mode=ssl`. Raises ConfigError,
+    whose message omits the address.
     """
     match = _NOTIFY_ADDRESS.fullmatch(text.strip())
     if match is None or match[1].lower() not in ("mailto", "mailtos"):
@@ -176,7 +179,7 @@ def mail_address(text: str) -> str:
 
 
 class DigestConfig(Part):
-    """The section `digest`. Without `to` it is a page and a feed only."""
+    """The section `digest`. Without `to`, the digest is only a page and a feed."""
 
     every: Literal["never", "daily", "weekly"] = "never"
     at: Annotated[
@@ -218,9 +221,9 @@ class DigestConfig(Part):
         return self
 
     def last_due(self, now: datetime) -> datetime | None:
-        """Return the latest time, not after `now`, that a digest is due; None without digests.
+        """Return the latest time, not after `now`, at which a digest was due; None if digests are off.
 
-        A local time that the clocks skip is due an hour later; if they repeat it, the first is meant.
+        If the clocks skip the local time, the digest is due an hour later. If they repeat it, the first time counts.
         """
         if self.every == "never":
             return None

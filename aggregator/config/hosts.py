@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is a loopback address or `localhost`: only this machine connects from it or to it."""
+    """Return whether `host` is a loopback address or `localhost`, which only this machine can use."""
     address = ip_address_of(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
@@ -14,9 +14,9 @@ OWN_FEED = "this is a feed of this program itself, made of what its sources repo
 
 
 def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> bool:
-    """Whether an address is of a feed that is served at `public_url`, or where the server listens.
+    """Return whether this server has a feed at an address, below `public_url` or where the server listens.
 
-    What listens at every address listens on loopback, too.
+    A server that listens at every address also listens on loopback.
     """
 
     def place(url: str) -> tuple[str, int | None]:
@@ -34,11 +34,11 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
             place, served
         )
     except ValueError:
-        return False  # no address at all: refused elsewhere
+        return False  # not an address; another check refuses it
 
 
 def open_address_problem(host: str) -> tuple[str, str]:
-    """Return the problem of an open address without a token that may read, and what to do about it."""
+    """Return the problem that an open address has no token with the scope read, and what to do about it."""
     return (
         f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
         "does not start",
@@ -47,7 +47,7 @@ def open_address_problem(host: str) -> tuple[str, str]:
 
 
 def loopback_owner_notice(host: str, port: int) -> str:
-    """Return the warning of the log and the doctor if a request from loopback is the owner's."""
+    """Return the notice of the log and the doctor that requests from loopback count as the owner's."""
     return (
         f"anyone who can connect to {with_port(host, port)}, including through a reverse proxy that sends no "
         "forwarding header, is the owner, reads whole articles and changes sources without a token"
@@ -60,7 +60,10 @@ def with_port(host: str, port: int) -> str:
 
 
 def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """None for a name. Where IPv6 is listened on, an IPv4 address comes as ::ffff:192.0.2.1."""
+    """Return a name as an IP address; None if it is a host name.
+
+    A server that listens on IPv6 sees an IPv4 client as ::ffff:192.0.2.1, which becomes the IPv4 address.
+    """
     try:
         address = ipaddress.ip_address(name)
     except ValueError:

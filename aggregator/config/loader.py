@@ -32,9 +32,9 @@ def starting_config_text() -> str:
 
 
 def load(path: Path | None, *, database: str | None = None) -> Config:
-    """Read the configuration at `path`, else at ./config.yaml where it exists, else use the defaults.
+    """Read the configuration at `path`, else ./config.yaml if it exists; otherwise return the defaults.
 
-    `database` (from the command line) takes precedence over the file and the environment; a relative path in
+    `database` (from the command line) takes precedence over the file and the environment. If it is a relative path,
     it refers to the current folder. Raises ConfigError with one line for every mistake.
     """
     if path is None and Path("config.yaml").is_file():
@@ -61,7 +61,7 @@ def _read(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: this is not UTF-8 text") from error
     values, lines = parse(text, path.name)
-    # Keys of earlier versions are left out, with a line in the log.
+    # Keys of earlier versions are left out with a warning.
     table = CoreLoader(
         files("aggregator.config")
         .joinpath("former_keys.yaml")

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from aggregator.config.messages import redact
 
-# Keys of `extra=` that become keys of a JSON record.
+# These keys of `extra=` become keys of a JSON record.
 FIELDS = ("event", "source", "entry", "article", "story", "webhook", "job")
 
 LIBRARY_LEVELS = {
@@ -25,11 +25,11 @@ LIBRARY_LEVELS = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "mcp": logging.WARNING,  # logs each call that the client got wrong
-    # Tracebacks of broken connections, which we log as messages
+    # logs tracebacks of broken connections, which this program logs as messages
     "sqlalchemy.pool": logging.CRITICAL,
-    "uvicorn": logging.WARNING,  # logs start and stop, as we do
+    "uvicorn": logging.WARNING,  # logs start and stop, as this program does
 }
-# syslog's
+# The priorities of syslog
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
@@ -52,14 +52,14 @@ def set_up(level: str, form: str) -> None:
 
 
 def writes_json() -> bool:
-    """Whether the log is JSON; then everything on standard error should be."""
+    """Return whether the log is JSON, so that all other output to standard error should be JSON, too."""
     return any(
         isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers
     )
 
 
 def goes_to_journal() -> bool:
-    """Whether standard error is connected to systemd's journal."""
+    """Return whether standard error is connected to systemd's journal."""
     device, _, number = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(sys.stderr.fileno())
@@ -69,7 +69,7 @@ def goes_to_journal() -> bool:
 
 
 def one_line(text: str) -> str:
-    """Replace line breaks and control characters, so that foreign text cannot forge lines or colors."""
+    """Replace line breaks and control characters by spaces, so that untrusted text cannot forge lines or colours."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 

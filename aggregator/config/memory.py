@@ -11,27 +11,28 @@ from pathlib import Path
 
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-# Threads of Python seldom run at once; after a first reading 15 of 17 MB of a second were free
+# Threads of Python seldom run at once, so one arena is enough: after a first reading, 15 of the 17 MB of a second
+# arena were free.
 _ARENAS = 1
-# Long pages and responses: mapped alone, and unmapped when freed. The arrays of a text take up to 1 MB; when
-# blocks of 256 KB were mapped, a fifth of the CPU of workers went into page faults.
+# Larger blocks, such as long pages and responses, are mapped alone, and unmapped when they are freed. The arrays of a
+# text take up to 1 MB; when blocks of 256 KB were mapped, a fifth of the CPU of workers went into page faults.
 _LARGE_BYTES = 4 << 20
 
-# Objects between two searches for cycles, which Python itself begins every 700 (measured: collections took
-# 4.7 % of the CPU of placing and rendering 500 articles, and 10 % of that of a start).
+# New objects between two searches for cycles. With the default of Python 3.11, which is 700, collections took 4.7 % of
+# the CPU of placing and rendering 500 articles, and 10 % of the CPU of a start.
 _YOUNG_OBJECTS = 10_000
 
 
 def collect_garbage_seldom() -> None:
-    """Let the garbage collector skip loaded modules, and search young objects less often."""
+    """Let the garbage collector skip the objects that exist now, and search young objects less often."""
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def set_malloc_options() -> bool:
-    """Have one arena, and return large blocks to the system. False if the C library has no mallopt.
+    """Let malloc use one arena, and return large blocks to the system; call this before threads are started.
 
-    To be called before threads are started.
+    Return False if the C library has no mallopt, or refused an option.
     """
     import ctypes  # only the daemon needs it
 
@@ -48,7 +49,7 @@ def set_malloc_options() -> bool:
 
 
 def own_bytes(pid: int) -> int:
-    """Return the bytes of a process that no other process shares; 0 if they are unknown."""
+    """Return the resident memory of a process in bytes, without mapped files and shared memory; 0 if unknown."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text("ascii").split()
     except OSError:  # the process has ended, or this system is not Linux
@@ -57,7 +58,7 @@ def own_bytes(pid: int) -> int:
 
 
 def give_back_memory() -> None:
-    """Return freed memory to the system, where the C library can: after a large load glibc keeps some."""
+    """Return freed memory to the system, because glibc keeps some; do nothing for another C library."""
     import ctypes
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -32,7 +32,8 @@ _AUTHORIZATION = re.compile(
 )
 # Bearer c2VjcmV0...
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
-# A word of letters and digits, or a UUID; but the id of a channel of videos is public
+# A word of at least 16 letters and digits, or a UUID. The id of a video channel or playlist is public, so it is
+# matched apart and kept.
 _KEY_LIKE = re.compile(
     r"(?P<channel>(?:channel|playlist)_id=[\w-]+)"
     r"|(?<![^\W_])(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
@@ -52,7 +53,7 @@ def redact(text: str) -> str:
 
 
 def redact_address(text: str) -> str:
-    """Redact as `redact` does, and each UUID and long word of letters and digits, because it may be a key."""
+    """Redact like `redact`, and also each UUID and each long word of letters and digits, which may be keys."""
     return _KEY_LIKE.sub(lambda found: found["channel"] or _HIDDEN, redact(text))
 
 
@@ -71,14 +72,17 @@ def story_numbers(story: "StoryView") -> tuple[str, str, str]:
 
 
 def counted_outlets(known: int, unknown: int) -> str:
-    """Return `11 outlets`, `11 outlets, 19 unknown`, `1 unknown outlet`; `unknown`: articles without one."""
+    """Return `11 outlets`, `11 outlets, 19 unknown` or `1 unknown outlet`.
+
+    `unknown` is the number of articles without an outlet.
+    """
     if not known and unknown:
         return pluralise(unknown, "unknown outlet")
     return pluralise(known, "outlet") + (f", {unknown:,} unknown" if unknown else "")
 
 
 def meant(typed: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" with the name most like `typed`; "" if none is."""
+    """Return "; did you mean ...?" with the name that is most like `typed`, or "" if none is similar."""
     similar = get_close_matches(typed, list(known), 1)
     return f"; did you mean `{similar[0]}`?" if similar else ""
 
@@ -96,9 +100,9 @@ def is_relative(text: str) -> bool:
 
 
 def parse_moment(value: str, now: datetime) -> datetime:
-    """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time, in UTC if it has no zone.
+    """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time; without a zone, it is in UTC.
 
-    An age before the year 1 is that year. Raises UsageError for anything else.
+    An age that reaches back before the year 1 means the beginning of that year. Raises UsageError for anything else.
     """
     try:
         if ago := _AGO.fullmatch(value.strip()):
@@ -114,7 +118,7 @@ def parse_moment(value: str, now: datetime) -> datetime:
 
 
 def parse_end(value: str, now: datetime) -> datetime:
-    """Parse like `parse_moment`; a date is the end of that day."""
+    """Parse like `parse_moment`, except that a date means the end of that day."""
     moment = parse_moment(value, now)
     if not _DATE.fullmatch(value.strip()):
         return moment

@@ -37,14 +37,14 @@ RESERVED_NAMES = frozenset({"digest", "stories"})  # names of built-in feeds
 
 
 def is_query_name(name: str) -> bool:
-    """Whether `name` can name a query: names are used in URLs and file names."""
+    """Return whether a query may have this name, because names are used in URLs and file names."""
     return bool(re.fullmatch(NAME, name)) and name.lower() not in RESERVED_NAMES
 
 
 class FeedsConfig(Part):
-    """The section `feeds`. `bump`: which changes move a story to the top.
+    """The section `feeds`. `bump` lists the changes that move a story to the top.
 
-    `bump_age`: the headline of a story of one report that is older moves nothing.
+    A new headline does not move a story of one report that is older than `bump_age`.
     """
 
     link: Literal["story", "article"] = "story"

@@ -87,7 +87,7 @@ class FetchConfig(Part):
 
 
 class BackupConfig(Part):
-    """The section `backup`. `every` is in seconds, None for no backups."""
+    """The section `backup`. `every` is in seconds; None means no backups."""
 
     every: Annotated[int | None, BeforeValidator(_backup_interval), TYPED_OR_NEVER] = (
         86_400
@@ -97,7 +97,7 @@ class BackupConfig(Part):
 
 
 class RetentionConfig(Part):
-    """The section `retention`. Ages in seconds, None for no limit."""
+    """The section `retention`. Ages are in seconds; None means no limit."""
 
     text_after: Age = None
     stories_after: Age = None
@@ -129,10 +129,10 @@ class WorkConfig(Part):
         return parts.scheme == "dask" and not is_loopback(parts.hostname or "")
 
     def worker_count(self, *, spared: int = 0) -> int:
-        """Return the number of workers; for `workers: 0` that of the processors, at most four.
+        """Return the number of workers. `workers: 0` stands for one per processor, at most four.
 
-        `spared`: processors that are left to others. The daemon leaves one to its writer: on two processors
-        a second worker takes 84 MB, and a first reading ends no sooner.
+        `spared` is the number of processors that get no worker. The daemon leaves one to its writer, because on two
+        processors a second worker takes 84 MB, and a first reading ends no sooner.
         """
         return self.workers or max(1, min(4, (os.cpu_count() or 1) - spared))
 
@@ -216,7 +216,7 @@ class Config(Part):
         return value
 
     def is_own_feed(self, address: str) -> bool:
-        """Whether this program itself serves the feed at an address."""
+        """Return whether this program itself serves the feed at an address."""
         return is_own_feed(address, self.server.host, self.server.port, self.public_url)
 
     @property
@@ -224,7 +224,7 @@ class Config(Part):
         return self._base
 
     def saved_query(self, name: str | None) -> SavedQuery | None:
-        """Return the query of that name; None without a name. Raises UsageError where there is none."""
+        """Return the query with this name; None if `name` is empty. Raises UsageError for an unknown name."""
         if not name:
             return None
         if name not in self.queries:
@@ -236,7 +236,7 @@ class Config(Part):
 
     @property
     def file(self) -> Path | None:
-        """The file this was read from; None for the built-in defaults."""
+        """The file from which the configuration was read; None for the built-in defaults."""
         return self._file
 
     @property
@@ -246,7 +246,7 @@ class Config(Part):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What in the file has no effect: keys of earlier versions, each with its line."""
+        """Messages about keys of earlier versions, which have no effect; each begins with the line of its key."""
         return self._warnings
 
     def read_from(
@@ -255,7 +255,7 @@ class Config(Part):
         """Return this configuration as read from the file at `path`."""
         config = self.model_copy()
         config._warnings = warnings
-        # Without "..", so that a folder has one name from wherever the program is started.
+        # ".." is resolved, so that paths are the same wherever the program is started.
         file = Path(os.path.normpath(path.absolute()))
         config._base, config._file, config._lines = file.parent, file, lines
         return config
@@ -295,7 +295,7 @@ class Config(Part):
                 raise ConfigError(
                     f"grouping.memory: give at least {-(-needed // 10**6)} MB"
                 )
-            # A copy is found as long as the story of its original may be live.
+            # Copies are searched for as far back as stories are live.
             reach = {
                 "events": {"live_reach": articles},
                 "copies": {"passage_reach": articles},
@@ -312,19 +312,19 @@ class Config(Part):
         return all_tuning
 
     def secret_path(self, given: str) -> Path:
-        """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""
+        """Return the path of a secret: a systemd credential (LoadCredential=) if there is one, else `path(given)`."""
         credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
         if credential.is_absolute() and os.path.isfile(credential):  # noqa: PTH113 - a Path raises
             return credential
         return self.path(given)
 
     def path(self, given: str) -> Path:
-        """Resolve a path from the configuration file."""
+        """Return a path of the configuration as an absolute one; a relative path refers to the folder `base`."""
         return (self._base / expand_path(given)).absolute()
 
 
 def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
-    queries = info.data.get("queries")  # absent where it is invalid itself
+    queries = info.data.get("queries")  # absent if that section is invalid
     if name is not None and queries is not None and name not in queries:
         raise ValueError(
             f"{user} uses the query {name!r}, which `queries:` does not have"

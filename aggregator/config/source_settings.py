@@ -36,7 +36,7 @@ _USERINFO = re.compile(r"(https?://)([^/?#\\\s]*)@", re.IGNORECASE)
 
 
 def split_address(url: str) -> tuple[str, str]:
-    """Return an address without `user:password@`, and that part; "" where there is none."""
+    """Return an address without `user:password@`, and `user:password`, which is "" if there is none."""
     match = _USERINFO.match(url)
     return (url, "") if match is None else (match[1] + url[match.end() :], match[2])
 
@@ -56,7 +56,8 @@ LOGIN_ADVICE = "in a user or password write %2F for / and %40 for @, and in a pa
 def has_login(typed: str) -> bool:
     """Return whether an address has a user or password, even with an unescaped slash.
 
-    What stands behind a port, as in `u:5/x@host`, is a password, too; as in `nas:8080/@user` it is none.
+    In `u:5/x@host`, the text after what looks like a port is the rest of a password. In `nas:8080/@user`, a path
+    begins with @, and there is no login.
     """
     server, _, rest = (typed.partition("://")[2] or typed).partition("/")
     port = server.rpartition("]")[2].partition(":")[2]
@@ -85,7 +86,7 @@ MutedNames = tuple[Annotated[str, AfterValidator(_mutable)], ...]
 
 
 class MuteConfig(Part):
-    """The section `mute`, and that of a source: new entries that do not become articles."""
+    """The section `mute` at the top or of a source: which new entries do not become articles."""
 
     words: MutedNames = ()
     outlets: MutedNames = ()
@@ -98,7 +99,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
 
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
 
-# These belong to the connection, to limits, or to the signature.
+# The program itself sets these headers: they belong to the connection, to its limits, or to the signature.
 _OWN_HEADER = re.compile(
     r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|accept-encoding|if-.*"
     r"|webhook-.*)$",
@@ -107,7 +108,7 @@ _OWN_HEADER = re.compile(
 
 
 def checked_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    """Return headers that a request may have. Raises ValueError, whose message omits the values."""
+    """Return `value` if a request may have these headers. Raises ValueError, whose message omits the values."""
     for name, text in value.items():
         if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
             raise ValueError(
@@ -129,7 +130,7 @@ def ways_given(part: BaseModel, key: str) -> int:
 
 
 class SourceAuth(Part):
-    """The login of a source: `user` and a password (Basic), or a token (Bearer)."""
+    """The login of a source: `user` and a password (Basic, or a mailbox), or a token (Bearer)."""
 
     user: str | None = None
     password: SecretStr | None = None
@@ -155,7 +156,7 @@ class SourceAuth(Part):
 
 
 class SourceAddress(Part):
-    """The kinds of sources: a key for each, with an address. `intake/kinds/NAME_kind.py` reads it."""
+    """A key for each kind of source, with its address. `intake/kinds/NAME_kind.py` reads sources of this kind."""
 
     feed: WebAddress | None = Field(default=None, description="an address")
     folder: str | None = Field(default=None, min_length=1, description="a path")
@@ -219,5 +220,5 @@ class SourceConfig(SourceAddress):
 
     @property
     def kind(self) -> str:
-        """The key of its kind, whose value is the address as typed."""
+        """The key that names the kind of the source. Its value is the address as typed."""
         return next(name for name in SOURCE_KINDS if getattr(self, name) is not None)

@@ -1,8 +1,8 @@
-"""The filters of stories: as an address, a command, a program or config.yaml has them, and as the store reads them.
+"""The filters of stories, as people type them and as the store reads them.
 
-A filter is declared once, as a field of `Filters`. From it come the parameter of pages, feeds and the API with its
-description, the option of commands, the argument of the Python API and of the MCP server, and the key of a saved
-query; the name of a field is the name in all of them. Their order is the order in addresses.
+A filter is declared once, as a field of `Filters`, and has the same name everywhere: as a parameter of pages, feeds
+and the API, an option of commands, an argument of the Python API and of the MCP server, and a key of a saved query.
+The order of the fields is the order of the parameters in addresses.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from aggregator.model.read_model import Mute
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-# The time of a full-text search grows with its words
+# The time of a full-text search grows with the number of words
 MAX_TEXT_CHARS = 200
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS, pattern=r"^[^\x00]*$")]
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -53,13 +53,13 @@ Moment = Annotated[
 
 
 class QueryModel(BaseModel):
-    """Values that were typed, in an address or elsewhere."""
+    """Values that a person typed, for example in an address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> Self:
-        """Return the values by name, without empty ones. Raises UsageError, which names an invalid one."""
+        """Return a query of the values that are not empty. Raises UsageError, which names the first invalid one."""
         try:
             return cls.model_validate(
                 {name: value for name, value in given.items() if str(value).strip()}
@@ -69,12 +69,12 @@ class QueryModel(BaseModel):
 
     @property
     def query_string(self) -> str:
-        """The values as the query of an address, in a fixed order and without empty ones."""
+        """The query string of an address, with the values that are not empty, in a fixed order."""
         given = [name for name in type(self).model_fields if self.has(name)]
         return urlencode([(name, getattr(self, name)) for name in given])
 
     def has(self, name: str) -> bool:
-        """Return whether a value was given; an empty one is as good as none."""
+        """Return whether a value was given that is not empty."""
         return name in self.model_fields_set and getattr(self, name) != ""
 
 
@@ -96,9 +96,9 @@ _UNTIL = "published at or before this time; a date means the end of that day"
 
 
 class Filters(QueryModel):
-    """The filters of stories; empty ones do not restrict.
+    """The filters of stories. An empty filter fits all stories.
 
-    `outlet`, `folder`, `language` and `kind` fit a story that has such an article.
+    `outlet`, `folder`, `language` and `kind` fit a story if they fit one of its articles.
     """
 
     query: Text = Field(
@@ -108,7 +108,8 @@ class Filters(QueryModel):
     )
     since: str | datetime | None = None
     until: str | datetime | None = None
-    # A factory hides the default 1 from the API's description: clients send defaults, and so override saved queries.
+    # A factory hides the default 1 from the OpenAPI description, because clients send documented defaults, which would
+    # override the values of a saved query.
     min_outlets: Count = Field(
         default_factory=lambda: 1, description="with at least this many outlets"
     )
@@ -139,10 +140,10 @@ class Filters(QueryModel):
 
 
 class StoryFilter(Filters):
-    """A filter at a moment, as the store reads it; both times are inclusive, and bound `last_published`.
+    """A filter as the store reads it, with absolute times, which are inclusive and bound `last_published`.
 
-    Stories are ordered by their last bump, newest first. `after` is the cursor of the store for the next page,
-    `mutes` are those of the owner (store/read/muted.py).
+    Stories are ordered by their last bump, the newest first. `after` is the cursor of the store for the next page,
+    and `mutes` are the owner's (store/read/muted.py).
     """
 
     since: datetime | None = None
@@ -168,16 +169,16 @@ class StoryQuery(Filters):
         return StoryFilter.model_construct(limit=limit, after=after, **filters)
 
     def over(self, saved: "SavedQuery") -> Self:
-        """Return this query with the values of a saved one for those that it does not have."""
+        """Return this query, with the values of `saved` for all filters that are not given here."""
         names = [name for name in Filters.model_fields if not self.has(name)]
         return self.model_copy(update={name: getattr(saved, name) for name in names})
 
     @property
     def changes_with_stories(self) -> bool:
-        """Whether its stories change only when a story changes or is indexed.
+        """Whether the stories of the query change only when a story changes or is indexed.
 
-        "24h" moves with the clock. Sources can be moved between folders, and topics and names are found when a
-        text is rendered.
+        They change at other times if the query has a relative time such as "24h", a folder, because sources can be
+        moved to another, or a topic or name, because these are found when a text is rendered.
         """
         moves = is_relative(self.since) or is_relative(self.until)
         return not (moves or self.folder or self.topic or self.name)
@@ -205,7 +206,10 @@ class SearchQuery(ArticleFilters):
 
 
 class SavedQuery(StoryQuery):
-    """A query of config.yaml, and three settings of its feeds; None uses those of `publish` and `feeds`."""
+    """A query of config.yaml, with three settings of its feeds.
+
+    If a setting is None, that of `publish` or `feeds` applies.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -218,12 +222,12 @@ class SavedQuery(StoryQuery):
 
     @property
     def key(self) -> str:
-        """Its key in `queries`, by which addresses name it."""
+        """The key of the query in `queries`, by which addresses name the query."""
         return self._key
 
     @property
     def label(self) -> str:
-        """What a list of queries shows of it."""
+        """The name of the query in lists: its title, or else its key."""
         return self.title or self.key
 
     def named(self, key: str) -> "SavedQuery":

@@ -1,7 +1,7 @@
-"""The tuning: the constants that decide, in `config/tuning.yaml` with unit and origin.
+"""The tuning: the constants that affect decisions, from `config/tuning.yaml`, which has their units and origins.
 
 `Tuning.version` is a hash of everything that can change a decision. It is stored with every decision, so that
-decisions made with different constants can be distinguished. config.yaml holds what users choose.
+decisions made with different constants can be distinguished. Settings that users choose are in config.yaml instead.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import msgspec
 
 from aggregator.config.shipped import ShippedTable
 
-# Raise it by hand when code (not a constant) decides the same input in another way.
+# Raise this number when changed code (not a constant) decides the same input differently.
 DECIDING_CODE_VERSION = 18
 
 Section = TypeVar("Section", bound=msgspec.Struct)
@@ -22,7 +22,7 @@ _SHIPPED = ShippedTable("aggregator.config", "tuning.yaml", dict[str, dict[str, 
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """The constants in force: the shipped ones, but for `overrides` by section."""
+    """The constants in force: the shipped ones, with `overrides` by section and key."""
 
     overrides: dict[str, dict[str, Any]] = {}
 

@@ -23,11 +23,11 @@ from aggregator.model.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-# The keys that lead to a key of the file; a number, from 0, is an index of a list.
+# The keys that lead to a key of the file. A number is the index of an item in a list, from 0.
 KeyPath = tuple[str | int, ...]
 Lines = Mapping[KeyPath, int]  # the line of each key
 
-# It would look for plugins in all installed packages, which takes a tenth of the CPU of a short command.
+# Pydantic would look for plugins in all installed packages, which takes a tenth of the CPU of a short command.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
@@ -40,14 +40,14 @@ LONGEST_INTERVAL_DAYS = 365
 # The name of a query or a webhook
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
-# A syntax check needs some time, and does not depend on it.
+# A check of the syntax of a relative time needs a time, and its result is the same for any.
 ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def bounded_seconds(value: object, most_days: int = _MAX_DAYS) -> int:
-    """Read `90s`, `15m`, `6h` or `2d` as seconds. Raises ValueError for more than `most_days` and anything else."""
+    """Read `90s`, `15m`, `6h` or `2d` as seconds. Raises ValueError for anything else, and above `most_days`."""
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
@@ -85,7 +85,7 @@ def text_of(file: Path, most_chars: int = -1) -> str:
 
 
 def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return `value`. Raises ValueError if one is not an IP network."""
+    """Return `value`. Raises ValueError if one of its items is not an IP network."""
     try:
         for network in value:
             ip_network(network)
@@ -95,12 +95,12 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def age_of(value: object) -> int | None:
-    """Read a duration, or `never`."""
+    """Read a duration as seconds, or `never` as None."""
     return None if value == "never" else bounded_seconds(value)
 
 
 def duration_as_typed(value: int, units: str = "dhms") -> str:
-    """Return a duration in the syntax of the file, in the first of `units` that divides it."""
+    """Return a duration in the syntax of the file, in the first unit of `units` that divides it."""
     unit = next(unit for unit in units if value % SECONDS[unit] == 0)
     return f"{value // SECONDS[unit]}{unit if value else 's'}"
 
@@ -129,7 +129,7 @@ def matching(pattern: str, words: str) -> AfterValidator:
 
 
 def error_words(detail: "ErrorDetails") -> str:
-    """Return what pydantic says of a wrong value, such as `must be a valid integer`."""
+    """Return pydantic's description of a mistake, such as `must be a valid integer`."""
     return re.sub(
         "^(Input|String|Tuple) should",
         "must",
@@ -138,11 +138,12 @@ def error_words(detail: "ErrorDetails") -> str:
 
 
 def duration_up_to(most_days: int) -> BeforeValidator:
-    """Return a validator that reads a duration. A longer one is refused."""
+    """Return a validator that reads a duration, and refuses one above `most_days`."""
     return BeforeValidator(lambda value: bounded_seconds(value, most_days))
 
 
-# Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.
+# Durations are text like `15m` in the file and seconds in the program. None means never, or that the key is not set
+# and another section has the value.
 TYPED = PlainSerializer(duration_as_typed, when_used="json-unless-none")
 
 TYPED_OR_NEVER = PlainSerializer(
@@ -160,7 +161,7 @@ Networks = Annotated[tuple[str, ...], AfterValidator(_checked_networks)]
 
 
 class Part(BaseModel):
-    # Deferred: validators of parts are built only where one is used without the whole.
+    # The validator of a section is built only if the section is validated without the whole configuration.
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, defer_build=True
     )

@@ -1,7 +1,8 @@
-"""Where deliveries go, from config.yaml: webhooks, notifications and the mail of digests, with their secrets.
+"""The recipients of deliveries in config.yaml, with their secrets: webhooks, notifications and digest readers.
 
-The name of a recipient is unique among all of them: `desk` is a webhook, `notify:phone` a notification,
-`digest:anna@example.org` a reader of the digest. `digest:` alone receives nothing: it is the list of digests.
+The name of a recipient is unique among all of them: `desk` is a webhook, `notify:phone` a notification, and
+`digest:anna@example.org` a reader of the digest. The recipient `digest:` receives nothing, but its deliveries are the
+digests that the pages and the feed list.
 """
 
 import hashlib
@@ -22,15 +23,15 @@ from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.config.values import at_key, text_of
 from aggregator.model.errors import ConfigError
 
-_NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
+_NO_LIMIT = 2**31 - 2  # deliveries are not limited by the `items` of a query
 _MAX_SECRET_CHARS = 4000  # read from a file
 _IN_HEADERS = ("api_key", "cookie", "token")
-NOTIFY, DIGEST = "notify:", "digest:"  # begin the names of recipients
+NOTIFY, DIGEST = "notify:", "digest:"  # prefixes of names of recipients
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """A recipient of deliveries. Its repr contains no address."""
+    """A recipient of deliveries. Its repr omits the URL, which may contain a secret."""
 
     name: str
     url: str = field(repr=False)
@@ -42,7 +43,7 @@ class Recipient:
         return hashlib.sha256(self.url.encode()).digest()
 
     def story_filter(self, now: datetime) -> StoryFilter | None:
-        """Return the filter of its stories; None for all stories."""
+        """Return the filter of the stories that are delivered; None for all stories."""
         return None if self.query is None else self.query.story_filter(now, _NO_LIMIT)
 
 
@@ -56,7 +57,7 @@ class Webhook(Recipient):
 
 @dataclass(frozen=True, kw_only=True)
 class Notification(Recipient):
-    """An address of Apprise. `each`: one notification per story, or one per independent report."""
+    """An address of Apprise. `each` chooses one notification per story, or one per independent report."""
 
     each: Literal["story", "report"]
     messages_an_hour: int
@@ -64,7 +65,7 @@ class Notification(Recipient):
 
 @dataclass(frozen=True, kw_only=True)
 class DigestReader(Recipient):
-    """Somebody who receives the digest by mail; without `address` the list of digests itself."""
+    """A person who receives the digest by mail, or, if `address` is "", the recipient `digest:` itself."""
 
     address: str
 
@@ -130,9 +131,10 @@ def notifications(config: Config) -> tuple[Notification, ...]:
 def digest_readers(
     config: Config, *, with_mail: bool = True
 ) -> tuple[DigestReader, ...]:
-    """Return the list of digests and its readers.
+    """Return the recipient `digest:` and the readers of the digest; () if digests are off.
 
-    Raises ConfigError for an address that cannot be read, or without Apprise.
+    Without `with_mail`, URLs have no mail server, and nothing is read or checked. Raises ConfigError for an address
+    that cannot be read, or without Apprise.
     """
     digest = config.digest
     server = ""
@@ -154,10 +156,10 @@ def digest_readers(
 
 
 def read_secret(config: Config, part: object, key: str, *, section: str = "") -> str:
-    """Return a secret of a part of the configuration: `key`, or from where `key_env` or `key_file` says.
+    """Return a secret of a section: the value of `key`, or of the variable or file that `key_env` or `key_file` names.
 
-    "" where none of them is given. Raises ConfigError for one that cannot be read or has several lines, and
-    in headers for one that is not ASCII; `section` precedes the key in its message.
+    Return "" if none of the keys is given. Raises ConfigError if the secret cannot be read, has several lines, or
+    belongs into a header and is not ASCII. The key in the message follows `section`.
     """
     value = getattr(part, key)
     variable = getattr(part, f"{key}_env", None)

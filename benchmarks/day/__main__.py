@@ -1,21 +1,21 @@
-"""A real day: 117 feeds of 18 February 2026 are read by the daemon for the first time, then go on.
+"""A real day: the daemon reads 117 feeds of 18 February 2026 for the first time, then polls them again.
 
     python -m benchmarks day [--orders 5] [--idle 10] [--program CHECKOUT] [--json FILE]
 
 The daemon is the real one, in a process of its own with an empty database. All feeds are behind a proxy on
-loopback under their own hosts, without TLS; article pages are not fetched; dates are moved so that the feeds
-are as fresh as when they were fetched. First all feeds are polled within 30 seconds, without their newest
-entries (of feeds with news within a week the newest quarter, at most six). Then come rounds in which each
-feed is polled once, one each `--pace` seconds: a feed in five has one or two new entries or an edited title,
-the others answer 304. At last each feed of XML is polled with another comment.
+loopback under their own hosts, without TLS. Article pages are not fetched. Dates are moved so that the feeds
+are as fresh as when they were fetched. First, all feeds are polled within 30 seconds, without their newest
+entries: feeds with news within a week lack the newest quarter, at most six entries. Then follow rounds in which each
+feed is polled once, one every `--pace` seconds: a feed in five has one or two new entries or an edited title, and
+the others answer 304. Finally, each XML feed is polled with a new comment and no other change.
 
-lemon24/reader, where it is installed, reads the same feeds after each of these.
+If lemon24/reader is installed, it reads the same feeds after each of these steps.
 
-CPU, memory and bytes are those of all processes of the daemon, from /proc; with PostgreSQL its server's CPU
-and memory are not counted, and the bytes are the write-ahead log of the server, whoever else uses it. On a
-tmpfs no bytes count: use `--folder`. The CPU of the rounds has that of unchanged polls in it, and not what
-the daemon takes idle in the same time. `--program` runs another checkout on the same feeds in turns, and
-prints ratios. Orders after the first are of the first reading alone.
+CPU, memory and bytes are summed over all processes of the daemon, from /proc. With PostgreSQL, the CPU and memory of
+the server are not counted, and the bytes are all write-ahead log that the server writes, for any client. A tmpfs
+counts no bytes, so use `--folder`. The CPU of the rounds includes unchanged polls, but not what the idle daemon takes
+in the same time. `--program` runs another checkout on the same feeds in turns, and prints ratios. After the first
+order, only the first reading is run.
 """
 
 import argparse
@@ -97,7 +97,10 @@ def main() -> None:
 def run_order(
     day: Day, program: Path, order: int, url: str | None, folder: Path | None
 ) -> Figures:
-    """Run one program on the feeds, polled first in an order of their own; the whole day if it is order 0."""
+    """Run one program on the feeds, and return its figures. `order` is the seed of the order of the first polls.
+
+    Order 0 runs the whole day, and the others only the first reading.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as own, _database(url) as database:
         run = Run(day, program, Path(own), url=database, order=order)
         try:
@@ -113,9 +116,9 @@ def run_order(
 
 @contextmanager
 def _database(url: str | None) -> Iterator[str]:
-    """Make an empty database `NAME_day` beside the PostgreSQL one of `url` for the block; yield its address.
+    """Create an empty PostgreSQL database `NAME_day` on the server of `url` for the block; yield its address.
 
-    Yield "" without a `url`.
+    Yield "" if there is no `url`.
     """
     if url is None:
         yield ""

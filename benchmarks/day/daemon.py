@@ -1,7 +1,7 @@
-"""The daemon of one checkout, as a process of its own: config.yaml, commands, and its database from outside.
+"""The daemon of one checkout in its own process, with its configuration, commands and database.
 
-What is read of it is what people have: commands, the views of docs/sql.md, and the front page. One thing is
-written from outside: when each source is due, so that the order and the pace of polls are those of the run.
+The benchmark reads only what users can read: the output of commands, the views of docs/sql.md, and the front page. It
+writes only when each source is due, in order to control the order and the pace of polls.
 """
 
 import os
@@ -24,8 +24,8 @@ from sqlalchemy import Connection, DateTime, bindparam, create_engine, event, te
 from benchmarks.day.feeds import Feed
 from benchmarks.day.processes import usage_of
 
-QUIET_SECONDS = 10.0  # without work, after which a round is over
-QUIET_CPU = 0.04  # seconds of CPU a second: less is no work
+QUIET_SECONDS = 10.0  # a round is over after this time without work
+QUIET_CPU = 0.04  # seconds of CPU per second; a daemon that uses less counts as idle
 LONGEST_WAIT_SECONDS = 1800.0
 _LOOK_SECONDS = 0.5
 
@@ -34,7 +34,7 @@ class Daemon:
     """A database, `aggregator run` on it, and other commands."""
 
     def __init__(self, checkout: Path, folder: Path, url: str, proxy_port: int) -> None:
-        """`url` of an empty database; "" for SQLite in `folder`, which is on a disk."""
+        """`url` is an empty database; if it is "", SQLite in `folder` is used, which must be on a disk."""
         self.folder = folder
         self._url = url or f"sqlite:///{folder / 'stories.db'}"
         with socket.socket() as unused:
@@ -61,7 +61,7 @@ class Daemon:
 
             @event.listens_for(self._engine, "connect")
             def _leave_checkpoints(connection: Any, _record: Any) -> None:
-                # What is written is the daemon's to write
+                # Checkpoints are left to the daemon, because the bytes that it writes are counted.
                 connection.execute("PRAGMA wal_autocheckpoint=0")
                 connection.execute("PRAGMA busy_timeout=30000")
 
@@ -73,12 +73,12 @@ class Daemon:
     # The process ------------------------------------------------------------------------------------------
 
     def command(self, *arguments: str) -> None:
-        """Run another command to its end. Raises CalledProcessError."""
+        """Run a command and wait until it ends. Raises CalledProcessError."""
         subprocess.run(self._program(*arguments), cwd=self.folder, env=self._environment, check=True,
                        stdout=subprocess.DEVNULL)  # fmt: skip
 
     def subscribe(self, feeds: Sequence[Feed]) -> None:
-        """Make the database and import the feeds as a reader's OPML."""
+        """Create the database and import the feeds from an OPML file, as a user would."""
         outlines = "".join(
             f"<outline type='rss' text={quoteattr(feed.name)} xmlUrl={quoteattr(feed.address)}/>"
             for feed in feeds
@@ -92,7 +92,7 @@ class Daemon:
         self.command("sources", "import", str(opml))
 
     def start(self) -> None:
-        """Start it and wait until its pages answer."""
+        """Start the daemon and wait until its web server answers."""
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._program("run"),
@@ -104,7 +104,7 @@ class Daemon:
         self.wait_for(lambda: bool(self.page("/healthz")))
 
     def stop(self) -> None:
-        """End it as a service manager does."""
+        """Stop the daemon as a service manager does."""
         self._engine.dispose()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
@@ -114,7 +114,7 @@ class Daemon:
                 self._process.kill()
 
     def page(self, path: str) -> str:
-        """Return one of its pages; "" if it does not answer."""
+        """Return a page of the daemon; "" if it does not answer."""
         try:
             with urllib.request.urlopen(
                 f"http://127.0.0.1:{self._port}{path}", timeout=60
@@ -124,7 +124,7 @@ class Daemon:
             return ""
 
     def wait_for(self, is_true: Callable[[], bool]) -> None:
-        """Look again and again. Raises TimeoutError, also if the daemon ended."""
+        """Wait until `is_true()`. Raises TimeoutError, also if the daemon ended."""
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS
         while not is_true():
             has_ended = self._process is not None and self._process.poll() is not None
@@ -136,9 +136,9 @@ class Daemon:
             time.sleep(_LOOK_SECONDS)
 
     def wait_until_quiet(self, or_event: str = "") -> None:
-        """Wait until nothing waits to be placed and it has had nothing to do for some seconds.
+        """Wait until no entry waits to be placed and the daemon was idle for QUIET_SECONDS.
 
-        `or_event`: a name of its log, after which it is not waited for.
+        If `or_event` is given, the wait also ends when the log contains this event.
         """
         log = self.folder / "daemon.log"
         looks = [(time.monotonic(), usage_of(self.pid).cpu_seconds)]
@@ -171,7 +171,7 @@ class Daemon:
     # Its database -----------------------------------------------------------------------------------------
 
     def rows(self, statement: str, **values: object) -> list[Any]:
-        """Return rows of its views."""
+        """Return the rows of a query."""
         with self._engine.connect() as connection:
             return list(connection.execute(text(statement), values))
 
@@ -197,7 +197,7 @@ class Daemon:
         )
 
     def waiting(self) -> int:
-        """Return how many entries were accepted and not placed."""
+        """Return how many accepted entries wait to be placed."""
         return int(self.rows("SELECT count(*) FROM v_waiting")[0][0])
 
     def written_by_server(self) -> int:
@@ -207,6 +207,6 @@ class Daemon:
         return int(self.rows("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")[0][0])
 
     def places_on_page_one(self) -> list[set[str]]:
-        """Return the ids of the stories at each place of the front page, in its order."""
+        """Return the ids of the stories at each place of the front page, from top to bottom."""
         places = re.findall(r"<article .*?</article>", self.page("/"), re.DOTALL)
         return [set(re.findall(r"/stories/(\w+)\"", place)) for place in places]

@@ -1,8 +1,7 @@
-"""The real feeds as a reader meets them: poll by poll, with new entries, edits, ETag and 304.
+"""The real feeds as a feed reader sees them: poll by poll, with new entries, edits, ETag and 304.
 
-A feed is cut into its items as bytes; what stands between them is kept, so a feed that shows all of its items
-is served as it was. Only the dates are others: they are moved so that the hour at which the feeds were
-fetched is the hour at which the run begins.
+A feed is cut into its items as bytes, and the bytes between them are kept, so a feed that shows all of its items
+is served unchanged. Only the dates differ: they are moved as if the feeds had been fetched when the run begins.
 """
 
 import html
@@ -22,13 +21,13 @@ from urllib.parse import urlsplit
 from tests.support.loopback import LoopbackServer, Request, Resource, Response
 
 FETCHED = datetime(2026, 2, 18, 3, 31, tzinfo=UTC)  # when the feeds were fetched
-# A feed brings news while it is watched only if it had some lately: an entry of last year is not new.
+# Only items that were not older than this when the feeds were fetched are held back and shown later as new.
 NEWS_AGE = timedelta(days=7)
-# Of the items of a feed, the newest, that the first poll does not show ...
+# The first poll of a feed does not show this share of its items, the newest ones ...
 HELD_SHARE = 0.25
-MOST_HELD = 6  # ... at most so many
-ITEMS_A_POLL = 2  # that one poll brings, at most
-# Of the feeds with recent items: those that change the title of a known item in a round
+MOST_HELD = 6  # ... but at most this many
+ITEMS_A_POLL = 2  # at most this many new items appear in one poll
+# The share of the feeds with recent items that change the title of a known item in a round
 EDITED_SHARE = 0.2
 EDIT = ", officials say"  # added to a title
 
@@ -45,7 +44,7 @@ _JSON_DATE = re.compile(rb'("date_(?:published|modified)": ?")([^"]+)(")')
 
 
 def read_date(text: str) -> datetime | None:
-    """Read a date of RFC 822 or ISO 8601; UTC where it names no zone, None if it is neither."""
+    """Read a date of RFC 822 or ISO 8601, in UTC if it has no zone; None if it has neither format."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -57,7 +56,10 @@ def read_date(text: str) -> datetime | None:
 
 
 def moved_date(text: str, span: timedelta) -> str:
-    """Return the date later by `span`, in its format; midnight, which means a day, by whole days."""
+    """Return the date that is later by `span`, in the same format; unchanged if it cannot be read.
+
+    Midnight means a date without a time, so it is moved by whole days.
+    """
     moment = read_date(text)
     if moment is None:
         return text
@@ -75,7 +77,7 @@ class Feed:
     """One feed: its bytes, cut into items."""
 
     def __init__(self, file: str, address: str, name: str, body: bytes) -> None:
-        """`address` is without TLS, which the server does not have."""
+        """`address` becomes an http address, because the server has no TLS."""
         self.file = file
         self.address = "http" + address.removeprefix("https").removeprefix("http")
         self.name = name
@@ -89,7 +91,7 @@ class Feed:
             self.items = [match.group() for match in _ITEM.finditer(body)]
 
     def shown(self, items: Mapping[int, bytes]) -> bytes:
-        """Return the feed with these items only, by their place in it."""
+        """Return the feed with only these items, given by their places in the feed."""
         if self.is_json:
             shown = [json.loads(items[place]) for place in sorted(items)]
             return json.dumps({**json.loads(self.body), "items": shown}).encode()
@@ -97,7 +99,7 @@ class Feed:
         return _ITEM.sub(lambda _: items.get(next(places), b""), self.body)
 
     def date_of(self, place: int) -> datetime | None:
-        """Return the earliest date of an item, which is that of its publication."""
+        """Return the earliest date of an item, which is its date of publication."""
         pattern = _JSON_DATE if self.is_json else _DATE
         dates = [
             read_date(match[2].decode())
@@ -125,7 +127,7 @@ class Feed:
 
 
 def real_feeds(data: Path) -> list[Feed]:
-    """Read the feeds below AGGREGATOR_DATA, with the addresses and names of a reader's list."""
+    """Read the feeds in the data folder, with the addresses and names of addresses.tsv."""
     lines = (
         (data / "feeds" / "addresses.tsv").read_text(encoding="utf-8").splitlines()[1:]
     )
@@ -139,13 +141,13 @@ def real_feeds(data: Path) -> list[Feed]:
 
 @dataclass(frozen=True)
 class Plan:
-    """In which round each item of a feed appears (0: the first poll), and whose title is edited when."""
+    """The round in which each item of a feed appears (0: the first poll), and in which its title is edited."""
 
     appears: Mapping[int, int]
     edited: Mapping[int, int]
 
     def changes_in(self, number: int) -> bool:
-        """Return whether a poll of this round meets another feed than that of the round before."""
+        """Return whether the feed has changed since the round before."""
         return number in self.appears.values() or number in self.edited.values()
 
     def new_in(self, number: int) -> list[int]:
@@ -154,7 +156,7 @@ class Plan:
 
 
 def plan_of(feed: Feed, rounds: int, chance: random.Random) -> Plan:
-    """Deal the newest items of a feed out to the rounds, the oldest of them first, one or two at a time."""
+    """Distribute the newest items of a feed over the rounds, the oldest of them first, one or two at a time."""
     dates = {place: feed.date_of(place) for place in range(len(feed.items))}
     oldest = FETCHED - NEWS_AGE
     recent = [
@@ -187,10 +189,10 @@ def plan_of(feed: Feed, rounds: int, chance: random.Random) -> Plan:
 
 @dataclass
 class FeedServer:
-    """All feeds behind one HTTP proxy on loopback, so that they keep their hosts; other addresses are 404.
+    """All feeds behind one HTTP proxy on loopback, so that they keep their hosts. Other addresses get a 404.
 
-    `number` is the round whose items are shown; `stamp` stands behind each feed of XML. `answers` has the moment
-    (monotonic, in seconds) at which a feed was first answered with a body in a round.
+    `number` is the round whose items are shown, and `stamp` is appended to each XML feed. `answers` has the time
+    (monotonic, in seconds) at which a feed was first sent with a body in a round, by file and round.
     """
 
     feeds: list[Feed]
@@ -210,7 +212,7 @@ class FeedServer:
         return self.plans[feed.file]
 
     def asked_in(self, number: int) -> int:
-        """Return how many feeds were asked for in a round."""
+        """Return how many feeds were requested in a round."""
         with self._lock:
             return sum(asked == number for _, asked in self.polls)
 
@@ -228,7 +230,7 @@ class FeedServer:
         return feed.shown(items)
 
     def _answer(self, request: Request) -> Response:
-        self.server.requests.clear()  # which would grow
+        self.server.requests.clear()  # the list would grow
         parts = urlsplit(request.path)
         host = parts.netloc or request.headers.get("host", "")
         address = f"http://{host}{parts.path}" + (

@@ -2,9 +2,9 @@
 
     python -m benchmarks.day.peer DATABASE
 
-The first line of its input has the addresses of the feeds as a JSON list. At each further line it updates all of
-them, as its users do: with its search, and with its plugin against duplicates. It then writes a line of JSON: the
-seconds of CPU that this took, and the most memory that it has had so far, in MB.
+The first line of the input has the addresses of the feeds as a JSON list. At each further line, the reader updates all
+feeds as its users do, with its search and its plugin against duplicates. Then it writes a line of JSON: the seconds of
+CPU that the update took, and the most memory that it has used so far, in MB.
 """
 
 import json
@@ -22,14 +22,14 @@ from benchmarks.day.feeds import Feed, FeedServer, Plan
 
 
 class PeerUsage(NamedTuple):
-    """What an update took."""
+    """The CPU of an update, and the most memory so far."""
 
     cpu_seconds: float
     most_mb: float
 
 
 class Peer:
-    """A process with lemon24/reader, and a server of the feeds for it alone."""
+    """A process with lemon24/reader, and a server of the feeds for this process alone."""
 
     def __init__(
         self, feeds: list[Feed], plans: Mapping[str, Plan], folder: Path
@@ -38,7 +38,7 @@ class Peer:
         settings = {
             "http_proxy": f"http://127.0.0.1:{self.server.server.port}",
             "no_proxy": "",
-            # Its own copy of feedparser needs a package that only exists as source
+            # Its own copy of feedparser needs a package that has no wheel.
             "READER_NO_VENDORED_FEEDPARSER": "1",
         }
         self._process = subprocess.Popen(
@@ -55,7 +55,7 @@ class Peer:
         return find_spec("reader") is not None
 
     def update(self, number: int, stamp: str = "") -> PeerUsage:
-        """Let it update all feeds as they are in a round, and return what that took."""
+        """Let the reader update all feeds as they are in a round; return what this took."""
         self.server.number, self.server.stamp = number, stamp
         self._write("update")
         assert self._process.stdout is not None

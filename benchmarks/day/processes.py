@@ -1,4 +1,4 @@
-"""What a process and all that it started use: CPU, memory, bytes written, wake-ups. From /proc (Linux)."""
+"""What a process and its descendants use: CPU, memory, bytes written, wake-ups. From /proc (Linux)."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ SAMPLE_SECONDS = 1.0  # between two looks at the memory
 
 @dataclass(frozen=True)
 class Usage:
-    """What a tree of processes has used since it began."""
+    """The CPU and the bytes written of a tree of processes since it began."""
 
     cpu_seconds: float
     written_bytes: int
@@ -31,7 +31,7 @@ class Usage:
 
 
 def tree_of(pid: int) -> dict[int, list[str]]:
-    """Return the fields of /proc/PID/stat after the name, of a process and its descendants."""
+    """Return the fields of /proc/PID/stat that follow the name, for a process and each of its descendants."""
     stats: dict[int, list[str]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -50,18 +50,18 @@ def tree_of(pid: int) -> dict[int, list[str]]:
 
 
 def usage_of(pid: int) -> Usage:
-    """Return the CPU and the bytes written of the tree, with those of children that have ended."""
+    """Return the CPU and the bytes written of the tree, including children that have ended."""
     tree = tree_of(pid)
     ticks = sum(
         int(stat[place]) for stat in tree.values() for place in (11, 12, 13, 14)
     )
-    # Of ended children, too
+    # The counter of a process includes its children that have ended.
     written = sum(_number(_WRITTEN, member, "io") for member in tree)
     return Usage(ticks / _TICKS_A_SECOND, written)
 
 
 def memory_of(pid: int) -> float:
-    """Return the PSS of the tree in MB: memory that several processes share counts once."""
+    """Return the PSS of the tree in MB, which counts memory that several processes share only once."""
     return (
         sum(_number(_PSS, member, "smaps_rollup") for member in tree_of(pid))
         / 1000
@@ -82,7 +82,7 @@ def wake_ups_of(pid: int) -> dict[str, int]:
 
 
 def wake_ups_between(before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """Return the wake-ups of the threads that lived all the time."""
+    """Return the number of wake-ups of the threads that are in both."""
     return sum(
         after[thread] - before[thread] for thread in before.keys() & after.keys()
     )
@@ -92,11 +92,11 @@ def _number(pattern: re.Pattern[str], pid: int, name: str) -> int:
     with contextlib.suppress(OSError):
         found = pattern.search(Path(f"/proc/{pid}/{name}").read_text())
         return int(found[1]) if found else 0
-    return 0  # it ended meanwhile
+    return 0  # the process has ended
 
 
 class MemoryWatch:
-    """Looks at the memory of a tree every second, and keeps the most."""
+    """Reads the memory of a tree every second, and keeps the maximum."""
 
     def __init__(self, pid: int) -> None:
         self.most_mb = 0.0

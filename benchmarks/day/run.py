@@ -1,4 +1,4 @@
-"""One run of one program: the first reading, the rounds after it, and the time in which nothing comes."""
+"""One run of one program: the first reading, the rounds after it, and the idle time at the end."""
 
 import dataclasses
 import random
@@ -26,9 +26,9 @@ from benchmarks.day.processes import (
 )
 from benchmarks.day.scores import Labels, events_twice, label_of, scores_of
 
-# Over which the first polls are spread, as after an import of as many feeds
+# The first polls are spread over this time, as after an import of as many feeds.
 FIRST_POLLS_SECONDS = 30.0
-SCORED = (  # of Scores
+SCORED = (  # attributes of Scores that become figures
     *(
         "events",
         "whole",
@@ -42,13 +42,13 @@ SCORED = (  # of Scores
     ),
     *("precision", "recall", "f1", "arguable", "arguable_found"),
 )
-STAMPED_PACE = 0.25  # seconds between two polls of feeds with another comment
+STAMPED_PACE = 0.25  # seconds between two polls of feeds with a new comment
 LOOK_SECONDS = 0.5  # between two looks for new entries on the pages
 
 
 @dataclass(frozen=True)
 class Day:
-    """What all runs have: feeds, labels, rounds with one poll each `pace` seconds, `idle` minutes."""
+    """What all runs share: feeds, labels, the number of rounds with a poll every `pace` seconds, `idle` minutes."""
 
     feeds: list[Feed]
     labels: Labels
@@ -69,12 +69,15 @@ class Article:
 
 
 class Run:
-    """A daemon and the server of its feeds. The figures are gathered in `figures`, by their names."""
+    """A daemon and the server of its feeds. `figures` collects the figures by name."""
 
     def __init__(
         self, day: Day, checkout: Path, folder: Path, *, url: str, order: int
     ) -> None:
-        """`url` of an empty PostgreSQL database; "" for SQLite in `folder`. `order` of the first polls."""
+        """`url` is an empty PostgreSQL database; if it is "", SQLite in `folder` is used.
+
+        `order` is the seed of the order of the first polls.
+        """
         self.day = day
         self.figures: dict[str, Any] = {}
         span = datetime.now(UTC).replace(second=0, microsecond=0) - FETCHED
@@ -214,7 +217,7 @@ class Run:
         self._poll_stamped()
 
     def _poll_stamped(self) -> None:
-        """Poll all feeds once more: in those of XML a comment is new, and nothing else."""
+        """Poll all feeds once more; only a comment at the end of XML feeds is new."""
         stamped = sum(not feed.is_json for feed in self.feeds)
         number, stamp = self.day.rounds + 1, "<!-- made in 0.31 s -->"
         self.server.number, self.server.stamp = number, stamp
@@ -229,9 +232,9 @@ class Run:
             self.figures["peer_ms_a_stamped_poll"] = figure
 
     def _watch(self, number: int, known: set[str]) -> list[float]:
-        """Look for new articles until all feeds of the round were asked, and for some seconds after it.
+        """Look for new articles until all new items of the round were found, or until a deadline.
 
-        Return the seconds from the answer of their feed to their place in a rendered story.
+        Return, for each article, the seconds from the answer of its feed until the article was in a rendered story.
         """
         delays: list[float] = []
         files = self._files()
@@ -249,7 +252,7 @@ class Run:
     def _count_bumps(
         self, articles: dict[str, Article], bumped_at: dict[str, object]
     ) -> Counter[str]:
-        """Count the known stories that were bumped since, by the reason that they had."""
+        """Count the known stories that were bumped since, by reason: a new article, an edited title, or nothing."""
         current = self._articles()
         with_new = {current[id_].story for id_ in current.keys() - articles.keys()}
         with_edit = {
@@ -271,7 +274,7 @@ class Run:
         return bumps
 
     def _changed_polls(self) -> list[tuple[str, int]]:
-        """Return the polls of the rounds that met a changed feed: its file, and the round."""
+        """Return the file and the round of each poll in the rounds whose feed has changed."""
         rounds = range(1, self.day.rounds + 1)
         return [
             (file, number)
@@ -281,7 +284,7 @@ class Run:
         ]
 
     def _feedparser_seconds(self, polls: list[tuple[str, int]]) -> float:
-        """Return the CPU that feedparser takes for the bytes of these polls."""
+        """Return the seconds of CPU that feedparser takes for the bytes of these polls."""
         bodies = [self.server.body_of(file, number) for file, number in polls]
         began = time.process_time()
         for body in bodies:
@@ -291,7 +294,7 @@ class Run:
     # Idle -------------------------------------------------------------------------------------------------
 
     def idle(self) -> None:
-        """Let the daemon alone: no source is due."""
+        """Measure the daemon while no source is due."""
         later = datetime.now(UTC) + timedelta(days=1)
         self.daemon.set_due({feed.address: later for feed in self.feeds})
         seconds = max(1.0, 60 * self.day.idle)
@@ -311,7 +314,7 @@ class Run:
         }
 
     def divide(self) -> None:
-        """Divide the CPU of the rounds, less what the daemon takes idle in as many seconds."""
+        """Divide the CPU of the rounds, without what the idle daemon takes in the same time, by entries and polls."""
         figures = self.figures
         idle = figures["round_seconds"] * figures["idle_cpu_ms_a_second"] / 1000
         cpu = figures["round_cpu_seconds"] - idle

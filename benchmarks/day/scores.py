@@ -1,4 +1,4 @@
-"""How well stories fit the labels of the reading list: whole and pure, pairs, events twice on a page."""
+"""How well stories fit the labels of the reading list: whole events, pure stories, pairs, events twice on a page."""
 
 import gzip
 import itertools
@@ -14,7 +14,7 @@ Pair = frozenset[str]
 
 @dataclass(frozen=True)
 class Labels:
-    """The labelled entries: by id the event, the outlet (a feed is one) and the title.
+    """The event, the outlet (each feed is one) and the title of each labelled entry, by its id.
 
     Pairs of ids in `loose` count neither way.
     """
@@ -28,7 +28,7 @@ class Labels:
 
 
 def read_labels(data: Path) -> Labels:
-    """Read the reading list below AGGREGATOR_DATA."""
+    """Read the labels of the reading list in the data folder."""
     with gzip.open(
         data / "events-reading-list.jsonl.gz", "rt", encoding="utf-8"
     ) as lines:
@@ -59,14 +59,14 @@ def _bare(address: str | None) -> str:
 
 
 def label_of(labels: Labels, feed: str, address: str | None, title: str) -> str | None:
-    """Return the id of the labelled entry that an article is; None if there is none."""
+    """Return the id of the labelled entry with the address or title of an article; None if there is none."""
     by_address = labels.by_address.get((feed, _bare(address))) if address else None
     return by_address or labels.by_title.get((feed, title))
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Events of several outlets: found whole; stories of several outlets: pure. Names are titles."""
+    """Counts of events and stories of several outlets, and of pairs of entries; lists have titles."""
 
     events: int
     not_whole: list[str]
@@ -102,10 +102,10 @@ class Scores:
 
 
 def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
-    """Score a grouping, given as the story of each labelled entry that arrived.
+    """Return the scores of a grouping, which is given as the story of each labelled entry that arrived.
 
-    An event is whole if all of its entries that arrived are in one story, which may have others. A story is
-    pure if each pair of its entries is of one event, or loose.
+    An event is whole if all of its entries that arrived are in one story, which may have other entries, too. A story
+    is pure if each pair of its entries is of one event, or loose.
     """
     in_story, in_event = defaultdict(list), defaultdict(list)
     for entry, story in stories.items():
@@ -147,9 +147,10 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
 def events_twice(
     labels: Labels, stories: Mapping[str, str], places: Sequence[Collection[str]]
 ) -> list[str]:
-    """Return the names of events that two places of a page tell: each has an entry of one pair.
+    """Return the names of the events that are at two places of a page.
 
-    `places` are the stories of each place.
+    This needs two entries of the event at different places, which are not a loose pair. `places` has the stories of
+    each place.
     """
     place_of = {story: n for n, place in enumerate(places) for story in place}
     on_page = defaultdict(list)
@@ -178,7 +179,7 @@ def _is_of_several_outlets(labels: Labels, entries: Iterable[str]) -> bool:
 
 
 def _name_of_event(labels: Labels, entries: Sequence[str]) -> str:
-    """Return the title of the event's first entry, also of those that did not arrive yet."""
+    """Return the title of the event's first entry, even if that entry did not arrive yet."""
     event = labels.events[entries[0]]
     return labels.titles[
         min(entry for entry in labels.events if labels.events[entry] == event)

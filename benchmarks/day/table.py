@@ -1,10 +1,11 @@
-"""The table of `python -m benchmarks day`: a line a figure, a column a program."""
+"""The table of `python -m benchmarks day`, with a line for each figure and a column for each program."""
 
 import statistics
 from collections.abc import Callable
 from typing import Any
 
-Figures = dict[str, Any]  # of one run, by name; those that list titles are counted
+# The figures of one run by name. A list of titles is printed as its length.
+Figures = dict[str, Any]
 
 SCORES = [  # the name of a figure, its words, and digits after the point
     ("events", "events of several outlets", 0),
@@ -28,7 +29,7 @@ SCORES = [  # the name of a figure, its words, and digits after the point
     ("all_stories", "stories", 0),
     ("page_stories", "places on page one", 0),
 ]
-# Of the first reading: the name of a figure, its words, and which of several is the worst
+# Figures of the first reading: the name of each, its words, and the function that finds the worst value
 ORDERS = [
     ("whole", "events found whole", min),
     ("one_place", "events in one storyline", min),
@@ -38,7 +39,7 @@ ORDERS = [
     ("pairs_wrong", "pairs of different events in one story", max),
     ("twice", "events twice on page one", max),
 ]
-COSTS = [  # likewise
+COSTS = [  # as in SCORES
     ("start_cpu_seconds", "CPU of the start, s", 2),
     ("first_entries", "entries of the first reading", 0),
     ("first_cpu_ms_an_entry", "CPU an entry, ms", 1),
@@ -91,9 +92,9 @@ _CELL = 15
 
 
 def print_table(names: list[str], runs: list[list[Figures]]) -> None:
-    """Print the figures of each program's runs: the first run whole, of all the mean and worst scores.
+    """Print all figures of the first run of each program, and the mean and worst scores of all runs.
 
-    With two programs costs have the ratio of the first to the second.
+    If there are two programs, costs have the ratio of the first to the second.
     """
     firsts = [figures[0] for figures in runs]
     _print_head("", names)
@@ -153,7 +154,7 @@ def _print_orders(
 def _print_titles(
     words: str, key: str, names: list[str], firsts: list[Figures]
 ) -> None:
-    """Print the titles that a program's figure lists, and when: after the first reading, the last round."""
+    """Print the titles that a figure lists, and for each program when: after the first reading, the last round."""
     titles: set[str] = set()
     for figures in firsts:
         titles.update(figures[f"first_{key}"], figures[f"last_{key}"])

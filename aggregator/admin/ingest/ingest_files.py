@@ -1,10 +1,10 @@
 """`aggregator ingest`: read files, folders, standard input and addresses once.
 
-Entries are read in chunks, each accepted in one transaction, a fixed number of chunks ahead of placing. So
+Entries are read in chunks. Each is accepted in one transaction, a fixed number of chunks ahead of placing. Therefore
 the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
-the result does not depend on the number and speed of the workers. A run that was stopped can be repeated: it
-skips entries accepted before. If another process is the writer, the entries wait in the inbox until that
-process has placed them, and reading pauses if it is far behind.
+the result does not depend on the number and speed of the workers. A run that was stopped can be repeated, because
+entries that were accepted before are skipped. If another process is the writer, the entries wait in the inbox until
+that process has placed them, and reading pauses if the writer is far behind.
 """
 
 import os
@@ -32,19 +32,19 @@ from aggregator.store.stories.rendered_stories import render_next, unrendered_of
 from aggregator.store.stories.stored_articles import assigned_stories
 from aggregator.stories.story_tuning import StoryTuning
 
-# The attempt number of a page that is not requested again, since the command ends
+# The attempt number of a page, which is so high that a failed page is not requested again, because the command ends
 _LAST_TRY = 99
-# Stories of one article are rendered, too, until this time since the beginning of rendering.
+# Stories of one article are rendered, too, until rendering has taken this long.
 RENDER_SECONDS = 5.0
-# The stories rendered at once
+# The number of stories that are rendered in one step
 RENDERED_AT_ONCE = 20
-# The most articles that a run adds to an index being rebuilt; the daemon or the next run does the rest.
+# A run adds at most this many articles to an index that is being rebuilt. The daemon or the next run does the rest.
 REINDEXED_ARTICLES = 5_000
-# The time between two checks whether the daemon has placed our entries
+# The time between two checks whether the daemon has placed the entries
 _POLL_SECONDS = 0.2
 # The longest wait for a daemon that places nothing
 _PATIENCE_SECONDS = 3600.0
-# So many chunks of 100 entries keep 30 workers busy at once.
+# Ten chunks of 100 entries keep 30 workers busy.
 CHUNKS_AHEAD = 10
 
 
@@ -61,8 +61,8 @@ class Ingest:
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 
-        `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
-        records that `--map` names, by field.
+        With `holds_back`, reading pauses while the writer is far behind. `chosen` has the keys of records that `--map`
+        names, by field.
         """
         self._services = services
         self._database = services.database
@@ -73,12 +73,12 @@ class Ingest:
         self.results = IngestResults(self._database, chosen)
         # Ids of stories of several articles
         self._unrendered: Sequence[str] = ()
-        # The files begun; files that are sorted together are read in turns.
+        # The files that were begun. Files that are sorted together are read in turns.
         self._files: set[str] = set()
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process places the entries; else another process does."""
+        """Whether this process places the entries, and not another one."""
         return self._pipeline is not None
 
     def run(
@@ -86,8 +86,9 @@ class Ingest:
     ) -> Iterator[tuple[int, int, int | None]]:
         """Read all of `what`, in order, or sorted by time `as_one` archive; `results` has the result.
 
-        Yields after each step how many items, and how many bytes of how many, were read: bytes of all files as
-        stored, so possibly compressed. Raises UsageError if nothing of `what` exists; a missing part is rejected.
+        Yield after each step the number of items read, of bytes read, and of all bytes (None: unknown). Bytes are
+        those of the files, which may be compressed. Raises UsageError if nothing of `what` exists; otherwise missing
+        files are rejected items.
         """
         missing = [path for path in what if not inputs.exists(path)]
         if missing and len(missing) == len(what):
@@ -109,9 +110,9 @@ class Ingest:
             self.results.collect()
 
     def count_unrendered(self) -> int:
-        """Find the stories that `render` renders in any case, those of several articles; return their number.
+        """Find the stories of several articles, which `render` always renders; return their number.
 
-        0 if another process is the writer, which renders them.
+        Return 0 if another process is the writer, because that process renders them.
         """
         if self._pipeline is not None:
             with self._database.read() as connection:
@@ -119,7 +120,10 @@ class Ingest:
         return len(self._unrendered)
 
     def render(self) -> Iterator[int]:
-        """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
+        """Render the stories of several articles, then others until RENDER_SECONDS are over.
+
+        Yield after each step how many stories of several articles it rendered.
+        """
         if self._pipeline is None:
             return
         tuning = self._services.all_tuning.section("stories", StoryTuning)
@@ -136,10 +140,10 @@ class Ingest:
             yield len(stories)
 
     def save_stories(self) -> tuple[int, int]:
-        """Save the stories of what was read for the owner, as on the pages, but not of records without a star.
+        """Save the stories of the articles for the owner, except articles whose records have no star.
 
-        Returns their number, and that of the articles without a story, which still wait to be placed. Raises
-        UsageError if the owner has saved too many stories.
+        Return the number of saved stories, and the number of articles that still wait to be placed, and so have no
+        story. Raises UsageError if the owner has saved too many stories.
         """
         marks = ReadMarks(self._database, self._services.now)
         owner = marks.sign_in(OWNER)
@@ -153,9 +157,9 @@ class Ingest:
         return len(rows), len(waiting)
 
     def wait(self, most: int = 0) -> Iterator[int]:
-        """Wait for the process that places until at most `most` entries wait; yields how many were placed.
+        """Wait for the writer until at most `most` entries wait; yield how many were placed since the last time.
 
-        If that process ends, this process becomes the writer. Returns when no entry was placed for an hour.
+        If the writer ends, this process becomes the writer. Stop waiting when no entry was placed for an hour.
         """
         before = self.results.waiting
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -174,19 +178,22 @@ class Ingest:
         yield before - self.results.waiting
 
     def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
-        """Accept all chunks; the writer places them in batches CHUNKS_AHEAD behind. Yields after each step."""
+        """Accept all chunks; if this process is the writer, place them, CHUNKS_AHEAD behind. Yield after each step."""
         while self._pipeline is None:
             chunk = next(chunks, None)
             if chunk is None:
                 return
             if self._holds_back and self.results.collect() >= MOST_WAITING:
-                # So that the inbox stays small. This may make this process the writer.
+                # Waiting keeps the inbox small. It may make this process the writer.
                 yield from self.wait(MOST_WAITING // 2)
             yield self._accept(chunk)
         reached: deque[int] = deque()
 
         def more() -> int | None:
-            """Accept the next chunk; return the last entry number to place, CHUNKS_AHEAD behind."""
+            """Accept the next chunk; return the last entry number to place, which is CHUNKS_AHEAD behind.
+
+            Return 0 if nothing is to be placed yet, and None after the last chunk.
+            """
             chunk = next(chunks, None)
             if chunk is None:
                 return None
@@ -233,7 +240,7 @@ class Ingest:
         self.results.add(chunk, accepted)
         if self._pipeline is not None:  # else the writer fetches the pages
             with self._database.read() as connection:
-                # Those that an interrupted run accepted, too
+                # This includes the pages of entries that an interrupted run accepted.
                 pages = pending_pages.load_unfetched_pages(
                     connection, [result.article for result in accepted]
                 )
@@ -244,7 +251,7 @@ class Ingest:
         return accepted
 
     def _finish(self) -> Iterator[object]:
-        """Place all waiting entries and index them if this process is the writer; yields after each batch."""
+        """If this process is the writer, place all waiting entries and index them; yield after each batch."""
         if self._pipeline is not None:
             yield from self._pipeline.place_waiting()
             self._pipeline.index_text()
@@ -252,5 +259,5 @@ class Ingest:
 
 
 def _absolute(file: str) -> str:
-    """Return the absolute path, which `doctor` shows; addresses and standard input stay as they are."""
+    """Return the absolute path of a file, which `doctor` shows. Addresses and standard input stay as they are."""
     return file if file == "stdin" or is_address(file) else os.path.abspath(file)  # noqa: PTH100 - Path.resolve follows links

@@ -30,10 +30,10 @@ class RejectedItem(FrozenStruct):
 class IngestSummary(FrozenStruct, omit_defaults=False):
     """The counts of an ingest. `waiting` entries are accepted, and another process will place them.
 
-    `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
-    `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
-    `rejected_count` is the number of all. `notes`: which keys of records were read as what, and which keys,
-    dates and ids were not.
+    `new` is `stories_created` + `joined` + `copies`, because an article founds a story, joins one, or is a copy.
+    `stories_extended` counts the stories that existed before and got an article. `rejected` has the first rejected
+    items, and `rejected_count` is the number of all. `notes` say which keys of records were read as which fields, and
+    which keys, dates and ids could not be read.
     """
 
     read: int = 0
@@ -56,33 +56,34 @@ class IngestResults:
     def __init__(self, database: Database, chosen: Chosen) -> None:
         self._database = database
         self._notes = RecordNotes(chosen)
-        # Where the entries without a result stand, by number
+        # The place of each entry without a result in its file, by entry number
         self._waiting: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
         with database.read() as connection:
             # The newest story at the start
             self._newest_before = counter_value(connection, name="story")
-        self._extended: set[str] = set()  # stories of before the start that have grown
+        # Stories that existed at the start and have grown
+        self._extended: set[str] = set()
         self._rejected: list[RejectedItem] = []
-        # Entries without a result that have no star in the feed reader they come from
+        # Entries without a star in the export of a feed reader
         self._unstarred: set[int] = set()
-        # The articles of what was read, known ones included, and those of records without a star
+        # The articles that were read, including known ones, and those of records without a star
         self.articles: set[str] = set()
         self.unstarred: set[str] = set()
 
     @property
     def waiting(self) -> int:
-        """The entries that are accepted and, as far as is known, not placed yet."""
+        """The number of entries that are accepted and, as far as this process knows, not placed yet."""
         return len(self._waiting)
 
     @property
     def read(self) -> int:
-        """The items that were read so far."""
+        """The number of items that were read so far."""
         return self._counts["read"]
 
     @property
     def unlisted(self) -> int:
-        """How many more rejected items may be listed."""
+        """The number of rejected items that may still be listed."""
         return max(0, REJECTED_LISTED - self._counts["refused"])
 
     def add(self, items: Sequence[ReadItem], accepted: Sequence[AcceptResult]) -> None:
@@ -107,9 +108,9 @@ class IngestResults:
                     self._unstarred.add(result.entry_no)
 
     def collect(self) -> int:
-        """Count the results of the entries that were placed meanwhile; returns how many still wait.
+        """Count the results of the entries that were placed meanwhile; return how many entries still wait.
 
-        Entries are placed in about the order of their numbers, so this stops at the first waiting ones.
+        Entries are placed roughly in the order of their numbers, so this stops at the first group with a waiting entry.
         """
         while numbers := list(itertools.islice(self._waiting, _RESULTS_AT_ONCE)):
             with self._database.read() as connection:
@@ -146,7 +147,7 @@ class IngestResults:
             self._rejected.append(RejectedItem(where=where, reason=reason))
 
     def summary(self) -> IngestSummary:
-        """Return the counts of all that was read so far."""
+        """Return the counts of everything that was read so far."""
         self.collect()
         counts = self._counts
         return IngestSummary(

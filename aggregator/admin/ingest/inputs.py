@@ -1,7 +1,7 @@
 """Reads the arguments of `aggregator ingest`: files, folders, archives, addresses, and "-" for standard input.
 
-Each yields entries, which are articles as their source delivers them, and problems, which tell the user what
-could not be read.
+Each argument yields entries, which are articles as their source delivers them, and problems, which tell the user
+what could not be read.
 """
 
 import logging
@@ -55,7 +55,7 @@ MISSING = "there is no such file or folder"
 
 
 class IngestServices(NamedTuple):
-    """The services that reading needs. `fetcher` opens the HTTP client at its first call: files need none."""
+    """The services that reading needs. `fetcher` opens the HTTP client at its first call, because files need none."""
 
     database: Database
     executor: Executor
@@ -65,10 +65,10 @@ class IngestServices(NamedTuple):
 
 
 class InputReader:
-    """Reads the arguments of the command. For one run."""
+    """Reads the arguments of one run of the command."""
 
     def __init__(self, services: IngestServices, *, chosen: Chosen) -> None:
-        """`chosen`: the keys of records that `--map` names, by field ("title": "headline")."""
+        """`chosen` has the keys of records that `--map` names, by field ("title": "headline")."""
         self._services = services
         self._tuning = source_tuning(services.all_tuning)
         self._chosen = chosen
@@ -80,9 +80,9 @@ class InputReader:
     def chunks(
         self, arguments: Sequence[str], progress: Progress, *, as_one: bool
     ) -> Iterator[list[ReadItem]]:
-        """Yield the items of `arguments` in parts of the size of one transaction.
+        """Yield the items of `arguments` in chunks, each for one transaction.
 
-        The items of each file are sorted by time; with `as_one`, those of all files together.
+        The items of each file are sorted by time; with `as_one`, the items of all files together.
         """
         chunk: list[ReadItem] = []
         chars = 0
@@ -110,7 +110,7 @@ class InputReader:
         items: Iterator[ReadItem] = chain.from_iterable(
             self._read_file(argument, progress) for argument in files
         )
-        # Standard input alone may be a pipe that never ends, so it is not sorted.
+        # If standard input is the only argument, it may be a pipe that never ends, so it is not sorted.
         if as_one or files != ["-"]:
             items = sort_by_time(items, progress, as_one_file=as_one)
         for item in items:
@@ -123,7 +123,7 @@ class InputReader:
     def _with_folder(self, entry: Entry, folder: Path) -> Entry:
         """Return an entry with the stored name of its folder as its source.
 
-        So the file is known again after its folder has moved.
+        The name stays when the folder is moved, so that its files are still known.
         """
         if folder not in self._folder_names:
             self._folder_names[folder] = self._services.database.transact(
@@ -132,7 +132,7 @@ class InputReader:
         return with_folder_name(entry, folder, self._folder_names[folder])
 
     def _read_file(self, argument: str, progress: Progress) -> Iterator[ReadItem]:
-        """Yield the contents of a file or folder, and note the folder of each file."""
+        """Yield the items of a file or folder, and note the folder of each file."""
         if not exists(argument):
             yield InputProblem(where=argument, reason=MISSING, file=argument)
             return
@@ -149,7 +149,7 @@ class InputReader:
                 ),
             )
         except AggregatorError as error:
-            # The folder cannot be listed, or the file was deleted since.
+            # The folder cannot be listed, or the file was deleted meanwhile.
             where = show_address(argument) if is_remote(argument) else argument
             yield InputProblem(where=where, reason=str(error), file=where)
             return
@@ -164,9 +164,9 @@ class InputReader:
             )
 
     def _fetch_items(self, url: str) -> Iterator[ReadItem]:
-        """Fetch an address; yield the entries of a feed, the oldest first, or the article of a page.
+        """Fetch an address; yield the entries of a feed, the last first, or the article of a page.
 
-        The entries of a feed that is already a source get that source, so that its next poll knows them.
+        If the feed is already a source, its entries get this source, so that the next poll knows them.
         """
         services = self._services
         with services.database.read() as connection:
@@ -205,19 +205,19 @@ class InputReader:
 
 
 def _sortable_name(file: str) -> str:
-    """Return the name of a file as it comes back from sorting: bytes that are not UTF-8 become question marks."""
+    """Return the name of a file as sorting returns it: bytes that are not UTF-8 become question marks."""
     return file.encode("utf-8", "replace").decode()
 
 
 def exists(argument: str) -> bool:
-    """Return whether there is such a file or folder; an address is taken to exist."""
+    """Return whether there is such a file or folder. Standard input and addresses are assumed to exist."""
     if argument == "-" or is_address(argument):
         return True
     return os.path.exists(argument)  # noqa: PTH110 - Path.exists raises for impossible names
 
 
 def size(argument: str) -> int:
-    """Return the size of a file in bytes; 0 for folders and addresses, whose size is known when they are read."""
+    """Return the size of a file in bytes; 0 for folders and addresses, whose size is not known before they are read."""
     try:
         return os.path.getsize(argument) if os.path.isfile(argument) else 0  # noqa: PTH113, PTH202 - as in `exists`
     except OSError:

@@ -1,4 +1,4 @@
-"""What `doctor` says of stored data, and of the daemon: whether it runs, answers, and is of this version."""
+"""The checks of `doctor` for stored data, and for the daemon: whether it runs, answers, and reports problems."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ _SOURCES_SHOWN = 20
 
 
 def content_findings(context: DoctorContext) -> Iterator[Finding]:
-    """Check the stored data, in one read transaction; without a database, only who may connect."""
+    """Check the stored data in one read transaction, and the backups; without a database, only who may connect."""
     if not context.has_database:
         yield from _open_to_others(context, ())
         return
@@ -99,7 +99,7 @@ def _advice(source: SourceView) -> str:
     return f"aggregator sources check {source.polled_url}"
 
 
-# The daemon has to answer within this share of the time of a check.
+# The daemon must answer within this share of the time limit of a check.
 _REQUEST_SHARE = 0.3
 
 # The largest response body that is read
@@ -109,7 +109,7 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - re
 
 
 def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
-    """Check which process writes to the database, which one listens on the port, and what that reports."""
+    """Check whether a daemon runs on the database, whether it answers on its port, and what it reports."""
     port = context.config.server.port
     runs = _is_running(context.database)
     if runs:
@@ -132,7 +132,7 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
     answer = _request(context, "/readyz") if port else None
     if answer is None:
         return
-    # Only a daemon states its role in this answer.
+    # Only the answer of a daemon has a role.
     who = f"ss -ltnp 'sport = :{port}' shows the program"
     if "role" not in answer and runs:
         yield problem(
@@ -160,7 +160,7 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
 def _is_running(database: Database) -> bool:
     """Return whether another process is the writer; False if the lock file cannot be opened."""
     if database.file is not None and not Path(f"{database.file}.lock").exists():
-        # Opening the lock would create the file, maybe with the wrong owner
+        # Opening the lock would create the file, perhaps with the wrong owner.
         return False
     lock = open_process_lock(database)
     try:
@@ -172,7 +172,10 @@ def _is_running(database: Database) -> bool:
 
 
 def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
-    """Return the daemon's JSON object at `path`, {} for any other answer, None if it is refused."""
+    """Return the JSON object that the daemon has at `path`.
+
+    Return None if the connection is refused, and {} for any other failure or answer.
+    """
     server = context.config.server
     seconds = context.check_seconds * _REQUEST_SHARE
     host = _ANY.get(server.host, server.host)

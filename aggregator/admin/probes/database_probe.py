@@ -1,4 +1,4 @@
-"""What `doctor` says of the database and its files: place, rights, version, damage."""
+"""The checks of `doctor` for the database and its files: place, permissions, version, damage."""
 
 import os
 import shutil
@@ -78,7 +78,7 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
 
 
 def file_system(folder: Path, mounts: str) -> str:
-    """Return the file system type of `folder`; `mounts` is the text of /proc/self/mountinfo."""
+    """Return the type of the file system of `folder`. `mounts` is the text of /proc/self/mountinfo."""
     path = folder.resolve()
     longest = (0, "")
     for line in mounts.splitlines():
@@ -108,13 +108,13 @@ def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-# Reading the whole file may take this share of the time of a check.
+# The search for damage may take this share of the time limit of a check.
 _CHECKED_SHARE = 0.5
 
-# Errors that other commands print end with it.
+# Some errors end with this advice, which `doctor` itself leaves out.
 _RUN_DOCTOR = "; run `aggregator doctor`"
 
-# Parts of the messages of servers, drivers and this program, with advice.
+# Parts of messages of servers, drivers and this program, with the advice for each
 _ADVICE = (
     (
         "password authentication failed",
@@ -140,7 +140,7 @@ _ADVICE = (
 
 
 def database_findings(context: DoctorContext) -> Iterator[Finding]:
-    """Check whether the database can be used; after a problem here no further check reads it."""
+    """Check whether the database can be used. After a problem here, no other check reads the database."""
     try:
         database = context.database
         damage = _damage(context)
@@ -201,7 +201,7 @@ def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
 
 
 def _damage(context: DoctorContext) -> Finding | None:
-    """Report damage of an SQLite file, as far as it can be read within the time limit."""
+    """Return a problem if the part of an SQLite file that can be read within the time limit is damaged."""
     file = context.file
     if file is None or not file.exists():
         return None
@@ -214,7 +214,7 @@ def _damage(context: DoctorContext) -> Finding | None:
     try:
         result = backup.damage_in(file, stop_late)
     except (TimeoutError, sqlite3.Error):
-        # `db check` reads all of it; opening the database reports other errors more clearly
+        # `db check` reads the whole file. Other errors are reported more clearly when the database is opened.
         return None
     if result is None:
         return None

@@ -37,7 +37,7 @@ class DoctorContext:
 
     @cached_property
     def has_database(self) -> bool:
-        """Whether the database has tables; they are made at the first use."""
+        """Whether the database has tables, which are created when it is first used."""
         if self.file is not None and not self.file.exists():
             return False
         return migrate.revision_of(self.database) is not None

@@ -12,7 +12,7 @@ from aggregator.config.values import KeyPath, Lines
 from aggregator.model.errors import ConfigError
 
 _MAX_DEPTH = 4  # nested keys in config.yaml
-# Databases cannot store them
+# Control characters and surrogates, which databases cannot store
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SYNTAX_ADVICE = (
     "begin all keys of a section in one column, indented with spaces, and put a value with `: `, a quotation "
@@ -40,7 +40,7 @@ for _kind, (_pattern, _first) in _RESOLVED.items():
         f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
     )
 # SafeLoader reads 010 as octal. Lists and mappings are read whole at once, so that an alias inside the value
-# it names is a mistake. Lists become tuples, as the frozen models require.
+# that it names raises an error. Lists become tuples, as the frozen models require.
 for _kind, _construct in (
     ("int", lambda loader, node: int(loader.construct_scalar(node))),
     ("map", lambda loader, node: loader.construct_mapping(node, deep=True)),
@@ -50,10 +50,10 @@ for _kind, _construct in (
 
 
 def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
-    """Return the values that are not null by their keys, and the line of each key.
+    """Return the values by key, without keys at the top that are null, and the line of each key.
 
-    Raises ConfigError, whose message begins with the name of the file, for anything else than keys and
-    values, and for what YAML permits and is a mistake all the same.
+    Raises ConfigError, whose message begins with the name of the file, if the text is not a mapping, and for
+    tags, repeated keys and control characters.
     """
     try:
         loader = CoreLoader(text)
@@ -101,9 +101,9 @@ def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
 def _note_lines(
     node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]
 ) -> None:
-    """Collect the line of every key, and the mistakes that YAML permits.
+    """Add the line of each key to `lines`, and what YAML permits but is a mistake to `mistakes`.
 
-    These are a repeated key (YAML silently uses the last) and a control character in a text.
+    Mistakes are a repeated key (PyYAML silently uses the last) and a control character in a text.
     """
     line = node.start_mark.line + 1
     lines.setdefault(path, line)
@@ -111,7 +111,7 @@ def _note_lines(
         dotted = _CONTROL.sub("?", ".".join(map(str, path)))
         mistakes.append(f"{line}: {dotted}: there is a control character in it")
     if len(path) > _MAX_DEPTH:
-        return  # no key of ours is so deep; an alias may contain itself
+        return  # no known key is so deep, and nested aliases would multiply the lines
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")

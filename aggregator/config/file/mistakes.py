@@ -30,7 +30,10 @@ _ADVICE = {
 
 
 def locate_mistakes(error: ConfigError, config: Config) -> ConfigError:
-    """Prefix each line of `error`, which begins with a dotted key, with the line of that key; sort them."""
+    """Return `error` with the line number of its key before each message, sorted by these numbers.
+
+    Each line of `error` begins with a dotted key.
+    """
     name = config.file.name if config.file else ""
     mistakes = []
     for message in str(error).splitlines():
@@ -63,7 +66,7 @@ def validate_values(values: dict[str, Any], lines: Lines, name: str) -> Config:
 
 
 def _line_of(path: KeyPath, lines: Lines) -> int:
-    """Return the line of a key, else of the nearest one above it in the file; 0 for none."""
+    """Return the line of a key, or else of the nearest key that contains it; 0 if the file has neither."""
     for end in range(len(path), 0, -1):
         if path[:end] in lines:
             return lines[path[:end]]
@@ -75,7 +78,7 @@ def _in_order(mistakes: list[tuple[int, str]]) -> ConfigError:
 
 
 def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:
-    """Describe a mistake in one short sentence: in pydantic's words, where they fit a file."""
+    """Return a short sentence about a mistake, in pydantic's words where they make sense for a file."""
     if detail["type"] == "invalid_key" or "[key]" in detail["loc"]:
         return "put the key in quotes"
     if detail["type"] in _ADVICE:

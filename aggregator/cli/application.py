@@ -92,7 +92,7 @@ _STOPPED = {
     "eval": "stopped; no result was stored",
     "export": "stopped; no file was written",
     "import": "stopped; nothing was imported",
-    "upgrade": "stopped; the unfinished step was rolled back. Type the same command to continue.",
+    "upgrade": "stopped; nothing was upgraded. Type the same command to try again.",
 }
 
 

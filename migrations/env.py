@@ -1,4 +1,4 @@
-"""Alembic's entry: the program hands its own connection over; `alembic` on the command line uses -x url=."""
+"""The entry point of Alembic. The program passes its own connection; the command `alembic` takes `-x url=URL`."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -9,7 +9,7 @@ from aggregator.store.tables import metadata
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """The full-text index is made by hand and differs between the databases."""
+    """Return False for the full-text index, which migrations create by SQL that differs between the databases."""
     return not (kind == "table" and (name or "").startswith("article_search"))
 
 

@@ -18,7 +18,7 @@ from aggregator.text.reading import Reading
 
 
 class Fingerprinter:
-    """Computes fingerprints under one set of rules. Caches words, so use one for many articles."""
+    """Computes fingerprints under one set of rules. It caches words, so use one object for many articles."""
 
     def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
@@ -27,7 +27,7 @@ class Fingerprinter:
     def fingerprint(
         self, article: CleanArticle, reading: Reading | None = None
     ) -> Fingerprint:
-        """Return the fingerprint of `article`; `reading` is that of its title and text, if they were read before."""
+        """Return the fingerprint of `article`; `reading` has its words, if they were read before."""
         sequence = shingle_sequence(article.text)
         lines = article.text.split("\n")
         report = without_front_matter(lines)
@@ -54,7 +54,7 @@ def fingerprinter(tuning_json: str) -> Fingerprinter:
 
 
 def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
-    """Return an article that was cleaned before with its fingerprint; no boilerplate is learned from it."""
+    """Return an already cleaned article with a new fingerprint; no boilerplate is learned from it."""
     from aggregator.extract.shown_text import read_again
 
     again, reading, whole = read_again(article, all_tuning)
@@ -67,7 +67,7 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
 
 
 def with_sketch(stored: Prepared, all_tuning: Tuning) -> Prepared:
-    """Return an article with the fingerprint that was stored, and the sketch of its whole text."""
+    """Return a stored article with its stored fingerprint, and the sketch of its whole text added."""
     if stored.fingerprint is None:
         return stored
     whole = restore_lines(stored.article.text, stored.article.repeated)

@@ -1,7 +1,7 @@
-"""The services that decide about articles and write them, with what they hold in memory.
+"""The services that decide about articles and write them, with their data in memory.
 
-A writer has one set of them. All that they hold is read from the rows of the database, so a new set begins anew,
-for instance after a failed transaction (grouping/transactions.py).
+A writer has one set of services. All their data is read from the rows of the database, so they can be replaced by a new
+set, for instance after a failed transaction (grouping/transactions.py).
 """
 
 from aggregator.config.tuning import Tuning
@@ -23,13 +23,13 @@ from aggregator.stories.story_tuning import StoryTuning
 
 
 class GroupingServices:
-    """What all deciders share. For one thread, that of the writer."""
+    """The services that all deciders share. For one thread of the writer."""
 
     def __init__(self, all_tuning: Tuning, options: StoryOptions) -> None:
         self._all_tuning = all_tuning
         self.options = options
         self.placing = all_tuning.section("placing", PlacingTuning)
-        # A text with so many words comes from a page, not from a feed.
+        # A text with at least this many words counts as the text of a page, not of a feed.
         self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
@@ -41,7 +41,7 @@ class GroupingServices:
         self.forget_rows()
 
     def forget_rows(self) -> None:
-        """Drop all memory that is quickly read again; window and sampled shingles, which take seconds, stay."""
+        """Drop all data that is quickly read again. The window and the sampled shingles, which take seconds, stay."""
         self.stream.forget_periods()
         self.comparison = ReportComparison(self.model, self._pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
@@ -51,7 +51,7 @@ class GroupingServices:
 
 
 class InTransaction:
-    """The services within one transaction; deciders and writers extend this."""
+    """The services within one transaction: the base of deciders and writers."""
 
     def __init__(self, services: GroupingServices, unit_of_work: UnitOfWork) -> None:
         self._services = services

@@ -1,4 +1,4 @@
-"""Makes the article that is to be placed, from an entry and its prepared text, before any decision."""
+"""Makes the article to place from an entry and its prepared text, before any decision."""
 
 from datetime import datetime
 from typing import Any
@@ -26,8 +26,8 @@ def incoming_article(
 ) -> StoredArticle:
     """Return the article of an entry that was prepared and not rejected; its story is "".
 
-    An agency is stored as the origin of the text if the confidence is at least `wire_confidence`: "Reuters
-    contributed" is less sure.
+    An agency is stored as the origin of the text only if the confidence is at least `wire_confidence`, because
+    "Reuters contributed" is not a sure sign.
     """
     entry = waiting.entry
     clean = prepared.article
@@ -101,8 +101,8 @@ def _outlet(
 ) -> tuple[Outlet | None, str | None]:
     """Return the outlet of an entry, and the key of the outlet that it only claims to be from.
 
-    If the feed of one outlet says that an entry is from another outlet, this is a claim until a page of the other
-    outlet was read.
+    If the feed of one outlet says that an entry is from another outlet, this is only a claim until a page of the other
+    outlet is read. Until then, the entry has the outlet of its feed.
     """
     entry = waiting.entry
     outlet = outlet_of(entry)
@@ -118,9 +118,9 @@ def _effective_time(waiting: InboxEntry, published: Published | None) -> datetim
     """Return when an article was published; if that is unknown, the time that its entry assumes, or when it was seen.
 
     The time when it was seen also replaces a date before the last poll of its feed, because that poll would have
-    shown it.
+    shown the article, and a date in the future.
     """
-    if waiting.effective_at:  # it is placed again
+    if waiting.effective_at:  # the entry is placed again
         return waiting.effective_at
     time = waiting.entry.assumed_at or waiting.accepted_at
     if published:
@@ -141,7 +141,7 @@ def _site_name(
         and clean.site_name
         and site_of_page(waiting.page_url).key == outlet.key
     ):
-        # An address is not a name, nor is a title that does not name an outlet.
+        # An address is not a name, and neither is a title that does not name an outlet.
         declared = clean_title(clean.site_name, outlet.key)
         if declared and not is_address(declared):
             return declared
@@ -149,9 +149,10 @@ def _site_name(
 
 
 def keep_date(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
-    """Return a revision with the date of the placed article, `old`, if its own is only the time of a poll.
+    """Return a revision with the date of the placed article `old`, if its own date is only the time of a poll.
 
-    A source cannot make its own article earlier by a revision.
+    Otherwise it keeps its own date, but the effective time of `old` stays if the date was not believed, or would make
+    the article of a source earlier by a revision.
     """
     if incoming.published_origin != "poll":
         published = incoming.published

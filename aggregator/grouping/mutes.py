@@ -28,7 +28,7 @@ NOUNS = {
 
 
 class Mutes(FrozenStruct):
-    """The mutes of a configuration; those of sources by their ids."""
+    """The mutes of a configuration: for all sources, and by the ids of single sources."""
 
     everywhere: tuple[Mute, ...] = ()
     of_sources: Mapping[str, tuple[Mute, ...]] = {}
@@ -50,7 +50,7 @@ class Mutes(FrozenStruct):
         )
 
     def holds(self, source_id: str | None, reason: str) -> bool:
-        """Return whether `why` may give this reason for an entry of a source."""
+        """Return whether this reason, which `why` gave for an entry of a source, still exists."""
         return any(given == reason for *_, given in self._mutes(source_id))
 
     def why(

@@ -1,14 +1,14 @@
-"""Learned boilerplate, notices and name of each outlet, read and updated while articles are placed.
+"""The learned boilerplate, notices and name of each outlet, read and updated while articles are placed.
 
-The learned boilerplate at a placement depends only on the rows of earlier articles, and hides lines when an
-article is placed. So neither the number of workers nor a crash changes a text. Stories are compared by the
-whole text, which the worker has read; the check of copies compares the text that is shown.
+Learned boilerplate is hidden when an article is placed, and depends only on the rows of earlier articles. So neither
+the number of workers nor a crash changes a text. Articles are compared with stories by their whole texts, which the
+worker has read; the check of copies compares the texts that are shown.
 
 A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
 consent dialogue or a paywall that no pattern knows.
 
-A page or a feed may name its own site only: such a name is shown for all articles of the outlet, also the
-earlier ones. If a feed names somebody else's site, the name stays with the articles of that feed.
+A page or a feed may only name its own site. This name is shown for all articles of the outlet, including earlier
+ones. If a feed names another site, the name applies only to the articles of that feed.
 """
 
 from collections import OrderedDict
@@ -67,9 +67,10 @@ _SHORT = 4
 def is_notice(
     title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning
 ) -> bool:
-    """Return whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
+    """Return whether `text` is a notice, because the same outlet shows the similar `other_text` under `other_title`.
 
-    A text that mentions the other headline may be the same report under a new one.
+    The text is not a notice if it mentions its own headline, or if both headlines are about one thing: then the outlet
+    may have given a report a new headline.
     """
     headline = _stems(title)
     other = _stems(other_title)
@@ -88,7 +89,7 @@ def is_notice(
 
 
 def _stems(text: str) -> frozenset[str]:
-    """Return the first letters of longer words; for scripts without spaces, return all pairs of characters."""
+    """Return the first letters of longer words, and all pairs of characters of scripts without spaces."""
     in_order = words(text)
     pairs = (a + b for a, b in pairwise(in_order) if is_unspaced(a) and is_unspaced(b))
     return frozenset(
@@ -120,7 +121,8 @@ class BoilerplateLearner:
     ) -> Prepared:
         """Return a prepared entry without the lines that its outlet repeats.
 
-        A notice is replaced by the entry's own text if the notice is of a page, else by the headline alone.
+        A notice on a page is replaced by the entry's own text; any other notice is removed, so that only the headline
+        is left.
         """
         outlet = _boilerplate_key(inbox_entry.entry)
         if outlet is None:
@@ -142,7 +144,7 @@ class BoilerplateLearner:
         )
         likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in compared_articles.copy_candidates(connection, likely).values():
-            if other.source != incoming.source:  # any source may declare that outlet
+            if other.source != incoming.source:  # any source may declare any outlet
                 continue
             similar = compared_articles.compared_texts(connection, [other.id])[other.id]
             if outlet_key(similar.outlet or "") == outlet_key(
@@ -179,11 +181,11 @@ class BoilerplateLearner:
             # Without other text, the repeated lines of an outlet must not decide. A feed's own picture stays.
             html = prepared.html if prepared.own is None else None
             instead = replace(self._counted_anew(article), html=html)
-        # The lines of this text are learned all the same, else the window would forget them.
+        # The lines of this text are learned all the same; otherwise the window would forget them.
         return replace(instead, lines=prepared.lines)
 
     def _counted_anew(self, article: CleanArticle) -> Prepared:
-        """Return an article that has lost nearly all its text, with the fingerprint of the rest."""
+        """Return an article that lost nearly all its text with a new fingerprint, or without one if it is refused."""
         if article.verdict not in ACCEPTED_VERDICTS:
             return Prepared(article=article)
         return prepared_again(article, self._all_tuning)
@@ -225,8 +227,9 @@ class BoilerplateLearner:
 def _boilerplate_key(entry: Entry) -> str | None:
     """Return the key under which lines of an entry are learned; None without an outlet.
 
-    A feed may declare any outlet. So the key includes its site, else its source, and a source cannot teach
-    lines to the outlet of another source.
+    A feed may declare any outlet. So the key also has the site of the entry if the entry comes from there, otherwise
+    its source, and a source cannot teach lines to the outlet of another source. Only entries that were handed in have
+    the outlet alone.
     """
     site = registrable_domain(entry.url) if entry.url else None
     outlet = outlet_of(entry)
@@ -238,14 +241,17 @@ def _boilerplate_key(entry: Entry) -> str | None:
 
 
 class OutletNames:
-    """Names articles that know only the address of their outlet. For one thread of the writer."""
+    """Gives names to articles that have only the address of their outlet. For one thread of the writer."""
 
     def __init__(self) -> None:
         # The name of each outlet by its key; None: its site has not given a name so far
         self._names: dict[str, str | None] = {}
 
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
-        """Return the article with the name of its outlet, if known; a first name is given to all its articles."""
+        """Return the article with the name of its outlet, if known.
+
+        When the first name of an outlet becomes known, its earlier articles get this name, too.
+        """
         connection = unit_of_work.connection
         key = new.outlet_key
         if key is None or not is_address(key):

@@ -41,7 +41,7 @@ class Placer(Transactions):
                         for waiting, prepared in batch
                     ]
                 finally:
-                    # An error keeps this frame, and would keep the window.
+                    # A traceback keeps this frame, and would keep the window in memory.
                     del entry_placer
                 self.services.stream.write_counts(unit_of_work.connection)
             return placed

@@ -1,10 +1,10 @@
-"""Storylines: stories of one running affair stand together.
+"""Storylines: stories of one continuing affair stand together.
 
 An article is compared with the nearest stories when it is placed, and its affinity to each of them is stored: the
-mean logit of the article and the reports of the story. Two stories are as near as these affinities are on average;
-two storylines are as near as the three nearest pairs of their newest stories. If an article is near another
-story, the storylines of both become one if they are near enough, and the older id stays. Only corrections change a
-storyline otherwise: a later report never takes a story out of its place (docs/decisions/0054-storylines.md).
+mean logit of the article and the reports of the story. The nearness of two stories is the mean of these affinities;
+the nearness of two storylines is the mean over the three nearest pairs of their newest stories. When an article is
+near another story, the storylines of both become one if they are near enough, and the older id stays. Apart from this,
+only corrections change a storyline: a later report never takes a story out (docs/decisions/0054-storylines.md).
 """
 
 import heapq
@@ -26,24 +26,24 @@ from aggregator.store.stories.storyline_rows import (
     RecentStoryline,
 )
 
-# If an article has at least this affinity to a story, their storylines are compared; a single story joins a storyline
-# if they are at least so near. In thousandths of a logit, as affinities are stored. With -1,750 more stories find
-# their affair, but unlike affairs of one day are joined, too (docs/decisions/0054-storylines.md).
+# If an article has at least this affinity to a story, their storylines are compared. A single story also needs this
+# nearness to join a storyline. Both are in thousandths of a logit, like stored affinities. With -1,750, more stories
+# find their affair, but unlike affairs of one day are joined, too (docs/decisions/0054-storylines.md).
 NEAR = -1_700
-# Two storylines of several stories become one if they are at least so near, in thousandths of a logit. This is higher
-# than NEAR, because a wrong union mixes two whole affairs.
+# The nearness that two storylines of several stories need to become one, in thousandths of a logit. It is higher than
+# NEAR, because a wrong union mixes two whole affairs.
 _NEAR_LINES = -1_000
-# So many pairs of stories decide. The mean over all of them let two long storylines of one event drift apart, as
-# most of their stories are other steps; two pairs, or one, chain affairs (docs/decisions/0054-storylines.md).
+# This many pairs of stories decide. The mean over all pairs let two long storylines of one event drift apart, because
+# most of their stories are other steps; with two pairs or one, affairs are chained (docs/decisions/0054-storylines.md).
 _NEAREST_PAIRS = 3
 
 # The idf that the three rarest shared words need together: three words that one of 20 articles has. One broad word
 # ("AI", "2026", the name of a country) does not make an affair.
 _LEAST_SHARED = 9.0
-# A short text whose whole words are less like those of the other shares little of itself (a cosine; .14 to .18 are
-# nearly equal).
+# If a body is short and no report has at least this cosine with the article, they share too little (.14 to .18 give
+# nearly the same result).
 _LEAST_COSINE = 0.15
-# Bodies with fewer words are short. Those of one feed are alike by their form, so their affinity is reduced.
+# Bodies with fewer words are short. Short bodies of one feed have the same form, so their affinity is reduced.
 _SHORT_WORDS = 100
 # The reduction, in logits
 _FORM_LOGIT = 1.0
@@ -59,13 +59,13 @@ def affinity(
 ) -> float:
     """Return how near an article is to a story with these newest reports: a logit.
 
-    UNLIKE if they cannot be of one affair: either reports nothing, they share broad words only, or each names
-    somebody or something, and nothing that the other names.
+    Return UNLIKE if they cannot be of one affair: if either is of a kind that belongs to no affair, if they share
+    only broad words, if both have names but none in common, or if a body is short and the texts share too little.
     """
     members = [article, *reports]
     shortest = min(member.body_words for member in members)
     is_short = shortest < _SHORT_WORDS
-    # No name is shared, though each names somebody or something.
+    # Each names somebody or something, but they share no name.
     names_differ = candidate.named_shared <= 0 and candidate.named_apart > 0
     if (
         article.kind in AFFAIRLESS_KINDS
@@ -87,7 +87,7 @@ def nearness(
     others: Sequence[RecentStory],
     near: Mapping[frozenset[str], Affinity],
 ) -> float:
-    """Return how near two storylines are: the mean over their nearest pairs of stories."""
+    """Return how near two storylines are: the mean nearness of their nearest pairs of stories, in thousandths."""
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
@@ -103,10 +103,10 @@ def join_nearest(
     at: datetime,
     numbers: Iterable[int],
 ) -> None:
-    """Make the storyline of a story one with those of near stories, the nearest first.
+    """Join the storyline of a story and the storylines of near stories, the nearest first.
 
-    `at` is the time of the article that is near the stories with these `numbers`. Stories are left out if their
-    last report is more than a week older.
+    `at` is the time of the article that is near the stories with these `numbers`. Stories are not compared if their
+    last report is more than a week older or newer.
     """
     line = storyline_rows.line_of(connection, story)
     lines = storyline_rows.lines_of_numbers(connection, numbers)
@@ -118,10 +118,10 @@ def join_nearest(
     if own is None:
         return
     near = storyline_rows.affinities(connection, ids)
-    # If two are equally near, the older one is joined first.
+    # If two storylines are equally near, the older one is joined first.
     others = sorted(compared.values(), key=lambda other: other.number)
     while True:
-        # The constraints are read again, because the union is bound by those of both parts.
+        # The constraints are read again, because the joined storyline has the constraints of both parts.
         barred = constraints.barred_storylines(connection, own.id)
         nearest = None
         greatest = -math.inf
@@ -141,7 +141,7 @@ def join_nearest(
 def _unite_lines(
     connection: Connection, line: RecentStoryline, other: RecentStoryline
 ) -> RecentStoryline:
-    """Make two storylines one in the database, under the older id; return it with its newest stories."""
+    """Join two storylines in the database, under the older id; return the result with its newest stories."""
     older, younger = sorted((line, other), key=lambda side: side.number)
     storyline_rows.unite(connection, older.id, younger.id)
     stories = sorted(
@@ -161,14 +161,14 @@ def join_near(
     article: Article,
     affinities: Iterable[tuple[int, int]],
 ) -> None:
-    """Make the storyline of an article's story one with those of the stories that the article is near to."""
+    """Join the storyline of an article's story and the storylines of the stories that the article is near to."""
     near = [number for number, logit in affinities if logit >= NEAR]
     if near:
         join_nearest(connection, constraints, article.story, article.effective_at, near)
 
 
 def unite_stories(connection: Connection, ids: Iterable[str]) -> str:
-    """Make the storylines of these stories one; return its id, which is that of the oldest."""
+    """Join the storylines of these stories; return the id of the oldest, which the result has."""
     lines = {}
     for id_ in ids:
         line = storyline_rows.line_of(connection, id_)

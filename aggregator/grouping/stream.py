@@ -1,10 +1,10 @@
 """The stream: word frequencies of the last days, counts of sources, and the share of articles with a partner.
 
-At the end of a period senders earn standing, too: those that reported what others confirmed later on that day.
+The end of a period also brings some senders nearer to standing: those whose reports others confirmed later on that day.
 
-The stream history is divided into periods. A period ends before the first entry that was accepted on a later
-day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
-more than the days of a snapshot, a period ends with the first entry of the right time.
+The stream history is divided into periods. A period ends before the first new article that was accepted on a later
+day (UTC), so decisions depend on the inbox and not on the moment of placing. If the clock was ahead by more than the
+days of a snapshot, a period ends before the first new article of the right time.
 """
 
 import logging
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Keep so many times the days of a snapshot, so that a few entries of a wrong time do not drop its periods.
+# This many times the periods of a snapshot are kept, so that a few entries of a wrong time do not drop its periods
 _PERIODS_KEPT = 2
 _PERIOD_ARTICLES = 100_000  # newest articles of a day that are counted (limit)
 
@@ -54,9 +54,9 @@ class NewsStream:
         self._undated_from: int | None = None
         # The inbox number of the article that is being placed
         self._inbox_no = -1
-        # The story of each of the last articles, and whether the article was of a backlog; None: not read yet.
+        # The story of each of the last articles, and whether the article was of a backlog; None: not read yet
         self._last: deque[tuple[str, bool]] | None = None
-        # Those of these stories that have other articles
+        # The stories of the last articles that have other articles
         self._shared: set[str] = set()
         # Articles by source, and how many of them joined a story, that are not written yet
         self._counts: dict[str, tuple[int, int]] = {}
@@ -73,7 +73,10 @@ class NewsStream:
     def before(
         self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: datetime
     ) -> None:
-        """Close the present period if the entry with this number was accepted on a later day."""
+        """Close the present period if the new article with this number was accepted on another day.
+
+        An earlier day within the snapshot does not count.
+        """
         self._inbox_no = inbox_no
         connection = unit_of_work.connection
         latest = self._newest_period(connection)
@@ -105,7 +108,7 @@ class NewsStream:
     def _count_terms(
         self, connection: Connection, after: int, last: int
     ) -> tuple[int, bytes]:
-        """Return the number of articles after one inbox number up to another, and their word frequencies."""
+        """Return the number of articles after inbox number `after` up to `last`, and their word frequencies."""
         after = max(after, last + 1 - _PERIOD_ARTICLES)
         return pack_frequencies(
             stream_history.terms_between(
@@ -157,7 +160,7 @@ class NewsStream:
     def is_little_known(
         self, connection: Connection, article: Article, *, has_polled: bool
     ) -> bool:
-        """Return whether the sender of an article had no standing before the day.
+        """Return whether the sender of an article had no standing at the end of the newest closed period.
 
         An archive that begins a database is believed: articles that are handed in while nobody has standing and
         no feed was read (`has_polled`). Mails that nobody has confirmed are never believed.
@@ -206,14 +209,14 @@ class NewsStream:
         assert self._last is not None, "`read_last` is called before"
         counts = self.snapshot(connection).sources.get(source or "", (0, 0))
         self._shared.intersection_update(story for story, _ in self._last)
-        # A feed that is read for the first time brings entries of months, which have no partner here: if all of the
-        # last articles are such a backlog, all count.
+        # The backlog of a feed that is read for the first time does not count, because its old entries have no partner
+        # here. If all of the last articles are backlog, all count.
         counted = [last for last in self._last if not last[1]] or self._last
         shared = sum(story in self._shared for story, _ in counted)
         return stream_shift(shared, len(counted), self._tuning, counts)
 
 
-# Articles of a story that are read, the oldest (limit: a story may have thousands)
+# The number of oldest articles of a story that are read (limit: a story may have thousands)
 _READ = 256
 
 
@@ -226,7 +229,7 @@ def confirmed_senders(
 ) -> set[str]:
     """Return the senders without standing that others confirmed, from inbox number `after` up to `last`.
 
-    `agreement` is the likeness from which on words confirm each other, see `shared_beside_title`.
+    `agreement` is the least likeness of words that confirm each other, see `shared_beside_title`.
     """
     senders: set[str] = set()
     reported = stream_history.reported_before_others(connection, after, last)
@@ -257,7 +260,7 @@ def _is_confirmed(
 ) -> bool:
     """Return whether later reports of others have the words that an article reported first.
 
-    Where reports with standing are in the story, only they confirm.
+    If the story has reports with standing, only these may confirm the article.
     """
     own = words[article.id]
     reported = beside_title(own) if own.body_words else own.parts[TITLE]

@@ -1,7 +1,7 @@
 """The transactions of placing: each changes both the rows and the memory of the writer, or neither.
 
-The services that decide are made when they are first needed. A start needs none of them, and what they import
-(numpy, tables of words) would take a fifth of its CPU.
+The services that decide are made when they are first needed. A start needs none of them, and their imports (numpy,
+tables of words) would take a fifth of its CPU time.
 """
 
 import traceback
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Transactions:
     """Opens placing transactions. For one thread of the writer.
 
-    `services` are replaced when they are forgotten, so ask for them anew in each transaction.
+    The object in `services` changes when `forget` was called, so read the property again in each transaction.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Transactions:
         return self._services
 
     def count_after(self, inbox_no: int) -> None:
-        """Count only articles after this inbox number for their sources; earlier ones are counted already."""
+        """Count articles for their sources only after this inbox number; earlier articles are counted already."""
         self._counted_up_to = inbox_no
         self.services.stream.count_after(inbox_no)
 
@@ -61,9 +61,9 @@ class Transactions:
 
     @contextmanager
     def unit_of_work(self, *, keeps_caches: bool = False) -> Iterator[UnitOfWork]:
-        """Open a placing transaction; on an error rows are rolled back, and memory is forgotten.
+        """Open a placing transaction; on an error, rows are rolled back and memory is forgotten.
 
-        `keeps_caches` is for transactions that change lines of outlets only through the writer.
+        `keeps_caches` is for transactions that change the stored lines of outlets only through `BoilerplateLearner`.
         """
         if not keeps_caches and self._services is not None:
             self._services.boilerplate.forget()
@@ -73,10 +73,10 @@ class Transactions:
                 yield unit_of_work
                 unit_of_work.close()
         except UsageError:
-            raise  # refused before anything was changed
+            raise  # the command was refused before memory was changed
         except BaseException as error:
             self.forget()
-            # Release the objects in the frames of the error, which may live on while the window is read again.
+            # Release the objects in the frames of the error, which may still exist while the window is read again.
             released: list[BaseException] = []
             cause: BaseException | None = error
             while cause is not None and cause not in released:

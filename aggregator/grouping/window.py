@@ -1,9 +1,9 @@
 """The window: the live stories in memory, each with the reports that an article is compared with.
 
-A story is found by the terms of the mean of its compared reports; the inverted list has its heaviest terms.
-Stories are ranked by the number of terms that they share with an article; the best of those that its date or
-inbox number admits are compared report by report (pair_model.py). A list of more than `max_postings` stories
-is skipped and not cut: its word is common, and a cut would depend on the order of arrival.
+A story is found by the heaviest terms of the mean of its compared reports; an inverted list has the stories of each
+term. Stories are ranked by the number of terms that they share with an article; the best stories that its date or
+inbox number admits are compared report by report (pair_model.py). A list of more than `max_postings` stories (or
+`max_postings_share`, if that is more) is skipped: its word is common, and a cut would depend on the order of arrival.
 
 Everything here is read from the rows of stories and articles, and can be read again. Results depend on the
 rows alone: ties are ordered by story number, never by place in memory.
@@ -52,8 +52,9 @@ class Window:
         self._model = model
         self._tuning = model.tuning
         self._reach = int(model.tuning.window_days * MINUTES_A_DAY)
-        # If the article or a story has no date, the story is compared only from this inbox number on: an undated
-        # article is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
+        # If the article or a story has no date, the story is compared only if it grew at this inbox number or later,
+        # because an undated article is as old as its arrival. This is set before a look-up (0: only
+        # `undated_reach` is a limit).
         self.undated_from = 0
         self.has_polled = False  # whether a feed has been read
         self._stories: dict[int, LiveStory] = {}
@@ -97,24 +98,27 @@ class Window:
                 del self._postings[key]
 
     def is_live(self, number: int, now: int) -> bool:
-        """Return whether a story is young enough for an article of the inbox number `now`."""
+        """Return whether a story is in the window and live for an article of the inbox number `now`."""
         story = self._stories.get(number)
         return story is not None and self._is_live(story.last_inbox_no, now)
 
     def _is_live(self, last_inbox_no: int, now: int) -> bool:
-        """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
+        """Return whether a story that grew last at `last_inbox_no` is live at `now`.
+
+        After `kept_reach` inbox numbers, it is live only if it also grew within `window_days`.
+        """
         age = now - last_inbox_no
         return age <= self._tuning.live_reach and (
             age <= self._tuning.kept_reach or last_inbox_no >= self.undated_from
         )
 
     def candidates(self, article: Article) -> list[LiveStory]:
-        """Return the stories that share most terms with the article and may be open to it, best first."""
+        """Return the stories that may be open to the article and share most terms with it, best first."""
         oldest = max(article.inbox_no - self._tuning.undated_reach, self.undated_from)
         date = article.stated_minutes
 
         def may_be_open(story: LiveStory) -> bool:
-            # The dates first: they keep most stories out while old posts are read.
+            # Dates are compared first, because they exclude most stories while old posts are read.
             if date is None or not story.dates:
                 is_of_time = story.last_inbox_no >= oldest
             else:
@@ -126,7 +130,7 @@ class Window:
         )
 
     def neighbours(self, number: int) -> list[LiveStory]:
-        """Return other stories that share most terms with this story and may be in its window, best first.
+        """Return other stories that may be near this story in time and share most terms with it, best first.
 
         Raises KeyError if the story is not in the window.
         """
@@ -159,7 +163,7 @@ class Window:
             self.remove(number)
 
     def _is_near(self, story: LiveStory, first: int, last: int) -> bool:
-        """Return whether dates of a story are within the window of `first` to `last`, all in minutes."""
+        """Return whether the span of a story's dates is within the window of the span `first` to `last`, in minutes."""
         dates = story.dates
         reach = self._reach
         return dates[0] - reach <= last and first <= dates[-1] + reach
@@ -167,7 +171,7 @@ class Window:
     def _best(
         self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
     ) -> list[LiveStory]:
-        """Return the wanted stories under most of these keys; in a tie, newer stories come first."""
+        """Return the `candidates` wanted stories that have most of these keys; in a tie, newer stories come first."""
         tuning = self._tuning
         longest = max(
             tuning.max_postings, int(len(self._stories) * tuning.max_postings_share)
@@ -183,15 +187,15 @@ class Window:
 
 
 def _keys(terms: Terms) -> list[int]:
-    """Return the sorted hashes of terms, whatever their fields."""
+    """Return the sorted keys of terms: their hashes without the last bit, whatever their fields."""
     keys: list[int] = np.unique(hashes_of(ids_of(terms)) >> np.uint32(1)).tolist()
     return keys
 
 
 class LiveWindow:
-    """Reads the window, renews changed stories, removes old ones; for one thread of the writer.
+    """Reads the window, renews changed stories and removes old stories. For one thread of the writer.
 
-    It also knows the last change of stories.
+    It also keeps the inbox number of the last change of any story.
     """
 
     def __init__(self, model: EventModel, stream: NewsStream) -> None:
@@ -206,7 +210,7 @@ class LiveWindow:
         if self._window is None:
             tuning = self._model.tuning
             newest = live_stories.newest_inbox_no(connection)
-            # Keep stories that grew recently and those that an undated article may still join, within the memory limit.
+            # Keep recently grown stories, and stories that an undated article may still join, within the memory limit.
             held_from = max(
                 newest - tuning.live_reach,
                 min(newest - tuning.kept_reach, undated_from),
@@ -220,7 +224,7 @@ class LiveWindow:
     def take(
         self, connection: Connection, number: int, new: StoredArticle, *, is_new: bool
     ) -> None:
-        """Add a new article to its story, which it has founded if `is_new`."""
+        """Add a new article to its story; `is_new`: the article founded the story."""
         if self._window is None:
             return
         story = LiveStory(number, new.story) if is_new else self._window.get(number)
@@ -243,7 +247,7 @@ class LiveWindow:
                 self._window.remove(number)
 
     def sweep(self, inbox_no: int) -> None:
-        """Remove stories that an article of this number cannot join; changes no decision."""
+        """Remove stories that an article of this number cannot join. This changes no decision."""
         if self._window is not None:
             self._window.sweep(inbox_no)
 

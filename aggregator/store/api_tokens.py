@@ -17,7 +17,7 @@ Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
 
 _SECRET_BYTES = 32
-TOKEN_PREFIX = "agg_"  # noqa: S105 - for people and for programs that search files for secrets
+TOKEN_PREFIX = "agg_"  # noqa: S105 - lets people and secret scanners recognise a token
 _ID_BYTES = 5
 _NAME_CHARS = 100
 _USED_AGAIN = timedelta(minutes=1)  # so that not every request writes
@@ -67,7 +67,10 @@ def create(
 
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
-    """Return the valid token with this secret. The time of a search by hash tells nothing of the secret."""
+    """Return the valid token with this secret; None without one.
+
+    The search is by hash, so its duration reveals nothing about the secret.
+    """
     holders = _tokens(connection, f"{_VALID} AND hash = :hash", hash=hash_of(secret))
     return next(iter(holders), None)
 
@@ -94,7 +97,7 @@ def revoke(connection: Connection, name_or_id: str, now: datetime) -> ApiToken:
 
 
 def is_to_be_noted(used: ApiToken, now: datetime) -> bool:
-    """Whether the stored time of the last use is more than a minute old."""
+    """Return whether this use is to be stored: no use is stored yet, or the stored one is at least a minute away."""
     return used.last_used_at is None or abs(now - used.last_used_at) >= _USED_AGAIN
 
 

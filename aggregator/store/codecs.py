@@ -14,8 +14,8 @@ _LEVEL = (
 _MAX_BYTES = 64 * 1024 * 1024
 
 
-# The field names of Evidence as msgpack writes them, the most frequent ones last. Do not change it: stored
-# evidence is decompressed with these bytes. It holds no text of articles (ADR 34).
+# The field names of Evidence as msgpack writes them, the most frequent ones last. Do not change these bytes, because
+# stored evidence is decompressed with them. They contain no text of articles (ADR 34).
 _NAMES = zstandard.ZstdCompressionDict(
     b"\xa5other\xb0\xabresemblance\xcb\xabcontainment\xcb\xa8estimate\xcb\xa4kind\xa4copy\xa7excerpt\xa8excerpts"
     b"\xa6shared\xaaterm_snapshot\xce\xa6vetoes\xacsecond look"
@@ -43,7 +43,10 @@ def pack(value: FrozenStruct) -> bytes:
 
 
 def pack_compressed(value: FrozenStruct) -> bytes:
-    """Return a struct as msgpack, compressed with the dictionary of names: half of an Evidence is names."""
+    """Return a struct as msgpack, compressed with the dictionary of names if that makes it shorter.
+
+    Half of an Evidence is names.
+    """
     plain = pack(value)
     return min(
         plain,

@@ -17,7 +17,7 @@ CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
 
 class Command(FrozenStruct):
-    """A command and its result: JSON, or the reason if it was refused."""
+    """A command. `result`: JSON if it is done, the reason if it was refused, None while it waits."""
 
     command_no: int
     kind: CommandKind
@@ -64,7 +64,7 @@ def answer(
     state: Literal["done", "refused"],
     text: str,
 ) -> None:
-    """Store state and result of command `n`."""
+    """Store the final state and the result of command `n`."""
     write_sql(
         connection,
         "UPDATE command SET state = :state, result = :text, done_at = :at WHERE command_no = :n",

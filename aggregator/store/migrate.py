@@ -1,4 +1,4 @@
-"""Migration of a database to the revision of this program; a database of an unknown revision is refused.
+"""Migrates a database to the revision of this program, and refuses databases of unknown revisions.
 
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
@@ -35,7 +35,7 @@ def migrations_folder() -> Path:
     return shipped_path("migrations")
 
 
-@cache  # `/status` asks for them, also when no further file can be opened
+@cache  # `/status` needs them even when no further file can be opened
 def _revisions_in(folder: Path) -> Sequence[str]:
     return sorted(
         path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
@@ -48,7 +48,7 @@ def _revisions() -> Sequence[str]:
 
 
 def is_newer(revision: str) -> bool:
-    """Whether a newer program has this revision."""
+    """Return whether this revision is of a newer program."""
     return revision.isdigit() and revision > newest_revision()
 
 
@@ -72,7 +72,7 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
         revision = read_value(connection, "SELECT version_num FROM alembic_version")
         if revision is not None:
             return str(revision)
-    # A server's database may be shared with others, as long as no two tables or views have one name.
+    # Other programs may use the same database of a server, as long as no two tables or views have the same name.
     shared = {*names, *inspect(connection).get_view_names()} & {
         *metadata.tables,
         *VIEWS,
@@ -152,7 +152,8 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 
     A lock file beside it shows that there was a database before. Then a new database is created only with
     `allow_new`, and only if no process has the old file open; otherwise this raises DatabaseReplacedError or
-    AnotherDaemonError. Raises NotWritableError if the file cannot be created.
+    AnotherDaemonError. A WAL with changes always raises DatabaseReplacedError. Raises NotWritableError if the file
+    cannot be created.
     """
     file = database.file
     if file is None or file.exists():
@@ -183,7 +184,7 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 
 
 def refuse_unfit_server(database: Database, connection: Connection) -> None:
-    """Raise NotWritableError if this role may make no tables, ConfigError if not all texts can be stored."""
+    """Raise NotWritableError if this role may not create tables, ConfigError if some texts cannot be stored."""
     schema = text(
         "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
     )
@@ -198,7 +199,7 @@ def refuse_unfit_server(database: Database, connection: Connection) -> None:
 
 
 def check(database: Database) -> None:
-    """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError for another revision."""
+    """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError if the database has another revision."""
     revision = revision_of(database)
     refuse_unknown(_name_of(database), revision)
     if revision is None:

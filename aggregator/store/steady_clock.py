@@ -1,4 +1,4 @@
-"""Whether the clock of the machine runs without jumps: while it may be wrong, nothing is deleted by age."""
+"""Tells whether the clock of the machine runs without jumps. While it may be wrong, nothing is deleted by age."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,10 @@ _STEADY_FROM = "steady_from"
 
 
 def record_time(connection: Connection, now: datetime, gap: timedelta) -> None:
-    """Store that the clock shows `now`. It is steady from here on if it jumped by more than `gap`."""
+    """Store that the clock shows `now`.
+
+    If it jumped back, or ahead by more than `gap`, it counts as steady only from now on.
+    """
     seconds = int(now.timestamp())
     if (
         not 0
@@ -24,13 +27,13 @@ def record_time(connection: Connection, now: datetime, gap: timedelta) -> None:
 
 
 def is_steady(connection: Connection, now: datetime, gap: timedelta) -> bool:
-    """Whether the clock has run for `gap` without such a jump, by the calls of `record_time`.
+    """Return whether the clock has run for `gap` without a jump, according to the calls of `record_time`.
 
-    If not, deletions by age wait: the clock may be wrong and jump back. True before the first call.
+    If not, deletions by age must wait, because the clock may be wrong and jump back. True before the first call.
     """
     recorded_at = counter_value(connection, _RECORDED_AT)
     steady_from = counter_value(connection, _STEADY_FROM)
-    # Whole seconds, because these are recorded
+    # Whole seconds are compared, because only these are recorded.
     seconds = int(now.timestamp())
     least = gap.total_seconds()
     return recorded_at == 0 or (

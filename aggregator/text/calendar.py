@@ -8,11 +8,12 @@ from aggregator.text.lines import fold_line
 
 Cycle = Literal["months", "weekdays"]
 
-# Letters that have no accent to drop, and those that Arabic and Persian keyboards write alike.
+# Letters without an accent that can be dropped, and letters that Arabic and Persian keyboards write alike. Apostrophes
+# and the sign that widens Arabic words are dropped.
 _ALIKE = str.maketrans("łøıīیٱةك", "lo" + "iiياهک", "\u0640\u2019ʼ'")
 
 
-# The forms by language, in order from the first month or Monday, divided by spaces.
+# The forms of the names by language, from the first month or from Monday; the forms of one name are divided by spaces
 _CALENDAR = ShippedTable(
     "aggregator.text", "calendar.yaml", dict[Cycle, dict[str, list[str]]]
 )
@@ -20,7 +21,7 @@ _CALENDAR = ShippedTable(
 
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
-    """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
+    """Return all forms in lower case. Abbreviations are included only if `short`, without their full stop."""
     spellings = " ".join(_CALENDAR.content[cycle].get(language, ())).split()
     return frozenset(
         _spell(form) for form in spellings if short or not form.endswith(".")
@@ -29,7 +30,7 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
 
 @cache
 def month_spellings() -> frozenset[str]:
-    """Return the names and abbreviations of months in all languages, as they are written."""
+    """Return the names and abbreviations of months in all languages, in lower case, with their accents."""
     return frozenset().union(
         *(
             forms("months", language, short=True)
@@ -40,7 +41,7 @@ def month_spellings() -> frozenset[str]:
 
 @lru_cache(maxsize=512)  # a line is checked by many rules
 def number_of(cycle: Cycle, word: str) -> int | None:
-    """Return the number of a month or weekday, from 1 for the first or Monday; None for another word."""
+    """Return the number of a month, or of a weekday from 1 for Monday; None for another word."""
     return _numbers(cycle).get(_key(word))
 
 

@@ -2,7 +2,7 @@
 
     "11.30 p.m.: The dam holds"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
 
-A mark such as ":" or "–" must divide it from the text. Spans of two times ("9:00 – 17:00"), decimals ("3.5
+A mark such as ":" or "–" must divide the time from the text. Spans of two times ("9:00 – 17:00"), decimals ("3.5
 million") and clock times inside a sentence do not match.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 
 # A clock time is searched in this many characters of a paragraph
 _HEAD_CHARS = 90
-# Its first digit stands within this length: "Updated at", a weekday and marks have at most 40 characters
+# The first digit must be within this length, which is enough for the marks and words that may be before the time
 _CHARS_TO_FIRST_DIGIT = 45
 _DIGIT = re.compile(r"\d")
 # Arabic, Persian and wide digits, and the wide colon and full stop of Chinese and Japanese
@@ -31,7 +31,7 @@ _LEADING = re.compile(
 
 # A part of the day before the hour, in Chinese, Japanese and Korean: "afternoon", "evening", ...
 _LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
-# ... "morning", "before dawn"
+# The same for the other half of the day: "morning", "before dawn", ...
 _EARLY = r"上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침"
 # After the time: "a.m.", "p.m.", and the same in Greek and Arabic
 _HALF_OF_DAY = r"[ap]\.?\s?m\b\.?|[πμ]\.?\s?μ\b\.?|ص(?!\w)|م(?!\w)"
@@ -73,13 +73,13 @@ _SECOND_CLOCK = re.compile(
 class EntryOpening(msgspec.Struct, frozen=True):
     """The clock time at the beginning of a paragraph; its text begins at `end`."""
 
-    # Minutes after midnight, or after noon if the time is given in hours up to twelve
+    # Minutes after midnight, or after noon: 5 p.m. and 5 a.m. are both 300, because the half of the day is not read
     clock_minutes: int
     end: int
 
 
 def opening(paragraph: str) -> EntryOpening | None:
-    """Return the clock time that a paragraph begins with; None if no mark divides it from the text."""
+    """Return the clock time with which a paragraph begins; None if there is none, or no mark after it."""
     if _DIGIT.search(paragraph, 0, _CHARS_TO_FIRST_DIGIT):
         return _find_opening(paragraph[:_HEAD_CHARS])
     return None
@@ -93,9 +93,9 @@ def _find_opening(head: str) -> EntryOpening | None:
     if clock is None or _SECOND_CLOCK.match(head, clock.end()):
         return None
     separator = _SEPARATOR.match(head, clock.end())
-    # An hour is not a clock time in "5 h", or in "10 Uhr" at the end of a line: these need a visible mark.
+    # "5 h" or "10 Uhr" at the end of a line is not a clock time: an hour without minutes needs a visible mark.
     is_hour_alone = clock["hour"] is not None and clock["after"] is None
-    # Scripts without spaces between words divide by a single space: "2时35分 大坝", "14.35 น. ".
+    # A single space is enough in scripts without spaces between words: "2时35分 大坝", "14.35 น. ".
     is_unspaced = clock["m2"] is not None or clock["mark"] == "น."
     if separator is not None and (separator["mark"].strip() or not is_hour_alone):
         end = separator.end()

@@ -7,11 +7,11 @@ from itertools import chain
 
 from aggregator.text.scripts import simplify_chinese
 
-# A word below each heading of the lists occurs in this share of events. The shares were chosen on
+# A word below each heading of the lists is assumed to occur in this share of events. The shares were chosen on
 # tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1). The 230 most common stems of
 # the English table have .27, the next 490 .12, others .02.
 SHARES = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
-# Words in no list have this share (.002 to .006 are as good, .01 costs .005, .03 costs .02)
+# Words in no list are assumed to have this share (.002 to .006 are as good, .01 costs .005, .03 costs .02)
 UNLISTED_SHARE = 0.004
 
 _FIRST_HAN = "\u3400"
@@ -23,8 +23,8 @@ def listed_words(language: str) -> dict[str, list[str]]:
 
     common/LANGUAGE.txt has inflected words below the headings "very common", "common", "named" (countries,
     capitals, institutions) and "topical" (typical words of kinds of events: quakes, matches, trials). The
-    lists were written by hand for this project; they are not counted from any corpus. Chinese ones are
-    returned in simplified characters.
+    lists were written by hand for this project, not counted in a corpus. Chinese words are returned in
+    simplified characters.
     """
     path = files("aggregator.text").joinpath("common", f"{language}.txt")
     lists: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def listed_words(language: str) -> dict[str, list[str]]:
 
 @cache
 def words_of_han(language: str) -> frozenset[str]:
-    """Return the listed words of two or more Chinese characters only."""
+    """Return the listed words that consist of two or more Chinese characters and nothing else."""
     return frozenset(
         word
         for word in all_listed(language)

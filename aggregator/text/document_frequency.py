@@ -1,8 +1,9 @@
-"""Document frequencies of words in news: the frozen background table of the term weights.
+"""Document frequencies of words in news: the fixed background table of the term weights.
 
 The table counts *events* and not articles: a word counts once for all reports of one event, so an event with
-many reports does not make its own words look common. Measurements showed that counting the incoming articles
-lowers the quality; an unseen word counts 0. `training/background.py` makes the table and documents its data.
+many reports does not make its own words look common. Incoming articles are not counted, because measurements showed
+that this lowers the quality. A word that is not in the table has the frequency 0. `training/background.py` makes the
+table and documents its data.
 
 File: gzip, UTF-8, one line per term, tab-separated `kind  language  term  df`, sorted; lines of kind "events"
 have the number of events counted for a language. Kinds: w stem, n name, d number, u number|unit. Only words
@@ -31,14 +32,15 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
     counts: Mapping[tuple[str, str], Mapping[str, int]]
 
     def table(self, kind: Kind, language: str) -> Mapping[str, int]:
-        """Return the number of events by term; empty for a language that was not counted."""
+        """Return the number of events with each term; the table is empty for a language that was not counted."""
         return self.counts.get((kind, language), {})
 
     def idf(self, language: str) -> npt.NDArray[np.float64]:
         """Return the weight by document frequency, `ln((1+n)/(1+df)) + 1`, as an array indexed by df.
 
-        For a language without counts, n is the total of all languages: its words all have one weight, and its
-        names and numbers, which belong to no language, have their usual weights.
+        For a language without counts, n is the total of all languages, so that its names and numbers, which belong to
+        no language, have their usual weights. Its words have the frequencies of the lists of common words, or without
+        lists all the same weight (`Vocabulary`).
         """
         events = self.events.get(language) or self.events.get(ANY_LANGUAGE, 0)
         return _idf(events, max(self.events.values(), default=0))

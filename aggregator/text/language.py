@@ -50,8 +50,8 @@ def find_language(
 ) -> str | None:
     """Return the language of `title` and `text`, or None without a declaration and without letters.
 
-    A declaration decides only about a short text, and only unless the text is clearly of another language:
-    blog software declares "en-US" until somebody changes it.
+    The declared language is believed for a short text, unless the text is clearly in another language, and for a
+    longer text only if its stop words confirm it: blog software declares "en-US" until somebody changes this.
     """
     hint = primary_tag(declared)
     sample = f"{title}\n{text[: tuning.language_sample_chars]}".strip()
@@ -61,13 +61,14 @@ def find_language(
     if hint is None:
         return _detect(sample)
     if hint in _WRITTEN_IN_LATIN:
-        # The script of the text fits the language, by a cheap check.
+        # The declaration is wrong if most letters are of another script.
         signs = list(filter(str.isalpha, sample))
         latin = sum(sign <= "\u024f" or "\u1e00" <= sign <= "\u1eff" for sign in signs)
         if 2 * latin < len(signs):
             return _detect(sample)
     if letters >= tuning.language_min_chars:
-        # Other languages may have a neighbour without a list of stop words: Ukrainian is not Russian.
+        # Stop words confirm only these languages, because others may have a neighbour without a list of stop words:
+        # Ukrainian must not be taken for Russian.
         words = sample.lower().split()
         count = _stop_words_in(words, hint)
         is_sure = hint in _KNOWN_BY_STOP_WORDS and (
@@ -79,13 +80,13 @@ def find_language(
 
 
 def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None:
-    """Return the language of entries of a feed together, which tell more than each alone."""
+    """Return the language of several entries of a feed; together they show it better than each alone."""
     sample = "\n".join(text[: tuning.language_sample_chars] for text in texts)
     return _detect(sample) if any(map(str.isalpha, sample)) else None
 
 
 def primary_tag(declared: str | None) -> str | None:
-    """Return "en" for "en-GB", "EN_us" and "en, de"; None if `declared` is not a language tag."""
+    """Return the first primary tag: "en" for "en-GB", "EN_us" and "en, de"; None if no language is declared."""
     match = _TAG.fullmatch((declared or "").strip())
     if match is None:
         return None
@@ -93,15 +94,15 @@ def primary_tag(declared: str | None) -> str | None:
     return None if tag in _UNDETERMINED else _WRITTEN_ALIKE.get(tag, tag)
 
 
-# These languages are found by their stop words: by a quarter of a text's words, or by fewer if every other list
-# has a third fewer of them. So 14,884 of 22,218 texts are found; the model differed on three, which were English.
+# These languages are found by their stop words: if these are a quarter of a text's words, or at least .14 of them and
+# every other list has a third fewer. This finds 14,884 of 22,218 texts; the model differed on three, all English.
 _KNOWN_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 8
-# A declared language needs fewer stop words. Of 3,130 entries of real feeds, all declared to be English, 4 long
-# texts are left to the model (54 with a minimum of 8), and one text, with code in it, is now English instead of "zxx".
+# A declared language needs fewer stop words. Among 3,130 entries of real feeds, all declared to be English, 4 long
+# texts are left to the model (54 with a minimum of 8), and one text, with code in it, is English instead of "zxx".
 _LEAST_OF_DECLARED = 3
 _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
-# Each thread that finds no model would load one: 80 MB and .9 s
+# Without this lock, several threads would load a model at once: 80 MB and .9 s each
 _ONE_MODEL = threading.Lock()
 
 
@@ -121,21 +122,21 @@ def _detect(sample: str) -> str | None:
 
 
 # Measured on 15,320 headlines and openings of up to 14 words that are declared to be English: 14 of them are
-# Italian, and no others are taken for another language. Of 258 passages of tests/data/languages, declared to
-# be English, 252 of 15 and 22 words are recognised, 250 of ten, 214 of three.
-# The log-likelihood must exceed that of the declared language by this much
+# Italian, and no others are taken for another language. If 258 passages of tests/data/languages are declared to
+# be English, 252 of them are recognised by 15 or 22 words, 250 by ten, 214 by three.
+# The log-likelihood of a language must exceed the declared language's by this much
 _CLEAR_NATS = 15.0
-# It must also exceed that of every other language: names alone are equally likely in several
+# It must exceed the next language's by this much, because names alone are equally likely in several languages
 _ALONE_NATS = 5.0
 _LEAST_WORDS = 3
-# Names and technical terms have no stop words; in a sentence their lack is strange
+# A text with fewer words and no stop words may consist of names and technical terms
 _WORDS_WITHOUT_STOP_WORDS = 10
-# Its words are English, so headlines full of names look like it
+# The words of Nigerian Pidgin are English, so the model takes English headlines full of names for it
 _PIDGIN = "pcm"
 
 
 def _clearly_of_another(sample: str, declared: str) -> str | None:
-    """Return the language of a short text if it cannot be the declared one, else None.
+    """Return the language of a short text if this is clearly not the declared language, otherwise None.
 
     The model takes 80 MB, so it is asked only if the text has more stop words of another language, or many words
     and no stop words.

@@ -15,11 +15,11 @@ _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
 _TYPOGRAPHIC = "’“”—–‘\xa0…«»•©„"  # the most frequent first
-# Letters, digits and "_" become lower case, all other characters spaces.
+# Letters, digits and "_" become lower case, and all other characters become spaces
 _FOLDED_WORDS = bytes(
     ord(chr(at).lower()) if chr(at).isalnum() or at == 95 else 32 for at in range(128)
 ).ljust(256)
-ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" a space, too
+ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" becomes a space, too
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
 _MARKS = re.compile(r"[\W_]+")
 
@@ -33,12 +33,12 @@ def word_set(words: str) -> frozenset[str]:
 
 
 def word_list(words: str) -> tuple[str, ...]:
-    """Return the words of such a list in their order."""
+    """Return the words of a list that is written with spaces between them, in order."""
     return tuple(words.split())
 
 
 def word_table(lines: str) -> dict[str, str]:
-    """Return the first word of the line by each of its other words."""
+    """Return a table that gives for each word but the first of a line the first word of that line."""
     table: dict[str, str] = {}
     for line in lines.strip().split("\n"):
         first, *words = line.split()
@@ -71,7 +71,7 @@ def combining_marks(end: int) -> str:
 
 
 def count_words(text: str) -> int:
-    """Count words between spaces; in scripts without spaces two characters are one word."""
+    """Return the number of words between spaces; in scripts without spaces, two characters count as a word."""
     return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)
 
 
@@ -98,7 +98,8 @@ def ends_sentence(line: str) -> bool:
 def is_prose(line: str) -> bool:
     """Return whether the line is a paragraph, and not a headline, a heading, a byline or a label.
 
-    A line of 25 words is a paragraph; a shorter line is if it ends with a full stop (headlines may end with ? or !).
+    A line of at least 25 words is a paragraph. So is a line of at least 6 words that ends with a full stop; headlines
+    may end with ? or !.
     """
     return has_words(line, 25) or (
         line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6)
@@ -111,7 +112,10 @@ def first_prose(lines: Iterable[str], default: int) -> int:
 
 
 def is_name_like(line: str) -> bool:
-    """Return whether the line is two to four capitalised words only, like a person's name."""
+    """Return whether the line is two to four capitalised words, like a person's name.
+
+    Particles such as "de" count as words of a name, but words in capitals do not.
+    """
     words = line.split()
     if not 2 <= len(words) <= 4 or len(line) > 40:
         return False
@@ -140,7 +144,7 @@ def same_line(a: str, b: str) -> bool:
 
 
 def fold_line(line: str) -> str:
-    """Return the letters and digits of a line in lower case, without accents."""
+    """Return the words of a line in lower case, without accents and punctuation."""
     return _folded_line(line) if len(line) <= _KEPT_CHARS else _fold(line)
 
 

@@ -1,9 +1,9 @@
 """Finds names of persons, places and things by the marks of each script.
 
-Latin, Greek and Cyrillic: runs of capitalised words inside sentences. German capitalises every noun: there a
-single word is a name only after a preposition without article, and only if it is not a common noun. Scripts
-without capitals: text in quotation marks and next to a title; transliterations (katakana; the Chinese
-characters that spell foreign sounds); in Chinese also the most frequent place names.
+Latin, Greek and Cyrillic: runs of capitalised words inside sentences. German capitalises every noun, so a single
+word is a name only after a preposition without article, and only if it is not a common noun. Scripts without
+capitals: text in quotation marks and next to a title; transliterations (katakana; the Chinese characters that
+spell foreign sounds); in Chinese also the most frequent place names.
 """
 
 import re
@@ -18,14 +18,14 @@ UPPER = "".join(
     for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)])
     if c.isupper()
 )
-# A run of capitalised words after a lower-case letter, comma, semicolon or closing quote, so not at the start
-# of a sentence, where every word has a capital. The text before is checked by a lookbehind after the capital,
-# so that the scan skips to capitals: four times as fast.
+# A run of capitalised words after a lower-case letter, comma, semicolon or closing quote. The start of a sentence is
+# left out, because every first word has a capital. The text before is checked by a lookbehind after the capital, so
+# that the scan skips to capitals, which is four times faster.
 _RUN = rf"[\w'’-]*(?: [{UPPER}][\w'’-]*)*"
 _BEFORE = rf"(?<=[^\W\d_{UPPER}] .|[,;\"”’»] .)"
 _CAPITALS = re.compile(rf"[{UPPER}]{_BEFORE}{_RUN}")
-# The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
-# trained without it.
+# The same, also after an opening quotation mark: «Осиновская», „Aegean Star“. This is not used in English, because its
+# weights were trained without it.
 _QUOTED_CAPITALS = re.compile(
     rf"[{UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}"
 )
@@ -41,10 +41,11 @@ LINKS = {
     "pt": ("de|da|do|das|dos|para(?: a| o)?", "e"),
     "nl": ("(?:van|voor)(?: de| het)?", "en"),
 }
-# These are not English words: in English texts they are part of a name, as in "Osama bin Laden".
+# These words are not English, so in English texts they are part of a name, as in "Osama bin Laden".
 PARTICLES = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 
-# Languages that capitalise every noun: only a run of two or more capitalised words is a name.
+# Languages that capitalise every noun: a run of two or more capitalised words is a name, a single word only after one
+# of BARE_PREPOSITIONS.
 CAPITAL_NOUNS = frozenset({"de", "lb"})
 # German prepositions after which a noun without an article is a name: "in Bremen", not "in der Stadt".
 BARE_PREPOSITIONS = word_set("aus bei gegen in nach nahe um von vor zwischen über")
@@ -57,8 +58,7 @@ _NOUN_ENDINGS = word_list("""
     linge
 """)
 
-# The lists of Chinese are in chinese.yaml; those of the other scripts are here, because only the patterns below them
-# use them.
+# The Chinese lists are in chinese.yaml. The lists of other scripts are here, because only these patterns use them.
 _HAN = "\u3005\u3400-\u9fff"
 _SPELLING = CHINESE_LISTS["spelling"]
 _SURNAMES = CHINESE_LISTS["surnames"]
@@ -70,12 +70,12 @@ _CHINESE = re.compile(
     rf"[{_SPELLING}]{{1,20}}+(?:[·•・][{_SPELLING}]{{1,20}}+)++|{CHINESE_LISTS['places']}|[{_SPELLING}]{{3,}}"
     r"|[“《「『]([^”》」』\s，。！？、]{2,10})[”》」』]"
 )
-# Katakana spells foreign words too: a name has several parts, or a word such as island, town or Mr. after it.
+# Katakana also spells foreign words. A name has several parts, or a word such as island, town or Mr. follows it.
 _AFTER_KATAKANA = "[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領"
 _JAPANESE_TITLES = (
     "氏|さん|容疑者|被告|首相|大統領|知事|選手|監督|社長|会長|議員|親方|教授|総裁"
 )
-# Words that begin with a sign of a prefecture, town or island, but do not follow the name of a place
+# Words that begin with the sign of a city, town, village or prefecture, so that no name of a place ends with this sign
 _NO_PLACE = "市場|市民|村民|町民|県民|県警"
 _JAPANESE = re.compile(
     rf"(?<![ァ-ヺー])[ァ-ヺー]{{2,}}+(?:(?:[・＝=][ァ-ヺー]{{2,}}+)++|(?={_AFTER_KATAKANA}))"
@@ -114,9 +114,9 @@ def find_names(
 ) -> list[str]:
     """Return the names in `text` as written, without the ending 's, with repeats.
 
-    `is_common` reports everyday words, which are left out, but not in English: its weights were trained with them.
-    `are_linked` adds everything that LINKS and PARTICLES join to a name,
-    whether that is one name ("Bank of England") or several ("Iraq and Syria").
+    `is_common` tells everyday words, which are left out, but not in English: its weights were trained with them.
+    `are_linked` adds everything that LINKS and PARTICLES join to a name, whether the result is one name ("Bank of
+    England") or several ("Iraq and Syria").
     """
     if language in CASELESS:
         names = [
@@ -131,7 +131,7 @@ def find_names(
             name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)
         ]
     if language == "en":
-        return names  # `is_common` is not asked, see above
+        return names  # common words stay, see the docstring
     if language in CAPITAL_NOUNS:
         nouns = _PREPOSITION.findall(text)
         names = [name for name in names if " " in name]

@@ -10,16 +10,15 @@ import msgspec
 
 from aggregator.config.shipped import ShippedTable
 
-# Numbers with thousands separators, by the decimal mark. Two groups of three digits show either mark to be a
-# separator.
-# In a language with a decimal comma, a comma with one group does, too, since some of its writers use it so:
-# "1,250".
+# Numbers with thousands separators, by the decimal mark of the language. Before two groups of three digits, either mark
+# is a separator. In a language with a decimal comma, a comma before one group is a separator, too, because some writers
+# use it so: "1,250".
 _THOUSANDS = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}"),
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
 }
 _SEPARATORS = str.maketrans("٫٬", ".,")
-# No date: "1.2.2026"
+# Numbers in digits, but not dates: "1.2.2026"
 _NUMERAL = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")
 
 
@@ -40,7 +39,7 @@ _UNKNOWN = _NumberWords(decimal=".", words={})
 
 @cache
 def decimal_mark(language: str) -> str:
-    """Return the decimal mark of a language, "." for an unknown one."""
+    """Return the decimal mark of a language; "." for an unknown language."""
     return _NUMBERS.content.get(language, _UNKNOWN).decimal
 
 
@@ -53,8 +52,8 @@ def spelt_numbers(language: str) -> Mapping[str, int]:
 def plain_number(token: str, language: str) -> str:
     """Return the number with "." as decimal mark and without thousands separators.
 
-    "72,000" and "1.250.000" lose them, "7.4" does not, "3.500" does in a language with a decimal comma.
-    Digits of other scripts become 0-9.
+    "72,000" becomes "72000" and "1.250.000" becomes "1250000". "3.500" becomes "3500" only in a language with a
+    decimal comma. Digits of other scripts become 0-9.
     """
     if not token.isascii():
         token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(
@@ -72,9 +71,10 @@ def has_numbers(language: str) -> bool:
 
 
 def in_digits(words: list[str], language: str) -> list[str]:
-    """Return words in lower case with each number in digits: "twenty-one" is 21, "1.2 million" 1200000.
+    """Return the words with each number in digits: "twenty", "one" become "21", and "1.2", "million" "1200000".
 
-    A hyphen must have divided the words. Numbers above a hundred are read from parts that are words.
+    The words must be in lower case and split at hyphens. Compounds are read only up to a hundred ("einundzwanzig"); the
+    parts of larger numbers must be separate words.
     """
     table = _NUMBERS.content.get(language)
     if table is None:
@@ -121,7 +121,7 @@ def _step_after(part: float) -> float:
 
 
 def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
-    """Return numbers by the words for them."""
+    """Return the number of each word for it."""
     numbers: dict[str, int] = {}
     for number, forms in forms_by_number.items():
         numbers |= dict.fromkeys(forms.split(), number)
@@ -130,7 +130,7 @@ def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
 
 @cache
 def _spelt_with_compounds(language: str) -> Mapping[str, int]:
-    """Return the number words of a language and their compounds that begin with the unit: "einundzwanzig"."""
+    """Return the number words of a language, with the compounds that begin with the unit: "einundzwanzig"."""
     spelt = dict(spelt_numbers(language))
     for join in _NUMBERS.content[language].joins.split():
         for unit, ones in [*spelt_numbers(language).items(), ("ein", 1), ("een", 1)]:
@@ -159,12 +159,12 @@ _HAN_NUMBER = re.compile(
 
 
 def written_out(text: str) -> str:
-    """Return the text with numbers in Chinese characters, or with 万 and 億, written in digits."""
+    """Return the text with digits in place of numbers in Chinese characters, or with units such as 万 and 億."""
     return _HAN_NUMBER.sub(lambda match: han_number(match.group()), text)
 
 
 def han_number(numeral: str) -> str:
-    """Return the digits of a number in Chinese characters; "2025" for a row of digits."""
+    """Return a number in Chinese characters in digits; a row of digits (二〇二五) becomes "2025"."""
     total = 0.0
     section = 0.0
     digits = ""

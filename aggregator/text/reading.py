@@ -1,7 +1,7 @@
-"""The whole words of a title and a text, read once: kind, terms and copies are found from them.
+"""The whole words of a title and a text, read once: kind, style and terms are computed from them.
 
-A word is represented by its number in the lexicon of its language. Anything a rule knows about a word (a hash, a
-document frequency) is computed once, in a column of the lexicon, and looked up for all words of a text at once.
+A word is represented by its number in the lexicon of its language. A value of a word (a hash, a document frequency) is
+computed once, stored in a column of the lexicon, and looked up for all words of a text at once.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,10 @@ from aggregator.text.tokens import word_tokens
 
 Ints = npt.NDArray[np.int64]
 
-LONGEST_WORD = 64  # characters; a longer token is not a word and is cut
+LONGEST_WORD = 64  # characters; a longer token is hardly a word, and is cut
 # A lexicon with more words (about 6 MB) is replaced
 _KEPT_WORDS = 50_000
+# If there are this many lexicons, all are dropped before a new one is added
 _LANGUAGES_KEPT = 64
 # A new column has room for this many words
 _COLUMN = 65_536
@@ -57,7 +58,7 @@ class _Numbers(dict[str, int]):
 
 
 class Column:
-    """A function's values by word, each computed when it is first needed; a value of 0 is computed again."""
+    """The values of a function by word, computed when they are first needed; 0 is computed each time."""
 
     def __init__(self, value: Callable[[str], int]) -> None:
         self._value = value
@@ -77,7 +78,7 @@ class Column:
 
 
 class Reading(NamedTuple):
-    """The words of one article: `title_words` of its title, then those of its text."""
+    """The words of one article: first the words of its title (`title_words`), then the words of its text."""
 
     # The lexicon of the article's language
     lexicon: Lexicon
@@ -87,7 +88,7 @@ class Reading(NamedTuple):
 
 
 def read(title: str, text: str, language: str | None) -> Reading:
-    """Return the words of an article, MAX_WORDS of its text at most."""
+    """Return the words of an article, with at most MAX_WORDS words of its text."""
     tag = primary_tag(language) or "und"
     title_words = word_tokens(title, tag)
     words = title_words + word_tokens(text, tag)
@@ -96,7 +97,7 @@ def read(title: str, text: str, language: str | None) -> Reading:
 
 
 def lexicon_of(language: str) -> Lexicon:
-    """Return the lexicon of a language; a new one when it is full."""
+    """Return the lexicon of a language, or a new lexicon if there is none or it is full."""
     lexicon = _lexicons.get(language)
     if lexicon is None or len(lexicon.words) > _KEPT_WORDS:
         if len(_lexicons) >= _LANGUAGES_KEPT:

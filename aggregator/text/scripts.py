@@ -1,8 +1,8 @@
 """Word splitting in scripts without spaces, and numbers and joined signs of all scripts.
 
-Chinese characters are split into the words of a list and, between them, into pairs of neighbours (Chinese is
-split at its grammatical characters first, Japanese ends such a run with kana). A katakana run is one word,
-hiragana is grammar and dropped. Thai, Lao, Khmer and Burmese are split into pairs of clusters (a consonant
+Chinese characters are split into the words of a list and, between them, into pairs of neighbours. Chinese is
+split at its grammatical characters first; in Japanese, kana end a run of characters. A run of katakana is one word, and
+hiragana is dropped as grammar. Thai, Lao, Khmer and Burmese are split into pairs of clusters (a consonant
 with its vowels). Numerals are converted: 三百, 12万8000 and ３ become 300, 128000 and 3.
 """
 
@@ -31,11 +31,11 @@ _SIMPLIFIED = str.maketrans(CHINESE_LISTS["traditional"], CHINESE_LISTS["simplif
 
 
 def needs_splitting(text: str) -> bool:
-    """Return whether the text has more than spaces and Latin, Greek or Cyrillic letters."""
+    """Return whether the text has letters of other scripts than Latin, Greek and Cyrillic, or combining marks."""
     return _SPECIAL.search(text) is not None
 
 
-# Combining marks, Hebrew, Arabic and above; not Greek, Cyrillic, Armenian, emoji or punctuation.
+# Combining marks, and the scripts from Hebrew and Arabic on; but not Greek, Cyrillic, Armenian, emoji or punctuation
 _SPECIAL = re.compile(
     "[\u0300-\u036f\u0590-\u10ff\u1100-\u1dff\u3005-\u31ff\u3400-\uabff\uac00-\ud7ff\uf900-\ufdff"
     "\ufe70-\ufefc\uff10-\uffdc\U00020000-\U0003ffff]"
@@ -50,8 +50,8 @@ def simplify_chinese(text: str) -> str:
 def split_words(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
     """Return words and numbers of a text in any script, in order.
 
-    `known` are words in Chinese characters; a run of characters is split at them before the rest becomes
-    pairs.
+    `known` has words in Chinese characters, which are split off before the rest becomes pairs. If nothing is found, for
+    instance in a text of hiragana alone, all pairs of letters are returned.
     """
     text = written_out(unicodedata.normalize("NFKC", text))
     tokens = list(
@@ -61,7 +61,7 @@ def split_words(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[
 
 
 def _split_runs(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:
-    """Yield the words of each run of one script; a number counts something in the Chinese characters after it."""
+    """Yield the words of each run of one script. The Chinese characters after a number begin with its counter."""
     number_end = -1
     for match in _any_token().finditer(text):
         kind = match.lastgroup
@@ -72,7 +72,7 @@ def _split_runs(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator
                 yield token[:counter]
                 token = token[counter:]
             for run in [token] if is_japanese else _GRAMMAR_RUN.split(token):
-                # Find the longest known words from left to right, and pairs of the characters between them
+                # Find the longest known words from left to right, and pairs of the characters between these words.
                 start = at = 0
                 while at < len(run):
                     length = next(
@@ -98,7 +98,7 @@ def _split_runs(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator
 
 
 def _pair_unknown(run: str) -> Iterator[str]:
-    """Yield pairs of neighbours in a run without known words, which is split at particles."""
+    """Yield pairs of neighbours in a run without known words, after splitting it at particles."""
     for part in _PARTICLE_RUN.split(run):
         yield from _pairs(part)
 

@@ -1,9 +1,9 @@
 """The language model of py3langid, in memory that the workers of one pool share.
 
-Loaded by itself, the model takes each process 80 MB and .65 s. A pool therefore gives its workers an empty
-file in memory. The first worker that needs the model writes it there, and seals the file as the last step:
-a sealed file is complete and never changes. If a worker is killed before that, the next one writes the
-file again.
+If each process loaded the model itself, this would cost each of them 80 MB and .65 s. A pool therefore gives its
+workers an empty file in memory. The first worker that needs the model writes it there, and seals the file as the last
+step: a sealed file is complete and never changes. If a worker is killed before it seals the file, the next one writes
+the file again.
 """
 
 import fcntl
@@ -15,14 +15,14 @@ from typing import IO, Any, BinaryIO
 
 from aggregator.text.lines import word_list
 
-# The environment variable that tells a worker the file descriptor of the model
+# The environment variable with the file descriptor of the model, for a worker
 DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"
-# The arrays in the file of py3langid that LanguageIdentifier is made of
+# The arrays in py3langid's file from which a LanguageIdentifier is made
 _PARTS = word_list(
     "ptc.npy pc.npy classes.npy nextmove.npy nextmove_row.npy out_feat.npy"
 )
 
-# Lists all languages of the model with their log-likelihoods (in nats), the likeliest first
+# A function that returns all languages of the model with their log-likelihoods (in nats), the likeliest first
 Ranking = Callable[[str], list[tuple[str, float]]]
 
 
@@ -33,17 +33,17 @@ def memory_file() -> BinaryIO | None:
             os.memfd_create("language-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING),
             "r+b",
         )
-    # Not Linux; or forbidden, or no descriptor is left
+    # The system is not Linux, or this is forbidden, or no descriptor is left.
     except (AttributeError, OSError):
         return None
 
 
 @cache
 def ranking() -> Ranking:
-    """Return py3langid's `rank`, in a worker with the shared model, elsewhere with its own."""
+    """Return py3langid's `rank`: with the shared model in a worker, with a model of its own elsewhere."""
     import py3langid
 
-    # Loads the model when it is called
+    # This function loads the model when it is called first.
     rank: Ranking = py3langid.rank
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
@@ -55,7 +55,7 @@ def _share(descriptor: int) -> Any:
     """Return a LanguageIdentifier with the arrays of the file. Raise OSError or ValueError without a file."""
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):
-        # The file is opened anew: all workers inherit one open file, and flock does not lock that against itself.
+        # The file is opened again, because all workers inherit one open file, which flock does not lock against itself.
         with open(path, "rb") as locked:  # noqa: PTH123 - a descriptor, no path
             fcntl.flock(locked, fcntl.LOCK_EX)
             if not _is_complete(descriptor):
@@ -67,26 +67,26 @@ def _share(descriptor: int) -> Any:
 
     model = np.load(path, mmap_mode="r")
     ptc, pc, classes, *automaton = (np.asarray(model[name]) for name in _PARTS)
-    # py3langid reads single elements: a memoryview is as fast as a list, an array has half the speed.
+    # py3langid reads single elements. A memoryview is as fast as a list, and twice as fast as an array.
     nextmove, row, output = (part.data for part in automaton)
     identifier = LanguageIdentifier(
         ptc, pc, classes.tolist(), nextmove, output, tk_row=row
     )
-    # As a list, which py3langid makes of it, this takes each worker 4 MB.
+    # py3langid makes a list, which takes 4 MB in each worker.
     identifier._rowbase = (np.asarray(row, np.uint32) << 8).data
     return identifier
 
 
 def _is_complete(descriptor: int) -> bool:
-    # The kernel with vm.memfd_noexec=1 seals every new file itself, but only against execution.
+    # Other seals do not count: a kernel with vm.memfd_noexec=1 seals every new file itself, but only against execution.
     return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 
 def _write(path: str) -> None:
-    """Write the model as one record of numpy.
+    """Write the model as one numpy record.
 
-    py3langid's own reader is not used, because its parts take 100 MB beside the record. In the file they
-    are arrays of numpy, which are copied as they are.
+    py3langid's own reader is not used, because its arrays would take 100 MB beside the record. In its file they are
+    numpy arrays, which are copied unchanged.
     """
     import lzma
     import shutil

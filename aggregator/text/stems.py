@@ -1,7 +1,7 @@
 """Stems: the form that the inflected forms of a word share, by language.
 
-Snowball stems most languages, which it knows by their codes. Arabic has a stemmer of its own, since Snowball's
-leaves conjunctions and plurals distinct. A language without a stemmer keeps its words.
+Snowball stems most languages, which it knows by their codes. Arabic has a stemmer of its own, because Snowball's does
+not remove conjunctions and plurals. In a language without a stemmer, words are their own stems.
 """
 
 import re
@@ -14,15 +14,15 @@ import Stemmer
 from aggregator.text.common_words import all_listed
 from aggregator.text.lines import word_list
 
-# One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
+# One pass gives different stems to forms of one noun: "пар" to "паром", but "паром" to "пароме"
 _STEMMED_TWICE = frozenset({"ru"})
-# Languages that join short words to the next one with an apostrophe, and these words.
+# Languages that join short words to the next word with an apostrophe, and the pattern of these short words
 ELIDING = frozenset({"fr", "it", "ca", "ga"})
 _ELISION = re.compile(
     r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)",
     re.IGNORECASE,
 )
-# Hebrew points, Arabic vowels, and tatweel, which only widens a word.
+# Hebrew points, Arabic vowels, and tatweel, which only widens a word
 _VOWEL_SIGNS = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
 )
@@ -32,7 +32,7 @@ _Stem = Callable[[str], str]
 
 
 class _Stemmers(threading.local):
-    """The stemmers of one thread by language, made on demand; those of Snowball are not thread-safe."""
+    """The stemmers of one thread by language, made on demand. Snowball's stemmers are not thread-safe."""
 
     def __init__(self) -> None:
         self._made: dict[str, _Stem | None] = {}
@@ -56,7 +56,7 @@ _stemmers = _Stemmers()
 
 
 def stem_of(word: str, language: str) -> str:
-    """Return the stem of a word in lower case, without an elided word before it."""
+    """Return the stem of a word, which must be in lower case and without an elided word before it."""
     stemmer = _stemmers.of(language)
     if stemmer is None:
         return word
@@ -73,7 +73,10 @@ def elision_length(word: str, language: str) -> int:
 
 
 def plain_letters(word: str, language: str) -> str:
-    """Return the word without vowel signs, which are mostly omitted, and with Turkish lower case."""
+    """Return a word in lower case as most writers spell it.
+
+    Vowel signs are removed, a Russian "ё" becomes "е", and the lower case of a Turkish "İ" becomes "i".
+    """
     if language in ("tr", "az"):
         word = word.replace("i\u0307", "i")
     if language == "ru":
@@ -82,9 +85,9 @@ def plain_letters(word: str, language: str) -> str:
 
 
 _LETTERS = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
-# Only with a plain alif: "ألمانيا" does not begin with the article.
+# The article has a plain alif: "ألمانيا" does not begin with an article.
 _ARTICLES = word_list("وبال وكال فبال وال فال بال كال ولل فلل ال لل")
-# conjunctions, prepositions, future, persons of a verb
+# Letters of conjunctions, prepositions, the future tense and the persons of a verb
 _LETTERS_BEFORE = "وفبلكسيتن"
 _ENDINGS = word_list("هما يين تين تان ات ان ون ين ها هم نا وا يه ته ه ي ا ت")
 # A word keeps at least this many letters
@@ -117,7 +120,7 @@ _SINGULARS = {
 
 
 class _ArabicStemmer:
-    """A stemmer with a list of common words. Words are given without vowel signs."""
+    """A stemmer that uses a list of common words. Words must be without vowel signs."""
 
     def __init__(self, listed: Iterable[str]) -> None:
         self._listed = frozenset(
@@ -128,7 +131,7 @@ class _ArabicStemmer:
         bare = _without_article(word)
         if bare != word:
             return _bare_stem(bare.translate(_LETTERS))
-        # Proclitics are taken off a word without an article.
+        # Remove letters before a word without an article, unless the word itself is listed.
         word = word.translate(_LETTERS)
         for _ in range(2):
             if (
@@ -140,7 +143,7 @@ class _ArabicStemmer:
             tail = word[1:]
             is_word = _bare_stem(tail) in self._listed
             if not is_word and word[0] != "و":
-                further = tail[1:]  # after one more letter: "سيخفض", "ليخفض"
+                further = tail[1:]  # without one more letter: "سيخفض", "ليخفض"
                 is_listed = (
                     len(further) >= _LEAST and _bare_stem(further) in self._listed
                 )

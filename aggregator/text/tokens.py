@@ -1,6 +1,6 @@
-"""The words and numbers of a text, in order: whole ones for terms, their parts with offsets for sentences.
+"""The words and numbers of a text, in order: whole words for terms, and their parts with offsets for sentences.
 
-A whole word keeps its hyphens ("cease-fire", "3-year"), a part ends at them. The weights of the terms were
+A whole word keeps its hyphens ("cease-fire", "3-year"), whereas a part ends at a hyphen. The weights of the terms were
 trained on whole words; sentences and titles are compared by parts.
 """
 
@@ -16,12 +16,12 @@ MAX_WORDS = 40_000
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _WORD = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
-# The same for text without other letters than those of ASCII, in two thirds of the time.
+# The same for text with only ASCII letters, in two thirds of the time
 _ASCII_WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-# `re` does not take these for letters
+# `re` does not count combining marks as letters
 _MARKS = combining_marks(0x1900)
 # A part of a word or number; "20km" has two.
 PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
@@ -32,7 +32,7 @@ _BEFORE_DIGIT = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
 
 def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
     """Return whole words and numbers in order, at most `limit`."""
-    # A word is rarely longer than 12 characters: this limits the scan of a huge text only.
+    # Words rarely have more than 12 characters, so this only limits the scan of a huge text.
     text = text[: limit * 12]
     if ascii_text(text) is not None:
         return _ASCII_WORD.findall(text)[:limit]
@@ -48,9 +48,10 @@ def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
 
 
 def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
-    """Return the parts of words with start and end, without elided words, and whether each is a pair.
+    """Return the parts of words, each with its start, its end, and whether it is a pair of characters.
 
-    Characters of scripts without spaces are apart from others; three or more become pairs of neighbours.
+    Elided words are left out. Characters of scripts without spaces are separated from others; three or more of them in
+    a row become pairs of neighbours.
     """
     matches = PART.finditer(text)
     if language not in ELIDING and not SPACELESS.search(text):

@@ -1,11 +1,11 @@
-"""Tokenizer: text to stems, names and numbers, with rules by language.
+"""The vocabulary of a language: turns words into codes, and finds names and numbers.
 
-text/reading.py finds words and numbers. The result for a word (stem, hash, document frequency) is kept in a
-column of the language's lexicon, so the stemmer sees each word once. Results do not depend on it.
+text/reading.py finds words and numbers. The result for a word (stem, hash, document frequency) is cached in a
+column of the language's lexicon, so each word is stemmed once.
 
-Each token becomes one integer, a *code*: the hash, above it the document frequency, and on top a flag for
-numbers; STOP_WORD for a stop word. So one `numpy.unique` counts the terms of an article together with the
-input of their weights.
+Each word becomes one integer, a *code*: the hash, above it the document frequency, and on top a flag for
+numbers; STOP_WORD for a stop word. So one `numpy.unique` counts the terms of an article and keeps the document
+frequencies, from which their weights are computed.
 """
 
 import re
@@ -50,7 +50,7 @@ _STEMS_KEPT = 4_096
 
 # The weights were trained with number words up to twelve
 _LARGEST_SPELT = 12
-# Languages that decline names and rarely share spellings with other languages: their names are stemmed.
+# Languages that decline names and rarely share spellings with other languages, so that their names are stemmed
 _DECLINING = word_set("ru uk be bg sr mk")
 # An unlisted word counts by its first letters, because a stemmer leaves the cases and adjectives of a name apart:
 # "Галеев" and "с Галеевым", "Marsala" and "nel Marsalese" (six letters join no more short reports than stems).
@@ -58,14 +58,15 @@ _ROOT_LETTERS = 5
 # English words were counted by their stems. Germanic compounds share a beginning without being about one thing:
 # "Erdbeben" and "Erdgas".
 _WITHOUT_ROOTS = word_set("en und de nl sv da nb nn no")
-# Scripts with capitals come before this letter; others do not mark cases by endings.
+# Scripts with capitals come before this letter; words of other scripts are not cut, because they do not mark cases by
+# endings.
 _FIRST_WITHOUT_CAPITALS = "\u0530"
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN = "\u3400"
 
 
 class Vocabulary:
-    """Codes by token for one language, computed on first use. Tokens are as they occur in the text."""
+    """The codes of the words of one language, computed on first use. Words are given as they occur in the text."""
 
     def __init__(self, language: str, background: BackgroundFrequencies) -> None:
         self.language = language
@@ -83,18 +84,18 @@ class Vocabulary:
             heading: round(share * events) for heading, share in SHARES.items()
         }
         self.named_df = self._df_of_share["named"]
-        # The words of a language that was not counted cannot be called rare.
+        # A language that was not counted gets document frequencies from its lists of common words.
         is_listed = events > 0 and not background.events.get(language)
         self._df = background.table("w", language)
         if is_listed:
-            # The stems of the lists of common words have the frequency of their list.
+            # The stems of listed words have the frequency of the first list that has them.
             listed: dict[str, int] = {}
             for heading, words in listed_words(language).items():
                 for word in words:
                     listed.setdefault(self.stem(word), self._df_of_share[heading])
             listed.pop("", None)
             self._df = listed
-        self.knows_common = bool(self._df)  # otherwise no word can be called rare
+        self.knows_common = bool(self._df)  # if false, no word can be called rare
         # This is above 0 if only the lists of common words are known for the language.
         self.unlisted_df = (
             round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
@@ -135,13 +136,14 @@ class Vocabulary:
         return self._marks.of(reading.lexicon, reading.numbers[:count])
 
     def _mark(self, token: str) -> int:
-        """Return whether a word is part of a name.
+        """Return whether a word is part of a name: NAME, MAYBE_NAME or NO_NAME.
 
-        It may be one if it has a capital, and is one, at the start of a sentence too, if it is a listed name
-        or the counted texts of its language do not have it. Days and months are not names.
+        A capitalised word may be part of a name. It is one, even at the start of a sentence, if it is listed as a name
+        or the counted texts of its language do not have it. Days, months and words in other lists are not names. In a
+        script without capitals, every other word may be part of a name.
         """
         word = token.removesuffix("'s").removesuffix("’s")
-        # Only lists of common words tell by their frequencies.
+        # A document frequency shows the list of a word only if the language has lists alone.
         df = self[token] >> HASH_BITS & DF_MASK if self.has_lists_only else 0
         if self.has_lists_only and df not in (self.unlisted_df, self.named_df):
             return NO_NAME
@@ -155,7 +157,7 @@ class Vocabulary:
         return NAME if is_unknown else MAYBE_NAME
 
     def content_codes(self, words: list[str]) -> set[int]:
-        """Return the codes of words without stop words."""
+        """Return the codes of these words, without stop words."""
         lexicon = lexicon_of(self.language)
         return set(self._column.of(lexicon, lexicon.numbers(words)).tolist()) - {
             STOP_WORD
@@ -177,9 +179,9 @@ class Vocabulary:
         return stem_of(word, self.language)
 
     def _root(self, token: str) -> str:
-        """Return the stem of `token`, or the beginning of an unlisted word; "" for a stop word.
+        """Return the stem of `token`, or the first letters of an unlisted word; "" for a stop word.
 
-        A hyphen after the beginning tells it from the stem of a listed word.
+        The first letters are followed by a hyphen, so that they differ from the stem of a listed word.
         """
         stem = self._stem(token)
         if (
@@ -195,7 +197,7 @@ class Vocabulary:
         return f"{word[:_ROOT_LETTERS].rstrip()}-"
 
     def number(self, token: str) -> str | None:
-        """Return the number that `token` means ("2" for "two"), None for other words."""
+        """Return the number that `token` means ("2" for "two", up to twelve); None for other words."""
         if token[0].isdigit():
             return plain_number(token, self.language)
         number = self._spelt.get(token.lower(), 0)
@@ -212,7 +214,10 @@ class Vocabulary:
         return np.array(codes, dtype=np.int64)
 
     def names(self, text: str) -> list[str]:
-        """Return the names in `text` in lower case, with repeats; days and months are not names."""
+        """Return the names in `text` in lower case, with repeats; days and months are not names.
+
+        In a language that declines names, the words of names are stemmed.
+        """
         written = map(str.lower, self.written_names(text))
         names = [name for name in written if name not in self._days]
         if self.declines_names:
@@ -229,7 +234,7 @@ class Vocabulary:
         return find_names(text, self.language, self.is_common, are_linked=are_linked)
 
     def is_common(self, word: str) -> bool:
-        """Return whether texts of the background or the lists of common words have the word."""
+        """Return whether the counted texts of the language, or else its lists of common words, have the word."""
         return self.stem(word) in self._df
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
@@ -244,7 +249,7 @@ class Vocabulary:
 
 
 def term_hash(kind: Kind, language: str, term: str) -> int:
-    """Return the hash of a stem, name or number, which packed terms carry."""
+    """Return the hash of a stem, name or number that packed terms have."""
     hashed: int = xxhash.xxh3_64_intdigest(
         f"{kind}:{language}:{term[:LONGEST_WORD]}".encode()
     )

@@ -1,4 +1,4 @@
-"""All tables, indexes and views. This file stays as it is: each change is a revision of its own."""
+"""Create all tables, indexes and views. These statements never change, because each change is a revision of its own."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _COUNTERS = ("entry", "inbox", "story", "bump", "change", "searchable", "unindex
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME = sa.DateTime(timezone=True)
 
-# What the two databases write differently. Both truncate seconds; neither rounds.
+# Expressions that the two databases write differently. Both truncate seconds, and do not round them.
 _SQLITE = {
     "DAY({})": "substr({}, 1, 10)",
     "SECONDS({})": "CAST(strftime('%s', substr({}, 1, 19)) AS INTEGER)",
@@ -32,7 +32,7 @@ _SUBJECTS = """
         SELECT story.id AS story_id, story_subject.label AS {0}, story_subject.outlets
         FROM story_subject JOIN story ON story.story_no = story_subject.story_no
         WHERE story_subject.kind = '{0}' AND story.redirect_to IS NULL"""
-# Users' SQL depends on the views: columns may be added, never removed (docs/sql.md).
+# The SQL of users depends on the views: columns may be added, but never removed (docs/sql.md).
 _VIEWS = {
     "v_stories": """
         SELECT id, title, summary,
@@ -43,7 +43,7 @@ _VIEWS = {
                article_count, outlet_count, report_count,
                DAY(last_published) AS day, unknown_outlet_count
         FROM story WHERE redirect_to IS NULL""",
-    # The headline is a subquery: a query that does not select it reads no row of `story`.
+    # The headline is a subquery, so that a query that does not select it reads no row of `story`.
     "v_story_articles": """
         SELECT article.story AS story_id, article.id AS article_id,
                (SELECT story.title FROM story WHERE story.id = article.story) AS story_title,
@@ -98,7 +98,7 @@ _VIEWS = {
     "v_now": """
         SELECT AGO(0 hours) AS now, AGO(1 hours) AS hour_ago, AGO(24 hours) AS day_ago,
                AGO(168 hours) AS week_ago, AGO(720 hours) AS month_ago""",
-    # An article that left the story which it founded takes no link along.
+    # If an article has left the story that it founded, its link does not count for its new story.
     "v_follows": """
         SELECT later.id AS story_id, later.title, earlier.id AS earlier_id, earlier.title AS earlier_title
         FROM article
@@ -109,7 +109,7 @@ _VIEWS = {
         JOIN story AS earlier ON earlier.redirect_to IS NULL
              AND (earlier.id = named.redirect_to OR earlier.id = named.id)
         WHERE article.follows IS NOT NULL AND earlier.first_published < later.first_published""",
-    # Without DISTINCT or UNION of the whole: a condition on `story_id` reaches the indexes.
+    # There is no DISTINCT or UNION over the whole, so that a condition on `story_id` can use the indexes.
     "v_story_links": """
         SELECT DISTINCT story_id, earlier_id AS other_id, 'earlier' AS relation FROM v_follows
         UNION ALL SELECT DISTINCT earlier_id, story_id, 'later' FROM v_follows
@@ -710,8 +710,8 @@ def _partial(name: str, *columns: str, where: str) -> sa.Index:
 def _create_search_index() -> None:
     """Create the full-text index: FTS5 without content on SQLite, tsvector on Postgres.
 
-    Words arrive separated by blanks and are kept as they are: the tokenizer "ascii" treats every character
-    beyond ASCII as part of a word. No query needs the lengths of columns.
+    Words arrive separated by spaces and are not changed: the tokenizer "ascii" treats every character beyond ASCII as
+    part of a word. No query needs the lengths of columns.
     """
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
@@ -723,7 +723,7 @@ def _create_search_index() -> None:
         "CREATE TABLE article_search "
         "(n BIGINT PRIMARY KEY, words tsvector NOT NULL, is_long BOOLEAN NOT NULL DEFAULT false)"
     )
-    # Word lists are stored out of line: an index scan for a word then reads few pages.
+    # Lists of words are stored out of line, so that an index scan for a word reads few pages.
     op.execute("ALTER TABLE article_search SET (toast_tuple_target = 128)")
     op.execute(
         "CREATE INDEX ix_article_search_words ON article_search USING gin (words)"

@@ -1,8 +1,8 @@
-"""A story is told plainly: the rendered form of a story has a new name and a new content.
+"""Rename the rendered form of stories, which gets new content: a lead, openings and quotations.
 
-All live stories wait to be rendered again. Those whose texts retention has deleted cannot be; of their merged
-text the title and the opening stay. Machine-written summaries were made of facts that no rendering has any
-more, so no story would show them; they are deleted, and written again at the configured rate.
+All live stories wait to be rendered again, except stories whose texts retention has deleted. Only the title and the
+opening of their merged text are kept. Machine-written summaries are deleted, because they were made from facts that
+no rendered story has any more. They are written again at the configured rate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ down_revision = "0033"
 branch_labels = None
 depends_on = None
 
-_AT_ONCE = 200  # stories that are in memory
-_LEVEL = 3  # of zstd, as for other texts
+_AT_ONCE = 200  # stories in memory at once
+_LEVEL = 3  # the level of zstd, as for other texts
 _MAX_BYTES = 64 * 1024 * 1024  # largest decompressed text
 _UNREADABLE = (
     zstandard.ZstdError,
@@ -64,7 +64,7 @@ def _rename_column() -> None:
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql(rename)
         return
-    # Otherwise SQLite refuses if a view of the user is broken, whatever it shows.
+    # Otherwise SQLite refuses the change if any view of the user is broken, even a view of other tables.
     connection.exec_driver_sql("PRAGMA writable_schema=ON")
     try:
         connection.exec_driver_sql(rename)
@@ -73,7 +73,7 @@ def _rename_column() -> None:
 
 
 def _stories_without_texts(after: int) -> Sequence[sa.Row[tuple[int, str, bytes]]]:
-    """Return the next stories that cannot be rendered again, after the one with that number."""
+    """Return the next stories that cannot be rendered again, after the story with number `after`."""
     chosen = sa.select(_STORY.c.story_no, _STORY.c.title, _STORY.c.rendered).where(
         _STORY.c.story_no > after, _IS_LIVE, _STORY.c.rendered.is_not(None), ~_HAS_TEXTS
     )
@@ -94,8 +94,8 @@ def _convert(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
 def _plain_rendering(title: str, merged: bytes) -> bytes:
     """Return the parts of a merged text that revision 0034 keeps: its title and its opening.
 
-    Each report of the opening gives one paragraph of the lead. Without a readable opening the lead is empty,
-    and the story has the headline `title`.
+    Each article in the opening becomes a paragraph of the lead. If the merged text cannot be read, the lead is empty,
+    and `title` is the headline.
     """
     lead = []
     try:
@@ -117,7 +117,7 @@ def _plain_rendering(title: str, merged: bytes) -> bytes:
 
 
 def _paragraphs(sentences: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Join successive sentences of one article, so that each sentence stays attributed to its own article."""
+    """Return paragraphs of successive sentences of one article, so that each sentence stays with its own article."""
     paragraphs: list[dict[str, str]] = []
     for sentence in sentences:
         text = str(sentence["text"])

@@ -1,6 +1,6 @@
-"""Live stories are found by the terms of their articles: no story has sums of terms of its own any more.
+"""Remove the sums of terms of stories, because live stories are found by the terms of their articles.
 
-What later articles are compared with has a name that says so: `article.is_compared`.
+Articles with which later articles are compared are marked by `article.is_compared`, formerly `counts_in_centroid`.
 """
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ _DROP = "ALTER TABLE story DROP COLUMN centroid"
 def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "sqlite":
-        # Otherwise SQLite refuses if a view of the user is broken, whatever it shows.
+        # Otherwise SQLite refuses the change if any view of the user is broken, even a view of other tables.
         connection.exec_driver_sql("PRAGMA writable_schema=ON")
         try:
             connection.exec_driver_sql(_RENAME)
@@ -30,7 +30,7 @@ def upgrade() -> None:
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(_DROP)
-    # A view of the user shows all columns of `story`: it goes on, without values
+    # A view of the user shows all columns of `story`, so the column stays, without values.
     except sa.exc.DBAPIError:
         connection.exec_driver_sql(
             "ALTER TABLE story ALTER COLUMN centroid DROP NOT NULL"

@@ -1,4 +1,4 @@
-"""The items of a polled feed are stored, by hashes, so that they are not read again."""
+"""Store the hashes of the items of a polled feed, so that the items are not read again."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""Copies are found by sampled shingles alone: there are no LSH keys any more.
+"""Remove the LSH keys, because copies are found by sampled shingles alone.
 
-More shingles are stored of each text, so revision 0038 computes those of all articles again.
+More shingles of each text are stored now, so revision 0038 computes the shingles of all articles again.
 """
 
 from alembic import op

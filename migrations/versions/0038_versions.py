@@ -1,7 +1,7 @@
-"""An article names the text of which it is another version.
+"""Let an article name the text that it is another version of.
 
-Articles that are stored already have none; `recluster` decides about them again. The sampled shingles of all
-articles are computed again, for revision 0037: the program of today reads the new column for that.
+Articles that are stored already name none, until `recluster` decides about them again. The sampled shingles of all
+articles are computed again. This belongs to revision 0037, but the code that does it reads the new column.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""The days on which somebody agreed with another outlet.
+"""Store the days on which senders agreed with other outlets.
 
-Of the periods that are stored, counted from the articles as they are placed now. The counts of all stories
-are computed again when they grow.
+For periods that are stored already, this is computed from the articles as they are placed now. The counts of a story
+are computed again when the story grows.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ _SENDER = "CASE WHEN {0}.is_polled THEN {0}.source ELSE {0}.source || ' ' || coa
 _STANDING = "SELECT sender FROM standing GROUP BY sender HAVING count(*) >= 3"
 _TEXT_OF = "coalesce({0}.copy_of, {0}.reuses, {0}.version_of)"
 _IS_CONFIRMED = "({0}.outlet NOT LIKE '%@%' OR {0}.outlet LIKE '%/%')"
-# An article agrees with another outlet that reported before it, or after it in words of its own.
+# An article agrees with another outlet that reported before it, or that reported after it in words of its own.
 _NOTE_DAY = f"""
     INSERT INTO standing (sender, period)
     SELECT DISTINCT {_SENDER.format("article")}, CAST(:period AS BIGINT) FROM article

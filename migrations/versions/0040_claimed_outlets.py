@@ -1,6 +1,6 @@
-"""An article names the outlet of which only its sender says that it is, until that is confirmed.
+"""Store the outlet that only the sender of an article claims, until it is confirmed.
 
-Of those that are stored already nothing is known.
+Nothing is known about articles that are stored already.
 """
 
 import sqlalchemy as sa

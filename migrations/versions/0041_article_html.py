@@ -1,6 +1,6 @@
-"""An article keeps its HTML as people read it.
+"""Store the HTML of an article, as people read it.
 
-Articles that are stored already have none; they show their text in paragraphs.
+Articles that are stored already have none, and are shown as their text in paragraphs.
 """
 
 import sqlalchemy as sa

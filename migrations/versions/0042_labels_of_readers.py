@@ -1,4 +1,4 @@
-"""A reader gives labels to stories, which clients of the Google Reader API call tags."""
+"""Let readers give labels to stories. Clients of the Google Reader API call them tags."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What the owner does not want to read is muted in the browser."""
+"""Store the mutes that the owner sets in the browser."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""An article keeps the id of its record; a story without a date has no time of a first publication.
+"""Store the id of the record of an article. In the views, undated stories have no time of first publication.
 
-Articles that are stored already have no id: their records are not read again.
+Articles that are stored already have no id, because their records are not read again.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ _DAY = {
     "sqlite": "substr({}, 1, 10)",
     "postgresql": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
-# As they were, with the condition on `first_published` and with `record_id` at the end.
+# The former views, with a condition on `first_published`, and with `record_id` at the end
 _VIEWS = {
     "v_stories": """
         SELECT id, title, summary,
@@ -48,7 +48,7 @@ def upgrade() -> None:
     op.add_column("article", sa.Column("record_id", sa.Text))
     connection = op.get_bind()
     is_sqlite = connection.dialect.name == "sqlite"
-    # PostgreSQL replaces a view, so that views of users over it stay; SQLite cannot.
+    # PostgreSQL can replace a view, so that views of users that select from it stay. SQLite cannot.
     create = "CREATE VIEW" if is_sqlite else "CREATE OR REPLACE VIEW"
     for name, query in _VIEWS.items():
         if is_sqlite:

@@ -1,4 +1,4 @@
-"""What a source is asked with, where it was typed in the browser: headers, and the selectors of a page."""
+"""Store headers and the selectors of a page that were typed in the browser for a source."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The proxy of one source, where it was typed in the browser."""
+"""Store the proxy that was typed in the browser for a source."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,8 @@
-"""Which article an entry is, is asked when it is placed: an observation is one row a source.
+"""Store one observation for each article and source, because placing decides which article an entry is.
 
-Hashes that recognise an entry under new keys are identity keys from now on, and feeds are read whole once to
-store them. What a feed shows at its next poll is no change; of what was handed in all contents stay known.
+Hashes that recognise an entry under new keys are identity keys from now on, and feeds are read whole once to store
+these. The content that a feed shows at its next poll does not count as a change. All contents of articles that were
+handed in stay known.
 """
 
 from itertools import groupby

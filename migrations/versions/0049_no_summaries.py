@@ -1,4 +1,4 @@
-"""No machine-written texts of stories are stored any more."""
+"""Remove the machine-written texts of stories."""
 
 from alembic import op
 

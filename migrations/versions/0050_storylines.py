@@ -1,7 +1,7 @@
-"""Storylines: the stories of one running affair, and how near articles were to other stories.
+"""Store storylines, each with the stories of one continuing affair, and the affinities of articles to other stories.
 
-What is placed already was compared with nothing that is kept: its last days are compared once, up to the article
-of the counter `affinity_until` (store/stories/storyline_rows.py).
+Articles that are placed already have no affinities. The articles of the last days are compared once, up to the number
+in the counter `affinity_until` (store/stories/storyline_rows.py).
 """
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ _DAY = {
     "sqlite": "substr({}, 1, 10)",
     "postgresql": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
-# As it was, with `storyline` at the end.
+# The former view, with `storyline` at the end
 _STORIES = """
     SELECT id, title, summary,
            CASE WHEN text <> '' THEN text
@@ -71,7 +71,7 @@ def upgrade() -> None:
     dialect = connection.dialect.name
     create = "CREATE OR REPLACE VIEW"
     if dialect == "sqlite":
-        # SQLite replaces no view.
+        # SQLite cannot replace a view.
         create = "CREATE VIEW"
         op.execute("DROP VIEW v_stories")
     day = _DAY[dialect].format("last_published")

@@ -1,6 +1,6 @@
-"""The full-text index is made anew: words are folded further, and bm25 needs the length of each article.
+"""Empty the full-text index, because more words are folded now, and bm25 needs the length of each article.
 
-It is filled in the background, the newest articles first.
+The daemon fills it again in the background, the newest articles first.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""The front page counts the outlets that tell a story in words of their own, without reading texts."""
+"""Add an index by which the front page counts the outlets that report a story in words of their own."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What came before and after a story is in its storyline: no other links of stories are kept."""
+"""Remove other links between stories, because a storyline has the earlier and later stories of a story."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,13 +29,13 @@ def upgrade() -> None:
             op.execute(f"DROP VIEW {name}")
             connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
     else:
-        # So views of users over them stay.
+        # PostgreSQL can replace views, so that views of users that select from them stay.
         for name, query in views.items():
             connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS {query}")
     op.drop_table("story_link")
     op.drop_index("ix_article_follows", "article")
     if connection.dialect.name == "sqlite":
-        # Otherwise SQLite refuses if a view of the user is broken, whatever it shows.
+        # Otherwise SQLite refuses the change if any view of the user is broken, even a view of other tables.
         connection.exec_driver_sql("PRAGMA writable_schema=ON")
         try:
             connection.exec_driver_sql(_DROP)
@@ -45,6 +45,6 @@ def upgrade() -> None:
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(_DROP)
-    # A view of the user shows all columns of `article`: it goes on, without values.
+    # A view of the user shows all columns of `article`, so the column stays, without values.
     except sa.exc.DBAPIError:
         connection.exec_driver_sql("UPDATE article SET follows = NULL")

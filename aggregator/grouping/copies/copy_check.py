@@ -1,26 +1,26 @@
 """Decides whether an article is a copy of another article, by an exact comparison of the two texts.
 
-Only this check decides it. Sampled shingles (runs of words) and MinHash signatures only propose candidates,
-because they can be forged. The check compares all shingles of both texts: `resemblance` is the shared part of
-all (Jaccard), `containment` the shared part of the smaller text, `least` the shared part of the larger text.
+Sampled shingles (runs of words) and MinHash signatures only propose candidates, because they can be forged. This
+check decides. It compares all shingles of both texts: `resemblance` is the shared part of all (Jaccard),
+`containment` the shared part of the smaller text, `least` the shared part of the larger text.
 Words in backquotes are values of CopyTuning. The rules for texts that are not short:
 
 1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
    other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
    (`_has_foreign_headline`). Then an outlet put another text under its own article.
-2. About half of each text is in the other: rewritten or extended strongly, or stuffed with foreign text. A
-   copy only when the headlines agree, and never within one outlet, where it is the next part of a series.
+2. About half of each text is in the other: the text was rewritten or extended strongly, or stuffed with foreign
+   text. It is a copy only if the headlines agree, and never within one outlet, where it is the next part of a series.
 3. Only the smaller text is contained. Containment alone never makes a copy, since a page can be stuffed with
    any text. An article that was cut from the candidate is a copy with one of two signs: the headlines agree,
    or the opening of the candidate is in the article and the candidate's headline is not foreign to it. A
    candidate that was cut from the article is never its original.
 4. Any other contained text is an excerpt: linked, never merged.
 
-Short texts, which are checked first, need agreeing headlines. Templated texts (weather, markets, results, "how to
-watch") share most of their words and differ in the decisive ones: different numbers are in the same positions,
-or each headline has names that the other text lacks. One outlet reuses its own paragraphs and templates. So
-within one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text
-must be in long runs, as in an edited text and unlike a filled-in form.
+Short texts, which are checked first, need agreeing headlines; if one has no headline, they must be equal. Templated
+texts (weather, markets, results, "how to watch") share most of their words and differ in the decisive ones: different
+numbers are in the same positions, or each headline has names that the other text lacks. One outlet reuses its own
+paragraphs and templates. So within one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most
+of the shared text must be in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
@@ -96,11 +96,11 @@ def rank_candidates(
     shares: Mapping[int, float],
     tuning: CopyTuning,
 ) -> list[str]:
-    """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
+    """Return the ids of the candidates whose texts are worth reading: the likeliest first, `exact_checks` at most.
 
-    The rank is the estimated resemblance, or the shared part of a sketch (`shares`, by inbox number) where
-    that is higher: for a cut, an extension or an excerpt only containment is high. Candidates below
-    `likely_share` are chance matches and left out. Ties are ordered by inbox number.
+    Candidates are ranked by the estimated resemblance or the shared part of a sketch (`shares`, by inbox number),
+    whichever is higher, because a cut, an extension or an excerpt has only a high containment. Candidates below
+    `likely_share` are chance matches and are left out. Ties are ordered by inbox number.
     """
     ranked = []
     for candidate in candidates:
@@ -118,7 +118,7 @@ def verdict(
 ) -> CopyEvidence | None:
     """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None.
 
-    Notes of another release are neither a copy nor an excerpt, even if they are the same word for word.
+    The notes of two releases are never copies or excerpts, even if they are the same word for word.
     """
     if are_other_releases(article.title, candidate.title):
         return None
@@ -179,9 +179,9 @@ def best_copy(
 def excerpts_in(
     article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
 ) -> tuple[CopyEvidence, ...]:
-    """Return evidence for every candidate that is an excerpt of `article` but arrived before it.
+    """Return evidence for every candidate that is an excerpt of `article`, although it arrived before.
 
-    `other` of the evidence is the excerpt.
+    The field `other` of the evidence names the excerpt.
     """
     excerpts = []
     for candidate in candidates:
@@ -191,7 +191,7 @@ def excerpts_in(
     return tuple(excerpts)
 
 
-# Cached, since successive articles often have the same candidates (chosen: 2 MB of usual texts).
+# Shingles are cached, because successive articles often have the same candidates (chosen: 2 MB of usual texts).
 _TEXTS_IN_MEMORY = 128
 sequence_of = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
 
@@ -216,7 +216,7 @@ class _AnalyzedText:
 
 
 def is_one_outlet(article: ComparedText, other: ComparedText) -> bool:
-    """Return whether two articles are of one outlet, which is known."""
+    """Return whether two articles have the same outlet; an unknown outlet is not the same as any other."""
     return article.outlet is not None and article.outlet == other.outlet
 
 
@@ -251,7 +251,7 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Return whether the smaller text was cut from the larger one, by its opening and its headline (rule 3)."""
     if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
-    # A cut and an extension both keep the opening, since they change the end of a text.
+    # Cutting or extending a text changes its end and keeps its opening.
     opening = overlap.larger.sequence[: tuning.block]
     is_in_smaller = are_among(opening, overlap.smaller.shingles)
     has_opening = bool(is_in_smaller.mean() >= tuning.cut_share)
@@ -264,9 +264,9 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """Return whether the larger text merely contains the smaller one and is headed by its own part.
 
     The larger text then has a long part of its own, and its headline is about the part where the words of the
-    headline are denser. The required density is lower when the two parts have different topics: the second half
-    of an article continues the topic of the first, whereas foreign text does not. If the text has hardly a word
-    of the headline, or has none at all, the opening decides.
+    headline are denser. The required density is lower if the two parts have different topics: the second half
+    of an article continues the topic of the first, whereas foreign text does not. If the text has fewer than three
+    words of the headline, an opening in the own part is enough; without any such word, only the opening decides.
     """
     if overlap.containment < tuning.most or overlap.headlines_agree:
         return False
@@ -333,9 +333,9 @@ def _lacks_headline(
 ) -> bool:
     """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
-    Only words of the headline that are also in the text below it count. Number words change in place like
-    digits. Digits do not count if the text has only one number that the other lacks, such as that of victims,
-    and the headline has other words.
+    Only words of the headline that are also in the text below it count. Number words do not count, because they
+    change in place like digits. If the other text lacks only one number of this text, such as the number of victims,
+    this number does not count either, unless the headline has nothing else.
     """
     headline = set(
         filter(is_informative, analyzed.headline.intersection(analyzed.words))

@@ -3,8 +3,8 @@
 Candidates have the same address or come from an index in memory, which has the sketches of the newest articles
 (grouping/copies/sampled_shingles.py). The exact comparison of texts decides (grouping/copies/copy_check.py).
 
-An article is found by its sampled shingles except those that enough articles have. Rows store these shingles, so
-the result depends only on the rows of earlier articles.
+An article is found by its sampled shingles, except shingles that too many articles have. The shingles are stored in
+rows, so the result depends only on the rows of earlier articles.
 """
 
 import msgspec
@@ -41,9 +41,9 @@ class CopyFinder:
         incoming: StoredArticle,
         page: str | None,
     ) -> CopyMatch:
-        """Return the original of `incoming`, excerpts of it, and its own sketch.
+        """Return the matches of `incoming` (its original, excerpts of it), with its own sketch.
 
-        `page` is the address where it was read. Only articles with lower numbers are searched. At most
+        `page` is the address where the article was read. Only articles with lower numbers are searched. At most
         `exact_checks` possible originals and as many possible excerpts are read.
         """
         compared = msgspec.structs.replace(
@@ -66,7 +66,7 @@ class CopyFinder:
         return look_up.overlaps(self._tuning.passage_shared, self._tuning.key_cap)
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
-        """Return the earlier articles that share words with this article, those with the most first."""
+        """Return the numbers of earlier articles that share shingles with this article, the largest share first."""
         overlaps = self._overlaps(self._look_up(connection, incoming))
         return [overlap.number for overlap in overlaps]
 
@@ -81,7 +81,7 @@ class CopyFinder:
     ) -> bytes:
         """Return the sketch of article `old` with the text of `incoming`; nothing is written.
 
-        `copied` is the article that it copies now, or excerpts if `is_copy` is false.
+        `copied` is the article that the new text copies, or excerpts if `is_copy` is false.
         """
         return self._kept(
             connection,
@@ -93,14 +93,14 @@ class CopyFinder:
         )
 
     def promote(self, connection: Connection, orphaned_copy: StoredArticle) -> None:
-        """Let a copy whose original was erased be found like an original, by all of its sampled shingles."""
+        """Store all sampled shingles of a copy whose original was erased, so that it is found like an original."""
         whole = sketch(shingle_sequence(orphaned_copy.whole_text), self._tuning)
         self.replace(connection, orphaned_copy.inbox_no, whole)
 
     def replace(self, connection: Connection, number: int, new: bytes) -> None:
-        """Replace the sketch of article `number` in its row and in memory; with b"" it is not found any more."""
+        """Replace the sketch of article `number` in its row and in memory; with b"", it is not found any more."""
         before = compared_articles.sketch_of(connection, number)
-        if new == before:  # most revisions change a title
+        if new == before:  # most revisions change only a title
             return
         if self._index is not None:
             self._index.remove(number, before)
@@ -110,9 +110,9 @@ class CopyFinder:
     def recompute(
         self, connection: Connection, advance: Advance = lambda _rows: None
     ) -> None:
-        """Write the sketches of all articles again, each from the articles before it.
+        """Write the sketches of all articles again, each depending on the articles before it.
 
-        The results equal those of the placement if the earlier articles have not changed.
+        A sketch is the same as when its article was placed, if the earlier articles have not changed.
         """
         compared_articles.delete_sketches(connection)
         for batch in compared_articles.placed_texts(connection):
@@ -169,12 +169,12 @@ class CopyFinder:
         is_copy: bool,
         is_version: bool = False,
     ) -> bytes:
-        """Return the stored part of the whole sketch of article `number`, a copy or an excerpt of `copied`.
+        """Return the part of the whole sketch that is stored for article `number`.
 
-        The first copies and excerpts can be found like their original, because their changes and cuts are
-        copied in turn. Later copies add nothing to the index, so a flood of them hides no article: a shingle
-        that `key_cap` articles have would not be searched any more. More versions than copies can be found,
-        because an article that prints a version is a copy of the version.
+        `copied` is the article that it copies or excerpts. The first copies and excerpts can be found like their
+        original, because their changes and cuts are copied in turn. Later copies add nothing to the index: otherwise
+        a flood of copies would hide an article, because a shingle that `key_cap` articles have is not searched any
+        more. More versions than copies can be found, because an article that prints a version is a copy of the version.
         """
         tuning = self._tuning
         cap = tuning.key_cap

@@ -1,7 +1,7 @@
 """Matches of an article: the stored articles that are its original, its excerpts, or its other version.
 
-Candidates share sampled shingles or the address with it, which is known without their texts. Only the texts of the
-likeliest candidates are read, `exact_checks` for each question.
+Candidates share sampled shingles or the address with the article, which is known without reading their texts. For each
+question, only the texts of the `exact_checks` likeliest candidates are read.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ from aggregator.stories.versions import changed_sentences, is_update
 class CopyMatch:
     """The matches of an incoming article among the stored articles before it."""
 
-    # The sampled shingles that later articles find it by
+    # The sampled shingles by which later articles find this article
     sketch = b""
 
     def __init__(
@@ -41,7 +41,7 @@ class CopyMatch:
         overlaps: Sequence[SketchOverlap],
         tuning: CopyTuning,
     ) -> None:
-        """Find the matches; `overlaps` are those that share shingles, the likeliest first."""
+        """Find the matches. `overlaps` are the articles that share shingles with the article, the likeliest first."""
         self._connection = connection
         self._own = own
         self._tuning = tuning
@@ -59,15 +59,15 @@ class CopyMatch:
         # The possible originals of the article, the likeliest first
         originals = rank_candidates(own, others.values(), self._shares, tuning)
         texts = self._read(originals)
-        # Articles that fill one form with it, each with other names
+        # Articles that fill the same form with other names
         self.series = [text.id for text in texts if is_one_series(own, text, texts)]
         # Its original, or the article that it excerpts
         self.copy = best_copy(
             own, [text for text in texts if text.id not in self.series], tuning
         )
-        # The article that shares most words with it; set only if the text is neither a copy nor an excerpt
+        # The article with which the text shares most words; set only if the text is neither a copy nor an excerpt
         self.reuse: TextReuse | None = None
-        # Earlier or later states of this text by its own outlet; they are not copies
+        # Other states of this text by its own outlet, which are not copies; set only under the same condition
         self.updated: list[str] = []
         if self.copy is None:
             sharing = [others[number].id for number in self._shares if number in others]
@@ -83,7 +83,7 @@ class CopyMatch:
                 for text in self._read(of_outlet)
                 if is_update(_text_of(own), _text_of(text))
             ]
-        # The original, or the article whose words are reused, if it tells a sentence differently
+        # The original, or the article whose words are reused, if both texts tell a sentence differently
         self.version_of: str | None = None
         if self.original is not None:
             self.version_of = version_of_original(connection, own, self.original)
@@ -91,7 +91,8 @@ class CopyMatch:
             (other,) = self._read([self.reuse.other])
             if is_update(_text_of(own), _text_of(other)):
                 self.version_of = other.id
-        # Stored excerpts of it (`other`) that are not linked yet; those of a copy are excerpts of its original
+        # Evidence for stored excerpts of the article that are not linked yet. A copy has none, because its excerpts are
+        # excerpts of its original.
         self.excerpts: tuple[CopyEvidence, ...] = ()
         if self.original is None:
             known = {self.copy.other if self.copy else None, *self.series}
@@ -105,9 +106,10 @@ class CopyMatch:
             self.excerpts = excerpts_in(own, self._read(cuts), tuning)
 
     def _find_candidates(self, likely: Iterable[int]) -> dict[int, ComparedText]:
-        """Return the articles to compare by number; those at the address of the article are in `_at_page`, too.
+        """Return the articles to compare, by number, and set `_at_page` to all articles at the address of the article.
 
-        Articles at the same address are candidates however old they are and whatever of them is stored.
+        Articles at the same address are candidates even if they are old or have no stored shingles. If they are also of
+        the same source, they are only in `_at_page`.
         """
         own = self._own
         others = compared_articles.copy_candidates(self._connection, likely)
@@ -125,25 +127,25 @@ class CopyMatch:
             is_at_page = page is not None and canonical_url(other.url or "") == page
             if is_at_page:
                 self._at_page.append(other)
-            # Articles of one source and URL are generations and parts of a page, never copies.
+            # Articles of one source and URL are states or parts of a page, never copies.
             if other.id == own.id or (is_at_page and other.source == own.source):
                 del others[number]
         return others
 
     @property
     def original(self) -> str | None:
-        """The id of the article whose whole text it copies; None for an excerpt."""
+        """The id of the article that this article copies; None for an excerpt."""
         if self.copy is None or self.copy.kind != "copy":
             return None
         return self.copy.other
 
     def drop_copy(self) -> None:
-        """Let the article be no copy, after all, nor a version of its original."""
+        """Treat the article as neither a copy nor a version of its original."""
         self.copy = self.version_of = None
 
     @cached_property
     def same_page(self) -> str | None:
-        """The first article under the same URL with the same text, or with a longer or shorter cut of it."""
+        """The id of the likeliest article under the same URL with the same text, or a longer or shorter cut of it."""
         own = self._own
         tuning = self._tuning
         likely = rank_candidates(own, self._at_page, self._shares, tuning)
@@ -162,7 +164,7 @@ class CopyMatch:
 def version_of_original(
     connection: Connection, copy: ComparedText, original: str
 ) -> str | None:
-    """Return the original of a copy if both tell a sentence differently, or if it is its outlet's later take."""
+    """Return the original if both tell a sentence differently, or if the copy is a later take by the same outlet."""
     compared = compared_articles.compared_texts(connection, [original])[original]
     is_take = is_one_outlet(copy, compared) and take_title(copy.title) is not None
     if is_take or changed_sentences(_text_of(copy), _text_of(compared)):

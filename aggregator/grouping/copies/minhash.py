@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from aggregator.grouping.copies.shingles import Hashes
 
-# Increment when shingles, scheme or layout change, since two formats cannot be compared
+# Increment this when shingles, scheme or layout change, because signatures of two formats cannot be compared
 FORMAT = 1
 PERMUTATIONS = 128
 # The scheme of datasketch 2.x; 1.x computes other values from the same seed
@@ -38,7 +38,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
     """
     if not len(shingles):
         return b""
-    # `update_batch` gives it hash values of its own
+    # A shallow copy is enough, because `update_batch` gives the copy an array of its own.
     sketch = copy.copy(_empty_sketch(seed))
     # Scheme affine32 takes 32-bit hashes, so it gets the upper half of each 64-bit hash.
     sketch.update_batch([(shingles >> _HALF).astype(np.uint32)])
@@ -49,7 +49,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
 def estimate(left: bytes, right: bytes) -> float:
     """Return MinHash's estimate of the resemblance, 0..1, with a standard error of at most 0.044.
 
-    It is 0.0 if the two cannot be compared: one has no shingles, another seed or another format.
+    Return 0.0 if the two cannot be compared: one has no shingles, or their seeds or formats differ.
     """
     if (
         not len(left) == len(right) == _BYTES
@@ -65,9 +65,7 @@ def _hashes(signature: bytes) -> npt.NDArray[np.uint32]:
 
 @functools.lru_cache(maxsize=4)
 def _empty_sketch(seed: int) -> Any:
-    """Return an empty MinHash. Its copies share the permutations, which are more expensive to draw than to
-    use.
-    """
+    """Return an empty MinHash. Its copies share the permutations, because drawing them costs more than using them."""
     return load_datasketch().MinHash(
         num_perm=PERMUTATIONS,
         seed=seed,

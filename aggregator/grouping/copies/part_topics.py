@@ -15,8 +15,9 @@ Density = Mapping[str, float]  # the share that each term has of the words of a 
 
 
 def _informative_terms(text: Sequence[str]) -> list[str]:
-    """Return every word that is informative, "" for the others; an unspaced character is joined with the
-    next.
+    """Return a term for each word: the word, or "" if it is not informative.
+
+    A character of a script without spaces is joined with the next one.
     """
     terms = []
     for word, following in zip(text, [*text[1:], ""], strict=False):
@@ -28,7 +29,7 @@ def _informative_terms(text: Sequence[str]) -> list[str]:
 
 
 def is_informative(word: str) -> bool:
-    """Return whether a word can show a topic; in the Latin alphabet "the", "for" and "has" cannot."""
+    """Return whether a word can show a topic; words of up to three ASCII letters ("the", "for", "has") cannot."""
     return len(word) > 3 or word.isdigit() or not word.isascii()
 
 
@@ -45,7 +46,7 @@ def _density(terms: Sequence[str], flags: Flags) -> Density:
 
 
 def leanings(headline: str, part: Density, rest: Density) -> list[float]:
-    """Return for each term of a headline that is in the text how much denser it is in the part, 0..1."""
+    """Return how much denser each term of a headline is in the part, 0..1, for the terms that are in the text."""
     shares = []
     for term in {*_informative_terms(words(headline))} & (part.keys() | rest.keys()):
         here = part.get(term, 0.0)
@@ -55,7 +56,7 @@ def leanings(headline: str, part: Density, rest: Density) -> list[float]:
 
 
 def topic_cosine(left: Density, right: Density) -> float:
-    """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
+    """Return how similar the topics of two parts of a text are, 0..1; counts are damped by a logarithm."""
     ours = _damp(left)
     theirs = _damp(right)
     dot = math.fsum(ours[term] * theirs[term] for term in ours.keys() & theirs.keys())

@@ -1,18 +1,17 @@
 """In-memory index of sampled shingles of the newest articles: finds texts that share a passage.
 
-A *sketch* holds the minimum hash of every run of shingles (winnowing, Schleimer et al. 2003). A text that
-shares a run of `window` + 2 words with another shares a hash with its sketch. So copies, cuts and excerpts
-are found. It also holds the smallest hashes of the whole text (bottom-k, Broder 1997): a long text has them
-anyway, a short one has few runs, and a few changed words could hide it.
+A *sketch* holds the minimum hash of every run of shingles (winnowing, Schleimer et al. 2003). Two texts that share a
+run of `window` + 2 words share a hash of their sketches, so copies, cuts and excerpts are found. A sketch also holds
+the smallest hashes of the whole text (bottom-k, Broder 1997), because a short text has few runs, and a few changed
+words could hide it.
 
-A stored sketch is an array of little-endian 32-bit numbers: first the number of hashes of the text, then the
-hashes that are *stored*, 30 bits each, ascending. Hashes that enough other articles have are left out.
+A stored sketch is an array of little-endian 32-bit numbers: first the number of hashes in the whole sketch, then the
+hashes that are *stored*, 30 bits each, ascending. Hashes that enough other articles have are not stored.
 
-The stored hashes are in the row of the article, so this index can always be built again from rows. It is one
-array of entries, ordered by 2^18 buckets; those of the newest articles are inserted many at once. An entry
-has 20 bits for the article, counted from the first article of the index, and 12 bits of the hash; the other
-18 bits of the hash are the bucket. No entry expires: an index that has taken `AHEAD` articles more than a
-look-up covers is built again.
+The stored hashes are in the database, so this index can always be built again. It is one array of entries, ordered by
+2^18 buckets; the entries of the newest articles are inserted many at once. An entry has 20 bits for the article,
+counted from the first article of the index, and 12 bits of the hash; the other 18 bits of the hash are the bucket. No
+entry expires. Instead, a new index is built when this one has `AHEAD` inbox numbers more than the reach.
 """
 
 from collections import Counter
@@ -32,13 +31,13 @@ _TAG = (1 << _TAG_BITS) - 1
 _HASH = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 # The most articles that an index can tell apart
 _ARTICLES = 1 << 20
-# The least number of entries that are inserted at once, since each insertion moves all others (chosen)
+# The least number of entries that are inserted at once, because each insertion moves all later entries (chosen)
 _LEAST_INSERTED = 4_096
 # The least share of the index that is inserted at once, for the same reason
 _INSERTED_SHARE = 1 / 256
 # Loading in parts of this size limits its memory to about 60 MB
 _ROWS_AT_ONCE = 30_000
-# Of a text; the longest allowed has 20,000
+# The number of hashes of a sketch is kept in 16 bits, but `sketch_hashes` (1,000) is the usual limit
 _MOST_HASHES = (1 << 16) - 1
 AHEAD = 50_000  # inbox numbers; building takes 3 s with the default reach
 MOST_REACH = _ARTICLES - AHEAD - 1
@@ -48,9 +47,9 @@ Hashes32 = npt.NDArray[np.uint32]
 
 
 def sketch(sequence: Hashes, tuning: CopyTuning) -> bytes:
-    """Return the whole sketch of a text's shingles in text order: the `sketch_hashes` smallest at most.
+    """Return the whole sketch of a text, given its shingles in text order; at most the `sketch_hashes` smallest hashes.
 
-    The lower bits are stored: the hashes are minima, so their upper bits are mostly zeros.
+    The lower bits are stored, because the hashes are minima and their upper bits are mostly zeros.
     """
     smallest = distinct(sequence)[: tuning.smallest_hashes]
     minima = distinct(np.concatenate([winnow(sequence, tuning.window), smallest]))
@@ -73,7 +72,7 @@ class SketchOverlap(NamedTuple):
 
     number: int
     share: float  # shared part of the smaller sketch, 0..1: an estimate of containment
-    is_longer: bool  # its text has more hashes than the looked-up one
+    is_longer: bool  # its whole sketch has more hashes than the looked-up sketch
 
 
 class SketchLookup(NamedTuple):
@@ -81,12 +80,12 @@ class SketchLookup(NamedTuple):
 
     places: Ints
     numbers: Ints
-    # The number of hashes of that article's text, for every pair
+    # The number of hashes in the whole sketch of the article, for every pair
     wholes: npt.NDArray[np.uint16]
     size: int  # hashes of the looked-up sketch
 
     def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
-        """Return the articles that share at least `least` hashes, those with the largest share first.
+        """Return the articles that share at least `least` hashes, the largest share first.
 
         Hashes that `cap` or more articles have are ignored. A sketch with fewer hashes than `least` must share
         all of them.
@@ -104,7 +103,7 @@ class SketchLookup(NamedTuple):
         return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
 
     def holders(self, *, other_than: int = 0) -> Ints:
-        """Return for every hash how many articles have it, without the article `other_than`."""
+        """Return how many articles have each hash, not counting the article `other_than`."""
         return np.bincount(self.places[self.numbers != other_than], minlength=self.size)
 
 
@@ -130,7 +129,8 @@ class PassageIndex:
         # Articles by hash that are not in `_entries` yet
         self._fresh: dict[int, list[int]] = {}
         self._fresh_count = 0
-        # An array of 4 MiB would get memory for 2 MiB at its first use: numpy asks for huge pages.
+        # The number of hashes in the whole sketch of each article. numpy asks for huge pages for arrays of 4 MiB, so an
+        # array of larger numbers would take at least 2 MiB at its first use.
         self._wholes = np.zeros(_ARTICLES, dtype=np.uint16)
         rows = iter(rows)
         while part := list(islice(rows, _ROWS_AT_ONCE)):
@@ -152,7 +152,7 @@ class PassageIndex:
             self._insert_fresh()
 
     def remove(self, number: int, blob: bytes) -> None:
-        """Remove a sketch that `add` added."""
+        """Remove the sketch of an article from the index."""
         hashes, places = self._hashes(number, blob)
         if not len(hashes):
             return
@@ -166,7 +166,7 @@ class PassageIndex:
     def _hashes(self, number: int, blob: bytes) -> Hashes32:
         """Return a row of the hashes of a sketch, and a row with its article's place in the index.
 
-        The rows are empty for an article that the index does not cover. Also note the hashes of its text.
+        The rows are empty for an article that the index does not cover. Also record the size of the whole sketch.
         """
         at = number - self._after
         if not blob or not 0 < at < _ARTICLES:
@@ -194,7 +194,7 @@ class PassageIndex:
         self._starts[1:] += np.cumsum(np.bincount(buckets, minlength=1 << _BUCKET_BITS))
 
     def look_up(self, number: int, blob: bytes) -> SketchLookup:
-        """Look up a sketch among the articles before `number`, within the reach."""
+        """Return which articles before `number`, within the reach, have hashes of a sketch."""
         hashes = hashes_of_sketch(blob)
         of_hash, spots = self._spots(hashes)
         fresh = [self._fresh.get(hash_, ()) for hash_ in hashes.tolist()]

@@ -1,15 +1,15 @@
 """Series: entries of one source that fill one form with something else, such as advisories and warnings.
 
-Entries of a series share nearly all their words, as a copy or a later version of a text does. Two texts alone
-do not show which it is, since a version may also replace the name of a person. So a form
-needs three entries of its source, each with names that neither of the others has. Two are enough if each
-refers to something by its number, such as a flaw or an application: a version keeps its references. Entries
-of one form are not copies of each other, and the words of the form never make them one event.
+Entries of a series share nearly all their words, but so do copies and later versions of a text. Two texts alone do
+not show the difference, because a version may also replace the name of a person. So a form needs three entries of its
+source, each with names that neither of the others has. Two entries are enough if each refers to something by its
+number, such as a flaw or an application, because a version keeps its references. Entries of one form are not copies
+of each other, and the words of the form never make them one event.
 
-A slot is a short gap between words that two texts share. Only names count as a filling: words that the text
-always capitalises, except numbers, weekdays and months. A text that differs only in a number, such as that of
-the victims, is a version. A bulletin, such as the level of a river, is the exception: it comes on another day
-at the same time, and its numbers count like names.
+A slot is a short gap between words that two texts share. Only names fill a slot: words that the text never begins with
+a small letter, except numbers, weekdays and months. A text that differs only in a number, such as the number of
+victims, is a version. A bulletin, such as the level of a river, is the exception: it is published at the same time
+on another day, and its numbers count like names.
 """
 
 import re
@@ -33,7 +33,7 @@ from aggregator.text.calendar import month_spellings, weekday_words
 
 # Both texts have at least this share of their words in common; short entries of one form share .6 (chosen).
 _FORM_SHARE = 0.5
-# The least share of the words that are names in slots. Fewer are a corrected name (chosen).
+# At least this share of a text's words are names in slots. If there are fewer, a name was corrected (chosen).
 _NAME_SHARE = 0.01
 # How many texts of one source are searched for a third entry (limit)
 _TEXTS = 8
@@ -41,16 +41,16 @@ _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
 _DAY = timedelta(days=1)
-# A bulletin may come so much before or after its time (chosen).
+# A bulletin may be published this much before or after its usual time (chosen).
 _LATE = timedelta(minutes=15)
 
 
 def is_one_series(
     article: ComparedText, other: ComparedText, texts: Iterable[ComparedText]
 ) -> bool:
-    """Return whether two texts fill one form with something else.
+    """Return whether two texts fill one form with different names or numbers.
 
-    Without references that differ, a third text of `texts` must do so, too.
+    If their references do not differ, a third text of `texts` must fill the form differently, too.
     """
     if not _fill_otherwise(article, other):
         return False
@@ -67,11 +67,12 @@ def is_one_series(
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     """Return whether two texts of one source have other names, or numbers, in the slots of one form.
 
-    Texts of one outlet do not suffice: any feed may claim an outlet, and could part a text from its correction.
+    The same outlet is not enough: any feed may claim an outlet, and could separate a text from its correction.
     """
     if article.source != other.source:
         return False
-    # Bulletins come on different days at the same time. Midnight is left out: dates without a time have it.
+    # Bulletins are published on different days at the same time. Midnight is excluded, because it stands for a date
+    # without a time.
     numbers_count = False
     if article.published is not None and other.published is not None:
         times = article.published.time(), other.published.time()
@@ -84,7 +85,7 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     )
 
 
-# Cached, since an article is often compared with the same texts as the article before it
+# The result is cached, because an article is often compared with the same texts as the article before
 @lru_cache(maxsize=16)
 def _has_others(text: str, other: str, numbers_count: bool) -> bool:
     """Return whether two texts share a form and `text` has names in its slots that `other` lacks.
@@ -105,7 +106,7 @@ def _has_others(text: str, other: str, numbers_count: bool) -> bool:
     return filled >= _NAME_SHARE * len(in_order)
 
 
-# Cached, since successive articles are often compared with the same texts
+# The result is cached, because successive articles are often compared with the same texts
 @lru_cache(maxsize=16)
 def _read(text: str) -> tuple[list[str], frozenset[str]]:
     """Return the words of a text in order, and its names: words that never begin with a small letter.
@@ -128,10 +129,10 @@ def is_kept_apart(
     reports: Sequence[Article],
     others: Sequence[Article],
 ) -> bool:
-    """Return whether an article is of another release than one of `reports`, or of a series with it.
+    """Return whether an article and one of `reports` are of two releases, or two entries of one series.
 
-    Such articles never report one event. A third entry of the form is searched among `others`. An article that has
-    no row yet is given with its text.
+    These never report one event. A third entry of the series is searched among `others`. An article that has no row
+    yet is given with its text.
     """
     if any(are_other_releases(article.title, report.title) for report in reports):
         return True

@@ -29,24 +29,26 @@ from aggregator.stories.story_words import heads, weighty_heads
 from aggregator.text.sentences import sentences_of
 
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
-# The share of a sentence's words in one sentence of another text that makes both the same. Of 845 honest texts 1 %
-# have more than half of their sentences so, as a text has with every fourth word replaced.
+# Two sentences count as the same if this share of the words of one is in the other. Among 845 honest texts, 1 % share
+# more than half of their sentences with another text by this measure. So does a text with every fourth word replaced.
 SAME_SENTENCE = 0.6
+# Sentences with fewer words are not compared, ...
 FEWEST_HEADS = 4
+# ... nor texts with fewer of these sentences
 FEWEST_SENTENCES = 3
 # The characters of a text whose sentences are compared (limit)
 CHARS_READ = 6_000
-# Cached, since successive articles often have the same candidates.
+# Runs are cached, because successive articles often have the same candidates
 _runs = lru_cache(maxsize=128)(runs_outside_quotations)
 
 
 def text_reuse(
     article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
 ) -> TextReuse | None:
-    """Return the candidate of another outlet that shares most words of `article`, if they are many.
+    """Return the candidate of another outlet that shares most words with `article`; None if these are few.
 
-    The texts are not copies, yet an outlet that puts a new opening above an agency's words, or rewrites some
-    of them, gives no account of its own. Quotations that both texts have do not count.
+    The texts are not copies. Yet an outlet that puts a new opening above an agency's words, or rewrites some of them,
+    does not give an account of its own. Words in quotations do not count.
     """
     matches = []
     for candidate in candidates:
@@ -67,9 +69,9 @@ def text_reuse(
 def own_words(
     article: ComparedText, others: Iterable[ComparedText]
 ) -> tuple[str, str | None]:
-    """Return the words of an article that are in no run of six words of another text.
+    """Return the words of an article that are not in a run of six words that another text has, too.
 
-    Also return the id of the text that has most of its runs; None if the texts share no run.
+    Also return the id of the text that has most of these runs; None if no text has one.
     """
     sequence = sequence_of(article.text)
     text = words(article.text)
@@ -86,10 +88,10 @@ def own_words(
 
 
 def repeats_sentences(article: ComparedText, others: Iterable[ComparedText]) -> bool:
-    """Return whether more than half of an article's sentences have most of their words in one sentence of another.
+    """Return whether most of an article's sentences have most of their words in one sentence of another text.
 
-    The words may stand in another order, and some of them be replaced. An article of fewer than three sentences of
-    at least FEWEST_HEADS words never does.
+    The words may be in another order, and some of them replaced. The result is False for an article with fewer than
+    FEWEST_SENTENCES sentences of at least FEWEST_HEADS words.
     """
     own = _sentences(article)
     if len(own) < FEWEST_SENTENCES:
@@ -107,7 +109,7 @@ def without_foreign_sentences(
 ) -> ComparedText:
     """Return a text without the sentences that share no weighty word with another text.
 
-    An advertisement between copied sentences gives no words of their own to them.
+    So an advertisement between copied sentences does not count as the article's own words.
     """
     reported: set[str] = set()
     for other in others:

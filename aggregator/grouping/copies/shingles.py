@@ -28,7 +28,7 @@ Number = TypeVar("Number", bound=np.generic)
 SHINGLE_WORDS = 3
 # The length of a shingle in a script without spaces, where unrelated texts too often share three characters
 SHINGLE_CHARACTERS = 5
-# The words of a run in `runs_outside_quotations`; unrelated reports of one event hardly share so many in a row.
+# The words of a run in `runs_outside_quotations`; independent reports of one event rarely share that many in a row.
 RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
 # The least number of words in a passage that `explain` shows
@@ -47,7 +47,7 @@ _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u0900-\u0963\u0966-\u0d7f"
 )
-# ASCII is left out, since the table below handles it
+# ASCII is left out, because the table below handles it
 _FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")
 _ASCII_BREAKS = bytes(
     at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32
@@ -55,7 +55,7 @@ _ASCII_BREAKS = bytes(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-# 2^64 / golden ratio; the next two are from MurmurHash3
+# 2^64 / golden ratio; the next two numbers and the shift are from MurmurHash3
 ODD_1 = np.uint64(0x9E3779B97F4A7C15)
 ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
@@ -116,7 +116,7 @@ def shingle_hashes(text: str) -> Hashes:
 
 
 def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Return the sorted, distinct values; faster than `np.unique`, since each article needs it nine times."""
+    """Return the sorted, distinct values, faster than `np.unique`: each article needs this nine times."""
     ordered = np.sort(values)
     is_first = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
@@ -130,9 +130,9 @@ _QUOTATION = re.compile(
 
 
 def runs_outside_quotations(text: str) -> Hashes:
-    """Return the sorted, distinct hashes of all runs of six words outside quotations.
+    """Return the sorted, distinct hashes of all runs of six words (or RUN_CHARACTERS characters) outside quotations.
 
-    Two outlets may quote one speech; common runs outside quotations are words of one author.
+    Two outlets may quote one speech, but shared runs outside quotations were written by one author.
     """
     runs = []
     for part in _QUOTATION.split(text):
@@ -146,7 +146,7 @@ def runs_outside_quotations(text: str) -> Hashes:
 def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
     """Return the sorted, distinct minimum hashes of every run of `window` shingles.
 
-    Two texts that share a run of `window + 2` words share at least one of them.
+    Two texts that share a run of `window + 2` words share at least one of these hashes.
     """
     if len(hashes_in_order) <= window:
         return distinct(hashes_in_order)[:1]
@@ -154,12 +154,12 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:
-    """Count the hashes that two sorted, distinct arrays have in common."""
+    """Return how many hashes two sorted, distinct arrays have in common."""
     return int(are_among(left, right).sum())
 
 
 def are_among(hashes: Hashes, others: Hashes) -> Flags:
-    """Return whether each of the hashes is one of `others`, which are sorted: a faster `np.isin`."""
+    """Return whether each of the hashes is one of `others`, like `np.isin`, but faster: `others` must be sorted."""
     if not len(others):
         return np.zeros(len(hashes), np.bool_)
     likely = np.take(others, np.searchsorted(others, hashes), mode="clip")
@@ -168,7 +168,7 @@ def are_among(hashes: Hashes, others: Hashes) -> Flags:
 
 
 def words_in(flags: Flags, count: int) -> Flags:
-    """Convert flags of shingles to flags of the `count` words that they are made of."""
+    """Return flags of the `count` words of a text from flags of its shingles: the first three words of each."""
     covered = np.zeros(count, dtype=bool)
     for step in range(SHINGLE_WORDS):
         covered[step : step + len(flags)] |= flags[: count - step]
@@ -184,7 +184,7 @@ def long_runs(flags: Flags, least: int) -> Flags:
 
 
 def slots(is_shared: Flags) -> Flags:
-    """Return the words in gaps between shared words that are shorter than RUN_WORDS; a longer gap is other text."""
+    """Return the flags of words in short gaps between shared words; a gap of RUN_WORDS words or more is other text."""
     return ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
 
 
@@ -195,9 +195,9 @@ def _bounds(flags: Flags) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 
 
 def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
-    """Return the longest passages of `text_a` whose runs of five words are all in `text_b`.
+    """Return the longest passages of `text_a` whose runs of five words are all in `text_b`, for explanations.
 
-    Explanations show them: at most `limit`, the longest first, in the spelling of `text_a`.
+    There are at most `limit` passages, the longest first, in the spelling of `text_a`.
     """
     matches = list(_PLAIN_WORD.finditer(text_a))
     starts, ends = _bounds(

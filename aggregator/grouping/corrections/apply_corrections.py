@@ -1,8 +1,8 @@
-"""Corrections: an editor changes stories or storylines, and later decisions follow that; each can be undone.
+"""Corrections: an editor changes stories or storylines, and later decisions follow; each correction can be undone.
 
-A correction is stored as constraints between articles (store/stories/corrections.py): the stories that an article
-must belong to, and must not. They apply when the articles are placed again. The changes of rows are stored, too,
-for the undo, which restores the ids of merged stories.
+A correction is stored as constraints between articles (store/stories/corrections.py), which determine the stories that
+an article must or must not belong to. They also apply when the articles are placed again. The changes of rows are
+stored for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,7 @@ class CorrectionHandler(ChangesStories):
         connection = self._connection
         constraints.forget()
         if command.kind in ("split", "move"):
-            # Each story gets the storyline that its articles are near to, as if they were placed now.
+            # Each story joins the storylines that its articles are near to, as if the articles were placed now.
             for story in result.stories:
                 join_nearest(
                     connection,
@@ -138,9 +138,9 @@ class CorrectionHandler(ChangesStories):
         target: str | None,
         words: str,
     ) -> CorrectionResult:
-        """Move some articles of a story to the live story `target`; None: to a new one.
+        """Move some articles of a story to the live story `target`; None: to a new story.
 
-        `words` describes the correction, without the story that they move to.
+        `words` describes the correction up to the id of the story that the articles move to.
         """
         titles = self._titles(filter(None, (origin, target)))
         at_no = self._services.window.last_change(self._connection)
@@ -148,7 +148,7 @@ class CorrectionHandler(ChangesStories):
             stage="correction", rules_version=self._services.rules_version
         )
         before = {}
-        for article in leaving:  # before the move, which counts them
+        for article in leaving:  # before the move, because it counts the articles
             before[article] = stored_articles.read_evidence(self._connection, article)
             article_writes.set_evidence(self._connection, article, evidence)
         story = self._writer.move(leaving, target, at_no, bump=self._unit_of_work.now)
@@ -219,7 +219,7 @@ class CorrectionHandler(ChangesStories):
         )
 
     def _undo(self, command: CorrectionCommand) -> CorrectionResult:
-        """Undo the correction with this number; None: the last correction in force."""
+        """Undo the correction with the number `command.undo`; None: the last correction in force."""
         connection = self._connection
         correction = corrections.to_undo(connection, command.undo)
         detail = correction.detail
@@ -263,9 +263,10 @@ class CorrectionHandler(ChangesStories):
     def _returning(
         self, detail: CorrectionDetail, source: str
     ) -> dict[str, list[MovedArticle]]:
-        """Return the articles that are still in the story where the correction put them, by the former story.
+        """Return the articles that are still in the story where the correction put them, by their former stories.
 
-        Articles that are back already are included, since the change that brought them back may be undone, too.
+        Articles are included even if their former story has become the same story since, because this change may be
+        undone, too.
         """
         assigned = stored_articles.assigned_stories(
             self._connection, [moved.article for moved in detail.moved]
@@ -273,8 +274,8 @@ class CorrectionHandler(ChangesStories):
         returning: dict[str, list[MovedArticle]] = {}
         for moved in sorted(detail.moved, key=attrgetter("before")):
             if assigned.get(moved.article) == source:
-                # A story merged for another reason: the articles return to its successor. A story whose articles
-                # were all forgotten is restored with these.
+                # If the former story was merged for another reason, the articles return to its successor. If all its
+                # articles were forgotten, it is restored with these articles.
                 target = moved.before
                 if target not in detail.retired:
                     target = story_rows.target_of(self._connection, target) or target
@@ -288,10 +289,10 @@ class CorrectionHandler(ChangesStories):
         target: str,
         moved: Sequence[MovedArticle],
     ) -> str:
-        """Move articles back to a live story, or to a merged one that lives again; return their story."""
+        """Move articles back to a live story, or to a merged story that is revived; return their story."""
         connection = self._connection
         at_no = self._services.window.last_change(connection)
-        for each in moved:  # before the move, which counts them
+        for each in moved:  # before the move, because it counts the articles
             if each.evidence is not None:
                 article_writes.set_evidence(connection, each.article, each.evidence)
         writer = self._writer
@@ -330,7 +331,7 @@ class CorrectionHandler(ChangesStories):
         ]
 
     def _titles(self, ids: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        """Return these stories with the article of the headline, which an undo shows again."""
+        """Return these stories with the articles of their headlines, which an undo shows again."""
         rows = (story_rows.row_of(self._connection, story) for story in ids)
         return tuple((row.id, row.title_article) for row in rows if row.title_article)
 

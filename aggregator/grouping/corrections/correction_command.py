@@ -8,9 +8,9 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    # merge and join name all their stories, split and leave the changed story, move the target
+    # `merge` and `join` name all their stories, `split` and `leave` the changed story, and `move` the target
     stories: tuple[str, ...] = ()
-    # split names the articles of the new story, move the article that moves
+    # `split` names the articles of the new story, and `move` the article that moves
     articles: tuple[str, ...] = ()
     # The number of the correction; None: the last correction in force
     undo: int | None = None

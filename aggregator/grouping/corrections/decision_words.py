@@ -7,8 +7,9 @@ from aggregator.config.messages import pluralise
 from aggregator.model.evidence import STREAM, Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
-# Formats for a decision, for the story that came second, and for the shared terms of two texts.
+# The format of the score of a decision or of the runner-up
 SCORE = "score {0.score:+.2f}, threshold {0.need:+.2f}"
+# How much of two texts is shared, in the words of `CopyEvidence`
 COPY_SHARES = (
     "the texts share {0.resemblance:.0%} of all word triples, and {0.containment:.0%} of those of the "
     "shorter one (compared with {0.other})"
@@ -24,7 +25,7 @@ _NAMES = {
     "title frame": "difference of like titles",
     "contrast": "names and counts that differ",
 }
-# The shift by the stream is the reason why the same texts need more, or less, in another stream.
+# Names of the shift by the stream, which makes the same texts need more or less in another stream
 _FEW = "few of the last articles share a story with others"
 _MANY = "many of the last articles share a story with others"
 _EVENTS = {
@@ -39,7 +40,7 @@ _EVENTS = {
     "full": "the story is full; it accepts only copies",
     "forgotten": "an article was erased",
 }
-# The key is the name of a detail of the event
+# Words for an event that has a detail with the name of the key
 _EVENTS_WITH = {
     "into": "merged into {into}",
     "other": "story {other} was merged into it",
@@ -79,7 +80,7 @@ def decision_words(evidence: Evidence) -> str:
 
 
 def not_counted(evidence: Evidence) -> str | None:
-    """Return why the article is not counted as a report for its text; None if it is."""
+    """Return why the text of an article keeps it from being counted as a report; None if it does not."""
     if evidence.agreement is None or evidence.counts_as_report:
         return None
     which = "the text that it copies" if evidence.stage == "copy" else "its text"
@@ -117,10 +118,10 @@ def reason_name(reason: Reason) -> str:
 
 
 def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
-    """Format a similarity, or a time in a suitable unit: days if an article is dated to the day."""
+    """Return a similarity, or a time in a suitable unit: days if an article is dated to the day."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
-    # One of the articles has no date
+    # A negative time stands for an article without a date
     if reason.value < 0:
         return "unknown"
     if is_of_day:

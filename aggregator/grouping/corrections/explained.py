@@ -15,7 +15,7 @@ from aggregator.store.stories.corrections import Relation
 
 
 class SharedTerms(FrozenStruct, omit_defaults=False):
-    """Terms that two texts, or a text and a story, share; the highest weight first."""
+    """Terms that two texts, or a text and a story, share; those with the highest weight come first."""
 
     names: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
@@ -35,30 +35,33 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     copy: CopyEvidence | None
     passages: tuple[str, ...]
     shared: SharedTerms
-    # The relation that a correction set between them
+    # The relation between the articles that a correction set
     constraint: Relation | None
     # Why the articles cannot join each other, regardless of the score
     obstacle: str | None
-    # One of them is dated to the day, so that their times differ in days
+    # Whether one of them is dated only to the day, so that the time between them is shown in days
     is_of_day: bool = False
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
 class VersionExplanation(FrozenStruct, omit_defaults=False):
-    """Differences of two versions of a text; the later version is current if its author may replace the other."""
+    """Differences of an article and another version of its text.
+
+    The later version is current if its author may replace the other version.
+    """
 
     article: str  # the id of the other version
     outlet: str | None
     # The time of the other version
     time: datetime
     is_earlier: bool  # whether the other version is the earlier one
-    # Whether the explained article lacks the current text
+    # Whether the explained article does not have the current text
     is_replaced: bool
     changes: tuple[ChangedSentence, ...]
 
 
 class Explanation(FrozenStruct, omit_defaults=False):
-    """Why an article is in its story; with `pair`, why two are or are not together."""
+    """Why an article is in its story; with `pair`, why two articles are or are not together."""
 
     article: str
     title: str
@@ -68,12 +71,12 @@ class Explanation(FrozenStruct, omit_defaults=False):
     story: str
     story_title: str
     evidence: Evidence
-    # The terms that it shares with its story
+    # The terms that the article shares with its story
     shared: SharedTerms
     passages: tuple[str, ...]  # shared with its original
     version: VersionExplanation | None
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
-    is_of_day: bool = False  # it is dated to the day
+    is_of_day: bool = False  # whether the article is dated only to the day
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets

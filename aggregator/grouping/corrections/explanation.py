@@ -43,12 +43,11 @@ from aggregator.stories.versions import changed_sentences
 # The most names, numbers or words that are shown, of each kind
 _SHOWN_TERMS = 12
 _SHOWN_PASSAGES = 3
-# Words of names that only one of two articles has: the most that are shown for each article
+# How many words of names that only one of two articles has are shown for each article at most
 _SHOWN_DIFFERING = 2
-# Events of the log that the evidence already tells
+# Events of the log that are left out, because the evidence already tells them
 _FIRST_EVENTS = ("created", "joined")
-# A term is stored with the field of the text that it is in (FIELDS in term_codec.py). Fields that are not listed
-# here have plain words.
+# The kinds of the terms in each field (FIELDS in term_codec.py). Fields that are not listed here have plain words.
 _KIND_OF_FIELD = {"names": "names", "num": "numbers", "numu": "numbers"}
 _FOREIGN_TEXT = "it has the headline of a report, but shares too few words beside it with that report"
 
@@ -161,7 +160,7 @@ def _compare_articles(
     packer: TermPacker,
     all_tuning: Tuning,
 ) -> PairExplanation:
-    """Compare two articles as placing would now: by the pair model, the corrections, and the check for copies."""
+    """Return how placing would compare two articles now: by the pair model, corrections, and the check for copies."""
     first = explained.article
     second = other.article
     first_row = reading.member(first.id)
@@ -183,7 +182,7 @@ def _compare_articles(
             for reason in reasons
         )
 
-    # Corrections and a foreign text join or separate them regardless of the score.
+    # Corrections, and a foreign text below a headline, decide regardless of the score.
     constraint: Relation | None = None
     linked = ConstraintTable(explained.constraints).linked_articles(first.id)
     if second.id in linked.together:
@@ -223,7 +222,7 @@ def _compare_articles(
 def _names_missing_in(
     packer: TermPacker, view: ArticleView, article: PairArticle, other: PairArticle
 ) -> list[str]:
-    """Return words of names in `article` that `other` has neither in text, title nor lead, headline first."""
+    """Return words of names in `article` that `other` lacks in text, title and lead; words of the title come first."""
     words_by_id = packer.readable_terms(view.title, view.text, view.language)
     # `parts` begins with the text, the title and the lead.
     words_of_other = np.concatenate(other.parts[: LEAD + 1])
@@ -241,13 +240,13 @@ def _compared_text(article: ArticleView) -> ComparedText:
 
 
 class NearStory(FrozenStruct, omit_defaults=False):
-    """Another story of a storyline, and how near its articles are to those of the explained story."""
+    """Another story of a storyline, and how near its articles are to the explained story, and the reverse."""
 
     id: str
     title: str
-    # The average over the comparisons, in log odds; stories that were never compared have the lowest value
+    # The mean over the comparisons, in log odds; stories that were never compared have the lowest value
     affinity: float
-    # How many articles were compared with the other story
+    # How many comparisons there were of an article of one story with the other story
     comparisons: int
 
 
@@ -257,7 +256,7 @@ class StorylineExplanation(FrozenStruct, omit_defaults=False):
     story: str
     title: str
     storyline: str
-    # The average affinity that a single story needs to join a storyline
+    # The mean affinity that a single story needs to join a storyline
     need: float
     near: tuple[NearStory, ...]
 
@@ -269,7 +268,7 @@ def explain_storyline(reading: StoryReader, story: str) -> StorylineExplanation 
         return None
     titles = {member.id: member.title for member in storyline.stories}
     if story not in titles:
-        # The id of a merged story, or of the storyline: explain its oldest story.
+        # If this is the id of a merged story, or of the storyline, explain the oldest story of the storyline.
         story = storyline.stories[-1].id
     near = []
     affinities = reading.affinities(titles)

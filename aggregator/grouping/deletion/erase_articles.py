@@ -1,7 +1,7 @@
-"""Erasing: articles are deleted permanently with everything derived from them, and are refused later.
+"""Erasing: articles are deleted permanently with everything derived from them, and are refused if they come again.
 
-A batch of articles is one placing transaction: rows and texts are deleted, tombstones stay, and the stories
-that lose a member are recomputed. Ids, hashes and numbers stay: see `store/maintenance/erased_rows.py`.
+A batch of articles is one placing transaction: rows and texts are deleted, tombstones stay, and the rows of stories
+that lose an article are written again. Ids, hashes and numbers stay (see `store/maintenance/erased_rows.py`).
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ def erase_articles(
     ids: Sequence[str],
     kind: tombstones.TombstoneKind = "forgotten",
 ) -> None:
-    """Erase these articles, and bring memory up to date.
+    """Erase these articles, and update the data in memory.
 
-    `kind` is "retention" if they are deleted by age; their entries then keep their outcome.
+    `kind` is "retention" if they are deleted by age; then their entries keep their outcome.
     """
     connection = unit_of_work.connection
     tombstones.add_tombstones(connection, ids, unit_of_work.now, kind)
     former: set[str] = set()
     if kind == "forgotten":
-        # Their items count as new if they come again, so that the refusals are counted.
+        # Their items count as new if they come again, so that their refusals can be counted.
         known_item_rows.forget_items_of(connection, ids)
         erased_rows.blank_entries(connection, "article", ids, unit_of_work.now)
         former = erased_rows.former_stories(connection, ids)
@@ -73,7 +73,7 @@ def delete_articles(
     erased: Sequence[StoredArticle],
     what: DeletedPart,
 ) -> None:
-    """Delete the texts of these articles, or all of them."""
+    """Delete only the texts of these articles ("text"), or their rows ("all"); their sketches go in both cases."""
     for article in erased:
         copy_finder.replace(connection, article.inbox_no, b"")
     erased_rows.delete_articles(connection, erased, what)
@@ -85,9 +85,9 @@ def _pass_on(
     erased: Sequence[StoredArticle],
     copies: Sequence[StoredArticle],
 ) -> None:
-    """Assign copies of an erased article to the next original: a near-duplicate, or the first copy.
+    """Give copies of an erased article a new original: the article that it copied itself, or else the first copy.
 
-    Excerpts are never the first copy, and a version only if all copies are versions: the other copies would
+    An excerpt never becomes an original, and a version only if all copies are versions, because the other copies would
     become copies of a text that tells something else.
     """
     originals = {article.id: article.copy_of for article in erased}

@@ -1,4 +1,4 @@
-"""The command `forget`: erases the articles that it names, in many transactions, and cleans the files after them."""
+"""The command `forget`: erases the articles that it names, in many transactions, and then cleans the files."""
 
 import logging
 import time
@@ -22,10 +22,10 @@ from aggregator.store.tables import counter_value, set_counter
 log = logging.getLogger(__name__)
 
 
-BATCH = 20  # articles per transaction, because other writers wait
+BATCH = 20  # articles in one transaction, because other writers wait meanwhile
 
 
-# A counter, which is 1 while a command has more transactions to come
+# A counter that is 1 while a command is not finished
 _UNFINISHED = "forget_unfinished"
 
 
@@ -37,9 +37,9 @@ class ForgetCommand(FrozenStruct):
 
 
 class ForgetResult(FrozenStruct, omit_defaults=False):
-    """The numbers of erased articles; `log_folded` is False if a reader held the SQLite log."""
+    """What a command erased; `log_folded` is False if a reader kept the SQLite log from being truncated."""
 
-    # Selected articles, also those that only waited, or were refused or erased before
+    # The number of selected articles, including articles that only waited, or were refused or erased before
     named: int
     summary: EraseSummary
     log_folded: bool = True
@@ -48,7 +48,7 @@ class ForgetResult(FrozenStruct, omit_defaults=False):
 def to_forget(
     connection: Connection, command: ForgetCommand, *, may_be_gone: bool = False
 ) -> tuple[EraseTarget, EraseSummary]:
-    """Return the articles of a command, and what would be deleted. Raises UsageError if there are none.
+    """Return the articles that a command names, and what would be deleted. Raises UsageError if there are none.
 
     `may_be_gone`: after an interrupted command, the name of an outlet may have no articles left.
     """
@@ -73,10 +73,10 @@ def erase_named(
     request: int | None = None,
     step: Callable[[], None] = lambda: None,
 ) -> ForgetResult:
-    """Erase the articles that a command names; answer and blank its row `request`.
+    """Erase the articles that a command names; answer the command and blank its row `request`.
 
-    Many articles need many transactions; `step` is called before each and may raise to stop. Erased
-    articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
+    Many articles need many transactions; `step` is called before each of them and may raise an error to stop. Then
+    erased articles stay erased, and the same command continues later. Raises UsageError if the name is unknown.
     """
     database = transactions.database
     with database.read() as connection:
@@ -111,7 +111,7 @@ def erase_named(
     )
 
     def finish(connection: Connection) -> None:
-        """Answer the command and blank it, since it names the erased articles."""
+        """Answer the command, and blank it because it names the erased articles."""
         set_counter(connection, _UNFINISHED, 0)
         if request is not None:
             commands.answer(
@@ -130,7 +130,7 @@ def erase_named(
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
-    """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
+    """Remove deleted words from the full-text index and the log. Return False if a reader kept the log."""
     step()
     is_first = True
     while database.transact(partial(index.merge_index, is_first=is_first)):

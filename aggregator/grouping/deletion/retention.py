@@ -25,17 +25,17 @@ from aggregator.store.read.rendered_texts import texts_of
 from aggregator.store.search import index
 from aggregator.store.stories import article_views
 
-# A transaction ends after the piece that is in progress by then (chosen)
+# After this time, a transaction ends with the piece that is in progress (chosen)
 _STEP_SECONDS = 0.03
 # Articles whose texts are deleted in one piece (python -m benchmarks.retention)
 _ARTICLES_AT_ONCE = 4
-# SQLite's file is made smaller once this share is free (chosen: new rows use the rest)
+# SQLite's file is made smaller once this share of it is free (chosen: new rows use a smaller free part)
 _FREE_SHARE = 0.1
 _PAGES_A_STEP = 200  # pages removed from the file in one transaction
-# SQLite's full-text index is merged once rows of this share of all articles are stale (chosen: it writes the
+# SQLite's full-text index is merged once it has stale rows for this share of all articles (chosen: merging writes the
 # whole index).
 _MERGE_SHARE = 0.1
-_MERGE_PAGES = 100  # pages of it in one transaction: 0.4 MB
+_MERGE_PAGES = 100  # pages of the index in one transaction: 0.4 MB
 
 
 class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class RetentionPlan(FrozenStruct):
 
 
 class RetentionBacklog(FrozenStruct, omit_defaults=False):
-    """The numbers of stories with due texts, and of due stories; the free pages of the SQLite file in bytes."""
+    """How many stories have due texts, how many are due themselves, and how many bytes of the SQLite file are free."""
 
     texts: int
     stories: int
@@ -63,13 +63,13 @@ class RetentionBacklog(FrozenStruct, omit_defaults=False):
 
 
 class PruneResult(FrozenStruct, omit_defaults=False):
-    """The answer to a `prune` command; `is_done`: nothing is left to do."""
+    """The answer to a `prune` command; `is_done` is whether nothing is left to do."""
 
     is_done: bool
 
 
 class _Bounds(FrozenStruct):
-    """The highest inbox numbers of texts and of stories that are old at the time `at`."""
+    """The highest inbox numbers whose texts, and whose stories, are due at the time `at`."""
 
     texts: int = 0
     stories: int = 0
@@ -82,19 +82,19 @@ class Retention:
     def __init__(
         self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False
     ) -> None:
-        """Prepare the services; `is_asked`: a `prune` command asked for it, which trusts the clock."""
+        """Prepare the services; `is_asked`: a `prune` command asked for this, so the clock is trusted."""
         self._transactions = transactions
         self._database = transactions.database
         self._now = transactions.now
         self._plan = plan
         self._is_asked = is_asked
         self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
-        # The bounds are read again when all is done (None), and every `check_seconds`.
+        # None: the bounds must be read. This is so after all is done; otherwise they are read every `check_seconds`.
         self._bounds: _Bounds | None = None
         self._is_steady = False
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Run one short part in one transaction; return False if nothing is left to do now."""
+        """Run one short part in one transaction; return False if nothing is left to do now, or `stop` is true."""
         if stop():
             return False
         now = self._now()
@@ -106,7 +106,7 @@ class Retention:
             with self._database.write() as connection:
                 gap = timedelta(days=self._tuning.steady_days)
                 steady_clock.record_time(connection, now, gap)
-                # After a jump of the clock nothing is deleted by age: it may jump back.
+                # After a jump of the clock, nothing is deleted by age, because the clock may jump back.
                 self._is_steady = self._is_asked or steady_clock.is_steady(
                     connection, now, gap
                 )
@@ -119,7 +119,7 @@ class Retention:
                 or self._housekeeping()
             )
         except (ValueError, *codecs.UNREADABLE):
-            # A damaged row does not hold up the rest.
+            # A damaged row must not keep the rest from being done.
             if not self._housekeeping():
                 raise
             is_changed = True
@@ -128,7 +128,7 @@ class Retention:
         return is_changed
 
     def due(self) -> RetentionBacklog:
-        """Count the stories that are due now, and delete nothing."""
+        """Return how many stories are due now; nothing is deleted."""
         bounds = self._bounds_at(self._now())
         with self._database.read() as connection:
             return RetentionBacklog(
@@ -161,10 +161,10 @@ class Retention:
             old = expired_rows.find_expired_story(connection, "text", upto)
             if old is None:
                 return False
-            # Rendered before the transaction, because a large story takes long.
+            # The text is rendered before the transaction, because this takes long for a large story.
             text = texts_of(connection, [old.id]).get(old.id)
             if text is None:
-                # Loaded here, because only this step needs its patterns.
+                # Imported here, because only this step needs the patterns of the module.
                 from aggregator.stories.rendering import story_text
 
                 members = article_views.views_of_stories(connection, [old.id], "text")
@@ -172,7 +172,7 @@ class Retention:
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if expired_rows.delete_terms(connection, old.id):
-                # The window drops the terms of these articles, too.
+                # The window must drop the terms of these articles, too.
                 services.window.renew(connection, [(old.story_no, old.id)])
             expired_rows.shorten_story_text(connection, old.story_no, text)
             ends = time.monotonic() + _STEP_SECONDS
@@ -187,7 +187,7 @@ class Retention:
     def _drop_story(self, upto: int) -> bool:
         """Delete the next story, or some articles of a large story; return whether a story was due.
 
-        The article with its headline is deleted last.
+        The article that gave the story its headline is deleted last.
         """
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
@@ -231,7 +231,7 @@ class Retention:
 
 
 def retention_plan(config: Config) -> RetentionPlan:
-    """Return after which ages the configuration deletes texts and stories."""
+    """Return the ages after which the configuration deletes texts and stories."""
     return RetentionPlan(
         text_after=config.retention.text_after,
         stories_after=config.retention.stories_after,

@@ -1,1 +1,1 @@
-"""Compare two reports: terms, features, and the model that gives the odds that they are of one event."""
+"""Compare two reports: terms, features, and the model that gives the odds that they report one event."""

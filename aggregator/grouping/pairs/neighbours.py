@@ -1,8 +1,8 @@
 """Local scaling: the nearness of two articles, relative to the nearness of other articles to each of them.
 
 If one topic fills the news, every article has many near neighbours, and only those that stand out report the
-same event. So each of four similarities is compared with the mean similarities of both articles to their nearest
-neighbours when they came (as in Conneau et al. 2018, arXiv:1710.04087).
+same event. So each of four similarities of a pair is compared with the mean similarities of both articles to their
+nearest neighbours, which are fixed when an article arrives (as in Conneau et al. 2018, arXiv:1710.04087).
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,14 @@ from aggregator.grouping.pairs.term_codec import Ints
 
 # Articles further apart in time are not neighbours
 NEAR_DAYS = 7
+# Similarities are stored as whole numbers of 16 bits, in units of 1/SIMILARITY_UNITS
 SIMILARITY_UNITS = 10_000
 _SCALED_AT = [AT[name] for name in SCALED]
 _NEIGHBOURS_AT = AT[GROUPS["neighbours"][0]]
 
 
 def nearest_of(features: Floats) -> Ints:
-    """Return the highest similarities of an article that has these features with others (`read_nearest`)."""
+    """Return the highest similarities of an article to others, from its features with them, as `read_nearest` does."""
     similarities = _in_units(features[_are_near(features)])
     highest = np.sort(similarities, axis=0)[::-1][:NEAREST]
     nearest = read_nearest(None)
@@ -37,13 +38,13 @@ def nearest_of(features: Floats) -> Ints:
 
 
 def _are_near(features: Floats) -> npt.NDArray[np.bool_]:
-    """Return for each compared report whether it is near enough in time to be a neighbour."""
+    """Return for each compared report whether it is near enough in time; False if a time is unknown."""
     days = features[:, AT["days"]]
     return (days >= 0) & (days <= NEAR_DAYS)
 
 
 def _in_units(features: Floats) -> Ints:
-    """Return the similarities that are scaled, as they are stored: by report and SCALED."""
+    """Return the SCALED similarities of each report in the units in which they are stored."""
     whole = np.rint(features[:, _SCALED_AT] * SIMILARITY_UNITS).astype(np.int64)
     return np.minimum(whole, 0xFFFF)
 
@@ -53,7 +54,7 @@ def add_neighbours(
 ) -> None:
     """Fill the columns of local scaling, in place. `own` is the later article of a pair, and `other` the earlier.
 
-    above: twice the similarity - the mean similarities of both articles to their nearest neighbours
+    above: twice the similarity, minus the mean similarities of both articles to their nearest neighbours
     near, rank: see `_nearness`
     """
     # The axes are reports, SCALED and neighbours
@@ -72,11 +73,10 @@ def add_neighbours(
 
 
 def _nearness(nearest: Ints, features: Floats) -> tuple[Floats, Ints]:
-    """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair's
-    own similarity among them.
+    """Return the mean of the nearest similarities of one article of each pair, and the rank of the pair among them.
 
-    The mean is over five others, without the similarity of the pair; if that is not among the nearest, the last
-    of them is left out.
+    The mean is over five neighbours. It leaves out the similarity of the pair itself, or the last of the six stored
+    similarities if the pair is not among them.
     """
     similarity = _in_units(features)[:, :, None]
     is_same = (nearest == similarity) & (similarity > 0)

@@ -1,4 +1,4 @@
-"""An article in the form for the pair model: its terms by field, and its nearest neighbours when it came."""
+"""An article as the pair model reads it: its terms by field, and its similarities to its nearest neighbours."""
 
 import math
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 
 # The fields in the order of FIELDS
 TEXT, TITLE, LEAD, NAMES, NUMBERS, COUNTED, _RARE, NAMED = range(FIELD_COUNT)
-# Only the idf of a word above this value counts in titles (units of 1/IDF_UNITS).
+# Only the part of a word's idf above this value counts in titles (units of 1/IDF_UNITS).
 TITLE_IDF = round(2.5 * IDF_UNITS)
-# A word of the title weighs more in the lead if the body repeats it, which is then 1.24 times at least;
-# stored weights are rounded to 1.1 %.
+# A word of the title weighs more in the lead if the body repeats it: at least 1.24 times as much, if it is in the title
+# at most twice. This threshold is above 1, because stored weights are rounded to 1.1 %.
 _REPEATED = 1.1
 # The similarities that are scaled
 SCALED = ("stream_cosine", "lead_cosine", "all", "rare")
-# How many of its highest similarities an article keeps: the compared article and five others
+# How many of its highest similarities an article keeps: five others count beside the compared article
 NEAREST = 6
 # The first id of each field except the first field
 _FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS
@@ -77,8 +77,8 @@ class PairArticle:
 def read_nearest(stored: bytes | None) -> Ints:
     """Return the highest similarities to earlier articles: NEAREST for each of SCALED, highest first.
 
-    In units of 1/SIMILARITY_UNITS (neighbours.py); 0 where there are fewer. They were computed when the article
-    came, and later neighbours do not change them, so a decision depends only on articles that came before.
+    They are in units of 1/SIMILARITY_UNITS (neighbours.py), and 0 where there are fewer neighbours. They are computed
+    when the article arrives and do not change later, so a decision depends only on earlier articles.
     """
     if not stored:
         return np.zeros((len(SCALED), NEAREST), dtype=np.int64)
@@ -98,10 +98,10 @@ def beside_title(article: PairArticle) -> Hashes:
 def shared_beside_title(
     words: Hashes, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
-    """Return the similarity of the words beside a title to those of reports: a cosine, 0 to 1.
+    """Return the similarity of the words beside a title to the words of reports, 0 to 1.
 
-    It is the idf above TITLE_IDF of the shared words, divided by the geometric mean of the same sums of the
-    words and of the reports, because long texts share more words by chance.
+    The sum of the shared words' idf above TITLE_IDF is divided by the geometric mean of the same sums for `words` and
+    for the reports, because long texts share more words by chance.
     """
     others = np.unique(
         np.concatenate([words[:0], *(report.parts[TEXT] for report in reports)])
@@ -122,7 +122,8 @@ def _sum_above(words: Hashes, snapshot: StreamSnapshot) -> float:
 def words_of_body(article: PairArticle) -> Hashes:
     """Return the first words of a body, including the words of its title that it repeats.
 
-    If a body repeats the whole title, those words are left out: it may be any text below a borrowed headline.
+    If a body repeats the whole title, the words of the title are left out: the body may be any text below a borrowed
+    headline.
     """
     title = article.parts[TITLE]
     lead = article.parts[LEAD]
@@ -130,15 +131,15 @@ def words_of_body(article: PairArticle) -> Hashes:
     beside = _without(lead, title)
     if not len(both):
         return beside
-    # The lead has the words of the title and of the body, and a weight grows with the number of occurrences.
+    # The field `lead` has the words of the title and of the body, and a weight grows with the number of occurrences.
     growth = article.part_weights[LEAD][in_lead] / article.part_weights[TITLE][in_title]
     return np.union1d(beside, both[growth > _REPEATED * growth.min()])
 
 
 def _without(words: Hashes, others: Hashes) -> Hashes:
-    """Return the words that are not among the others; both are sorted, as the words of each field are.
+    """Return the words that are not among the others. Both must be sorted, like the words of each field.
 
-    numpy's set difference takes several times as long for arrays of this size.
+    numpy's set difference takes several times longer for arrays of this size.
     """
     if not len(others):
         return words

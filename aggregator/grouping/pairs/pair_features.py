@@ -1,7 +1,7 @@
 """Features of two articles: the terms that they share, and the terms that only one of them has.
 
 Features are computed from integers that do not depend on the order of terms or reports, so that they are
-equal on all machines. Those of local scaling are in neighbours.py.
+equal on all machines. The features of local scaling are in neighbours.py.
 """
 
 from collections.abc import Sequence
@@ -63,18 +63,18 @@ FEATURES = tuple(chain.from_iterable(GROUPS.values()))
 AT = {name: place for place, name in enumerate(FEATURES)}
 # Words with an idf above this value are rare in the stream (units of 1/IDF_UNITS).
 _RARE_IDF = round(4.2 * IDF_UNITS)
-# Only the idf of a word above this value counts in leads (units of 1/IDF_UNITS).
+# Only the part of a word's idf above this value counts in leads (units of 1/IDF_UNITS).
 _LEAD_IDF = round(3.0 * IDF_UNITS)
-# How many of the rarest shared words count
+# How many of the rarest shared words of two texts `text_rarest` adds up
 _RAREST_OF_TEXT = 3
 
 Columns = dict[str, npt.NDArray[Any]]  # features by name: a value per report
 
 
 class Pairs(NamedTuple):
-    """The terms of an article beside those of reports, as arrays.
+    """The terms of an article and of the reports that it is compared with, as arrays.
 
-    An array of the words has one place for each different word (hash) of the compared article.
+    The axis of the words has one place for each different word (hash) of the article.
     """
 
     articles: Sequence[PairArticle]  # the article, then the reports
@@ -82,9 +82,9 @@ class Pairs(NamedTuple):
     words: Hashes
     # The weight by field, article and word; 0 where the article lacks the term
     weights: Floats
-    # By field and word: 1 where the article has the term
+    # 1 where the article has the term, by field and word
     own: Floats
-    # By field, report and word: 1 where the report has the term
+    # 1 where the report has the term, by field, report and word
     theirs: Floats
 
     def parts(self, field: int) -> list[Hashes]:
@@ -93,7 +93,7 @@ class Pairs(NamedTuple):
 
 
 def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
-    """Return the terms of the first article beside those of the others."""
+    """Return the terms of the first article and of the other articles, which are compared with it."""
     words = np.unique(hashes_of(articles[0].ids))
     terms = [article.ids for article in articles]
     ids = np.concatenate(terms)
@@ -112,17 +112,17 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
 
 
 def sum_parts(values: npt.NDArray[Any], parts: Sequence[Hashes]) -> Floats:
-    """Return the sum of the values of each part; `values` has those of the terms of all parts in order."""
+    """Return the sum of the values of each part; `values` has a value for each term, part after part."""
     return np.bincount(_owners(parts), values, len(parts)).astype(np.float64)
 
 
 def _owners(parts: Sequence[Hashes]) -> Ints:
-    """Return for the terms of all parts, in order, the place of their part."""
+    """Return the place of its part for each term of all parts, part after part."""
     return np.arange(len(parts)).repeat([len(part) for part in parts])
 
 
 def multiply_lengths(values: npt.NDArray[Any], parts: Sequence[Hashes]) -> Floats:
-    """Return the products of the Euclidean lengths of the article's part and of each report's, at least 1."""
+    """Return the product of the Euclidean lengths of the article's part and of each report's part, at least 1."""
     lengths = np.sqrt(sum_parts(np.square(values, dtype=np.float64), parts))
     products: Floats = np.maximum(lengths[0] * lengths[1:], 1.0)
     return products
@@ -145,7 +145,7 @@ def pair_features(
 ) -> Floats:
     """Return the features of the article with each report (at least one): a row per report, columns FEATURES.
 
-    Features of local scaling are 0: see `add_neighbours`.
+    The features of local scaling are left 0; `add_neighbours` fills them.
     """
     pairs = pair_terms([article, *reports])
     dots = (pairs.weights[:, 1:] @ pairs.weights[:, 0, :, None])[:, :, 0]
@@ -174,8 +174,8 @@ def pair_features(
 def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     """Return the features of whole texts.
 
-    stream_cosine: of the texts, if words have the idf of the snapshot instead of that of the background
-    rare_shared: number of shared words above _RARE_IDF
+    stream_cosine: cosine of the texts, with the idf of the snapshot instead of the idf of the background
+    rare_shared: number of shared words with an idf above _RARE_IDF
     text_rarest: sum of the idf of the rarest shared words
     """
     factor = snapshot.factor
@@ -231,7 +231,7 @@ def _found_elsewhere(
 
 
 def _name_features(pairs: Pairs, idf: Units) -> Columns:
-    """Return the idf of the shared names, and the share of it that each article lacks of the other."""
+    """Return the idf of the shared names, and the share of each article's names, by idf, that the other lacks."""
     shared = pairs.theirs[NAMES] @ (pairs.own[NAMES] * idf[pairs.words])
     names = pairs.parts(NAMES)
     masses = sum_parts(idf[np.concatenate(names)], names)
@@ -246,9 +246,9 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
 
     apart: idf of the words of names, in titles or in titles and leads, that are nowhere in the other text;
     -1 if one of the two does not have a name there
-    named_shared: idf of the words of names of one text that are anywhere in the other
+    named_shared: idf of the words of names of one text that are anywhere in the other; the larger of both directions
     beside: features of the words of leads, or titles, that do not belong to a name of either text
-    counts_apart: numbers with their unit that either has and the other lacks, if they share none
+    counts_apart: if the texts share no number with its unit, how many the text with fewer of them has; otherwise 0
     """
     word_idf = idf[pairs.words]
     columns: Columns = {}
@@ -265,7 +265,7 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
         have_names = np.minimum(masses[1:], masses[0]) > 0
         for column, values in _both_ways(f"{name}_apart", *apart).items():
             columns[column] = np.where(have_names, values, -1.0)
-    # The last ones are those of titles and leads.
+    # The last round of the loop was about names in titles and leads.
     columns["named_shared"] = np.maximum(*found)
     for column, field in (("beside_title", TITLE), ("beside_cosine", LEAD)):
         both = pairs.theirs[field] * pairs.own[field]
@@ -281,10 +281,10 @@ def _contrast(pairs: Pairs, idf: Units) -> Columns:
 
 
 def _missing(name: str, masses: Floats, shared: tuple[Floats, Floats]) -> Columns:
-    """Return the share of the idf of a part that the other article lacks.
+    """Return the share of a part's idf that the other article lacks, for each article.
 
-    `masses` is the idf of the part of each article. `shared` is the idf of a report's words that the article
-    has, and of the article's words that the report has.
+    `masses` is the idf of each article's part. `shared` is the idf of a report's words that the article has, and of
+    the article's words that the report has.
     """
     return _both_ways(
         f"{name}_missing",
@@ -302,9 +302,10 @@ def _both_ways(name: str, of_theirs: Floats, of_own: Floats) -> Columns:
 
 
 def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:
-    """Return how far apart two articles are in time, length, outlet, kind, numbers and pattern of titles.
+    """Return how two articles differ in time, length, outlet, kind, numbers and the pattern of their titles.
 
     days: -1 if a time is unknown
+    numbers_apart: if they share no number, how many the article with fewer of them has; otherwise 0
     """
     days = -1.0
     if article.minutes is not None and report.minutes is not None:

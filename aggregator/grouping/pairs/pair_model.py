@@ -6,15 +6,15 @@ A story's score is the mean over its newest reports:
     stream = slope x (share of the last articles, and of the source's, that others report, too - usual share)
 
 A very unlike report counts no more against an article than an unlike report, because titles of one event often
-have no word in common. A pair that shares too little to be compared has the same logit.
+have no word in common. A pair that shares too little to be compared has the logit UNLIKE, too.
 The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): others report hardly any article
 of a reading list, but most articles of a curated set, and one threshold holds for both.
 
 `training/fit_pair_model.py` makes pair_trees.json, which records data and quality. A tree has at most eight
 leaves. Each condition excludes leaves if the value of its feature is above its threshold; the first leaf that no
 condition excludes is the leaf of the pair (as in QuickScorer, Lucchese et al. 2015).
-The value of a leaf is stored as the shares of the groups of features on the way to it, in thousandths. So a score
-is the sum of its reasons, and equal on all machines.
+The value of a leaf is stored in thousandths, divided among the groups of the features on the way to the leaf. So a
+score is the sum of its reasons, and equal on all machines.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,10 @@ from aggregator.grouping.pairs.term_codec import Ints
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 
-# Articles whose whole texts have a lower cosine are not compared (5 of 1,000 true pairs)
+# Articles whose whole texts have a lower cosine are not compared (this concerns 5 of 1,000 true pairs)
 LEAST_COSINE = 0.06
-# The least logit of a pair, also of pairs below LEAST_COSINE. With -6, the F1 on headlines was .06 lower, and that on
-# months the same.
+# The least logit of a pair, and the logit of pairs below LEAST_COSINE. With -6, the F1 was .06 lower on headlines, and
+# the same on months.
 UNLIKE = -2.0
 # The most leaves of a tree
 LEAVES = 8
@@ -93,9 +93,9 @@ class PairModel:
     """The trees as arrays, without other state."""
 
     def __init__(self, trees: bytes | None = None) -> None:
-        """Load the trees from the bytes of a file like pair_trees.json; None: the shipped file.
+        """Load the trees from the bytes of a file like pair_trees.json; None: from the shipped file.
 
-        Raises msgspec.ValidationError for another format, ValueError for other features.
+        Raises msgspec.ValidationError for another format, ValueError for trees of other features.
         """
         if trees is None:
             trees = (
@@ -130,7 +130,7 @@ class PairModel:
         return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
-        """Return the share of each group in the sum of the logits of these rows; the biases are the rest of it."""
+        """Return the share of each group in the sum of the logits of these rows; the rest of the sum is the biases."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
         return times @ self._leaves / 1000.0
 
@@ -158,7 +158,7 @@ class ComparedPair(NamedTuple):
 
     @property
     def is_compared(self) -> bool:
-        """Whether they share enough."""
+        """Whether the articles share enough to be compared."""
         return len(self.features) > 0
 
 
@@ -173,7 +173,7 @@ def compare_pairs(
     *,
     has_come: bool = False,
 ) -> list[ComparedPair]:
-    """Compare an article with each report; `has_come`: see `compared_rows`."""
+    """Return the comparison of an article with each report; `has_come`: see `compared_rows`."""
     chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
     leaves = model.leaves(rows)
     logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
@@ -190,7 +190,8 @@ def compared_rows(
 ) -> tuple[list[int], Floats]:
     """Return the places of the reports that share enough with the article, and a row of features for each.
 
-    `has_come`: the nearest neighbours of the article are among these reports, and it has them afterwards.
+    `has_come`: the article has just arrived, so its nearest neighbours are among these reports. They are stored in
+    `article.nearest`.
     """
     chosen = np.flatnonzero(text_cosines(article, reports) >= LEAST_COSINE).tolist()
     near = [reports[place] for place in chosen]
@@ -204,9 +205,9 @@ def compared_rows(
 
 
 def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason, ...]:
-    """Return the shares of the groups in the mean logit of these pairs; with the bias, they sum up to it.
+    """Return the shares of the groups in the mean logit of these pairs; with the bias, they add up to the mean.
 
-    "unlike" is the share that `UNLIKE` adds, with the number of pairs that have it.
+    The reason "unlike" has the share that the lower limit UNLIKE adds, and the number of pairs with that logit.
     """
     reasons = []
     if compared := [pair for pair in pairs if pair.is_compared]:
@@ -231,9 +232,8 @@ def stream_shift(
 ) -> float:
     """Return how far the stream shifts a score, in logits (see the module).
 
-    `shared` is how many of the `last` articles are not alone in their story; `source` has the number of
-    articles of the source, and how many of them joined a story. The share of a new source is that of the
-    stream; both shares count equally.
+    `shared` of the `last` articles are not alone in their story. `source` has the number of articles of the source,
+    and how many of them joined a story. Both shares count equally; a new source has the share of the stream.
     """
     stream = (shared + tuning.stream_weight * tuning.stream_share) / (
         last + tuning.stream_weight
@@ -253,9 +253,9 @@ def shift_between(
 ) -> float:
     """Return how much of the shift of the stream a score of these articles gets.
 
-    Articles of one source get the whole shift, since series are most alike where hardly any article has a
-    partner; those of several sources are lowered by `stream_least` at most. The shift never lifts bodies of a few
-    words: partners of other articles do not tell two accidents apart.
+    Articles of one source get the whole shift, because entries of a series are most alike where hardly any article
+    has a partner. Articles of several sources get at least `stream_least`, which is negative. If a body has only a few
+    words, the shift is never positive: how many other articles have a partner does not tell two accidents apart.
     """
     if any(0 < one.body_words < tuning.short_body_words for one in articles):
         shift = min(shift, 0.0)

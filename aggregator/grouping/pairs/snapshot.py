@@ -1,8 +1,8 @@
 """Stream snapshot: the frequencies of words in the days before an article, and the counts of sources.
 
 If one topic fills the news, its words say little about an event; the background table cannot know that.
-A snapshot covers the articles of the last `stream_days` periods. A period ends with the first article that is
-accepted on a later day (UTC), so snapshots depend on the inbox alone, not on the clock of the machine.
+A snapshot covers the periods of the last `stream_days` days. A period ends before the first article that was accepted
+on a later day (UTC), so snapshots depend on the inbox alone, not on the moment of placing.
 
 Inverse document frequencies are integers in units of 1/IDF_UNITS, so that sums of them are exact.
 """
@@ -20,12 +20,12 @@ from aggregator.text.document_frequency import shipped_background
 from aggregator.text.vocabulary import term_hash
 
 Floats = npt.NDArray[np.float64]
-# No idf is above 5,000. A square of these needs a larger type.
+# No idf is above 5,000. The square of an idf needs a larger type.
 Units = npt.NDArray[np.int16]
 
 IDF_UNITS = 256
-# Pseudo-articles with the frequencies of the background table, for whole texts and for leads, and the part
-# of that frequency which counts for leads (a lead has about half of the words). Chosen in design, not tuned.
+# The background table counts like this many articles, for whole texts and for leads. Only a part of its frequencies
+# counts for leads, because a lead has about half of the words. Chosen in design, not tuned.
 _PRIOR_ARTICLES = 200
 _PRIOR_LEADS = 60
 _LEAD_PART = 0.5
@@ -35,7 +35,7 @@ _LEAD_PART = 0.5
 def _background() -> tuple[Ints, Floats]:
     """Return the hashes of the words of the background table, and the share of events that have each.
 
-    If words collide, the most frequent word counts.
+    If several words have one hash, the most frequent word counts.
     """
     background = shipped_background()
     shares = np.zeros(HASHES)
@@ -60,7 +60,7 @@ class StreamSnapshot:
         sources: Mapping[str, tuple[int, int]],
     ) -> None:
         """Sum up `periods` (articles and packed frequencies) and `sources` (articles and matched articles)."""
-        # Articles of each source, and how many of them others had reported before
+        # Articles of each source, and how many of them joined a story
         self.sources = sources
         articles = 0
         frequencies = np.zeros(HASHES)  # in how many of the articles each hash is
@@ -79,7 +79,8 @@ class StreamSnapshot:
         self.lead_idf = _idf(
             shares * _PRIOR_LEADS * _LEAD_PART + frequencies, articles + _PRIOR_LEADS
         )
-        # A stored weight times this factor (in units of 1/IDF_UNITS) has the idf of the snapshot.
+        # A stored weight has the idf of the background; times this factor (in units of 1/IDF_UNITS), it has the idf of
+        # the snapshot.
         self.factor: Units = np.rint(self.idf / shipped_idf).astype(np.int16)
 
 

@@ -1,11 +1,11 @@
 """Packed terms: one uint32 each, 3 bits field, 19 bits hash of the term, 10 bits log-scaled weight.
 
-Stored features of an article, the mean of a story and the index use this form. Unpacked weights are integers
-in units of 1/SCALE, so their sums are exact and independent of order. A weight of 1.0 is code 1023, and each
+The stored terms of an article, the mean of a story and the keys of the window use this form. Unpacked weights are
+integers in units of 1/SCALE, so their sums are exact and independent of order. A weight of 1.0 is code 1023, and each
 lower code is smaller by a factor of 2 ** (-1/64) (1.1 %); weights below 2 ** -15 are dropped.
 
-A packed vector is sorted by weight times the model's weight of the field, heaviest first, ties by id. So it
-can be cut anywhere, and its first ids are the index keys.
+A packed vector is sorted by weight times the model's weight of the field, heaviest first, ties by id. So a vector can
+be cut anywhere, and stories are found by its first ids.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ WEIGHT_BITS = 10
 # The unpacked weight of 1.0, and the product of two such weights
 SCALE = 1 << 15
 DOT_SCALE = SCALE * SCALE
-# The pair value of `rare` is the dot product divided by this
+# A term of `rare` has the weight sqrt((idf - 3.8) / RARE_DIVISOR), which keeps the weight below 1.0 (terms.py)
 RARE_DIVISOR = 10.0
 
 _CODES = 1 << WEIGHT_BITS
@@ -45,7 +45,8 @@ WEIGHT_OF_CODE: Ints = np.array(
     [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)],
     dtype=np.int64,
 )
-# The smallest weight that rounds to each code; if two codes have one unpacked weight, the lower code is used.
+# The smallest weight that rounds to each code but the first. If several codes have one unpacked weight, the highest of
+# them is used.
 _EDGES: Ints = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
 
 
@@ -61,12 +62,12 @@ def read(packed: bytes) -> Terms:
 
 
 def ids_of(terms: Terms) -> Ids:
-    """Return field and hash of each term."""
+    """Return the id of each term: its field and its hash."""
     return terms >> np.uint32(WEIGHT_BITS)
 
 
 def hashes_of(ids: Ids) -> Hashes:
-    """Return the hash of each term by its id."""
+    """Return the hash in each id, without its field."""
     return ids & np.uint32(HASHES - 1)
 
 

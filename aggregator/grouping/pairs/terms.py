@@ -4,7 +4,7 @@ Eight fields (term_codec.FIELDS): `all` the title twice and the whole text; `tit
 words of the text; `names`; `num` numbers; `numu` numbers with the word after them ("72|billion"); `rare` the
 set of uncommon stems of the lead; `named` the words of names in title and lead. The weight of a term is
 `(1 + ln tf) * idf`, and each field has Euclidean length 1. A term of `rare` has the weight
-`sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms` heaviest terms are stored.
+`sqrt(max(0, idf - 3.8) / 10)`, not normalised. Only the `packed_terms` heaviest terms are stored.
 """
 
 import math
@@ -43,13 +43,13 @@ _CODE_BITS = 48
 _NAMED = FIELDS.index("named")
 _WORD_FIELDS = (0, 1, 2, _RARE, _NAMED)  # all, title, lead, rare, named: in FIELDS
 _FIELD_OF: dict[Kind, int] = {"n": 3, "d": 4, "u": 5}  # names, num, numu
-# A word is rare if its idf, ln((1+n)/(1+df)) + 1, is higher: it is in one of 16 events or fewer.
+# A word is rare if its idf, ln((1+n)/(1+df)) + 1, is higher: if at most one of 16 events has the word.
 _RARE_FROM_IDF = 3.8
 _LONGEST_TF = 1024
 _TF_WEIGHT = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
 # If more than this share of the words of a title is capitalised, capitals do not mark names.
 _TITLE_CASE_SHARE = 0.6
-# A subject before the colon of a title has at most so many words
+# The part of a title before a colon names a subject if it has at most this many words
 _SUBJECT_WORDS = 3
 _UNIT_WITHIN = 4  # words after a number: the first content word among them is its unit
 
@@ -75,14 +75,14 @@ class TermPacker:
         """Return the article's terms, heaviest first, and the number of words (or pairs of characters) of the body.
 
         There are `packed_terms` terms at most; b"" for a text without words. `body` has one paragraph per line. A
-        live blog or roundup (`is_container`) is represented by its title, lead and densest topic. `reading`: of this
-        title and body, if they were read before.
+        live blog or roundup (`is_container`) is represented by its title, its lead, and the later paragraphs that
+        share enough words with them. `reading` has the words of this title and body, if they were read before.
         """
         reading = reading or read(title, body, language)
         vocabulary = self._vocabulary(reading.lexicon.language)
         body_words = len(reading.words) - reading.title_words
         if is_container:
-            # The lead, and later paragraphs that share enough stems with title and lead, in order
+            # Keep the lead, and the later paragraphs that share enough stems with title and lead
             lead = vocabulary.content_codes(word_tokens(title, vocabulary.language))
             paragraphs = []
             words_so_far = 0
@@ -152,7 +152,7 @@ class TermPacker:
         is_in_name = np.isin(
             lead_codes & HASH_MASK, vocabulary.words_of_names(special["n"])
         )
-        # A title names its subject before a colon.
+        # A short part of a title before a colon names the subject, so its words may be names.
         before, colon, _ = title.partition(":")
         subject_words = len(word_tokens(before, vocabulary.language))
         if colon and subject_words <= _SUBJECT_WORDS:
@@ -171,7 +171,7 @@ class TermPacker:
         sizes = [len(codes) for codes in codes_by_field]
         fields = np.arange(len(sizes)).repeat(sizes) << _CODE_BITS
         codes = np.concatenate(codes_by_field)
-        # One sort counts the terms of all fields, each a field above a code.
+        # One sort counts the terms of all fields: each term is a number, with the field in the bits above the code.
         terms, counts = np.unique(
             (fields | codes)[codes != STOP_WORD], return_counts=True
         )
@@ -200,9 +200,9 @@ def _ids(fields: Codes, codes: Codes) -> Codes:
 def _stress_topic_words(
     codes: Ints, names: list[str], vocabulary: Vocabulary, tuning: EventTuning
 ) -> tuple[Ints, Ints]:
-    """Return codes of words, and how often each counts, so that words which show the topic weigh more.
+    """Return the codes of words, and how often each counts, so that words which show the topic weigh more.
 
-    Such words are unlisted words that are part of a name or occur again, and listed names that occur again.
+    They are unlisted words that are part of a name or occur several times, and listed names that occur several times.
     """
     frequencies = codes >> HASH_BITS
     is_unlisted = frequencies == vocabulary.unlisted_df
@@ -215,7 +215,7 @@ def _stress_topic_words(
     times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = (
         tuning.repeated_name_weight
     )
-    # A code without document frequency belongs to a word that does not occur in any event.
+    # These unlisted words lose their assumed document frequency, and so have the highest idf.
     return np.where(
         is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes
     ), times
@@ -224,7 +224,10 @@ def _stress_topic_words(
 def special_terms(
     title: str, body: str, reading: Reading, vocabulary: Vocabulary, tuning: EventTuning
 ) -> dict[Kind, list[str]]:
-    """Return names, numbers, and numbers with their unit, with repeats; `reading`: of this title and body."""
+    """Return the names, numbers, and numbers with their unit of a title and body, with repeats.
+
+    `reading` has the words of this title and body.
+    """
     units_end = reading.title_words + tuning.unit_words
     numbers = []
     with_units = []

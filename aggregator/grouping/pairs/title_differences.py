@@ -2,7 +2,7 @@
 
 "EU adopts 12th package of sanctions" and "... 13th package ..." share nearly all words, and so do two reports
 of one event. Only the differences tell these cases apart: which words replace others, at how many places and
-in what order. All of it is read from the kinds of tokens, without lists of words of a language.
+in what order. Only the kinds of tokens are compared, so no lists of words of a language are needed.
 """
 
 import re
@@ -10,23 +10,23 @@ from collections import Counter
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-# Numbers; characters of scripts without spaces; words. The groups are called like the kinds of `TitlePieces`.
+# Numbers; characters of scripts without spaces; words. The groups have the names of the kinds in `TitlePieces`.
 _PIECE = re.compile(
     r"(?P<n>\d+(?:[.,:]\d+)*)|(?P<c>[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff])"
     r"|(?P<w>[^\W\d_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+)"
 )
-# Only the first characters of a word count, since endings differ
+# Only the first characters of a word count, because endings differ
 _KEY_CHARS = 5
-# A word with fewer characters is a particle
+# A word with fewer characters is a particle, unless its capital marks a name
 _LEAST_CONTENT = 4
 # Longer titles are cut, which limits the time
 _MOST_PIECES = 120
-# Titles of one pattern share at least so much of the pieces of the shorter title
+# Titles of one pattern share at least this part of the shorter title's pieces
 _PATTERN_SHARE = 0.5
 
 
 class TitlePieces(NamedTuple):
-    """The pieces of a title in order: a number or character is its own key, a word has the first characters."""
+    """The pieces of a title in order. The key of a number or character is itself, of a word its first characters."""
 
     keys: tuple[str, ...]
     # A letter for each piece: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
@@ -37,16 +37,18 @@ class TitlePieces(NamedTuple):
 class TitleDifferences(NamedTuple):
     """Counts of differences between two titles; all 0 if they share too few pieces to follow one pattern."""
 
-    # Share of the shorter title's pieces that both have in one order
+    # Share of the shorter title's pieces that both titles have in the same order
     in_order: float = 0.0
     # Pieces of both titles that stand in another order
     moved: int = 0
     # Pieces that the other title lacks, without particles: the smaller and the larger number of both titles
     loose_min: int = 0
     loose_max: int = 0
-    # Places where the titles have different numbers, capitalised words or characters, and other words
+    # Places where a number of one title stands for a number of the other
     numbers: int = 0
+    # ... a capitalised word or a character for another
     names: int = 0
+    # ... other words for each other
     words: int = 0
 
 
@@ -77,7 +79,10 @@ def read_title(title: str) -> TitlePieces:
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
-    """Return whether two titles share `share` of the longer title's pieces, or one pattern with other numbers."""
+    """Return whether two titles share at least `share` of the longer title's pieces, or differ in a number.
+
+    In the second case, they must follow one pattern.
+    """
     longer = max(len(title.distinct_keys), len(other.distinct_keys))
     if longer and len(title.distinct_keys & other.distinct_keys) >= share * longer:
         return True
@@ -85,7 +90,7 @@ def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
 
 
 def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleDifferences:
-    """Align two titles. The order matters only for ties of the alignment, so give the earlier article first."""
+    """Return the differences of two titles. The order decides ties of the alignment: give the earlier article first."""
     shorter = min(len(title.distinct_keys), len(other.distinct_keys))
     shared = len(title.distinct_keys & other.distinct_keys)
     if not shorter or shared < _PATTERN_SHARE * shorter:

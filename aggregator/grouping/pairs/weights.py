@@ -9,8 +9,8 @@ import numpy.typing as npt
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.term_codec import FIELDS
 
-# Factors of the weights of each field. They order the packed terms, and the first terms find a story. Ratios of
-# a logistic regression on the cosines of the fields of pairs (events-fulltext, November 2026).
+# Factors of the weights of each field. They order the packed terms, and stories are found by the first terms. The
+# factors come from a logistic regression on the cosines of the fields of pairs (events-fulltext, November 2026).
 _FIELD_WEIGHTS = {
     "all": 11.421, "title": 5.234, "lead": 4.675, "names": 1.831, "num": 0.034, "numu": 0.461, "rare": 1.409,
     "named": 0.5,

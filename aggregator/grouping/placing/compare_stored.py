@@ -1,4 +1,4 @@
-"""Compare the articles of a version without storylines with the stories near them, once after an upgrade."""
+"""Compare articles that a version without storylines placed with the stories near them, once after an upgrade."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ _AT_ONCE = 8
 
 
 def compare_stored(transactions: Transactions) -> bool:
-    """Compare the next few of these articles in one transaction; return whether more remain."""
+    """Compare the next few of these articles in one transaction; return whether to call this again."""
     # Older articles need not be compared: no new report can join their stories.
     window_days = transactions.all_tuning.values("events")["window_days"]
     since = transactions.now() - timedelta(days=window_days)
@@ -19,8 +19,8 @@ def compare_stored(transactions: Transactions) -> bool:
         numbers = storyline_rows.next_uncompared(connection, since, _AT_ONCE)
         if not numbers and not storyline_rows.count_uncompared(connection):
             return False
-    # Without numbers nothing is left to compare, or only articles that are too old. The transaction goes on in order to
-    # note that, so the next call ends above.
+    # Without numbers, nothing is left to compare but articles that are too old. The transaction below records this, so
+    # that the next call ends above.
     # Imported here, because a start needs neither.
     from aggregator.grouping.placing.decide import Decider
     from aggregator.grouping.storylines import join_near
@@ -35,11 +35,11 @@ def compare_stored(transactions: Transactions) -> bool:
             connection, "inbox_no", numbers
         ):
             near = decider.affinities(article)
-            # Storylines are joined by the stored affinities, so those of this article are written first.
+            # Storylines are joined by stored affinities, so the affinities of this article are written first.
             article_writes.insert_affinities(connection, article.inbox_no, near)
             join_near(connection, services.constraints, article, near)
-        # None notes that all are compared.
+        # None records that all are compared.
         storyline_rows.compared_to(connection, numbers[-1] if numbers else None)
-    # Forget the comparisons in memory: they show the state at the placing of an article.
+    # Forget these comparisons, because comparisons in memory must show the state when an article was placed.
     services.forget_rows()
     return bool(numbers)

@@ -1,7 +1,7 @@
 """Decide about a new article: it founds a story, joins a story, or is a copy in a story.
 
-Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
-articles are read, and nothing is changed.
+Corrections decide first, then the story of the original of a copy, then the story of a text that the article updates,
+then the score. The rows of stories and articles are read, and nothing is changed.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ from aggregator.stories.titles.title_text import take_title
 
 # An outlet updates an article within this time (chosen: a trial, a count or a rescue takes a night or two)
 _UPDATED_WITHIN = timedelta(days=3)
-# A text that resembles an old one at least this much reports nothing new (chosen; a copy resembles it by .58)
+# A copy that resembles an old text at least this much reports nothing new (chosen; a copy needs only `mutual`)
 _REPRINT = 0.9
 
 
@@ -40,7 +40,7 @@ class Decider(InTransaction):
     """Decides about new articles."""
 
     def constraints_of(self, article: StoredArticle) -> StoryConstraints:
-        """Return the stories that corrections link an article to, or bar it from."""
+        """Return the stories to which corrections link an article, and the stories from which they bar it."""
         return self._services.constraints.story_constraints(
             self._connection, article.id
         )
@@ -48,7 +48,7 @@ class Decider(InTransaction):
     def decide(
         self, incoming: StoredArticle, match: CopyMatch
     ) -> tuple[StoredArticle, StoryRow | None]:
-        """Return a new article with the decision about it, and the story that it joins; None if it founds one."""
+        """Return a new article with the decision about it, and the story that it joins, or None if it founds one."""
         article = self.with_wire_of_original(incoming, match)
         has_polled = self._window.has_polled
         is_little_known = self._services.stream.is_little_known(
@@ -64,7 +64,7 @@ class Decider(InTransaction):
         )
         first_printed = self._first_printed(article, match)
         if first_printed is not None:
-            # The reprint neither bumps its story nor makes it as recent as itself.
+            # A reprint neither bumps its story nor makes it more recent.
             article = replace(article, effective_at=first_printed, bump_by_clock=False)
         compared = PairArticle(article)
         article = self._with_story(
@@ -80,8 +80,8 @@ class Decider(InTransaction):
         evidence = replace(
             evidence,
             copy=match.copy,
-            # Articles that are excerpts of this one, though they came first, keep their role: a stuffed page must not
-            # take it from them.
+            # Earlier articles that are excerpts of this article keep their role, because a stuffed page must not change
+            # the role of others.
             excerpts=match.excerpts,
             reuse=match.reuse,
             agreement=agreement,
@@ -108,9 +108,9 @@ class Decider(InTransaction):
     def with_wire_of_original(
         self, article: StoredArticle, match: CopyMatch
     ) -> StoredArticle:
-        """Return a copy of an agency text with the agency of its original, if it does not name one.
+        """Return the article with the agency of its original, if the article is a copy and names no agency.
 
-        Another version of the text does not get the agency: only an article that names it vouches for it.
+        Another version of the text does not get the agency: it must name the agency itself.
         """
         original_id = match.original
         if original_id is None or match.version_of or article.wire is not None:
@@ -125,7 +125,7 @@ class Decider(InTransaction):
     def story_of(
         self, other: str, article: StoredArticle, *, is_reprint: bool = False
     ) -> StoryRow | None:
-        """Return the story of article `other`, if an article may join it; a reprint may at any time."""
+        """Return the story of article `other`, if an article may join it; for a reprint, dates do not matter."""
         row = story_rows.assigned_story(self._connection, other)
         if (
             row is None
@@ -142,7 +142,7 @@ class Decider(InTransaction):
     def _first_printed(
         self, article: StoredArticle, match: CopyMatch
     ) -> datetime | None:
-        """Return the time of the first printing, if this text is printed again after its story has ended."""
+        """Return the time of the original, if the article repeats it nearly unchanged after more than `window_days`."""
         copy = match.copy
         if match.original is None or copy is None or copy.resemblance < _REPRINT:
             return None
@@ -215,9 +215,10 @@ class Decider(InTransaction):
         return article
 
     def _earlier_takes(self, article: StoredArticle) -> list[str]:
-        """Return, in a list, the newest report of the same outlet that this later take replaces.
+        """Return a list of the report of the same outlet that this later take replaces; [] if there is none.
 
-        The replaced report has nearly the same headline, or is in the story that the take joins.
+        The replaced report has nearly the same headline, or is in the story that the take joins. The nearest stories
+        are searched first, and in each story the reports in the order of `decides_before`.
         """
         headline = take_title(article.title)
         if headline is None or article.outlet_key is None:
@@ -242,7 +243,8 @@ class Decider(InTransaction):
     ) -> StoryRow | None:
         """Return the story of the other states of an article by its own outlet.
 
-        None if they are in several stories: then these texts share a form, and each reports another event.
+        Return None if they are in several stories: then these texts share a form, and each reports another event. Also
+        return None if the first of them is too old, or if the article may not join the story.
         """
         assigned = stored_articles.assigned_stories(self._connection, updated)
         if len(set(assigned.values())) != 1:
@@ -280,7 +282,7 @@ class Decider(InTransaction):
         )
 
     def affinities(self, article: StoredArticle) -> tuple[tuple[int, int], ...]:
-        """Return the numbers of the nearest other stories, and how near a placed article is to them."""
+        """Return the numbers of other stories near a placed article, and its affinities in thousandths of a logit."""
         return self._by_score(article, PairArticle(article), {article.story}).affinities
 
     def _agreement(
@@ -294,7 +296,7 @@ class Decider(InTransaction):
         if match.copy is not None and article.role == "copy":
             return agreement_of_copy(self._connection, article, match.copy.other)
         if not article.is_compared or article.role != "report":
-            return None  # it is not counted anyway, or is of another language with other words
+            return None  # the article is not counted as a report in any case
         return self._services.agreement.agreement(
             self._connection,
             compared,

@@ -53,7 +53,7 @@ class EntryPlacer(ChangesStories):
                 self._sources[source.entry_source] = source
 
     def place(self, waiting: InboxEntry, whole: Prepared) -> PlacementResult:
-        """Place an entry, unless its article was forgotten or deleted, or is muted."""
+        """Place an entry, unless it was refused or muted, or its article was forgotten or deleted."""
         prepared = self._services.boilerplate.shown(
             self._unit_of_work, waiting, whole, self._services.copy_finder
         )
@@ -70,6 +70,7 @@ class EntryPlacer(ChangesStories):
                 return self._reject_forgotten(waiting, id_)
         if prepared.fingerprint is None:
             return self._finish(waiting, clean, "refused", article)
+        # The page of the entry belongs to another article, which the site itself submitted.
         is_elsewhere = owner != article and (old is None or not waiting.is_late_page)
         if erased or is_elsewhere:
             return self._finish(waiting, clean, "unchanged", owner)
@@ -114,9 +115,9 @@ class EntryPlacer(ChangesStories):
     def _place_new(
         self, waiting: InboxEntry, prepared: Prepared, new: NewArticle
     ) -> PlacementResult:
-        """Find the story of a new article, then write both.
+        """Find the story of a new article, and write the article and the story.
 
-        Only new articles end periods, so that `recluster`, which reads articles, ends the same periods.
+        Only new articles end stream periods, so that `recluster`, which reads only articles, ends the same periods.
         """
         services = self._services
         unit_of_work = self._unit_of_work
@@ -144,7 +145,7 @@ class EntryPlacer(ChangesStories):
         if story is not None and article.role == "copy":
             outcome = "copy"
         else:
-            # A copy repeats its original, not the boilerplate of its outlet.
+            # Lines are not learned from a copy, because it repeats its original and not the boilerplate of its outlet.
             services.boilerplate.note(
                 unit_of_work, waiting.entry, number, prepared.lines
             )
@@ -160,7 +161,7 @@ class EntryPlacer(ChangesStories):
         article: str,
         story: str | None = None,
     ) -> PlacementResult:
-        """Finish an entry in the inbox; return its outcome."""
+        """Finish an entry in the inbox; return the result of placing it."""
         self._unit_of_work.finish(
             waiting.entry_no,
             outcome=outcome,
@@ -179,7 +180,7 @@ class EntryPlacer(ChangesStories):
         )
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
-        """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
+        """Refuse an entry whose article, or the article of its page, was forgotten while it waited."""
         tombstones.count_refused(self._connection, [article], self._unit_of_work.now)
         erasing.blank_entries(
             self._connection, "entry_no", [waiting.entry_no], self._unit_of_work.now
@@ -187,7 +188,7 @@ class EntryPlacer(ChangesStories):
         return _refuse(waiting, article, tombstones.REASON)
 
     def _separate_series(self, series: Sequence[str], at_no: int) -> None:
-        """Take articles of a series that share a story out of it, except the first article."""
+        """Move articles of a series that share a story into stories of their own, except the first of each story."""
         connection = self._connection
         stories = stored_articles.assigned_stories(connection, series)
         counts = Counter(stories.values())
@@ -196,7 +197,7 @@ class EntryPlacer(ChangesStories):
             members = stored_articles.read_articles_of(connection, story)
             _, *later = [member for member in members if member.id in stories]
             for member in later:
-                # The copies of its own text leave with it, unless a correction binds one of them.
+                # The copies of its text leave with it. If a correction binds one of them, all of them stay.
                 leaving = with_copies(connection, [member.id], story)
                 if not self._services.constraints.may_leave(connection, leaving):
                     continue

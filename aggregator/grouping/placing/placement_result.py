@@ -1,4 +1,4 @@
-"""The outcome of placing one entry, for code that needs none of what decides about it."""
+"""The outcome of placing one entry, in a module that does not import the deciding code."""
 
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import Outcome

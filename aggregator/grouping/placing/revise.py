@@ -30,10 +30,10 @@ class Reviser(ChangesStories):
     def revise(
         self, waiting: InboxEntry, incoming: StoredArticle, again: KnownArticle
     ) -> str:
-        """Replace the text of a known article by that of an entry, which has news; return its story.
+        """Replace the text of a known article by the text of an entry, which has news; return the article's story.
 
-        The article keeps its id, number, role and story. The story is decided again if the page of the article
-        came late, if the words replace all others, or if its own site takes the article over.
+        The article keeps its id and number. Its role and story are decided again if its page came late, if the new
+        text does not resemble the old one, or if its own site takes the article over; otherwise they stay.
         """
         old = again.article
         assigned = stored_articles.assigned_stories(self._connection, [old.id])
@@ -65,7 +65,7 @@ class Reviser(ChangesStories):
             revised,
             waiting.inbox_no,
             is_news=True,
-            # A footer below a headline does not count as a text.
+            # A headline that gets a text bumps its story; a footer below the headline is not a text.
             is_whole=old.verdict == "stub"
             and revised.body_words >= self._services.page_words,
         )
@@ -79,10 +79,10 @@ class Reviser(ChangesStories):
         *,
         is_replaced: bool,
     ) -> str:
-        """Replace the words of an article by other words, and decide the story again.
+        """Replace the text of an article by another text, decide role and story again, and return the story.
 
         A copy joins the story of its original; a report moves by the rule of the second look. `is_replaced`:
-        its outlet replaced the words, so that they bump the story.
+        the new text does not resemble the old one, so it bumps the story.
         """
         incoming = replace(incoming, id=old.id)
         match = self._services.copy_finder.find(
@@ -92,7 +92,7 @@ class Reviser(ChangesStories):
             ancestors = compared_articles.copy_ancestors(
                 self._connection, match.copy.other
             )
-            if old.id in ancestors:  # it cannot be a copy of itself
+            if old.id in ancestors:  # an article cannot be a copy of its own copy
                 match.drop_copy()
         incoming = Decider(self._services, self._unit_of_work).with_wire_of_original(
             incoming, match
@@ -131,7 +131,10 @@ class Reviser(ChangesStories):
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int
     ) -> str | None:
-        """Move an article whose page came late to the story of its original and return it; None: it stays."""
+        """Move an article with another text to the story of its original, and return this story.
+
+        Return None if the article is not a copy, or if it may not join that story or leave its own.
+        """
         if match.original is None:
             return None
         connection = self._connection
@@ -153,7 +156,7 @@ class Reviser(ChangesStories):
             agreement=agreement_of_copy(connection, old, match.original),
             rules_version=services.rules_version,
         )
-        # The evidence is written before the move, which counts the article
+        # The evidence is written before the move, because the move counts the article.
         article_writes.set_evidence(connection, old.id, evidence)
         return self._writer.move(leaving, target.id, at_no, silent=(old.story,))
 
@@ -167,7 +170,7 @@ class Reviser(ChangesStories):
     ) -> StoredArticle:
         """Write the text of a revision into the row of an article and into the indexes.
 
-        `copied` is the article that it copies now, or excerpts if `is_copy` is false.
+        `copied` is the article that the new text copies, or excerpts if `is_copy` is false.
         """
         connection = self._connection
         services = self._services
@@ -201,7 +204,7 @@ class Reviser(ChangesStories):
         return new
 
     def _renew_agreement(self, old: StoredArticle, role: Role) -> None:
-        """Ask anew whether an article with another text agrees with the story that it joined."""
+        """Check again whether an article with another text agrees with the story that it joined."""
         evidence = stored_articles.read_evidence(self._connection, old.id)
         is_asked = role == "report" and evidence.stage in _ASKED
         if evidence.agreement is not None or is_asked:

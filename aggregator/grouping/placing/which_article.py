@@ -1,11 +1,11 @@
 """Decides which article an entry is: one that is known already, or a new one (ADR 20).
 
-When an entry was accepted, its keys (GUID, address) were compared with the known ones. Placing, which calls this
-module, compares its words, too. An entry is a known article
+When an entry was accepted, its keys (GUID, address) were compared with the known keys. Placing, which calls this
+module, also compares its words. An entry is a known article
 
-* by a key, if its words resemble those of the article with that key
+* by a key, if its words resemble the words of the article with that key
 * by its address, if another source delivered a copy or an excerpt of the same page
-* because its feed lists the text of one of its articles anew, under other keys.
+* because its feed lists the text of one of its articles again, under other keys.
 
 Otherwise it is a new article, which may be a copy or an excerpt of another article.
 
@@ -13,7 +13,7 @@ This module alone decides who may change the words of an article: every source w
 (`Observation.is_authoritative`). If another source listed an address before the article's own site did, the site
 takes the article over, and the other source loses its authority.
 
-Each decision is written at once to keys, observations and the article's source, since the next decision reads them;
+Each decision is written at once to keys, observations and the article's source, because the next decision reads them.
 `EntryPlacer` writes the words.
 """
 
@@ -56,7 +56,7 @@ class KnownArticle(FrozenStruct):
     has_news: bool
     # Whether the new text does not resemble the old text
     is_replaced: bool = False
-    # Whether its own site takes it over from another source, see `_take_over`
+    # Whether the article's own site takes it over from another source, see `_take_over`
     is_taken_over: bool = False
 
 
@@ -118,10 +118,10 @@ class WhichArticle(InTransaction):
         incoming: StoredArticle,
         old: StoredArticle | None,
     ) -> NewArticle | KnownArticle:
-        """Decide which article an entry is, and give the entry's keys to that article.
+        """Return which article an entry is, after giving the entry's keys to that article.
 
         `incoming` is the entry as an article. `old` is the article that has a key of the entry; None for a new
-        entry. An article that its own site lists now becomes an article of the site.
+        entry. When its own site lists a known article, it may become an article of the site (`_take_over`).
         """
         if old is not None:
             known = self._compare_words(waiting, prepared, incoming, old)
@@ -150,9 +150,9 @@ class WhichArticle(InTransaction):
     def _reuse_keys(
         self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
     ) -> NewArticle | KnownArticle:
-        """Make an entry the next article at the keys of `old`, or an earlier article there that had its text.
+        """Make an entry the next article with the keys of `old`, or an earlier article with these keys and this text.
 
-        The pages "/live" and "/weather" have one address for many articles.
+        Pages such as "/live" and "/weather" have one address for many articles.
         """
         earlier = stored_articles.read_generation_with_text(
             self._connection, old.root_article, incoming.text_hash
@@ -180,10 +180,10 @@ class WhichArticle(InTransaction):
     def _take_over(
         self, waiting: InboxEntry, incoming: StoredArticle, known: KnownArticle
     ) -> KnownArticle:
-        """Give an article to its own site if another source has listed it before.
+        """Give an article to its own site if another source listed it before; return the known article.
 
-        That source must not keep the report of the outlet out, neither in the name of another outlet nor as a
-        little-known source with other words.
+        Otherwise that source could keep the report of the outlet out, by naming another outlet for it or, as a
+        little-known source, by delivering other words.
         """
         old = known.article
         entry = waiting.entry
@@ -216,7 +216,7 @@ class WhichArticle(InTransaction):
         incoming: StoredArticle,
         old: StoredArticle,
     ) -> KnownArticle | None:
-        """Compare the words of an entry with the article `old` that has one of its keys.
+        """Compare the words of an entry with the words of `old`, the article that has one of its keys.
 
         Return that article and whether the entry has news for it; None if the entry is another article.
         """
@@ -227,18 +227,18 @@ class WhichArticle(InTransaction):
         is_page_lost = waiting.has_lost_page or prepared.article.page_verdict
         if (
             old.is_gone
-            # It was not accepted as a revision, and brings no page that the article may lack.
+            # The entry was not accepted as a revision, and has no page that the article may lack.
             or (not waiting.is_revision and waiting.page is None)
-            # The stored text is that of the page, which could not be read this time.
+            # The stored text comes from the page, which could not be read this time.
             or (is_page_lost and incoming.body_words < full_words <= old.body_words)
-            # The site has confirmed the article; later texts of the feed are words of the feed only.
+            # The site has confirmed the article, so later texts that only the feed delivers do not count.
             or (
                 speaks_for_feed(waiting, incoming) and not speaks_for_feed(waiting, old)
             )
             or (is_same_text and not is_of_other_feed(waiting.entry, old))
         ):
             return KnownArticle(article=old, has_news=False)
-        # The article may not have had a page yet, so the entry's words without its page are compared, too.
+        # The article may have been placed without its page, so the entry's words without its page are compared, too.
         own_text = "" if prepared.own is None else prepared.own.article.text
         if (
             (own_text and self._resembles(old.whole_text, own_text, of_longer=True))
@@ -246,7 +246,7 @@ class WhichArticle(InTransaction):
             or self._resembles(old.text, incoming.text, of_longer=False)
         ):
             return KnownArticle(article=old, has_news=True)
-        # A file or a push may hand in several texts of one address and time.
+        # Only polled texts replace each other: a file or a push may hand in several texts of one address and time.
         if (
             old.is_polled
             and incoming.is_polled
@@ -257,9 +257,9 @@ class WhichArticle(InTransaction):
         return None
 
     def _resembles(self, before: str, after: str, *, of_longer: bool) -> bool:
-        """Return whether two texts share most of the shingles of the shorter text, or of the longer one.
+        """Return whether two texts share at least `revision_containment` of the shingles of the shorter text.
 
-        A shingle is a hashed run of words.
+        With `of_longer`, the share is of the longer text. A shingle is a hashed run of words.
         """
         shingles_before = shingle_hashes(before)
         shingles_after = shingle_hashes(after)
@@ -274,7 +274,7 @@ class WhichArticle(InTransaction):
         """Make a new entry an observation of article `other`, which has its URL and its text.
 
         The feed of the article's own site becomes the authority over the text. Return None if different entries
-        share the URL, or if the source had the article before, since GUIDs tell the entries of a source apart.
+        share the URL, or if the source had the article before, because GUIDs tell the entries of a source apart.
         """
         connection = self._connection
         entry = waiting.entry
@@ -288,7 +288,7 @@ class WhichArticle(InTransaction):
         if not waiting.is_revision and article_writes.is_observed(
             connection, other, entry.source
         ):
-            return None  # the source had the article before, under another GUID
+            return None  # the source listed the article before, under another GUID
         is_by_own_site = entry.is_of_site and owner == waiting.article
         if is_by_own_site:
             article_writes.withdraw_authority(connection, other)
@@ -301,10 +301,10 @@ class WhichArticle(InTransaction):
     def _list_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> KnownArticle | None:
-        """Give the keys of a new entry to article `other`, whose text is listed anew.
+        """Give the keys of a new entry to article `other`, whose text is listed again.
 
-        Return None unless the feed of the article lists the text, with the same time, under other keys. The
-        article may be listed at another address now, if the feed at the former address is not polled any more.
+        Return None unless the feed of the article lists the text, with the same time, under other keys. Another feed
+        may also list the text, under the same title, if the feed of the article is paused, fails or is gone.
         """
         connection = self._connection
         entry = waiting.entry
@@ -322,7 +322,7 @@ class WhichArticle(InTransaction):
 
 
 def _has_same_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:
-    """Return whether an entry has the time of publication that an article declared, at a later poll.
+    """Return whether an entry has the time of publication that its feed declared for an article, at another poll.
 
     Entries of one poll are different articles.
     """

@@ -1,7 +1,7 @@
 """The agreement of a text with the reports of others in its story.
 
-Anyone can publish a headline of others, and the sentences below it. A text is about the event if others confirm
-words of its own.
+Anyone can copy a headline and the sentences below it. So an article is about the event only if other reports confirm
+words that it did not copy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,14 +37,14 @@ from aggregator.store.stories.article_rows import article_writes, compared_artic
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
 
-# So many times more texts than compared reports are searched for the sentences of a little-known source
+# Copied sentences are searched in at most this many texts for each compared report
 _TEXTS_READ = 3
-# So many texts are searched for its sentences in another order of their words
+# Sentences with their words in another order are searched in this many of the most similar texts
 _LIKEST = 3
 
 
 class AgreementCheck:
-    """Asks whether articles agree with their stories. For one thread of the writer."""
+    """Checks whether articles agree with their stories. For one thread of the writer."""
 
     def __init__(
         self, model: EventModel, comparison: ReportComparison, stream: NewsStream
@@ -73,11 +73,10 @@ class AgreementCheck:
     ) -> Agreement | None:
         """Return how much an article agrees with the counted reports of others in a story.
 
-        None if the story has no other report that it must agree with.
-
-        An article of a source with standing must share one weighty word with title or lead of a report, or tell
-        it in a line or two under a headline of its own. Other articles must share much. The words that they copy
-        do not count, of the text of `reuse` or, without standing, of any other text of the story.
+        Return None if the article counts without this: if no report of others has text, or if its source has standing
+        and it shares one weighty word with title or lead of a report, tells its news in a line or two under a headline
+        of its own, or is only a headline. Other articles must share much. Words that an article copied do not count:
+        from the text of `reuse` or, if its source has no standing, from any other text of the story.
         """
         snapshot = self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: self._tuning.compared_reports]
@@ -111,7 +110,7 @@ class AgreementCheck:
     ) -> tuple[Hashes, str | None]:
         """Return the words beside its title that an article did not copy, and the id of the text that it copied."""
         own = beside_title(compared)
-        # The texts of others in the story may be the source of copied words.
+        # Words may be copied from these texts of others in the story.
         others = [
             other
             for other in story.reports
@@ -123,7 +122,7 @@ class AgreementCheck:
         texts = compared_articles.compared_texts(
             connection, [other.id for other in others]
         )
-        # If texts are copied equally, the first is named, so the order must not depend on the database.
+        # If several texts are copied equally, the first one is named, so the order must not depend on the database.
         in_order = [texts[other.id] for other in others if other.id in texts]
         words, copied = own_words(text, in_order)
         if copied is not None:
@@ -140,7 +139,7 @@ class AgreementCheck:
     def _is_short_news(
         self, compared: PairArticle, reports: Sequence[PairArticle]
     ) -> bool:
-        """Return whether an article tells its news in a line or two under a headline unlike those of the reports."""
+        """Return whether an article has a short body, under a headline that is unlike the headlines of the reports."""
         return compared.body_words < self._tuning.short_body_words and not any(
             are_alike(
                 compared.title_pieces, report.title_pieces, self._tuning.headline_share
@@ -155,10 +154,10 @@ class AgreementCheck:
         others: Sequence[Article],
         texts: Mapping[str, ComparedText],
     ) -> str | None:
-        """Return the likest other text if the likest three have most of an article's words or of its sentences.
+        """Return the most similar other text if the three most similar have most of an article's words or sentences.
 
-        Whoever scrambles a text copies no run of it. Sentences about anything else do not make the words between
-        them an account of its own.
+        A scrambled copy shares no run of words with its source. Sentences about something else are left out, so that
+        they do not make the copied words between them an account of the article's own.
         """
         text = without_foreign_sentences(text, texts.values())
         beside = np.intersect1d(
@@ -202,18 +201,18 @@ class AgreementCheck:
 def agreement_of_copy(
     connection: Connection, article: Article, original: str
 ) -> Agreement | None:
-    """Return the agreement of the original of a copy; None if the source of the copy has standing."""
+    """Return the agreement of the original of a copy, if any; None if the source of the copy has standing."""
     if not article.is_little_known:
         return None
     return stored_articles.read_evidence(connection, original).agreement
 
 
 def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:
-    """Return the newest counted reports of a story that may confirm an article.
+    """Return the counted reports of a story that may confirm an article, in the order of the story's reports.
 
-    They are of other outlets and senders, since nobody vouches for himself, and not unconfirmed mails. Those with
-    standing alone are asked where there are any, and about an article with standing no others: strangers may confirm
-    or deny anything.
+    They are from other outlets and senders, because nobody can confirm a report of their own, and are not unconfirmed
+    mails. If any of them have standing, only these may confirm. An article with standing can only be confirmed by
+    reports with standing, because a sender without standing may confirm or deny anything.
     """
     others = [
         report

@@ -36,8 +36,8 @@ from aggregator.model.evidence import STREAM, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.live_stories import LiveStory
 
-# Instead of 2,000 and 100,000, these limits saved 13 of 183 MB at the end of a first reading of 59 feeds, and cost
-# .3 ms an entry (one run each).
+# Compared with limits of 2,000 and 100,000, these saved 13 of 183 MB at the end of a first reading of 59 feeds, and
+# cost .3 ms an entry (one run each).
 _ARTICLES_KEPT = 700  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 30_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories with reasons in a decision: the best and the runner-up
@@ -55,9 +55,9 @@ def is_foreign_text(
 ) -> bool:
     """Return whether an article has the headline of a report, but a body unlike all reports.
 
-    Anyone can publish a headline of others, and "lifts its key rate to 4.25 per cent" may be about two banks.
-    Bodies of fewer than `stub_words` words do not count. A body of one sentence or two has few words to share, so
-    one weighty word is enough.
+    Anyone can copy a headline, and "lifts its key rate to 4.25 per cent" may be about two banks. Bodies of fewer than
+    `stub_words` words do not count. A body of one or two sentences has few words to share, so one weighty word is
+    enough.
     """
     others = [report for report in reports if report.body_words >= stub_words]
     if article.body_words < stub_words or not any(
@@ -79,7 +79,7 @@ _shipped_trees = cache(PairModel)
 
 
 class ReportComparison:
-    """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
+    """Compares articles with stories. Keeps decoded articles, and the logits of the present snapshot."""
 
     def __init__(
         self, model: EventModel, tuning: PairTuning, stream: NewsStream
@@ -98,18 +98,18 @@ class ReportComparison:
         return _shipped_trees()
 
     def newest(self, story: LiveStory) -> list[Article]:
-        """Return the reports of a story that an article is compared with, opinions last."""
+        """Return the reports of a story with which an article is compared, in the order of `decides_before`."""
         return story.reports[: self.tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:
-        """Return the newest reports that decide which articles join; opinions only decide without reports."""
+        """Return the compared reports that decide which articles join; opinions only if there is nothing else."""
         newest = self.newest(story)
         return [article for article in newest if not article.is_opinion] or newest
 
     def decoded(self, article: Article) -> PairArticle:
-        """Return the decoded article, which may be in memory."""
+        """Return an article decoded, from memory if possible."""
         decoded = self._decoded.get(article.inbox_no)
-        # Without terms: retention has dropped them since the article was decoded
+        # If it has no terms, retention has dropped them since the article was decoded.
         if decoded is None or not article.terms:
             decoded = self.keep(PairArticle(article))
         return decoded
@@ -133,9 +133,10 @@ class ReportComparison:
         text: ComparedText,
         stories: Sequence[LiveStory],
     ) -> list[ScoredCandidate]:
-        """Compare a new article with the reports of each of these stories; return them, best first.
+        """Compare a new article with the reports of each of these stories; return the stories, best first.
 
-        Sets `article.nearest`. A story that the article would join is left out if a guard forbids it.
+        Also set `article.nearest`. Stories are left out if none of their reports shares enough with the article, or if
+        the article would join them, but a guard forbids it.
         """
         if not stories or not len(article.ids):
             return []
@@ -198,7 +199,7 @@ class ReportComparison:
         others: Sequence[Article],
         shift: float,
     ) -> tuple[Reason, ...]:
-        """Return the reasons that add up to the mean score of an article with others, including `shift`."""
+        """Return the reasons that, with the bias, add up to the score of an article with others, including `shift`."""
         pairs = self._compare(
             self._stream.snapshot(connection), self.decoded(article), others
         )
@@ -231,7 +232,7 @@ class ReportComparison:
         return np.array(rows)
 
     def _current(self, connection: Connection) -> StreamSnapshot:
-        """Return the present snapshot; forget logits of a former snapshot, or too many logits."""
+        """Return the present snapshot. Forget the logits if they are of a former snapshot, or too many."""
         snapshot = self._stream.snapshot(connection)
         if len(self._logits) >= _PAIRS_KEPT or self._of_snapshot is not snapshot:
             self._logits.clear()

@@ -1,8 +1,8 @@
 """Decide which story an article joins, from its score with each story; write nothing.
 
 The score of a story is the mean logit of the article with its newest reports (pair_model.py) plus the shift
-of the stream; a guard may object. The story with the highest score that reaches the threshold takes the
-article, else it begins a story of its own.
+of the stream; a guard may object. The article joins the story with the highest score if this score reaches the
+threshold. Otherwise it begins a story of its own.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from aggregator.model.evidence import Evidence, Reason, RunnerUp
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.store.stories.stored_articles import StoredArticle
 
+# The evidence names this many shared terms at most
 _SHARED_TERMS = 12
 
 
@@ -35,7 +36,8 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     text_rarest: float = 0.0
     stream_cosine: float = 0.0
     named_shared: float = 0.0
-    # The least idf of names that either has and the other lacks; -1 if one of them names nothing
+    # The least value of the feature `named_apart_min`: the idf of names that the other lacks; -1 if either of a pair
+    # names nothing
     named_apart: float = -1.0
 
 
@@ -61,10 +63,10 @@ def decide(
     model: EventModel,
     bias: float,
 ) -> StoredArticle:
-    """Decide the story of the article: the highest score that reaches the threshold, else its own story.
+    """Return the article with its story ("" if it founds one) and the evidence.
 
-    A story of live blogs and roundups only is joined if no other story reaches the threshold. Return the article
-    with its story, "" if it founds one, and the evidence.
+    The story is the one with the highest score, if this reaches the threshold. An article that is not a live blog or
+    roundup joins a story of only live blogs and roundups if no other story reaches the threshold.
     """
     need = model.tuning.threshold
     ranked = sorted(
@@ -101,14 +103,14 @@ def decide(
 
 
 def is_open(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
-    """Return whether window and member limit admit the article to the story."""
+    """Return whether the window and the limit of articles admit the article to the story."""
     return story.article_count < tuning.story_cap and is_within_window(
         article, story, tuning
     )
 
 
 def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
-    """Return whether the story is near enough in time, or in inbox numbers if a date is missing."""
+    """Return whether the story is near enough to the article in time, or in inbox numbers if a date is missing."""
     date = article.stated_minutes
     if date is None or not story.dates:
         return article.inbox_no - story.last_inbox_no <= tuning.undated_reach

@@ -7,7 +7,7 @@ second look are compared again with their neighbours, in two steps:
    story that it fits clearly better.
 2. *Merges.* Two stories whose newest reports agree on average become one, the closest pair first.
 
-The step is pure: it reads data through a `StoryLookup` and writes nothing. Apply the changes in their order.
+This module reads all data through a `StoryLookup` and writes nothing. The changes must be applied in their order.
 Copies, excerpts, and live blogs and roundups in a story with reports do not count as evidence. See ADR 10.
 """
 
@@ -32,7 +32,7 @@ class ReportMove(msgspec.Struct, frozen=True):
     report: Article
     source: str
     target: str
-    own_score: float  # its score with the other reports of the story it leaves
+    own_score: float  # its mean score with the other reports of its story
     score: (
         float  # its mean score with `reports`, which includes the shift of the stream
     )
@@ -59,7 +59,7 @@ Reassignment = ReportMove | StoryMerge
 def reassess_stories(
     changed_numbers: Iterable[int], lookup: StoryLookup, tuning: EventTuning
 ) -> tuple[Reassignment, ...]:
-    """Return the changes to the stories in `changed_numbers`, which changed since the last second look.
+    """Return the changes that a second look makes to the stories with these numbers and their neighbours.
 
     Numbers of stories that no longer exist are skipped. Stories changed here should be checked again in the
     next second look. The result depends on the set of numbers and the lookup, not on any order.
@@ -83,15 +83,15 @@ class _Look:
         # The least score of two stories that become one
         self._need = tuning.threshold + tuning.reassess_gain
         self.changes: list[Reassignment] = []
-        # None: the story was merged into another story, or is not to be looked at
+        # None: the story was merged into another story, is gone, or has live blogs and roundups only
         self._stories: dict[int, LiveStory | None] = {}
-        # The stories that were proposed with a story
+        # The stories that were proposed for a merge with each story
         self._near: defaultdict[int, set[int]] = defaultdict(set)
         # The score of each proposed pair of stories, the lower number first
         self._scores: dict[tuple[int, int], float] = {}
 
     def _story(self, number: int) -> LiveStory | None:
-        """Return a story; None if it is gone, or has live blogs and roundups only."""
+        """Return a story; None if it is gone or merged, or has live blogs and roundups only."""
         if number not in self._stories:
             live = self._lookup.story(number)
             story = None
@@ -102,7 +102,7 @@ class _Look:
         return self._stories[number]
 
     def _living(self, numbers: Iterable[int]) -> list[LiveStory]:
-        """Return the stories that are looked at among these numbers."""
+        """Return the stories with these numbers, without stories that are gone or have live blogs and roundups only."""
         return [story for story in map(self._story, numbers) if story is not None]
 
     def _neighbours(self, number: int) -> list[LiveStory]:
@@ -111,7 +111,7 @@ class _Look:
         return self._living(live.number for live in near)
 
     def move_undated(self, number: int) -> None:
-        """Move the newest reports without a date to stories that they fit clearly better."""
+        """Move the compared reports without a date to stories that they fit clearly better."""
         story = self._story(number)
         if story is None:
             return
@@ -147,7 +147,7 @@ class _Look:
         for other in sorted(
             self._neighbours(story.number), key=lambda near: near.number
         ):
-            # Check whether the story admits the report, whatever they have in common
+            # Skip a story that may not take the report, whatever they have in common
             if (
                 not other.reports
                 or not is_open(report, other, self._tuning)
@@ -165,7 +165,7 @@ class _Look:
         return best, target
 
     def propose_near(self, number: int) -> None:
-        """Propose a story with each story near it."""
+        """Propose to merge a story with each story near it."""
         story = self._story(number)
         if story is None:
             return
@@ -179,10 +179,10 @@ class _Look:
             self._propose(story, other)
 
     def merge_closest(self) -> None:
-        """Merge the closest proposed pair, as long as one is close enough.
+        """Merge the closest proposed pair, and repeat this while a pair is close enough.
 
-        A merged story is proposed again with all stories near both. A story with a report survives a story of
-        opinions only; then the story with more reports survives, and then the older story.
+        A merged story is proposed again with all stories near either of the two. A story with a report survives a story
+        of opinions only; then the story with more compared reports survives, and then the older story.
         """
 
         def rank(story: LiveStory) -> tuple[bool, int, int]:
@@ -222,20 +222,21 @@ class _Look:
             or not self._lookup.may_merge(story, other)
         ):
             return False
-        # The nearest dates (inbox numbers if one has no dates) are within the window.
+        # The nearest dates must be within the window; if one story has no dates, the inbox numbers are compared.
         if not story.dates or not other.dates:
             apart = abs(story.last_inbox_no - other.last_inbox_no)
             return apart <= tuning.undated_reach
         reach = int(tuning.window_days * MINUTES_A_DAY)
-        # The last dates, which are near for most stories, are compared first.
+        # The last dates are compared first, because they are near for most stories.
         return any(story.is_near(date, reach) for date in reversed(other.dates))
 
     def _score(self, story: LiveStory, other: LiveStory) -> float:
-        """Return the mean score of the reports; -inf unless at least half of each story's fit the other.
+        """Return the mean score of the reports; -inf if the two stories must not be merged.
 
-        So one report that fits two stories does not connect them. Nor does a headline: it is -inf, too, if all
-        bodies of a story under a headline of the other are foreign to it. Nor does a form: it is -inf if a
-        report of each story is of one series, or of two releases.
+        In a story of several reports, more than half must fit the other story, so that one report that fits both does
+        not connect them. A shared headline does not connect stories either, if each report of one story has a headline
+        of the other story, but a body unlike its reports. Nor does a form, if a report of each story is of one series,
+        or if they are of two releases.
         """
         if not story.reports or not other.reports:
             return -math.inf

@@ -1,8 +1,8 @@
 """Second look: repeated decisions about recently changed stories.
 
-look.py decides; this module reads its inputs and writes its decisions. A second look is due
-by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
-since the last; so a replay of the same articles decides at the same moments.
+look.py decides; this module reads its inputs and writes its decisions. A second look is due when a period of
+`reassess_every` inbox numbers has ended, and covers the stories that changed since it began. So a replay of the same
+articles decides at the same moments.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,19 +17,19 @@ from aggregator.store.stories import live_stories, stored_articles, story_rows
 from aggregator.store.stories.live_stories import LiveStory
 from aggregator.stories.counting.copy_groups import sender_of
 
-_ASKED = 128  # reports of a story that is merged (limit: each takes some milliseconds)
+_ASKED = 128  # reports of a merged story that are checked (limit: each takes some milliseconds)
 
 
 class SecondLook(ChangesStories):
     """Runs the second look when it is due."""
 
-    _last_run_no = -1  # the number of the period that was looked at last
+    _last_run_no = -1  # the period of the last call of `before`
 
     def before(self, inbox_no: int) -> None:
-        """Run the second look if it is due before the article of this inbox number is placed.
+        """Run the second look if it is due before the article with this inbox number is placed.
 
-        An inbox number without an article (its entry was refused) changes nothing: periods without an article
-        are run one by one.
+        Periods without an article are run one by one, so a number without an article (its entry was refused) does not
+        change the result.
         """
         every = self._services.model.tuning.reassess_every
         period = inbox_no // every
@@ -45,9 +45,9 @@ class SecondLook(ChangesStories):
                 return
 
     def look_at(self, article: str, *, at_no: int) -> str:
-        """Reassess the story of one article at once; return the story of the article afterwards.
+        """Run a second look at the story of one article now; return the story of the article afterwards.
 
-        A story with only this report does not bump the story that it is merged into.
+        If the story has only this report, it does not bump the story into which it is merged.
         """
         story = story_rows.row_of(self._connection, self._story_of(article))
         silent = [story.id] if story.report_count == 1 else []
@@ -64,11 +64,11 @@ class SecondLook(ChangesStories):
         at_no: int,
         silent: Collection[str] = (),
     ) -> bool:
-        """Decide about these stories and carry the changes out; return whether anything was changed."""
+        """Decide about these stories and write the changes; return whether there were any."""
         self._services.stream.read_last(self._unit_of_work)
         lookup = StoryLookup(self._services, self._connection)
         changes = reassess_stories(numbers, lookup, self._services.model.tuning)
-        # The ids of stories after these changes, where they differ
+        # The new ids of stories whose ids these changes replaced
         ids: dict[str, str] = {}
         for change in changes:
             # These stories count as changed at the first number of this period, so the next run covers them.
@@ -94,8 +94,8 @@ class SecondLook(ChangesStories):
     def _ask_strangers(self, kept: str, gone: str) -> None:
         """Check whether the reports of a story agree with the story that it is merged with.
 
-        Only two kinds of stories are checked: stories without standing merged with a story that has standing,
-        and stories of one sender merged with a story of several. No other sender vouches for them.
+        Only stories without a report with standing are checked: if the other story has one, or if the other story has
+        several senders and this story only one, because then no other sender has confirmed its reports.
         """
         connection = self._connection
         for story, other in permutations(
@@ -138,7 +138,7 @@ class SecondLook(ChangesStories):
             need=change.need,
             bias=self._services.comparison.model.bias,
             reasons=reasons,
-            # Its own story
+            # The story that it leaves
             runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
             rules_version=self._services.rules_version,
             reuse=stored_articles.read_evidence(connection, report).reuse,

@@ -1,4 +1,4 @@
-"""Read stories and articles for a second look, as they were before it: the window changes only after it."""
+"""Read stories and articles for a second look, as they were before its changes are written."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,22 @@ from aggregator.store.stories.live_stories import LiveStory
 
 
 class StoryLookup:
-    """The inputs of one second look. Stories that it is asked about may be copies of those in the window."""
+    """The inputs of one second look. The stories passed to it may be changed copies of the stories in the window."""
 
     def __init__(self, services: GroupingServices, connection: Connection) -> None:
         self._connection = connection
         self._window = services.window.current(connection)
         self._constraints = services.constraints
         self._comparison = services.comparison
-        # One shift of the stream for the whole look
+        # The shift of the stream is the same for the whole look
         self._shift = services.stream.shift(connection)
 
     def story(self, number: int) -> LiveStory | None:
-        """Return a live story, or None if there is none with this number (any more)."""
+        """Return the live story with this number; None if there is none."""
         return self._window.get(number)
 
     def neighbours(self, number: int) -> Sequence[LiveStory]:
-        """Return other live stories that share terms with the story and are in its window, best first."""
+        """Return other live stories that share terms with the story and may be near it in time, best first."""
         return self._window.neighbours(number)
 
     def reports(self, story: LiveStory) -> list[Article]:
@@ -59,9 +59,9 @@ class StoryLookup:
         return self._window.story(story.number).reports[0].is_opinion
 
     def may_leave(self, article: str) -> bool:
-        """Return whether an article may move: only once, and if no correction keeps it in its story.
+        """Return whether an article may move: only once, and only if no correction keeps it in its story.
 
-        Otherwise similar stories would exchange the article at every run.
+        If it could move several times, similar stories would exchange the article at every run.
         """
         evidence = stored_articles.read_evidence(self._connection, article)
         return evidence.stage != "second look" and self._constraints.may_leave(
@@ -81,9 +81,9 @@ class StoryLookup:
     def are_apart(
         self, reports: Sequence[Article], others: Sequence[Article], number: int
     ) -> bool:
-        """Return whether a report and one of the others are of one series, or two releases.
+        """Return whether a report and one of the others are of one series, or of two releases.
 
-        A third entry of the series is searched in both, and near the story of this number.
+        A third entry of the series is searched among both and in the neighbours of the story with this number.
         """
         further = list(reports)
         for story in self.neighbours(number):

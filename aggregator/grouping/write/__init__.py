@@ -1,1 +1,1 @@
-"""Carry out changes of stories: their rows, log, change stream, and the window."""
+"""Write changes of stories: their rows, log, change stream, and the window."""

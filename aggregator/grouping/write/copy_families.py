@@ -1,4 +1,4 @@
-"""Copies that go along with the texts that they copy, and the members that are compared."""
+"""Copies that move together with the texts that they copy, and the members of a story that are compared."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
     """Return these articles of a story with the copies of their texts, ordered by id.
 
-    A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
+    A copy that is not compared takes only its own copies along, so that an editor can move a wrong copy.
     """
     leaving = set(wanted)
     for group in copy_groups(
@@ -21,7 +21,7 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
         if any(member.is_compared for member in asked):
             leaving.update(member.id for member in group if not member.is_compared)
         elif asked:
-            # A copy of a copy that leaves leaves, too, in whatever order they came.
+            # Copies of leaving copies leave, too. Repeat, because they may be in any order.
             has_more = True
             while has_more:
                 copies = {member.id for member in group if member.copy_of in leaving}
@@ -31,7 +31,7 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
 
 
 def compared_members(members: Sequence[Article]) -> set[str]:
-    """Return the members to compare: the first article of each text, else excerpts, else live blogs."""
+    """Return the members to compare: the first article of each text; without any, the excerpts, or else live blogs."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups(
             [member for member in members if member.role in roles], copy_link

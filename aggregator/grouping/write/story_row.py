@@ -21,7 +21,7 @@ from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lead import summary
 from aggregator.stories.titles.title import headline
 
-# Versions bump a story only if so much time has passed since its last bump
+# Versions bump a story only if at least this much time has passed since its last bump
 _BETWEEN_VERSIONS = timedelta(hours=1)
 
 
@@ -34,21 +34,22 @@ class Effect(FrozenStruct):
     bump: datetime
     is_correction: bool = False
     is_whole: bool = False  # see `StoryWriter.revise`
-    # Whether it was bumped so far by the times when undated files were read
+    # Whether `bump` replaces the bump of the story even by an earlier time, because so far the story was bumped only
+    # by the times when undated files were read
     redates: bool = False
-    # The time of the change in the stream if it does not bump the story
+    # The time of the change in the change stream if the change does not bump the story; None: `bump`
     unbumped: datetime | None = None
     # The article that founds a new story, and how many stories it has founded before
     founder: str = ""
     founding: int = 0
     article: str | None = None
-    # Stories that were merged into it, or that its articles were taken from
+    # Stories that were merged into this story, or from which its articles were taken
     others: tuple[str, ...] = ()
-    kind: ChangeKind | None = None  # None: it follows from the row before and after
+    kind: ChangeKind | None = None  # None: it follows from the rows before and after
 
 
 class StoryRows(InTransaction):
-    """Computes and writes the rows of stories, as users configured them."""
+    """Computes and writes the rows of stories, according to the settings of users."""
 
     def write(
         self,
@@ -60,10 +61,10 @@ class StoryRows(InTransaction):
         container_only: bool,
         derived: dict[str, Any] | None = None,
     ) -> StoryRow:
-        """Write the row of a story that has these members now, its log and its change, and return the row.
+        """Write the row of a story that has these members now, with its log and its change, and return the row.
 
-        `before` is None for a new story. Headline and summary are chosen from the members `shown`. `derived` has
-        the columns that follow from all members, if `members` are not all of them.
+        `before` is None for a new story. Headline and summary are chosen from the members `shown`. If `members` are
+        not all members, `derived` has the columns that follow from all of them.
         """
         unit_of_work = self._unit_of_work
         options = self._services.options
@@ -80,7 +81,7 @@ class StoryRows(InTransaction):
             before.title if before else None,
             self._services.story_tuning,
             options.prefer,
-            # A title is chosen afresh at 1, 2, 4, 8 ... reports.
+            # A title is chosen without regard to the present title at 1, 2, 4, 8 ... reports.
             afresh=reports.bit_length() > reports_before.bit_length(),
         )
         languages = Counter(
@@ -92,7 +93,7 @@ class StoryRows(InTransaction):
             "summary": summary(
                 shown, options.summary_words, self._services.story_tuning, chosen.title
             ),
-            # Take the most frequent language, and in a tie the first by name.
+            # The most frequent language, or in a tie the first in alphabetical order
             "language": max(languages, key=languages.__getitem__, default=None),
             "membership_changed_no": effect.at_no,
         }
@@ -149,7 +150,7 @@ class StoryRows(InTransaction):
         return row
 
     def restate(self, row: StoryRow, effect: Effect) -> None:
-        """Write a story anew with the articles that are in it now."""
+        """Write the row of a story again, with the articles that are in it now."""
         self.write_all(
             row, effect, stored_articles.read_articles_of(self._connection, row.id)
         )
@@ -157,9 +158,9 @@ class StoryRows(InTransaction):
     def write_all(
         self, before: StoryRow | None, effect: Effect, members: Sequence[Article]
     ) -> StoryRow:
-        """Write the row of a story with all these members, and which of them are compared from now on.
+        """Write the row of a story with these members, which are all, and which of them are compared from now on.
 
-        `before` is None for a new story, which gets these articles of another story.
+        `before` is None for a new story, which gets these articles from another story.
         """
         if before is None:
             shown = article_views.views_of(
@@ -185,7 +186,7 @@ class StoryRows(InTransaction):
         return row
 
     def _number_bump(self, bump: datetime) -> datetime:
-        """Return a bump to the second; the fraction tells bumps apart, in their order."""
+        """Return a bump with a serial number as its microseconds, so that bumps of one second keep their order."""
         return bump.replace(microsecond=self._unit_of_work.number("bump") % 1_000_000)
 
     def _is_bumped(
@@ -197,9 +198,9 @@ class StoryRows(InTransaction):
         *,
         has_more: bool,
     ) -> bool:
-        """Return whether a change puts a story to the front (`feeds.bump` of the configuration).
+        """Return whether a change bumps a story (`feeds.bump` of the configuration).
 
-        `has_more` is whether the story has more reports.
+        `has_more` is whether the story has more reports than before.
         """
         bumps = self._services.options.bumps
         if "correction" in bumps and effect.is_correction:
@@ -223,7 +224,7 @@ class StoryRows(InTransaction):
 
 
 def _earlier(members: Sequence[ArticleView]) -> set[str | None]:
-    """Return the members whose text has a later version."""
+    """Return the ids of the members whose text has a later version."""
     if all(member.version_of is None for member in members):
         return set()
     return {

@@ -1,4 +1,4 @@
-"""Carry out changes of stories, in a placing transaction: rows, log, change stream, window."""
+"""Write changes of stories, in a placing transaction: rows, log, change stream, window."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -21,10 +21,10 @@ class StoryWriter(StoryRows):
     """Writes stories: all decisions of placing, second look, corrections, forget, retention and recluster."""
 
     def place(self, new: StoredArticle, joined: StoryRow | None) -> StoredArticle:
-        """Write a new article into a story, or begin a story with it; return it with the id of the story.
+        """Write a new article into a story, or begin a story with it; return the article with the id of the story.
 
-        The row of the story follows from all its articles. If a large story has a copy like the new article, the
-        others are not read, so that a flood stays cheap.
+        The row of the story follows from all its articles. If a large story already has a copy like the new article,
+        the other articles are not read, so that a flood of copies stays cheap.
         """
         connection = self._connection
         shown = [article_views.view_of(new)]
@@ -63,7 +63,7 @@ class StoryWriter(StoryRows):
         )
         new = replace(new, story=row.id)
         if joined is not None and joined.container_only and not row.container_only:
-            # Live blogs and roundups give way to the first report.
+            # After the first report, live blogs and roundups are not compared any more.
             article_writes.change(
                 connection,
                 [
@@ -96,10 +96,11 @@ class StoryWriter(StoryRows):
     ) -> str:
         """Move articles of one story to another story; return the id of their story afterwards.
 
-        A story that is left without articles is merged into the other. Without `target`, `founder`, or the article
-        that was placed first, founds a new story. `is_revived`: the target is a merged story that lives again.
-        `bump` is the new bump of both stories if a correction sets it; else they have the later of their bumps.
-        `silent` is for a story that moves whole, see `merge`.
+        A story that is left without articles is merged into the other story. Without `target`, `founder` (or the
+        article that was placed first) founds a new story. `is_revived`: the target is a merged story that lives again.
+        `bump` is the new bump of both stories if a correction sets it. Otherwise the story that loses articles keeps
+        its bump, and the change of the other story has the later of both bumps. `silent` is for a story that moves
+        whole, see `merge`.
         """
         connection = self._connection
         (story,) = set(stored_articles.assigned_stories(connection, articles).values())
@@ -140,7 +141,7 @@ class StoryWriter(StoryRows):
                 )
             article_writes.change(connection, articles, story=row.id)
             self.restate(row, joined)
-        # Both stories get their own subjects when they are rendered
+        # The names and topics of this story may change; both stories get theirs when they are rendered.
         story_rows.erase_subjects(connection, [origin.id])
         self.restate(origin, effect)
         self._update_memory([origin, row])
@@ -157,11 +158,12 @@ class StoryWriter(StoryRows):
         silent: Collection[str] = (),
         **scores: float,
     ) -> str:
-        """Merge stories; return the id that stays. The other ids redirect to it permanently.
+        """Merge stories; return the id that stays. The other ids redirect to this id permanently.
 
         The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
         among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
-        `reason` and `scores`. The bump is that of a correction, else the last bump of stories that are not `silent`.
+        `reason` and `scores`. The new bump is `bump` if a correction sets it, otherwise the last bump of the stories
+        that are not `silent`.
         """
 
         def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
@@ -171,7 +173,7 @@ class StoryWriter(StoryRows):
         connection = self._connection
         rows = sorted((story_rows.row_of(connection, id_) for id_ in stories), key=rank)
         winner, *losers = rows
-        # Take the last bump of the stories whose bump is more than the time when undated files were read
+        # A bump that is only the time when undated files were read does not count if another story has a better bump.
         counted = [row for row in rows if row.id not in silent]
         timed = [
             row
@@ -192,7 +194,7 @@ class StoryWriter(StoryRows):
         self.restate(winner, effect)
         detail: dict[str, Any] = {"reason": reason, **scores} if reason else {}
         for loser in losers:
-            # The loser has no articles any more; its id redirects permanently.
+            # The loser has no articles any more, and its id redirects.
             story_rows.redirect_story(connection, loser.id, winner.id)
             self._unit_of_work.log(winner.id, "merged", other=loser.id, **detail)
             self._unit_of_work.log(loser.id, "merged", into=winner.id, **detail)
@@ -207,16 +209,16 @@ class StoryWriter(StoryRows):
         is_news: bool,
         is_whole: bool = False,
     ) -> None:
-        """Compute the row of a story again after an article got another text.
+        """Write the row of a story again after an article got another text.
 
-        `is_news`: a new headline may bump the story; that of a page that came late may not. `is_whole` bumps it: the
-        text is the first whole one of the article, or replaces all of its text.
+        `is_news`: a new headline may bump the story, unlike the headline of a page that came late. `is_whole`: the text
+        bumps the story, because it is the first whole text of the article, or replaces all of its text.
         """
         row = story_rows.row_of(self._connection, article.story)
         effect = Effect(at_no=at_no, bump=row.bumped_at)
         if is_news:
             bump = article.effective_at
-            # The change stream then has the time of the text.
+            # If the story is not bumped, the change stream has the time of the text.
             headlines_bump = "headline" in self._services.options.bumps
             effect = Effect(
                 at_no=at_no,
@@ -230,7 +232,7 @@ class StoryWriter(StoryRows):
         self._unit_of_work.log(row.id, "revised", article=article.id)
 
     def remove(self, story: str, articles: Collection[str] = ()) -> None:
-        """Compute the row of a story again after articles were removed; without articles, only its id stays."""
+        """Write the row of a story again after articles were removed; if it has none left, only its id stays."""
         connection = self._connection
         members = stored_articles.read_articles_of(connection, story)
         if members and articles:
@@ -253,14 +255,14 @@ class StoryWriter(StoryRows):
     def _placed_effect(
         self, new: StoredArticle, joined: StoryRow | None, *, is_dated: bool
     ) -> Effect:
-        """Return the effect of a new article on its story; `is_dated`: whether another article has a date."""
+        """Return the effect of a new article on its story; `is_dated`: another article of the story has a date."""
         redates = False
         bump = new.effective_at
         if new.bump_by_clock:
             bump = self._unit_of_work.now
         elif new.published is not None:
             bump = min(new.published, bump)
-            # The first date of an undated story replaces its bumps.
+            # The first date in an undated story replaces its bump.
             redates = (
                 joined is not None
                 and not is_dated
@@ -281,7 +283,7 @@ class StoryWriter(StoryRows):
 
 
 class ChangesStories(InTransaction):
-    """Base of deciders whose changes of stories are carried out at once."""
+    """Base of deciders whose changes of stories are written at once."""
 
     @property
     def _writer(self) -> StoryWriter:

@@ -1,7 +1,7 @@
-"""The outbox: deliveries to webhooks and other recipients, as they are added and deleted.
+"""The outbox: adds and deletes the deliveries to webhooks and other recipients.
 
-Deliveries are made from the change stream. They are added together with the number of the last examined
-change in one transaction, so a crash neither loses nor repeats one.
+Deliveries are made from the change stream. One transaction adds them and stores the number of the last examined
+change, so a crash neither loses nor repeats a delivery.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ from aggregator.store.tables import (
 
 
 class NewDelivery(FrozenStruct):
-    """A delivery to add; its message is written when it is sent. `body`: the span of a digest, as JSON."""
+    """A delivery to add. Its message is composed when it is sent. `body`: the span of a digest, as JSON."""
 
     webhook: str
     change: int
@@ -36,7 +36,7 @@ class NewDelivery(FrozenStruct):
 def already_sent(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
-    """Return the stories that the outbox still has a delivery of for this webhook."""
+    """Return those of `stories` for which the outbox has a delivery to this webhook, in any state."""
     return read_set(
         connection,
         "SELECT story FROM outbox WHERE webhook = :name AND story IN :stories",
@@ -48,7 +48,10 @@ def already_sent(
 def announced_stories(
     connection: Connection, name: str, stories: Collection[str]
 ) -> set[str]:
-    """Return the stories whose delivery the recipient has, including deliveries of stories merged into them."""
+    """Return those of `stories` for which the outbox has a delivery to this recipient, in any state.
+
+    A delivery of a story that was merged since counts for its successor.
+    """
     return read_set(
         connection,
         """
@@ -113,7 +116,10 @@ def keep_within(connection: Connection, name: str, most: int, now: datetime) -> 
 
 
 def prune(connection: Connection, before: datetime) -> None:
-    """Delete deliveries that ended before `before`, and old ones of removed webhooks."""
+    """Delete deliveries that ended before `before`, and older deliveries to webhooks that were removed.
+
+    The row of a removed webhook is deleted once it has no delivery.
+    """
     write_sql(
         connection,
         """

@@ -54,8 +54,8 @@ def sync_webhooks(
 ) -> None:
     """Store the configured webhooks, by name, each with the hash of its URL.
 
-    A new or returning webhook begins after change `newest`, so nothing old is sent. The rows of a removed webhook
-    stay, and nothing is sent to it. A new URL resets the failures and resumes waiting deliveries.
+    A new or returning webhook begins after change `newest`, so that it gets no old changes. A removed webhook gets
+    nothing more, but its rows stay. A new URL resets the failures and resumes waiting deliveries.
     """
     known = {row.name: row for row in read_rows(connection, "SELECT * FROM webhook")}
     for name, url_hash in url_hashes.items():
@@ -80,7 +80,7 @@ def sync_webhooks(
 
 
 def skip(connection: Connection, after: int, to: int) -> None:
-    """Let the webhooks that have examined change `after` begin after change `to`."""
+    """Let the webhooks that have examined change `after` continue after change `to`, without the changes between."""
     write_sql(
         connection,
         "UPDATE webhook SET last_change_no = :to WHERE last_change_no >= :after",
@@ -154,7 +154,7 @@ def change_webhook(connection: Connection, name: str, **columns: Any) -> None:
 
 
 def pull_in(connection: Connection, name: str, latest: datetime) -> None:
-    """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
+    """Make the waiting deliveries of a webhook due at `latest` if they are due later, which a wrong clock caused."""
     write_sql(
         connection,
         f"""
@@ -172,6 +172,6 @@ def pull_in(connection: Connection, name: str, latest: datetime) -> None:
 
 
 def failures_of(connection: Connection, name: str) -> int:
-    """Return the number of failures in a row."""
+    """Return the number of failures in a row of a webhook; 0 if it has no row."""
     failures = "SELECT failures FROM webhook WHERE name = :name"
     return read_value(connection, failures, name=name) or 0

@@ -30,15 +30,17 @@ class Delivery(NewDelivery, frozen=True, kw_only=True):
 
     attempts: int
     first_attempt_at: datetime | None
-    others: tuple[int, ...] = ()  # changes of the deliveries that are sent with it
+    # The changes of other deliveries that are sent in the same message
+    others: tuple[int, ...] = ()
 
 
 def next_due(
     connection: Connection, name: str, now: datetime
 ) -> Delivery | datetime | None:
-    """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
+    """Return the next delivery of a webhook, or the time when one is due; None if nothing is to be sent.
 
-    The next delivery is the oldest that is due, but deliveries of one story stay in their order.
+    Nothing is sent to a webhook that is gone or not configured. The next delivery is the oldest that is due, but
+    deliveries of one story stay in their order.
     """
     for state, resumes_at in read_rows(
         connection,
@@ -66,7 +68,7 @@ def next_due(
     return None
 
 
-# No earlier delivery of its story waits.
+# Waiting deliveries, except those that must wait for an earlier delivery of the same story
 _MAY_BE_NEXT = """
     FROM outbox WHERE webhook = :name AND state = 'waiting' AND NOT EXISTS (
       SELECT 1 FROM outbox AS earlier WHERE earlier.webhook = outbox.webhook AND earlier.story = outbox.story
@@ -77,7 +79,10 @@ _MAY_BE_NEXT = """
 def times_sent(
     connection: Connection, name: str, since: datetime, now: datetime
 ) -> list[datetime]:
-    """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
+    """Return the times after `since` when a recipient was sent a message, oldest first.
+
+    All deliveries of one message have the same time.
+    """
     return read_values(
         connection,
         """
@@ -91,7 +96,7 @@ def times_sent(
 
 
 def with_all_waiting(connection: Connection, delivery: Delivery) -> Delivery:
-    """Return a delivery with all others that wait for the same recipient."""
+    """Return a delivery whose `others` are all other deliveries that wait for the same recipient."""
     numbers = read_values(
         connection,
         f"SELECT change FROM outbox WHERE {WAITS} AND change <> :change ORDER BY change",  # noqa: S608
@@ -102,7 +107,7 @@ def with_all_waiting(connection: Connection, delivery: Delivery) -> Delivery:
 
 
 def mark_delivered(connection: Connection, delivery: Delivery, now: datetime) -> None:
-    """Store a successful delivery. After a failure all other deliveries become due now."""
+    """Store a successful delivery. If earlier attempts failed, all waiting deliveries become due now."""
     name = delivery.webhook
     has_recovered = failures_of(connection, name) > 0
     _set(
@@ -143,7 +148,7 @@ def mark_failed(
     next_at: datetime | None,
     resumes_at: datetime,
 ) -> None:
-    """Store a failed attempt. `next_at`: time of the next attempt; None: the delivery is given up."""
+    """Store a failed attempt. `next_at`: the time of the next attempt, or None to give the delivery up."""
     values: Values = {"next_attempt_at": next_at}
     if next_at is None:
         values = {"state": "given_up", "body": None, "done_at": now}
@@ -172,7 +177,7 @@ def mark_failed(
 def mark_gone(
     connection: Connection, delivery: Delivery, now: datetime, problem: str
 ) -> None:
-    """Store the response 410: all waiting deliveries of the webhook are given up."""
+    """Store that the receiver answered 410, and give up all waiting deliveries of the webhook."""
     name = delivery.webhook
     _set(connection, delivery, attempts=delivery.attempts + 1)
     write_sql(

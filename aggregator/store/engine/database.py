@@ -1,12 +1,11 @@
 """Access to the database: reading and writing transactions with timeouts and retries.
 
-On SQLite every writing transaction starts with BEGIN IMMEDIATE: under contention a transaction that reads
-before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000). The writers of this process
+On SQLite every writing transaction starts with BEGIN IMMEDIATE. Otherwise, under contention, a transaction that
+reads before it writes would fail at once, whatever the timeout (measured: 1,500 of 2,000). The writers of this process
 queue on a fair lock, because SQLite's own waiting is not fair.
 
-The wait in the queue and for locks of other programs is bounded by `lock_seconds` together. After a failure,
-writers wait at most `short_wait_seconds`. A server that accepts requests and never answers is not noticed here:
-systemd's watchdog ends a daemon that makes no progress.
+A writer waits about `lock_seconds` in all, in the queue and for the locks of other programs. After a failure, it waits
+at most `short_wait_seconds` for each. liveness.py detects a server that accepts requests and never answers.
 """
 
 import logging
@@ -52,12 +51,12 @@ from aggregator.store.engine.open_file import OpenFile
 
 log = logging.getLogger(__name__)
 
-# Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
+# Attempts of a transaction that conflicts with others; the pauses between them take at most 1.5 s (chosen)
 _TRIES = 5
 # Pause before the second attempt; doubled before each further attempt, and shortened by up to half at random.
 _PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
-# Connection: for type annotations of other packages
+# `Connection` is exported for the type annotations of other packages.
 __all__ = ["Connection", "Database", "shown_url"]
 
 Result = TypeVar("Result")
@@ -77,7 +76,7 @@ _PROBE_SECONDS = 10.0
 
 
 class _WriteState(msgspec.Struct):
-    """The result of the last write; shared by all copies of a Database."""
+    """The result of the last write. All copies of a Database share it."""
 
     trouble: AggregatorError | None = None
     probe_due: float = 0.0  # monotonic; see `probe_write`
@@ -121,7 +120,10 @@ class Database:
         return other
 
     def with_read_timeout(self) -> "Database":
-        """Return a copy whose reads raise DatabaseBusyError after `read_seconds`."""
+        """Return a copy whose reads raise DatabaseBusyError after `read_seconds`.
+
+        Its writes wait no longer than that for their turn.
+        """
         other = copy(self)
         other._read_timeout_seconds = self.tuning.read_seconds
         return other
@@ -213,14 +215,14 @@ class Database:
             )
 
     def data_version(self) -> int | str:
-        """Return a value that changes when anything is committed, also by other processes.
+        """Return a value that changes with every commit, including commits of other processes.
 
-        It is cheaper than reading the tables. On a server it also changes with other databases.
+        This is cheaper than reading the tables. On a server, commits to other databases change the value, too.
         """
         with translate_errors(self.url):
             if self._open_file is not None:
                 return self._open_file.data_version()
-            # Without a transaction it is one message to the server, not three.
+            # Without a transaction, the query takes one message to the server instead of three.
             with self.engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as raw:
@@ -233,13 +235,13 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """Wait in the queue of this process's writers; yield the seconds left to wait for other programs.
+        """Wait in the queue of this process's writers. Yield the seconds that are left to wait for other programs.
 
         Raises DatabaseBusyError after the timeout, or the error of a writer that failed meanwhile.
         """
         known = self._write_state.trouble
         seconds = self._read_timeout_seconds or self.tuning.lock_seconds
-        if known is not None:  # few after a failure
+        if known is not None:  # after a failure, wait only briefly
             seconds = min(seconds, self.tuning.short_wait_seconds)
         ends = time.monotonic() + seconds
         if not self._writing.acquire(seconds):
@@ -248,7 +250,7 @@ class Database:
             )
         try:
             latest = self._write_state.trouble
-            # A writer failed meanwhile: do not wait as long
+            # A writer failed meanwhile, so this one would wait in vain.
             if latest is not None and latest is not known:
                 raise latest.with_traceback(None)
             yield max(
@@ -281,7 +283,7 @@ class Database:
             try:
                 return unit()
             except DatabaseLockedError:
-                raise  # the wait for the lock was the timeout
+                raise  # waiting for the lock has taken the whole timeout already
             except (DatabaseBusyError, DatabaseAwayError) as error:
                 cause, is_unknown = "busy", False
                 if isinstance(error, DatabaseAwayError):
@@ -344,7 +346,7 @@ class Database:
         return self.checkpoint_log(self.tuning.short_wait_seconds)
 
     def space(self) -> DatabaseSpace:
-        """Return the sizes of the database, of one state."""
+        """Return the sizes of the database, all read in one transaction."""
         with self.read() as connection:
             if self.is_sqlite:
                 sizes = text(  # auto_vacuum 2: incremental

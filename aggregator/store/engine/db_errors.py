@@ -1,4 +1,4 @@
-"""Translates errors of the database drivers to AggregatorError, which tells whether to retry.
+"""Translates errors of the database drivers to subclasses of AggregatorError, which tell whether to retry.
 
 SQLite's errors have the names of its result codes, PostgreSQL's a SQLSTATE
 (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -84,7 +84,7 @@ _POSTGRES_KINDS: dict[str, _Kind] = {
 }
 # Insufficient privilege; no schema of the search path may be used
 _NOT_ALLOWED = ("42501", "3F000")
-# The connection is lost: connection, shutdown, insufficient resources, idle in a transaction
+# Beginnings of codes that mean a lost connection: connection, shutdown, insufficient resources, idle in a transaction
 _LOST = ("08", "57P", "53", "25P03")
 # Messages of a server that will accept connections soon. A refusal at login has no SQLSTATE.
 _SOON = (
@@ -168,9 +168,10 @@ def _kind_in_postgres(error: DBAPIError, state: str, said: str) -> _Kind | None:
 
 
 def not_allowed(url: str, said: str = "schema") -> NotWritableError:
-    """Return the error for a role that may not create tables, as by default since PostgreSQL 15.
+    """Return the error for a role that lacks a privilege.
 
-    If the server has `said` nothing of a schema, the role may not use the tables of another role.
+    If the message `said` names a schema, the role may not create tables, which is the default since PostgreSQL 15.
+    Otherwise it may not use the tables of another role.
     """
     parsed = make_url(url)
     role = parsed.username or os.environ.get("PGUSER") or getpass.getuser()

@@ -62,7 +62,7 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         pool_size=8,
         max_overflow=32,
         pool_timeout=tuning.read_seconds,
-        pool_use_lifo=True,  # few connections, because each caches pages
+        pool_use_lifo=True,  # uses few connections, because each caches pages
     )
 
     def configure(connection: sqlite3.Connection) -> None:
@@ -71,14 +71,14 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
             "casefold", 1, lambda value: value and value.casefold(), deterministic=True
         )
         if file.mode != "ro":
-            # Only a new file needs this: otherwise SQLite would take the write lock, and each new reader would
-            # wait for the writer.
+            # Only a new file needs these two. For them SQLite would take the write lock of any other file, and each
+            # new reader would wait for the writer.
             if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
                 connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
                 connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
         for pragma in (
-            # A power cut may undo the last commits, never corrupt
+            # A power cut may undo the last commits, but never corrupts the file.
             "synchronous=NORMAL",
             "foreign_keys=ON",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
@@ -122,7 +122,7 @@ _PAGE_BYTES = 2048
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
     """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
     try:
-        # The driver is an extra
+        # The driver is an optional extra.
         from aggregator.store.engine.liveness import LivenessConnection
 
         engine = create_engine(
@@ -146,8 +146,8 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
     def _configure(connection: Any, _record: Any) -> None:
         connection.autocommit = True
         connection.execute(f"SET lock_timeout = {milliseconds(tuning.lock_seconds)}")
-        # The server, too, is to detect that this machine disappeared, and to end its sessions and their locks. These
-        # settings have no effect on Unix sockets.
+        # The server must also detect that this machine has disappeared, so that it ends its sessions and their locks.
+        # These settings have no effect on Unix sockets.
         connection.execute(
             "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
             "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
@@ -167,7 +167,7 @@ def shown_url(url: str) -> str:
 
 
 def address_to_type(url: str) -> str:
-    """Return the address of a server without its password, as PostgreSQL's own programs take it in a shell."""
+    """Return the address of a server without its password, quoted for PostgreSQL's own programs in a shell."""
     address = make_url(url).set(drivername="postgresql", password=None)
     return shlex.quote(address.render_as_string())
 
@@ -187,7 +187,10 @@ def full_sync(connection: Connection) -> Iterator[None]:
 def lock_timeout(
     connection: Connection, seconds: float, usual_seconds: float
 ) -> Iterator[None]:
-    """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
+    """Limit the wait for locks of other programs in the block, on SQLite only.
+
+    A server has its own setting `lock_timeout`, which is the same for a whole connection.
+    """
     if connection.dialect.name != "sqlite":
         yield
         return

@@ -9,7 +9,7 @@ class FairLock:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        # The sign of the thread that has the lock, then those of the waiting threads
+        # One sign per thread: first the thread that has the lock, then the waiting threads
         self._queue: deque[object] = deque()
 
     def acquire(self, seconds: float) -> bool:

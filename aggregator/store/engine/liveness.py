@@ -1,8 +1,8 @@
 """A PostgreSQL connection that detects a server which accepts requests and never answers.
 
 No timeout of the driver covers a server that was suspended or whose disk hangs. So after SILENT_SECONDS
-without data, the program tries a second connection. A server that is only slow accepts or refuses it; if that
-attempt gets no answer either, the first connection is closed.
+without data, the program tries a second connection. A server that is merely slow accepts or refuses this connection.
+If the attempt gets no answer either, the first connection is closed.
 """
 
 import time
@@ -34,7 +34,7 @@ class LivenessConnection(psycopg.Connection[Any]):
         return connection
 
     def wait(self, gen: Waiting[Answer], *args: Any, **kwargs: Any) -> Answer:
-        """Override of the driver's wait, which resumes the generator every tenth of a second."""
+        """Watch the server during the driver's own wait, which resumes the generator every tenth of a second."""
         return super().wait(self._attend(gen), *args, **kwargs)
 
     def _attend(self, gen: Waiting[Answer]) -> Waiting[Answer]:

@@ -19,7 +19,7 @@ def files_of(file: Path) -> tuple[Path, ...]:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder unless it exists, and those around it, for the owner of the folder around them."""
+    """Create a folder and its missing parents. If root creates them, they get the owner of the existing parent."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(mode, exist_ok=True)
@@ -29,7 +29,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 def hand_over(path: Path) -> None:
     """Give a file or folder that root has made to the owner of its folder.
 
-    Otherwise a service of another user could not use what root's commands make beside its database.
+    Otherwise a service that runs as another user could not use what root's commands create beside its database.
     SQLite does the same with its logs.
     """
     if os.geteuid() == 0:
@@ -101,7 +101,7 @@ class OpenFile:
             )
 
     def data_version(self) -> int:
-        """Return a number that every commit of any connection and process changes. Takes 0.01 ms."""
+        """Return a number that changes with every commit of any connection or process. This takes 0.01 ms."""
         with self._watching:
             if self._watch is None:
                 self._watch = self.connect(

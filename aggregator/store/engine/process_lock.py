@@ -1,4 +1,4 @@
-"""The lock of the process that uses a database alone; it ends with its process.
+"""The lock of the one process that may write stories or use the database alone. It ends with its process.
 
 SQLite: flock on a file beside the database, which the kernel releases. PostgreSQL: an advisory lock of a
 separate session, which the server releases when the session ends.
@@ -98,7 +98,7 @@ class SessionLock:
         return is_taken
 
     def first_row(self, statement: Executable, values: dict[str, Any]) -> Any:
-        """Return the first row of a statement, by the session that has the lock; None without any.
+        """Execute a statement in the session that has the lock. Return its first row; None without rows.
 
         Raises AggregatorError if the session is broken or does not have the lock.
         """
@@ -109,7 +109,7 @@ class SessionLock:
             return session.execute(statement, values).first()
 
     def release(self) -> None:
-        """Release the lock, if this process has it, even if a thread waits in its session for an answer."""
+        """Release the lock, if this process has it, even while a thread waits for an answer in the session."""
         session, self._session = self._session, None
         if session is not None:
             with suppress(Exception):  # the session may be closed already

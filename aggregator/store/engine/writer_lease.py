@@ -2,8 +2,8 @@
 
 A lock alone is not enough: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose the
 lock, resume and write. So each new writer raises the epoch in the table `writer_lease`, and every transaction
-of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
-SHARE), so the epoch cannot be raised in between (ADR 2).
+of a writer first checks that its own epoch is still the current one. On PostgreSQL, FOR KEY SHARE locks the row
+until the commit, so the epoch cannot be raised in between (ADR 2).
 
 On PostgreSQL the writer checks every second that its session still has the lock. A standby takes over
 when the session of the writer ends.
@@ -33,14 +33,14 @@ class WriterLease:
     """The lease of the writer. Threads may share it, but only one may acquire it."""
 
     def __init__(self, database: Database) -> None:
-        """It is not acquired yet."""
+        """Create a lease that is not acquired yet."""
         self._database = database
         self._lock = open_process_lock(database)
         self._epoch: int | None = None
         # Set to end the thread that checks the current lease
         self._over = threading.Event()
-        # The writer's own data is written through this: transactions raise LeaseLostError if another process
-        # writes.
+        # The writer writes its own data through this database. Its transactions raise LeaseLostError if another
+        # process became the writer.
         self.fenced = database.fenced(self._check)
 
     @property
@@ -80,17 +80,17 @@ class WriterLease:
         return True
 
     def check(self) -> None:
-        """Raise LeaseLostError if another process became the writer; without a lock."""
+        """Raise LeaseLostError if this process is not the writer any more. Takes no lock."""
         with self._database.read() as connection:
             self._check(connection, locks="")
 
     def keep_for_next_program(self) -> None:
-        """Remain the writer while this process begins anew; on a server a standby may take over."""
+        """Remain the writer while a new program replaces this process. On a server, a standby may take over."""
         if isinstance(self._lock, FileLock):
             self._lock.keep()
 
     def release(self) -> None:
-        """Stop being the writer; without effect if this process is not."""
+        """Stop being the writer. Has no effect if this process is not the writer."""
         self._epoch = None
         self._over.set()
         self._lock.release()
@@ -114,14 +114,14 @@ class WriterLease:
             self._epoch = None
 
     def _watch(self, over: threading.Event) -> None:
-        """Check the lease until it is released or lost; this process knows so from then on."""
+        """Check the lease again and again until it is released or lost. Afterwards `is_held` is false."""
         while not over.wait(self._database.tuning.short_wait_seconds):
             epoch = self._epoch
             if epoch is None or not isinstance(self._lock, SessionLock):
                 return
             row = None
             try:
-                # Asked through the session that holds the lock
+                # The session that holds the lock is asked, so that the query fails if this session has ended.
                 row = self._lock.first_row(
                     text(_MINE), {"mine": epoch, "me": self._database.session_name}
                 )

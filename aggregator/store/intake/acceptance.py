@@ -1,7 +1,7 @@
 """Acceptance of entries into the inbox.
 
-Accepting is one short transaction. It takes its serial numbers from `counter` first, which makes writers wait
-for each other on both databases: numbers become visible in their order, and two writers never treat the same
+Accepting is one short transaction. First it takes its serial numbers from `counter`, which makes writers wait
+for each other on both databases. So numbers become visible in their order, and two writers never treat the same
 key as new.
 """
 
@@ -36,10 +36,10 @@ from aggregator.store.tables import (
 
 
 class AcceptedBatch(FrozenStruct):
-    """The outcomes of accepting entries, in their order."""
+    """The outcomes of accepting entries, in the order of the entries."""
 
     accepted: tuple[AcceptResult, ...] = ()
-    # Whether different entries share a GUID or an address, which is ignored from now on
+    # Whether different entries share a key (of a GUID, an address or a content), which is ignored from now on
     has_void_keys: bool = False
 
 
@@ -58,9 +58,9 @@ def accept(
     """Add `entries` to the inbox in their order; known entries are only stored as observations.
 
     `seen`: when each entry was received; `wants_page`: whether its page is to be fetched first. `always_new`
-    (for `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
+    (for `eval`) makes every entry an article of its own, so its source and GUID must be unique. `is_late_page` (for
     `eval`, too): the entries are texts of articles that were placed without them. `gathers`: the entries wait for
-    `put_in_order`; otherwise they get the next numbers in the order given, after all waiting entries.
+    `put_in_order`; otherwise they get the next numbers in the given order, after all waiting entries.
 
     `poll` is given for the entries of one poll of one source, oldest first; they are also compared with each
     other. Raises WholeFeedNeededError if one of them has a key of an article in `poll.left_out`.
@@ -114,9 +114,10 @@ def accept(
 
 
 def _number_at_once(connection: Connection, rows: Sequence[Values]) -> None:
-    """Number these new entries in the order given, after all entries that gather.
+    """Number these new entries in the given order, after the waiting entries.
 
-    So no revision goes before its first version. In a first reading the other entries keep waiting.
+    So no revision comes before its first version. During a first reading, only the waiting entries of the same
+    articles are numbered, and all others keep waiting.
     """
     if rows:
         same = {row["article"] for row in rows}
@@ -126,7 +127,7 @@ def _number_at_once(connection: Connection, rows: Sequence[Values]) -> None:
             row["inbox_no"] = number
 
 
-# Outcomes with a row in `entry`
+# The outcomes of entries that get a row in `entry`
 STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")
 
 
@@ -135,9 +136,9 @@ def count_received(
 ) -> None:
     """Count received entries by source and outcome, in the transaction that accepts them.
 
-    Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
-    must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
-    and not deleted since (store/maintenance/integrity_check.py).
+    Each received entry takes a number of the counter "entry", whatever its outcome. So the counts must add up to
+    this counter. For the outcomes in STORED, `entry` must have as many rows as were counted, less those that were
+    deleted since (store/maintenance/integrity_check.py).
     """
     rows = [
         {"source": source, "outcome": outcome, "count": count}

@@ -1,8 +1,8 @@
 """The first reading: from the first poll of a new database until every source was asked once.
 
-The first poll of many new sources is one, too. Meanwhile entries gather without inbox numbers, and pages list
-them as they are; then all of them are placed in order of time, recent ones first (intake/pipeline.py). Its state
-is two counters and the rows of sources and entries, so a kill loses nothing.
+The first poll of many new sources begins a first reading, too. Meanwhile entries gather without inbox numbers, and
+pages list them as they are. Then all of them are placed in order of time, recent ones first (intake/pipeline.py).
+The state of a first reading is two counters and the rows of sources and entries, so a kill loses nothing.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -25,19 +25,19 @@ from aggregator.store.tables import (
 _BEGAN = "first_reading"  # counter: when it began, in seconds since 1970
 # counter: the last inbox number of the first batch that was placed before its end
 _EARLY = "first_reading_early"
-# Entries are placed after this time even if some sources were not asked yet (decided: a reader's
-# patience).
+# Entries are placed after this time even if some sources were not asked yet (chosen: the patience of a reader)
 _PATIENCE_SECONDS = 60
-# The reading does not wait for a source that is due later, such as a feed of a host that asked to wait. A reading
-# that takes as long is over (chosen: the last of 117 feeds was asked after some minutes).
+# A first reading does not wait for a source that is due later than this, such as a feed whose host asked us to wait,
+# and it waits for no source longer than this (chosen: the last of 117 feeds was asked after some minutes).
 _LONGEST_WAIT = timedelta(minutes=10)
 _MANY_SOURCES = (
     20  # new sources that begin a first reading in an older database (chosen)
 )
-# Newest gathered entries that are examined for the list
+# At most this many gathered entries, the newest, are examined for the list.
 _MOST_EXAMINED = 10_000
 
-# A page that is requested again later is late, and changes its article then.
+# Pages that are due now. A first reading does not wait for a page that is requested again later. The page is late then,
+# and revises its article.
 _PAGES = "SELECT 1 FROM entry WHERE state = 'page' AND page_due_at <= :now AND NOT bump_by_clock LIMIT 1"
 _LISTED = """
     SELECT payload, accepted_at, source.name, source.title
@@ -46,7 +46,10 @@ _LISTED = """
     """
 
 Turn = Literal["wait", "gather", "whole"]
-"""What becomes of entries that gather: they wait, they gather for some seconds, or all are here."""
+"""What becomes of gathered entries.
+
+"wait": they wait for further sources; "gather": they gather for some seconds; "whole": all are here.
+"""
 
 
 class ReadEntry(NamedTuple):
@@ -55,13 +58,13 @@ class ReadEntry(NamedTuple):
     title: str
     url: str | None
     outlet: str | None
-    # When it was accepted if it has no date
+    # Its time of publication, but not later than its acceptance; without a date, its acceptance
     time: datetime
     is_dated: bool
 
 
 class FirstReading(NamedTuple):
-    """How far a first reading is, and the newest of the entries that it has read."""
+    """The progress of a first reading, in sources, and the newest entries that it has read."""
 
     asked: int
     sources: int
@@ -83,7 +86,7 @@ def begin_if_first(connection: Connection, now: datetime) -> None:
 
 
 def turn(connection: Connection, now: datetime) -> Turn:
-    """Return whether entries that gather are to wait for further sources."""
+    """Return what becomes of the entries that gather."""
     began = counter_value(connection, _BEGAN)
     if not began:
         return "gather"
@@ -95,7 +98,7 @@ def turn(connection: Connection, now: datetime) -> Turn:
 
 
 def is_undivided(connection: Connection, now: datetime) -> bool:
-    """Return whether a first reading is here as a whole, and no part of it was placed early."""
+    """Return whether all entries of a first reading have arrived, and none of them was placed early."""
     return (
         lasts(connection)
         and not counter_value(connection, _EARLY)
@@ -104,7 +107,10 @@ def is_undivided(connection: Connection, now: datetime) -> bool:
 
 
 def note_early(connection: Connection, now: datetime, *, are_left: bool) -> None:
-    """Store after numbering whether a first reading goes on; `are_left`: whether entries still gather."""
+    """After entries were numbered, store that they are the early batch of a first reading that is not complete.
+
+    `are_left`: whether entries still gather. Only the first such batch is stored, by its last inbox number.
+    """
     if (
         lasts(connection)
         and not counter_value(connection, _EARLY)
@@ -114,7 +120,11 @@ def note_early(connection: Connection, now: datetime, *, are_left: bool) -> None
 
 
 def is_over(connection: Connection, now: datetime) -> bool:
-    """Return whether it lasted until now, and every source was asked and every entry placed."""
+    """Return whether a first reading that lasted until now can end.
+
+    Every entry must be placed. Every source must have been asked, and no page be due, unless the reading has taken
+    `_LONGEST_WAIT`.
+    """
     began = counter_value(connection, _BEGAN)
     if not began:
         return False
@@ -129,7 +139,7 @@ def is_over(connection: Connection, now: datetime) -> bool:
 
 
 def end(connection: Connection) -> tuple[datetime, int]:
-    """End it, without a notice of its stories to any webhook.
+    """End the first reading. Let the webhooks skip its changes, so that they send nothing about its stories.
 
     Return when it began, and the last inbox number of the first batch that was placed early; 0 without one.
     """
@@ -151,7 +161,7 @@ def end(connection: Connection) -> tuple[datetime, int]:
 def first_reading(
     connection: Connection, now: datetime, listed: int
 ) -> FirstReading | None:
-    """Return the progress, with at most `listed` entries, for pages; None if no first reading lasts."""
+    """Return the progress of the first reading, with at most `listed` entries; None if none lasts."""
     if not lasts(connection):
         return None
     entries = []
@@ -159,7 +169,7 @@ def first_reading(
     for row in read_rows(connection, _LISTED, most=most):
         try:
             declared = codecs.decompress_struct(row.payload, Entry)
-        except codecs.UNREADABLE:  # it is refused when it is to be placed
+        except codecs.UNREADABLE:  # the entry will be refused when it is placed
             continue
         published = declared.published
         time = row.accepted_at if published is None else published.time
@@ -175,7 +185,7 @@ def first_reading(
                 is_dated=published is not None,
             )
         )
-    # Undated ones, such as "About" on the list of a site, come last
+    # Undated entries, such as an "About" page that a site lists, come last.
     entries.sort(key=lambda read: (read.is_dated, read.time), reverse=True)
     asked = read_value(connection, f"{_SOURCES} AND last_polled_at IS NOT NULL")
     return FirstReading(

@@ -15,7 +15,7 @@ from aggregator.store.tables import read_map, write_sql
 
 
 def own_name(path: Path) -> str:
-    """Return the last part of an absolute path; the root of a disk has no name of its own."""
+    """Return the last part of an absolute path; "files" for the root of a disk, which has no name."""
     return clean(path.name) or "files"
 
 
@@ -37,7 +37,7 @@ def name_folder(
         for stored_path, name in names.items()
         if own_name(Path(stored_path)) == base
     ]
-    # The sort is by length, so that `articles#10` comes after `articles#9`.
+    # Shorter names come first, so that `articles#10` comes after `articles#9`.
     for _, name, stored_path in sorted(namesakes):
         if not is_there(stored_path):
             write_sql(

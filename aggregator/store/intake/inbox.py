@@ -1,10 +1,10 @@
 """The inbox: entries that are accepted and not placed yet. An accepted entry is never lost.
 
-acceptance.py adds them; here they are numbered and read. `entry.inbox_no` is the order of placing: an entry whose
-input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`, the writer's first
+acceptance.py adds entries; this module numbers and reads them. `entry.inbox_no` is the order of placing. An entry
+whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`, the writer's first
 step, which numbers all waiting entries in the order of their times. The numbers are stored before anything is
-placed, so neither a kill nor a replay changes them. In a first reading that took long, the days that late sources
-touch are numbered again by `order_of_time`, once.
+placed, so neither a kill nor a replay changes them. After a first reading that took long, the days that late sources
+touch are numbered again once, by `order_of_time`.
 """
 
 import math
@@ -37,15 +37,15 @@ from aggregator.store.tables import (
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
 # The verdict on an entry that the owner does not want (grouping/mutes.py)
 MUTED = "muted"
-# Pages of one source that are placed in a turn. Pages that each take workers half a second then delay another
-# source by five seconds (chosen).
+# At most this many pages of one source are numbered in a turn. If workers need half a second for each page, another
+# source waits five seconds (chosen).
 _PAGES_A_TURN = 10
-# The same for a source whose last pages were slow: more would hold the others for half a minute.
+# The same for a source whose last pages were slow. More of them would delay other sources by half a minute.
 _SLOW_PAGES_A_TURN = 1
-# A first reading brings many entries that are older than any window: 72 % of those of 117 feeds. Entries older than
-# this are numbered last (chosen: four windows, so that forms of series and frequencies of words have enough data).
+# Many entries of a first reading are older than any window: 72 % of the entries of 117 feeds. Entries older than this
+# are numbered last (chosen: four windows, so that forms of series and frequencies of words have enough data).
 RECENT = timedelta(days=60)
-# A first reading is decided again over this time at most
+# At most this much of a first reading, the newest part, is decided again.
 _LONGEST_TOUCHED = timedelta(hours=72)
 # Entries whose input is complete, and which have no inbox number yet
 _IS_GATHERED = "state = 'ready' AND inbox_no IS NULL"
@@ -63,17 +63,17 @@ class InboxEntry(EntryInput):
     # 0: it waits for `put_in_order`
     inbox_no: int
     article: str
-    # Whether it moves its story to the top at the time when it is placed, else at its own time
+    # Whether it bumps its story at the time of placing; otherwise it does so at its own time
     bump_by_clock: bool
     # Whether its article was placed before the page came, with the words of the entry
     is_late_page: bool = False
     # Kept from the first placing if the article is placed again; None: to be computed
     effective_at: datetime | None = None
-    # Whether its page was given up, or is of another site
+    # Whether its page was given up, or turned out to be on another site
     has_lost_page: bool = False
 
 
-# SQLAlchemy takes three times as long for `*`, also where nothing waits
+# SQLAlchemy takes three times as long for `*`, even if no entry waits.
 _WAITING = """
     SELECT entry_no, inbox_no, article, is_revision, bump_by_clock, accepted_at, payload, page, page_url, page_charset,
       page_robots, page_attempts, reason FROM entry
@@ -95,9 +95,9 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
 
 def gathered(connection: Connection, limit: int, after: int) -> list[InboxEntry]:
-    """Return entries without pages that wait for `put_in_order`, from those above number `after` on.
+    """Return entries numbered above `after` that wait for `put_in_order` and have no page, in order of acceptance.
 
-    They have no inbox number yet: it is 0. Raises UnreadableEntryError as `ready`.
+    Their `inbox_no` is 0. Raises UnreadableEntryError as `ready` does.
     """
     rows = read_rows(
         connection,
@@ -138,9 +138,9 @@ def _inbox_entry(row: Row) -> InboxEntry:
 
 
 def article_of(connection: Connection, waiting: InboxEntry) -> str:
-    """Return the article of a waiting entry; it may have changed since the entry was read.
+    """Return the article of a waiting entry, which may have changed since the entry was read.
 
-    `recluster` places entries that have no rows.
+    An entry without a row, which only `recluster` places, keeps its article.
     """
     present = "SELECT article FROM entry WHERE entry_no = :number"
     return read_value(connection, present, number=waiting.entry_no) or waiting.article
@@ -166,7 +166,7 @@ def waiting_articles(connection: Connection, articles: Iterable[str]) -> list[st
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
-    """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
+    """Return whether a revision of the article was placed that had been accepted after entry `entry_no`."""
     return has_rows(
         connection,
         """
@@ -180,7 +180,7 @@ def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> 
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Store `key` for `article_id` unless another article has it. Return the article that has it now.
 
-    A void key stays void; then this returns `article_id`.
+    A void key stays void, and `article_id` is returned.
     """
     write_sql(connection, CLAIM, key=key, article=article_id)
     return owner(connection, key) or article_id  # NOBODY is empty
@@ -194,7 +194,7 @@ def owner(connection: Connection, key: bytes) -> str | None:
 
 
 class EntryResult(FrozenStruct):
-    """The result of an accepted entry. `outcome`: None while it waits; `story`: None unless it is placed."""
+    """The result of an accepted entry. `outcome` is None while it waits, and `story` is None unless it is placed."""
 
     entry_no: int
     outcome: Outcome | None
@@ -208,7 +208,7 @@ class EntryResult(FrozenStruct):
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    # The address is that of the article once retention has settled the entry
+    # Retention clears the address of a placed entry if its article has the same address.
     return read_structs(
         connection,
         EntryResult,
@@ -239,7 +239,7 @@ def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
-    """Take `count` serial numbers and lock the row until the end. Return the number before the first."""
+    """Take `count` serial numbers, and lock the counter until the transaction ends. Return the number before them."""
     take = (
         "UPDATE counter SET value = value + :count WHERE name = :name RETURNING value"
     )
@@ -261,13 +261,14 @@ def put_in_order(
     *,
     recent_first: bool = False,
 ) -> int:
-    """Number the entries that wait for it in the order of their times; return how many there are.
+    """Number the gathered entries in the order of their times; return how many were numbered.
 
-    Only so many pages of each source have their turn: pages that workers take long to read delay only their own
-    source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take long.
-    `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
+    Only a few pages of each source have their turn in one call, so that pages that workers take long to read delay
+    only their own source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take
+    long. `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
     """
-    last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
+    # This locks the counter, so that nobody else numbers entries meanwhile.
+    last = take_numbers(connection, "inbox", 0)
     # The first entry of each article that has its turn later
     later = read_map(
         connection,
@@ -299,7 +300,10 @@ def put_in_order(
 
 
 def order_of_time(connection: Connection, first: int) -> dict[int, int]:
-    """Return inbox numbers in order of time, by the present numbers of placed and refused entries from `first` on."""
+    """Return new inbox numbers, in order of time, for the placed and refused entries from number `first` on.
+
+    The new numbers are keyed by the present ones.
+    """
     by_time = _by_time(connection, f"{_IS_PLACED} AND inbox_no >= :first", first=first)
     numbers = [read.inbox_no for read in by_time]
     return dict(zip(numbers, sorted(numbers), strict=True))
@@ -308,9 +312,10 @@ def order_of_time(connection: Connection, first: int) -> dict[int, int]:
 def first_out_of_order(
     connection: Connection, began: datetime, early: int
 ) -> int | None:
-    """Return the first inbox number to decide again after a first reading; None: all were in order of time.
+    """Return the first inbox number to decide again after a first reading; None if all were in order of time.
 
-    These are the days that entries after number `early` touch, at most three.
+    The entries after number `early` came late. All entries from the time of the oldest late entry on are decided
+    again, but at most the last three days.
     """
     by_time = _by_time(
         connection, f"{_IS_PLACED} AND accepted_at >= :began", began=began
@@ -337,9 +342,9 @@ def _by_time(
     later: Mapping[str, int] = MappingProxyType({}),
     **values: Any,
 ) -> list[_TimedEntry]:
-    """Return these entries in the order of their times.
+    """Return the entries that meet a condition, in the order of their times.
 
-    `later`: for some articles, the first entry to leave out. An entry's time is its time of publication, but not
+    `later`: the first entry to leave out, by article. An entry's time is its time of publication, but not
     later than its acceptance and not before an earlier entry of its article.
     """
     chosen = f"""
@@ -353,7 +358,8 @@ def _by_time(
         if row.entry_no >= later.get(row.article, math.inf):
             continue
         time = row.accepted_at
-        with suppress(*codecs.UNREADABLE):  # found when it is to be placed
+        # Damage is noticed when the entry is placed.
+        with suppress(*codecs.UNREADABLE):
             published = codecs.decompress_struct(row.payload, Entry).published
             if published is not None:
                 time = min(published.time, time)

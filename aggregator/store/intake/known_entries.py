@@ -34,9 +34,10 @@ AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
 # The stored length of the hash of each content in `observation.contents`
 _HASH_BYTES = 8
-# So many contents are kept of an article and source, the newest (chosen)
+# At most this many contents, the newest, are kept for an article and a source (chosen).
 _MOST_CONTENTS = 64
-# Keys of one article: a system that makes new GUIDs at each request must not fill the table (chosen).
+# An article with this many keys gets no more, because a system that makes new GUIDs at each request must not fill the
+# table (chosen).
 _MOST_KEYS = 24
 # The first four changes of an article are accepted at once, each of the next four only an hour after the last
 # change, the next four two hours after it, and so on: some feeds change an entry at every poll, by a counter of
@@ -49,9 +50,9 @@ class AcceptResult(FrozenStruct):
 
     outcome: AcceptOutcome
     article: str
-    # None: it was not stored, because it is known or erased
+    # None: the entry was not stored, because it is known or erased
     entry_no: int | None = None
-    # Whether its content counts as shown; if not, the same entry may have another outcome at a later poll
+    # Whether its content is noted as shown; if not, the same entry may have another outcome at a later poll
     is_observed: bool = True
 
 
@@ -60,7 +61,7 @@ class Observation(msgspec.Struct, kw_only=True):
 
     article: str
     source: str
-    # The hashes of the contents that it showed, the newest last
+    # The hashes of the contents that the source showed, the newest last
     contents: bytes = b""
     # Whether the source may change the text of the article
     is_authoritative: bool = False
@@ -68,7 +69,7 @@ class Observation(msgspec.Struct, kw_only=True):
 
     @property
     def hashes(self) -> list[bytes]:
-        """All hashes; if there are none, the next content of the source does not count as a change."""
+        """The hashes in a list. If it is empty, the next content of the source does not count as a change."""
         return [
             self.contents[start : start + _HASH_BYTES]
             for start in range(0, len(self.contents), _HASH_BYTES)
@@ -110,7 +111,7 @@ class KnownEntries:
                 connection, Observation, shown_before, articles=self._articles
             )
         }
-        # Live blogs: a feed may update only the date of one
+        # Live blogs, because a feed may change nothing but the date of a live blog
         self._live_blogs: set[str] = set()
         if is_poll and any(received.entry.updated for received in batch.entries):
             self._live_blogs = read_set(
@@ -118,9 +119,9 @@ class KnownEntries:
                 "SELECT id FROM article WHERE role = 'container' AND id IN :articles",
                 articles=self._articles,
             )
-        # Contents of this batch: a feed that lists both texts of an article has not changed it
+        # The contents of this batch. A feed that lists two texts of an article has not changed the article.
         self._batch_contents = {_content_hash(entry) for entry in batch.entries}
-        # Rows for `write`: the articles of new keys, observations by article and source, new URLs of articles
+        # What `write` stores: the articles of new keys, the changed observations, and the new URLs of articles
         self._new_keys: dict[bytes, str] = {}
         self._changed: set[tuple[str, str]] = set()
         self._moved_to: dict[str, str] = {}
@@ -134,14 +135,14 @@ class KnownEntries:
         """
         result = self._judge_by_keys(received, seen, by_page=by_page)
         id_, source = result.article, received.entry.source
-        if id_ in self._erased:  # its new keys are noted all the same
+        if id_ in self._erased:  # its new keys are noted nevertheless
             is_forgotten = self._erased[id_] == "forgotten"
             result = replace(result, outcome="forgotten" if is_forgotten else "known")
         elif result.outcome == "known" and source not in self._muted.get(id_, [source]):
             # Only other sources are muted for this article; this source may not be.
             result = replace(result, outcome="new", is_observed=True)
         elif received.entry.is_observation and result.outcome != "known":
-            # A feed of stories (of another aggregator) links to an article that is not here.
+            # A feed of stories, from another aggregator, links to an article that is not stored here.
             result = replace(result, outcome="known", is_observed=False)
         if result.is_observed:
             self._note(received, result, seen)
@@ -159,7 +160,7 @@ class KnownEntries:
         revision = AcceptResult(outcome="revision", article=id_)
         observed = self._observations.get((id_, received.entry.source))
         if observed is None:
-            # The article's own site delivers it, after others linked to it; placing compares the words.
+            # The site of the article delivers it, after others linked to it. Placing compares the words.
             takes_over = received.is_authority and received.url_key not in self._known
             return revision if takes_over else known
         content, updated = _content_hash(received), received.entry.updated
@@ -180,7 +181,7 @@ class KnownEntries:
         wait = timedelta(hours=changes // _CHANGES_AT_ONCE)
         is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
         if self._is_poll and is_limited and seen < observed.changed_at + wait:
-            # It is not observed, so that it is still a change when the wait is over.
+            # The content is not noted, so that it still counts as a change when the wait is over.
             return replace(known, is_observed=False)
         return revision
 
@@ -196,7 +197,7 @@ class KnownEntries:
         )
         if observed is None:
             if has_new_url and received.is_authority and result.outcome != "new":
-                # The article's own site delivers it, so sources that had it before may not change its text.
+                # The site of the article delivers it now, so earlier sources may no longer change its text.
                 for pair, other in self._observations.items():
                     if other.article == id_:
                         other.is_authoritative = False
@@ -222,7 +223,8 @@ class KnownEntries:
             observed.changed_at = seen
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.in_feed)]
-        if received.url_key not in received.identity.keys:  # it may not use this key
+        # If the entry may not use the key of its URL, the key of its content at this URL is stored instead.
+        if received.url_key not in received.identity.keys:
             keys += received.at_url[:1]
         keys.append(received.undated)
         for key in filter(None, keys):

@@ -1,7 +1,7 @@
-"""The items that a feed had at its last poll, by hashes of their bytes: they are not read again.
+"""The items that a feed had at its last poll, by hashes of their bytes. They are not read again.
 
-An item is known only as long as reading it again would change nothing: its entry is stored as an observation,
-and no other item of the feed belongs to its article.
+An item is known only as long as reading it again would change nothing: its entry must be stored as an observation,
+and no other item of the feed may belong to its article.
 """
 
 from collections import Counter
@@ -19,8 +19,9 @@ from aggregator.store.tables import read_value, write_sql
 class KnownItems(FrozenStruct):
     """The known items of a feed.
 
-    `frame`: hash of the bytes around them; `language`: the language that the feed declares or that its entries
-    together show; `states_days`: its entries state days without times; `articles`: article ids by hash of the item.
+    `frame`: the hash of the bytes around the items; `language`: the language that the feed declares, or that its
+    entries together show; `states_days`: its entries state days without times; `articles`: article ids by hash of the
+    item.
     """
 
     frame: bytes = b""
@@ -30,7 +31,7 @@ class KnownItems(FrozenStruct):
 
 
 def known_items_of(connection: Connection, source_id: str) -> KnownItems:
-    """Return the known items of a source; none at first."""
+    """Return the known items of a source; an empty KnownItems if none are stored."""
     packed = read_value(
         connection,
         "SELECT packed FROM known_items WHERE source = :source",
@@ -50,13 +51,13 @@ def save_known_items(
 ) -> None:
     """Store the items of a feed. `accepted` has the results of its first entries, in the order of the feed.
 
-    The language of the feed must be known already: a single new entry may be in another language.
+    Nothing is stored while the language of the feed is unknown, because a single new entry may be in another language.
     """
     articles = {item_hash: before.articles[item_hash] for item_hash in feed.left_out}
     for item_hash, result in zip(feed.items, accepted, strict=False):
         if item_hash and result.is_observed and result.outcome != "forgotten":
             articles[item_hash] = result.article
-    # An article with several items is not stored: only all of them together show which words are current.
+    # Items that share an article are left out, because only all of them together show which words are current.
     items_of = Counter(articles.values())
     articles = {
         item_hash: article

@@ -1,9 +1,9 @@
 """Entries that wait for their pages, which often have the text that a feed lacks.
 
-Such a row of the table `entry` has the state "page". Once its page is stored or given up, it is released: it gets the
-state "ready", and can be placed. A new entry waits for one attempt, and only for a short time, then it
-is overdue. After that a copy of its row is released with the words of the feed. The first row keeps waiting for its
-late page, which revises the article; since its `page_attempts` are not 0, it is not copied again.
+An entry that waits has the state "page". Once its page is stored or given up, the entry is released: it gets the
+state "ready", and can be placed. A new entry waits for one attempt, and only for a short time. Then it is overdue, and
+a copy of its row is released with the words of the feed. The first row keeps waiting for the late page, which revises
+the article. Since its `page_attempts` are not 0, it is not copied again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ class PendingPage(FrozenStruct):
 def load_due_pages(
     connection: Connection, now: datetime, limit: int
 ) -> list[PendingPage]:
-    """Return entries whose page should be fetched now, the longest due first; those of a first poll come last."""
+    """Return entries whose page is due, the longest due first. Entries of first polls come last."""
     return read_structs(
         connection,
         PendingPage,
@@ -94,7 +94,7 @@ def store_page(
 ) -> None:
     """Store the page of entry `n`, and release the entry.
 
-    `page` is None if it is the page of another article. `robots` are the restrictions in the response headers.
+    `page` is None if the address led to another site. `robots` are the restrictions in the response headers.
     """
     _release(
         connection,
@@ -136,7 +136,7 @@ def postpone_page(
 
 
 def find_next_due_time(connection: Connection, now: datetime) -> datetime | None:
-    """Return when the next page is due: now for the page of a new entry, None if no entry waits."""
+    """Return when the next page is due: `now` if a new entry waits, None if no entry waits."""
     if read_rows(
         connection,
         f"SELECT 1 FROM entry WHERE {_IS_NEW} LIMIT 1",  # noqa: S608
@@ -152,7 +152,7 @@ def list_overdue_entries(
     connection: Connection, now: datetime, wait: timedelta
 ) -> list[int]:
     """Return the numbers of the first new entries that have waited for their pages longer than `wait`."""
-    # An entry that was accepted in the future was accepted by a clock that was ahead.
+    # An entry with an acceptance in the future was accepted while the clock was ahead.
     return read_values(
         connection,
         f"""

@@ -1,7 +1,7 @@
-"""Stores what does not become an article: rejected inputs, muted entries, and entries in quarantine.
+"""Stores rejected inputs, muted entries, and entries in quarantine, which did not become articles.
 
-A rejected input could not become an entry. Its item is a file, or a place in a file, like "/news/a.jsonl, line 3":
-when the corrected file is read, all its rejections are deleted.
+A rejected input could not become an entry. Its item names a file, a place in a file (like "/news/a.jsonl, line 3"), or
+an item of a feed. When a corrected file is read, all its rejections are deleted.
 
 An entry in quarantine is stored, but placing it failed. A muted entry is stored, but not wanted. Both keep their text
 and can be queued again. An entry is in quarantine if its verdict is `not_article`, which other entries have, too, and
@@ -49,7 +49,7 @@ def quarantine(connection: Connection, n: int, *, at: datetime, reason: str) -> 
 
 
 def mute_entry(connection: Connection, n: int, *, at: datetime, reason: str) -> None:
-    """Refuse entry `n`, which is muted; `unmute` restores its state, since its `page_due_at` stays."""
+    """Refuse entry `n`, which is muted. Its `page_due_at` stays, so that `unmute` can restore its state."""
     write_sql(connection, _REFUSE_ENTRY, at=at, reason=reason, verdict=MUTED, n=n)
 
 
@@ -70,9 +70,9 @@ def mute_of_removed_source(
 def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> int:
     """Queue some entries again that are no longer muted; return how many.
 
-    They are of one source and were muted for one reason, so call it until it returns 0. `holds` returns whether the
-    present mutes still mute entries of a source, by its id, for a reason. The stories of the entries are bumped at the
-    entries' own times, because the entries are not news.
+    One call queues only entries of one source that were muted for one reason, so call it until it returns 0.
+    `holds` returns whether the present mutes still mute the entries of a source, given by its id, for a reason. The
+    entries bump their stories at their own times, because they are not news.
     """
     ids = {source.entry_source: source.id for source in all_sources(connection)}
     muted = f"FROM entry WHERE {_IS_MUTED}"
@@ -102,9 +102,9 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
 
 
 def requeue(connection: Connection, numbers: Sequence[int]) -> int:
-    """Queue entries from quarantine, or muted ones, at the end. Return how many there were.
+    """Queue entries from quarantine, or muted entries, at the end of the inbox. Return how many were queued.
 
-    If its article was placed meanwhile, an entry loses its page, so that its older text does not become a revision.
+    An entry whose article was placed meanwhile loses its page, so that its older text does not become a revision.
     """
     return write_sql(
         connection,
@@ -120,7 +120,7 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 def latest(connection: Connection, limit: int) -> list[Any]:
-    """Return the last `limit` rows of rejected inputs, the newest first."""
+    """Return the newest `limit` rejected inputs, the newest first."""
     return read_rows(
         connection,
         "SELECT * FROM rejected_input ORDER BY at DESC, item LIMIT :limit",
@@ -158,7 +158,7 @@ def clear_files(connection: Connection, files: Collection[str]) -> None:
     of_file = """
         DELETE FROM rejected_input WHERE item = :name OR substr(item, 1, length(:begin)) = :begin
         """
-    for name in map(clean, files):  # file names need not be text
+    for name in map(clean, files):  # file names need not be valid Unicode
         write_sql(connection, of_file, name=name, begin=f"{name}, ")
 
 
@@ -170,7 +170,7 @@ def clear_source(connection: Connection, source: str) -> None:
 
 
 def in_words(connection: Connection, source: str) -> str | None:
-    """Return the newest rejected input of a source in words, with the number of others; None without any."""
+    """Return a message about the newest rejected input of a source, with the number of others; None without any."""
     rows = read_rows(
         connection,
         "SELECT item, reason FROM rejected_input WHERE source = :source ORDER BY at, item",

@@ -1,6 +1,6 @@
-"""Headers, selectors and proxies that were typed in the browser; those of config.yaml are not stored.
+"""Headers, selectors and proxies that were typed in the browser. Those in config.yaml are not stored.
 
-They are secret: no view, page, export or log shows them. Backups contain them, because they copy the whole
+They are secret, so no view, page, export or log shows them. Backups contain them, because a backup copies the whole
 installation.
 """
 

@@ -29,7 +29,7 @@ from aggregator.store.tables import (
 from aggregator.store.tables.source_tables import SourceRow
 from aggregator.text.lines import word_list
 
-# The health of sources that are not polled any more: they answered 410, or moved to another source
+# The states of sources that are not polled any more, because they answered 410 or have the address of another source
 NOT_ASKED = ("gone", "merged")
 
 
@@ -51,7 +51,7 @@ class Source(SourceRow):
 
     @property
     def entry_source(self) -> str:
-        """The value of `entry.source` in its entries: for a folder its name, so that `ingest` has the same."""
+        """The value of `entry.source` in its entries: the id, or the name of a folder, which `ingest` uses, too."""
         return self.folder_name or (
             self.id if host_of(self.address) else PurePath(self.address).name
         )
@@ -78,12 +78,12 @@ _AS_NEW: Values = {
 }
 # The values that make a source forget its failures
 NO_FAILURES = {name: _AS_NEW[name] for name in _HEALTH}
-# The values that a source gets with a new address: it also forgets all about the former address
+# The values that a source gets with a new address. They also make it forget the state of the former address.
 NEW_ADDRESS = NO_FAILURES | {name: _AS_NEW[name] for name in _ADDRESS_STATE}
 
 
 def source_id(kind: str, name: str | None, address: str) -> str:
-    """Return the id of a source: from its name if it has one, so that a new address keeps its history."""
+    """Return the id of a source. It is made from the name, if there is one, so that a new address keeps the history."""
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
@@ -140,7 +140,7 @@ def update_source(connection: Connection, id: str, **values: Any) -> None:
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
-    """Write the state of a source after a poll; `folder_state`, which can be megabytes, only if it is not None.
+    """Write the state of a source after a poll; `folder_state`, which can be megabytes, only if `item` has one.
 
     `before` is the state at the start of the poll. Raises AggregatorError if another process has polled the source
     since, because this process was suspended; the state of the other process stays.
@@ -165,7 +165,7 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
 
 
 def all_due(connection: Connection) -> list[Row]:
-    """Return the columns of all sources that limit their due time; used after the clock was set back."""
+    """Return the columns from which due times are limited, of all sources, for a clock that was set back."""
     return read_rows(
         connection,
         "SELECT id, next_due_at, failures, gone_count, interval_seconds FROM source",
@@ -194,14 +194,18 @@ def source_with_id(connection: Connection, id: str) -> Source | None:
 
 
 def sources_with_ids(connection: Connection, ids: Collection[str]) -> list[Source]:
-    """Return the sources with these ids, in their order."""
+    """Return the sources with these ids, in the order of the ids."""
     chosen = read_structs(connection, Source, f"{_SOURCES} WHERE id IN :ids", ids=ids)
     known = {source.id: source for source in chosen}
     return [known[id_] for id_ in ids if id_ in known]
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
-    """Return the sources with this id, address or name; else with this shown name; else whose id begins so."""
+    """Return the sources that a person means with `words`.
+
+    These are the sources with this id, address or name. If there are none, the sources with this shown name are
+    returned, and if there are none either, the sources whose id begins with `words`.
+    """
     exact, by_name, by_prefix = [], [], []
     for known in all_sources(connection):
         if words in (known.id, known.address, known.polled_url, known.name):
@@ -227,7 +231,7 @@ def source_at(connection: Connection, address: str) -> Source | None:
 
 
 class DueSource(NamedTuple):
-    """When a source is due by its row."""
+    """A source that is polled, and when it is due by its row."""
 
     id: str
     host: str | None
@@ -241,7 +245,7 @@ def schedule(connection: Connection) -> list[DueSource]:
 
 
 def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
-    """Return, for each of these sources that exists, whether it is silent: not polled, or not responding."""
+    """Return whether each of these sources is paused, failing, gone or merged; unknown ids are left out."""
     silent = "failing", "gone", "merged"
     rows = read_rows(
         connection, "SELECT id, paused, health FROM source WHERE id IN :ids", ids=ids

@@ -1,4 +1,4 @@
-"""The sources of config.yaml, written into their rows; sources of one address give way to each other."""
+"""Writes the sources of config.yaml into their rows. Other sources with the same address give way to them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -25,9 +25,9 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the stored sources match the configuration file; sources that it dropped are paused.
 
     A source with a new address or a shorter interval is due as early as a new source would be, and so is a source
-    that failed because of our settings. A source keeps its state if its new address is where it had moved to. If a
-    feed was also added by command, only the file's source is polled as long as the file has it. A source added by
-    command that has the name of a different feed is kept beside that feed.
+    that failed because of our settings. A source keeps its state if its new address is the target of its permanent
+    redirect. If a feed was also added by command, only the file's source is polled as long as the file has it. A source
+    that was added by command and has the name of a different feed in the file stays beside that feed.
     """
     before = {row.id: row for row in read_rows(connection, "SELECT * FROM source")}
     configured = []
@@ -50,7 +50,7 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             at |= dict.fromkeys(_addresses(row), row)
     for new in configured:
         old = before.get(new.id)
-        # Without a name the address makes the id: a source that was typed with the new address is the same feed.
+        # Without a name, the address makes the id, so a stored source with the new address is the same feed.
         if old is None and new.name is None:
             old = at.get(new.address)
         if old is None or (old.id != new.id and old.id in named):
@@ -84,9 +84,9 @@ def _changes(old: Row, item: Source) -> Values:
 def set_default_interval(
     connection: Connection, seconds: int, due: Callable[[str], datetime]
 ) -> None:
-    """Poll the sources that were added without an interval of their own at this interval.
+    """Set the interval of the sources that were added without an interval of their own.
 
-    `due` returns when the source with an id is polled next, at the latest.
+    `due` returns the latest time at which the source with an id is polled next.
     """
     others = """
         SELECT id, next_due_at FROM source

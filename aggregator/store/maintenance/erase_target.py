@@ -1,4 +1,4 @@
-"""The articles that a name of `forget` means, and what erasing them would affect."""
+"""The articles that a name given to `forget` means, and the rows that erasing them would affect."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -30,14 +30,14 @@ _HAS_TEXT = f"(entry.verdict IS NULL OR entry.verdict <> '{tombstones.VERDICT}')
 
 
 class EraseTarget(FrozenStruct):
-    """The articles that a name means, including articles that wait or were refused."""
+    """The articles that a name means, including those that wait or were refused."""
 
     kind: EraseKind
     articles: tuple[str, ...]
 
 
 class EraseSummary(FrozenStruct, omit_defaults=False):
-    """Numbers of rows to erase. `emptied` stories lose all articles; `copies` of the articles stay."""
+    """Numbers of rows to erase. `emptied`: stories that lose all articles; `copies`: copies that stay."""
 
     articles: int = 0
     entries: int = 0
@@ -51,8 +51,8 @@ def resolve_target(
 ) -> EraseTarget:
     """Return the articles of an address, an id or an outlet, ordered by id; none if the name is unknown.
 
-    An address has a scheme. An outlet means all of its articles, placed and waiting. `is_source`: the name is
-    `entry.source`; an article that another source had first stays.
+    An address has a scheme. An outlet means all of its articles, placed and waiting. `is_source`: the name is an
+    `entry.source`, and an article that another source delivered first is not included.
     """
     kind: EraseKind
     if is_source:
@@ -99,7 +99,7 @@ def resolve_target(
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:
-    """Return the articles of an address, and all generations of the article that owns its identity key."""
+    """Return the articles with an address, and all generations of the article that owns its identity key."""
     addresses = {address}
     ids: set[str] = set()
     if (canonical := canonical_url(address)) is not None:
@@ -111,7 +111,7 @@ def _of_address(connection: Connection, address: str) -> set[str]:
                 WHERE root_article = (SELECT root_article FROM article WHERE id = :id)
                 """
             ids = {article_id, *read_values(connection, generations, id=article_id)}
-    # An entry that only links to the address (of a search engine) does not have its identity key.
+    # An entry that only links to the address, such as an entry of a search engine, does not have its identity key.
     is_short = max(map(len, addresses)) <= INDEXED_ADDRESS
     for table, key, column in (
         ("article", "id", "url"),

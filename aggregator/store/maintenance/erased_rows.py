@@ -82,7 +82,7 @@ def delete_articles(
 ) -> None:
     """Delete the texts of these articles ("text"), or their rows with all dependent rows ("all").
 
-    Titles and decisions outlive the texts.
+    If only the texts are deleted, titles and decisions stay.
     """
     numbers = [row.inbox_no for row in rows]
     indexed = [n for n in numbers if index.take_out(connection, n)]
@@ -94,7 +94,7 @@ def delete_articles(
             "UPDATE article SET original = NULL WHERE original IN :ids",
             ids=ids,
         )
-        # Sketches and lines of outlets are deleted by their foreign keys.
+        # Foreign keys also delete the sketches and the lines of outlets.
         write_sql(connection, "DELETE FROM article WHERE id IN :ids", ids=ids)
         return
     write_sql(
@@ -165,7 +165,8 @@ def blank_entries(
 
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:
     """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
-    # The state is compared here: SQLite, which has no statistics, would read the index of all placed entries.
+    # The state is not a condition of the query, because SQLite, which has no statistics, would read the index of all
+    # placed entries.
     rows = read_rows(
         connection, "SELECT entry_no, state FROM entry WHERE article IN :ids", ids=ids
     )
@@ -175,14 +176,14 @@ def slim_entries(connection: Connection, ids: Collection[str]) -> None:
 
 
 def close_story(connection: Connection, id: str) -> None:
-    """Close a story that has no articles left. The row keeps the id, so that it is never given again."""
+    """Close a story that has no articles left. The row stays, so that its id is never given again."""
     numbers = read_values(
         connection,
         "SELECT story_no FROM story WHERE id = :id OR redirect_to = :id",
         id=id,
     )
     rewrite(connection, story, numbers, lambda _: _CLOSED_STORY)
-    # The key begins with the reader: without the readers, every mark would be read.
+    # The primary key begins with the reader, so a condition without readers would read every mark.
     write_sql(
         connection,
         "DELETE FROM read_mark WHERE reader IN (SELECT reader_no FROM reader) AND story IN :numbers",
@@ -192,7 +193,7 @@ def close_story(connection: Connection, id: str) -> None:
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
-    """Clear the headline of a live story if it is, or may be, the title of one of these articles."""
+    """Clear the headline of a story if it is the title of one of these articles, or if its article is unknown."""
     write_sql(
         connection,
         """
@@ -209,7 +210,7 @@ def blank_stories(
 ) -> None:
     """Erase the words of the erased articles `ids` from stories and their history.
 
-    Undoing a merge computes the texts of a merged story again.
+    Merged stories lose their texts, which are computed again if the merge is undone.
     """
     shown = """
         SELECT title FROM story WHERE redirect_to IS NULL AND id IN :stories
@@ -225,8 +226,8 @@ def blank_stories(
         stories=stories,
     )
 
-    # The log and the change stream do not record which article a headline came from: it may be a former title, or
-    # made from a lead. So every headline that no remaining article has is cleared.
+    # The log and the change stream do not record the article of a headline, which may be a former title or made from a
+    # lead. So every headline that is not the title of a remaining article is cleared.
     write_sql(
         connection,
         "UPDATE change SET title = '', article = NULL WHERE article IN :ids",
@@ -256,7 +257,7 @@ def blank_stories(
             blank = "UPDATE story_log SET detail = :cleaned WHERE log_no = :n"
             write_sql(connection, blank, cleaned=cleaned, n=n)
 
-    # Deliveries from before an upgrade may have their messages stored.
+    # Deliveries from before an upgrade may contain their messages.
     write_sql(
         connection,
         "UPDATE outbox SET body = NULL WHERE body IS NOT NULL AND story IN :stories",
@@ -265,7 +266,7 @@ def blank_stories(
 
 
 def drop_answers(connection: Connection) -> None:
-    """Delete the answered `recluster` commands: their results contain headlines."""
+    """Delete the answered `recluster` commands, because their results contain headlines."""
     write_sql(
         connection,
         "DELETE FROM command WHERE kind = 'recluster' AND state <> 'waiting'",
@@ -273,7 +274,7 @@ def drop_answers(connection: Connection) -> None:
 
 
 def blank_command(connection: Connection, n: int) -> None:
-    """Erase the payload of command `n`: an address often contains the headline."""
+    """Erase the payload of command `n`, because an address in it often contains the headline."""
     write_sql(
         connection, "UPDATE command SET payload = '{}' WHERE command_no = :n", n=n
     )
@@ -285,13 +286,13 @@ def rewrite(
     keys: Iterable[int],
     changes_of: Callable[[RowMapping], Values],
 ) -> None:
-    """Write what `changes_of` returns for each row, by column.
+    """Write the column values that `changes_of` returns for each row.
 
-    No row of another table may depend on these rows: SQLite would delete it with them.
+    No row of another table may depend on these rows by a foreign key that deletes it with them.
 
-    On SQLite rows are deleted and inserted again, so that pages are filled: it does not merge the pages of
-    rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
-    half a page. PostgreSQL writes a new row version in any case.
+    On SQLite the rows are deleted and inserted again, because SQLite does not merge the pages of rows that an UPDATE
+    made smaller. In a measurement, a row that lost nine tenths of its bytes still took half a page. PostgreSQL writes
+    a new version of the row in any case.
     """
     (key,) = table.primary_key.columns.keys()
     chosen = f"FROM {table.name} WHERE {key} IN :keys"
@@ -303,7 +304,7 @@ def rewrite(
             )
         ]
         if is_sqlite(connection):
-            # Foreign keys are checked at the end of this transaction
+            # Check foreign keys at the end of this transaction, when the rows are there again.
             write_sql(connection, "PRAGMA defer_foreign_keys=ON")
             write_sql(connection, f"DELETE {chosen}", keys=part)
             insert_rows(connection, table, [{**row, **changes_of(row)} for row in rows])

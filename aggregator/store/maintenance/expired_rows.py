@@ -1,9 +1,9 @@
 """Finds stories and rows that are older than they may be kept, and deletes or shortens them.
 
-An article expires twice: first its text may not be kept any longer ("text"), and later nothing of it ("all"). A
-story expires with its last article. grouping/deletion/retention.py deletes stories one after the other, the oldest
-first, so `up_to`, the inbox number of the last expired article, tells which are due. Progress is not recorded: an
-article has a text until that is deleted, and a row until it is deleted itself.
+An article expires twice: first its text ("text"), and later its whole row ("all"). A story expires with its last
+article. grouping/deletion/retention.py deletes stories one after the other, the oldest first, so `up_to`, the inbox
+number of the last expired article, tells which stories are due. Progress is not recorded, because the remaining texts
+and rows show what is still to be deleted.
 """
 
 from datetime import datetime, timedelta
@@ -59,9 +59,9 @@ def last_expired_number(
 ) -> int:
     """Return the inbox number of the last article older than `seconds`; 0 if articles never expire (None).
 
-    It is the number before the first younger article that still has the part to delete. So an article that was
-    placed while the clock was behind is as old as its neighbours, and the number does not stop at an article that
-    was placed while the clock was ahead.
+    This is the number before the first younger article that still has the part to delete. So an article that was
+    placed while the clock was behind counts as old as its neighbours, and an article that was placed while the clock
+    was ahead stops nothing.
     """
     if seconds is None:
         return 0
@@ -79,7 +79,7 @@ def last_expired_number(
 
 def find_expired_story(connection: Connection, part: DeletedPart, up_to: int) -> Any:
     """Return number, id and title of the expired story with the oldest article; None without any."""
-    # The articles of stories that still grow are skipped; they are few.
+    # The query skips expired articles of stories that still grow. Such articles are few.
     return read_row(
         connection,
         f"""
@@ -91,7 +91,7 @@ def find_expired_story(connection: Connection, part: DeletedPart, up_to: int) ->
 
 
 def count_expired_stories(connection: Connection, part: DeletedPart, up_to: int) -> int:
-    """Count the expired stories: those that `find_expired_story` returns until there are none."""
+    """Return the number of expired stories, which `find_expired_story` returns one after the other."""
     return read_value(
         connection,
         f"SELECT count(DISTINCT story) FROM article WHERE {_IS_EXPIRED[part]}",  # noqa: S608
@@ -123,7 +123,7 @@ def delete_terms(connection: Connection, story_id: str) -> bool:
 
 
 def shorten_story_text(connection: Connection, story_no: int, text: StoryText) -> None:
-    """Delete a story's text except its title and the first paragraph of its lead; the summary stays, too."""
+    """Delete the text of a story except its title, its summary and the first paragraph of its lead."""
     shortened = replace(text, lead=text.lead[:1], openings=(), quotations=())
     values = {"text": "", "rendered": codecs.compress_struct(shortened)}
     rewrite(connection, story, [story_no], lambda _: values)
@@ -132,9 +132,9 @@ def shorten_story_text(connection: Connection, story_no: int, text: StoryText) -
 def list_articles_to_delete(
     connection: Connection, story_id: str, limit: int
 ) -> list[str]:
-    """Return the ids of the next articles of a story to delete: the newest first, that of the headline last.
+    """Return the ids of the next articles of a story to delete, the newest first.
 
-    So a copy is deleted before its original.
+    So a copy is deleted before its original. The article with the headline comes last.
     """
     return read_values(
         connection,
@@ -155,9 +155,9 @@ def delete_history(connection: Connection, ids: set[str]) -> None:
 
 
 def shorten_entries(connection: Connection, limit: int) -> bool:
-    """Delete from the next `limit` entries what their articles repeat; return whether anything was done.
+    """Clear the values of the next `limit` entries that their articles repeat; return whether this was done.
 
-    Only complete groups of finished entries are shortened. An entry with a problem keeps its payload.
+    Nothing is done before all of these entries are finished. An entry with a problem keeps its payload.
     """
     rows = read_rows(
         connection,
@@ -191,7 +191,7 @@ def shorten_entries(connection: Connection, limit: int) -> bool:
 def delete_old_rows(connection: Connection, now: datetime, limit: int) -> int:
     """Delete old changes, answered commands and notes on rejected inputs; return how many.
 
-    It examines the oldest `limit` rows of each table. A change stays until all webhooks have read it.
+    At most `limit` rows of each table are deleted. A change stays until all webhooks have read it.
     """
     changes = """
         DELETE FROM change WHERE change_no IN (SELECT change_no FROM change ORDER BY change_no LIMIT :limit)

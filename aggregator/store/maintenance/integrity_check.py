@@ -1,11 +1,12 @@
 """The integrity check (`db check`): the database's own check, foreign keys, values, and lost entries.
 
-It changes nothing, and each query has a transaction of its own, so a daemon can continue meanwhile; only FTS5
-checks its index in a writing transaction. Rows that are
-derived from others are not compared with them: `db check --repair` computes all of them again (repair.py).
+The check changes nothing, and each query has a transaction of its own, so a daemon can continue meanwhile. Only FTS5
+checks its index in a writing transaction. Derived rows are not compared with the rows that they are derived from,
+because `db check --repair` computes them again (repair.py).
 
-Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
-`acceptance.count_received` counts entries when they are received; here the counts are compared with rows.
+Conservation of entries: each received entry is stored, known or refused as forgotten, and each stored entry is placed,
+waiting, refused or deleted. `acceptance.count_received` counts entries when they are received, and this module compares
+the counts with the rows.
 """
 
 import re
@@ -52,7 +53,7 @@ _GARBLED = (ValueError, TypeError, LookupError)
 
 
 class Fault(FrozenStruct, omit_defaults=False):
-    """One finding, and what to do. `is_damage`: the file is damaged, and nothing may be written into it."""
+    """A finding with advice. `is_damage`: the file is damaged, and nothing may be written to it."""
 
     what: str
     rows: int
@@ -61,10 +62,10 @@ class Fault(FrozenStruct, omit_defaults=False):
 
 
 class Balance(FrozenStruct, omit_defaults=False):
-    """Numbers of all received entries, from one state of the database.
+    """Numbers of all received entries, all read in one transaction.
 
     `seen` = `stored` + `known` + `refused_as_forgotten`, and
-    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
+    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: the refused entries by verdict.
     """
 
     seen: int
@@ -102,10 +103,10 @@ def faults(database: Database) -> Iterator[Fault]:
         )
 
 
-_MOST_NAMED = 1000  # lines of SQLite's check
+_MOST_NAMED = 1000  # lines of SQLite's check that are read
 # Rows read at a time
 _ROWS_READ = 1000
-# Messages about an index that does not match its table: the table itself is undamaged.
+# Messages about an index that does not match its table, which itself is undamaged
 _OF_AN_INDEX = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
 )
@@ -125,7 +126,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
         lines = lines or [error.what]
     yield from faults_of_lines(lines)
     try:
-        # FTS5 checks its index itself: SQLite passes over other words in its pages.
+        # FTS5 must check its index itself, because SQLite's check does not notice wrong words in it.
         with database.write() as connection:
             write_sql(
                 connection,
@@ -134,7 +135,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     except DamagedFileError:
         yield Fault(what="the full-text index is damaged", rows=1, advice=REPAIR)
     except NotWritableError:
-        pass  # the rest of a file that is read-only is checked
+        pass  # the file is read-only; the rest of it can be checked
     with database.read() as connection:
         lost = read_rows(
             connection,
@@ -146,7 +147,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
 
 
 def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
-    """Yield the faults that SQLite's check reports: an index can be made again, all else is damage."""
+    """Yield the faults that SQLite's check reports. An index can be built again; everything else is damage."""
     indexes: Counter[str] = Counter()
     damage = []
     for line in lines:
@@ -164,9 +165,9 @@ def faults_of_lines(lines: Sequence[str]) -> Iterator[Fault]:
 
 
 def _value_faults(database: Database) -> Iterator[Fault]:
-    """Read all values, and compare those that are stored beside a hash or in an order.
+    """Read all values, and check those that have a hash or an order.
 
-    SQLite's own check reads pages and not their values. Raises DamagedFileError for text that is not UTF-8;
+    SQLite's own check reads pages and not their values. Raises DamagedFileError for text that is not UTF-8, because
     a damaged row may have text in a column of any type.
     """
     for table in metadata.sorted_tables:
@@ -231,7 +232,7 @@ def _ascends(numbers: Sequence[int]) -> bool:
     return all(earlier < later for earlier, later in pairwise(numbers))
 
 
-# Whether the values of a row fit each other, by table
+# Returns whether the values of a row fit each other, by table
 _CHECKED: Mapping[str, Callable[[Any], bool]] = {
     "entry": _is_entry_sound,
     "article": _is_article_sound,
@@ -239,12 +240,12 @@ _CHECKED: Mapping[str, Callable[[Any], bool]] = {
     "sketch": lambda row: _ascends(memoryview(row.hashes).cast("I")[1:]),
     "outlet_line": lambda row: _ascends(memoryview(row.lines).cast("q")),
 }
-# A repair computes the rows of these tables, or their texts, again.
+# The values of these tables are derived, so a damaged value is not reported as damage of the file.
 _DERIVED = ("story", "sketch", "outlet_line")
 
 
 def balance(database: Database) -> Balance | None:
-    """Count entries by their outcome; None if the file is too damaged."""
+    """Return the numbers of entries; None if the file is too damaged to count them."""
     try:
         with database.read() as connection:
             return _balance(connection)

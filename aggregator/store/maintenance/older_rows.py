@@ -1,6 +1,6 @@
-"""Rows as earlier versions wrote them, brought to the form of today, for imports of their exports.
+"""Converts rows that earlier versions exported to the present form of the tables.
 
-The code for a revision never changes. A later revision adds its own.
+The code for one revision never changes; a later revision adds code of its own.
 """
 
 import base64
@@ -11,10 +11,10 @@ OlderRow = Mapping[str, Any]
 
 
 def as_of_today(table: str, row: OlderRow) -> OlderRow:
-    """Return a row of an older export as the newest revision has it.
+    """Return a row of an older export in the form of the newest revision.
 
-    Dropped tables and columns stay, because an import skips those that it does not know. New columns that are
-    nullable or have a default may be missing. An observation loses the hash of a feed's content, which older
+    Dropped columns stay, because an import skips columns that it does not know. New columns that are nullable or have
+    a default may be missing. An observation loses the hash of a feed's content, which older
     versions computed differently.
     """
     if table != "observation" or "content_hash" not in row:
@@ -32,7 +32,7 @@ def as_of_today(table: str, row: OlderRow) -> OlderRow:
 
 
 def observed_once(shown: Sequence[OlderRow]) -> OlderRow:
-    """Merge the rows of an article and a source, each with one content, into one row."""
+    """Merge the rows of one article and one source, which have one content each, into one row."""
     contents = [bytes(row["contents"]) for row in shown]
     return {
         **shown[0],

@@ -1,4 +1,4 @@
-"""Copy of an SQLite database by its pages, while others may write to it."""
+"""Copies an SQLite database page by page, while other processes may write to it."""
 
 import sqlite3
 
@@ -14,9 +14,9 @@ _PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported
 
 
 def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -> None:
-    """Replace the content of one SQLite database by the pages of another database.
+    """Replace the content of an SQLite database by the pages of another database.
 
-    It copies one state of the source: writes during the copy are neither included nor do they restart it.
+    One state of the source is copied: writes during the copy are not included, and do not restart it.
     """
     done = 0
 
@@ -48,4 +48,4 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
             raise NotWritableError(
                 f"{target.file} cannot be written: {error}"
             ) from error
-    target.engine.dispose()  # the log may be a new file now
+    target.engine.dispose()  # the WAL may be a new file now

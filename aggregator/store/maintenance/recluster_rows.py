@@ -1,4 +1,4 @@
-"""`recluster`: reads the groupings of two databases, and writes the decisions of the scratch database."""
+"""For `recluster`: reads the groupings of two databases, and writes the decisions of one into the other."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# Columns of an article that a decision writes, or reading its text again.
+# The columns of an article that are written by a decision, or when its text is read again
 _DECISIONS = """
     SELECT inbox_no AS number, story, role, is_compared, copy_of, reuses, version_of, counts_as_report,
       is_little_known, evidence, nearest, wire, details, signature, terms, body_words, date_counts, kind,
@@ -62,12 +62,12 @@ def founder_of(connection: Connection, story_id: str) -> str:
 def take_decisions(
     live: Connection, scratch: Connection, names: Mapping[str, str], advance: Advance
 ) -> None:
-    """Write the decisions of the scratch database into the articles.
+    """Write the decisions of the scratch database into the articles of the live database.
 
     `names`: the id of a story in the live database by its id in the scratch database.
     """
-    # References to stories that were merged in the scratch database lead to their successors. Stories that were
-    # merged so before are left out: their ids redirect.
+    # References to stories that were merged in the scratch database are replaced by their successors, except where the
+    # live database has the same merge, because then the id redirects already.
     successors = dict(names)
     merged = "SELECT id, redirect_to FROM story WHERE redirect_to IS NOT NULL"
     known_merges = set(map(tuple, read_rows(live, merged)))
@@ -102,8 +102,8 @@ def take_decisions(
 def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
     """Give entries and articles new inbox numbers; `order` maps present numbers to new ones.
 
-    Next, sketches and the state of every story must be taken over. Return the numbers of articles to put back
-    into the full-text index when they are decided.
+    Return the numbers of articles to put back into the full-text index after they are decided. The caller must then
+    take over the sketches and the state of every story.
     """
     changed = [
         {"number": old, "moved": -new} for old, new in order.items() if old != new
@@ -128,7 +128,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
             f"UPDATE {table} SET inbox_no = :moved WHERE inbox_no = :number",  # noqa: S608
             changed,
         )
-        # Negative numbers come between, because no two rows may have the same number at any moment.
+        # The numbers are negative in between, because no two rows may have the same number at any moment.
         write_sql(live, f"UPDATE {table} SET inbox_no = -inbox_no WHERE inbox_no < 0")  # noqa: S608
     insert_rows(live, outlet_line, lines)
     indexed = range(unindexed_to(live) + 1, indexed_to(live) + 1)
@@ -136,7 +136,7 @@ def renumber(live: Connection, order: Mapping[int, int]) -> list[int]:
 
 
 def forget_retired_numbers(live: Connection) -> None:
-    """Take the inbox numbers out of stories that redirect, after the others were renumbered."""
+    """Set the inbox numbers of stories that redirect to 0, because they are not renumbered with the others."""
     write_sql(
         live,
         """
@@ -158,7 +158,7 @@ def take_storylines(
 ) -> None:
     """Replace the affinities of the articles from inbox number `start` on, and the storylines of all stories.
 
-    A storyline has the id of its founder, or of its first story if that is gone.
+    A storyline has the id of its founding story, or of its first story if the founding story left it.
     """
     numbers = read_map(
         live, "SELECT id, story_no FROM story WHERE id IN :ids", ids=names.values()
@@ -195,9 +195,9 @@ def take_storylines(
 def take_stream_history(
     live: Connection, scratch: Connection, advance: Advance
 ) -> None:
-    """Replace the stream history by the history of the scratch database, because all articles were decided with it.
+    """Copy the stream history from the scratch database, because all articles were decided with it.
 
-    The next articles, and the next new grouping, are then decided with the same history.
+    So later articles, and a later regrouping, are decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
         write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608

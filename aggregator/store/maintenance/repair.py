@@ -1,4 +1,4 @@
-"""The repair of `db check --repair`: rows that follow from others, computed again.
+"""The repair of `db check --repair`, which deletes or computes derived rows again.
 
 intake/recluster/rebuild.py calls it, in a process that uses the database alone.
 """
@@ -24,7 +24,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# Counters, each with a column that has its numbers
+# Counters, each with a column and a table that contain its numbers
 _NUMBERED = (
     ("entry", "entry_no", "entry"),
     ("inbox", "inbox_no", "entry"),
@@ -35,10 +35,10 @@ _NUMBERED = (
 
 
 def clear_derived(connection: Connection) -> None:
-    """Delete derived rows, repair the faults that single statements can repair, and end the quarantine."""
+    """Delete derived rows, repair faults that a single statement can repair, and queue entries in quarantine again."""
     if is_sqlite(connection):
         write_sql(connection, "REINDEX")
-    # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
+    # Insert a story for the articles of each lost story. `write_stories` computes its counts and times.
     write_sql(
         connection,
         """
@@ -58,8 +58,8 @@ def clear_derived(connection: Connection) -> None:
         highest = f"SELECT coalesce(max({column}), 0) FROM {table}"  # noqa: S608
         number = max(read_value(connection, highest), counter_value(connection, name))
         set_counter(connection, name, number)
-    # Without their identity keys and observations, lost articles are accepted when they arrive again; copies of
-    # lost articles are reports.
+    # Delete rows that refer to lost rows, and the identity keys and observations of lost articles, so that these are
+    # accepted when they arrive again. Copies of lost articles become reports.
     for referring in metadata.sorted_tables:
         for key in referring.foreign_keys:
             lost = f"""
@@ -73,7 +73,7 @@ def clear_derived(connection: Connection) -> None:
               SELECT id FROM article UNION SELECT article FROM tombstone UNION SELECT article FROM entry)
             """  # noqa: S608
         write_sql(connection, lost)
-    write_sql(connection, "DELETE FROM known_items")  # some may be of lost articles
+    write_sql(connection, "DELETE FROM known_items")  # some may name lost articles
     write_sql(
         connection,
         """
@@ -90,9 +90,9 @@ def clear_derived(connection: Connection) -> None:
 def write_stories(
     database: Database, families: Mapping[str, str] | None, advance: Advance
 ) -> None:
-    """Compute counts and times of stories.
+    """Compute the counts and times of all live stories.
 
-    Headline, order and log stay.
+    Their headlines, their order and the log stay.
     """
     with database.write(unhurried=True) as connection:
         for id_ in read_values(

@@ -1,4 +1,4 @@
-"""Read placed articles as input for placing them again, and copy earlier articles, for `recluster`."""
+"""For `recluster`: reads placed articles as input for placing them again, and copies earlier articles."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,9 +39,10 @@ from aggregator.text.language import primary_tag
 
 
 def first_seen_since(connection: Connection, since: datetime | None) -> int:
-    """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
+    """Return the lowest inbox number of an article seen at `since` or later; one past the last number if none was.
 
-    Articles whose text was deleted by retention are skipped, because they cannot be decided again.
+    `since` is None for all articles. The result is above all articles whose text was deleted by retention, because
+    they cannot be decided again.
     """
     first = read_value(
         connection,
@@ -69,10 +70,10 @@ def numbers_from(connection: Connection, n: int) -> list[int]:
 def placed_articles(
     connection: Connection, numbers: Sequence[int], order: Mapping[int, int]
 ) -> list[tuple[InboxEntry, Prepared]]:
-    """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.
+    """Return the articles with these inbox numbers as input for another placing, in the order of `numbers`.
 
-    Their fingerprints are as they were stored, but without sketches, which are stored only in part. `order`: new
-    numbers for articles that are placed in a new order. An article that was erased meanwhile is left out.
+    Their fingerprints have no sketches, because these are stored only in part. `order`: new numbers for articles that
+    are placed in a new order. An article that was erased meanwhile is left out.
     """
     stored = """
         SELECT article.*, source.language AS source_language
@@ -87,7 +88,7 @@ def placed_articles(
         feed_outlet = None
         if row.claimed_outlet:
             feed_outlet = Outlet(key=row.outlet, name=row.outlet)
-        # The entry has no address: an outlet that was derived from the address is in the row.
+        # The entry needs no address, because the row has the outlet that was derived from the address.
         declared = Entry(
             source=row.source,
             title=row.title,
@@ -121,7 +122,7 @@ def placed_articles(
 
 
 def _clean_article(row: Any) -> CleanArticle:
-    """Return the text as it was extracted, without the properties that were copied from an original."""
+    """Return the article as it was extracted, without the properties that were copied from its original."""
     details = codecs.unpack(row.details, ArticleDetails)
     if details.wire and details.wire.kind == "copy":
         details = replace(details, wire=None)
@@ -159,10 +160,10 @@ def _clean_article(row: Any) -> CleanArticle:
 def seed(
     live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
 ) -> int:
-    """Copy the articles before inbox number `n`, all stories, and how often sources agreed.
+    """Copy the articles before inbox number `n`, all stories, and the stream history into the scratch database.
 
-    `corrected`: copy the corrections, too. Return the last inbox number whose article the copied counts of sources
-    include; 0 without any.
+    `corrected`: copy the corrections, too. Return the last inbox number that the copied counts of sources include; 0
+    if they end before `n`.
     """
     copy = partial(copy_rows, live, scratch, advance)
     if corrected:
@@ -176,7 +177,7 @@ def seed(
     # The second look then examines only stories that later articles change.
     write_sql(scratch, "UPDATE story SET membership_changed_no = -1")
     copy(article, "inbox_no < :n", n=n)
-    # Stories of later articles only keep their ids from being given again: nothing may join them.
+    # The stories of later articles are copied only so that their ids are not given again. Nothing may join them.
     write_sql(
         scratch,
         "UPDATE story SET redirect_to = '' WHERE id NOT IN (SELECT story FROM article)",
@@ -184,7 +185,7 @@ def seed(
     for table in (sketch, affinity):
         copy(table, "article < :n", n=n)
     copy(stream_period, "last_inbox_no < :n", n=n)
-    # The counts include the articles of the period after the last that ended in `scratch`, too.
+    # The copied counts also include the period after the last one that was closed before `n`.
     closed = read_value(scratch, "SELECT coalesce(max(number), 0) FROM stream_period")
     copy(source_history)
     copy(source_period)

@@ -17,21 +17,21 @@ _TIME = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def as_json(table: Table, row: Values) -> Values:
-    """Return a row for JSON; msgspec writes times as RFC 3339 and bytes as base64."""
+    """Return a row as an export contains it. Msgspec then writes times as RFC 3339 and bytes as base64."""
     if table is api_token:
-        # A secret must not give access to a different installation: the token arrives without it, as revoked.
+        # A secret must not give access to another installation, so tokens are exported as revoked and without hashes.
         revoked_at = row["revoked_at"] or row["created_at"]
         return {**row, "hash": b"", "revoked_at": revoked_at}
-    # No export includes the full-text index.
+    # An export does not include the full-text index, so its progress is 0.
     if table is counter and row["name"] in (LAST, REST):
         return {**row, "value": 0}
     return row
 
 
 def check_row(table: str, given: OlderRow) -> Values:
-    """Convert a row of an export for `write_all`, without former columns.
+    """Return a row of an export with the values that `write_all` takes, without columns that are unknown today.
 
-    Raises ReadError if it does not fit.
+    Raises ReadError if the row does not fit.
     """
     try:
         row = as_of_today(table, given)

@@ -1,11 +1,11 @@
-"""All rows of a database as one stream, and its writer: for export and import.
+"""Reads all rows of a database as one stream, and writes a stream, for export and import.
 
-It is one state of the database, while others may write to it, and one transaction of the target.
+The stream shows one state of the database, even if other processes write to it meanwhile, and is written in one
+transaction of the target.
 
-Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
-leaves out data that belongs to one installation: secrets of sources, responses to pushes, commands, webhooks and
-their deliveries. It names the tokens without their secrets. The lease of a running daemon is in no stream. The
-full-text index is built again from the articles.
+Referenced tables come first, and rows come in the order of their keys, which is the same on both databases. A stream
+leaves out data that belongs to one installation: secrets of sources, commands, webhooks and their deliveries, and the
+writer lease. The full-text index is built again from the articles.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,12 +39,12 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# State of the daemon that runs now, useless in a copy.
+# The state of the running daemon, which is useless in a copy
 PASSING = frozenset({"writer_lease"})
 LEFT_OUT = PASSING | frozenset({"command", "webhook", "outbox", "source_access"})
-AT_ONCE = 500  # rows of a batch
+AT_ONCE = 500  # most rows of a batch
 
-# Called with the number of further rows; may raise to stop
+# A callback for progress, called with the number of further rows. It may raise an exception to stop the work.
 Advance = Callable[[int], object]
 
 
@@ -66,13 +66,13 @@ def count(connection: Connection) -> int:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether the tables of an export are empty, except for the counters and the tokens."""
+    """Return whether the tables of a stream are empty, apart from counters and tokens."""
     names = {table.name for table in tables()} - {counter.name, api_token.name}
     return not _have_rows(connection, names)
 
 
 def has_content(connection: Connection) -> bool:
-    """Whether any table has rows that a new database does not have, whatever its revision."""
+    """Return whether the database has rows that a new one does not have, whatever its revision is."""
     names = (
         set(inspect(connection).get_table_names())
         - {"alembic_version", counter.name}
@@ -91,7 +91,7 @@ def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
 
 
 def batches(connection: Connection) -> Iterator[Batch]:
-    """Yield all rows."""
+    """Yield all rows of a stream."""
     for table in tables():
         keys = []
         for key in table.primary_key.columns:
@@ -104,7 +104,7 @@ def batches(connection: Connection) -> Iterator[Batch]:
 
 
 def parts(connection: Connection, sql: str, /, **values: Any) -> Iterator[list[Values]]:
-    """Yield the rows of a statement, some at a time."""
+    """Yield the rows of a statement in lists of at most AT_ONCE."""
     rows = stream_rows(connection, sql, **values)
     while part := [
         dict(zip(row._fields, row, strict=True)) for row in islice(rows, AT_ONCE)
@@ -125,9 +125,10 @@ def first_accepted_at(connection: Connection) -> datetime | None:
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
-    """Write a stream into empty tables; return the number of rows. Serial numbers continue.
+    """Write a stream into empty tables; return the number of rows.
 
-    Raises ReadError for a duplicate, or a reference to a missing row. The full-text index is queued.
+    The articles are queued for the full-text index, and later rows get higher serial numbers than these. Raises
+    ReadError for a duplicate, or a reference to a missing row.
     """
     total = 0
     for table, rows in stream:

@@ -1,4 +1,4 @@
-"""Temporary folders and databases, which the next run deletes where a killed process left them."""
+"""Temporary folders and databases. If a killed process leaves one, the next run deletes it."""
 
 import fcntl
 import shutil
@@ -16,7 +16,7 @@ _PREFIX = ".recluster-"
 
 @contextmanager
 def scratch_database(live: Database) -> Iterator[Database]:
-    """Yield an empty SQLite database with tables, beside `live`, for PostgreSQL among the temporary files.
+    """Yield an empty SQLite database with tables: beside the file of `live`, or for a server among the temporary files.
 
     Raises NoScratchFolderError if its folder cannot be written.
     """
@@ -46,10 +46,10 @@ def _parent(live: Database) -> Path:
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """Yield a private folder in `parent`; first delete those that killed processes left.
+    """Yield a private folder in `parent`, after deleting folders that killed processes left.
 
-    The lock of such a folder ends with its process. It gets its name when it is locked, so that no other
-    process takes a new folder for an abandoned one.
+    A process holds a lock on a file in its folder, which ends with the process. The file is named "lock" only after it
+    is locked, so that no other process takes a new folder for an abandoned one.
     """
     delete_abandoned(parent, prefix)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -58,7 +58,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
         (folder / "unlocked").rename(folder / "lock")
         try:
             yield folder
-        finally:  # while it is locked: else another process deletes it, too
+        finally:  # the folder is still locked, so that no other process deletes it, too
             shutil.rmtree(folder)
 
 

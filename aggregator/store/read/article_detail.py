@@ -34,7 +34,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = read_row(connection, f"{_WHOLE_ARTICLE} WHERE article.id = :id", id=id_)
     if row is None:
         return None
-    # The original of a copy depends on its whole group (stories.counts).
+    # The original of a copy depends on its whole group (stories/counting/originals.py).
     members = with_originals(
         article_views.views_of_stories(connection, [row.story])[row.story]
     )
@@ -62,24 +62,24 @@ class LogLine(FrozenStruct):
 
 
 class ExplainedArticle(FrozenStruct):
-    """An article with its assigned story and the evidence of its placement."""
+    """An article with its story and the evidence for its place there."""
 
     article: ArticleView
     story: str
     story_title: str
     evidence: Evidence
-    # Lines of the article, and merges, corrections and regroupings of its story; oldest first
+    # Log lines about the article, and about merges, corrections and regroupings of its story; oldest first
     log: tuple[LogLine, ...]
     # Constraints of all corrections in force
     constraints: tuple[Constraint, ...]
 
 
-# Log lines of one explanation; joins are not included, so more lines are rare
+# Most log lines of one explanation. Joins of other articles are not included, so more lines are rare.
 _LOG_LINES = 40
 
 
 def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
-    """Return an article with the evidence of its placement; `id` may be its id or its address."""
+    """Return an article with the evidence for its place; None if it does not exist. `id`: its id or its address."""
     row = read_row(
         connection,
         f"{_WHOLE_ARTICLE} WHERE article.id IN :ids ORDER BY inbox_no DESC",
@@ -89,7 +89,7 @@ def explained_article(connection: Connection, id: str) -> ExplainedArticle | Non
         return None
     view = article_views.view(row)
     assert view.evidence is not None, "it was selected"
-    # The story is a condition because the log is indexed by story.
+    # The index of the log begins with the story, so the story is a condition.
     log = read_structs(
         connection,
         LogLine,

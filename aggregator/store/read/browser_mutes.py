@@ -22,7 +22,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-MOST_MUTES = 500  # (limit) each is compared with each article of a list
+MOST_MUTES = 500  # (limit) each mute is compared with each article of a list
 # The most characters of a muted word, as in config.yaml
 _MOST_CHARS = 200
 
@@ -34,7 +34,7 @@ class BrowserMutes:
         self._database = database
 
     def all_mutes(self) -> list[Any]:
-        """Return the rows of all mutes, sorted by kind and name."""
+        """Return the rows of all mutes, ordered by kind and name."""
         with self._database.read() as connection:
             return read_rows(connection, "SELECT * FROM mute ORDER BY kind, name")
 
@@ -57,7 +57,7 @@ class BrowserMutes:
                 write_sql(connection, added, kind=kind, muted=muted, name=name)
 
     def remove(self, kind: str, muted: str) -> None:
-        """Remove a mute, if it is there. The mute of a storyline is removed with those of its former ids."""
+        """Remove a mute, if it exists. For a storyline, also remove the mutes of its former ids."""
         with self._database.write() as connection:
             ids = [muted]
             if kind == "storylines":
@@ -74,7 +74,7 @@ class BrowserMutes:
 
 def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]:
     """Return the name to show for each word, key or id that is to be muted. Raises UsageError."""
-    # Commands that list stories import this module, but do not mute anything.
+    # These modules are slow to import, and commands that list stories import this one without muting anything.
     from aggregator.store.intake.source_rows import source_with_id
     from aggregator.store.search.query import muted_term
 
@@ -84,7 +84,7 @@ def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]
         case "words":
             return {typed: typed}
         case "outlets":
-            # Stories show "via" for an outlet that a feed of another site names.
+            # Pages show "via" before an outlet that only a feed of another site names.
             keys = outlets_named(connection, typed.removeprefix("via "))
             if not keys:
                 raise UsageError(
@@ -120,9 +120,9 @@ def muted_storylines(connection: Connection) -> dict[str, str]:
 
 
 def end_rested(connection: Connection, since: datetime) -> None:
-    """Remove the mutes of storylines that have got no report at `since` or later.
+    """Remove the mutes of storylines without a bump at `since` or later.
 
-    If `since` is before the window of events, only a correction can add a report to such a storyline.
+    If `since` is before the window of events, only a correction can still add a report to a storyline.
     """
     newer_story = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():

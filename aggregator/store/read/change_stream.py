@@ -1,7 +1,7 @@
-"""The change stream, as update feeds and webhooks read it. `UnitOfWork.change` writes it with each decision.
+"""Reads the change stream for update feeds and webhooks. `UnitOfWork.change` writes it with each decision.
 
 A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
-or a split. Copies cause no change.
+or a split. A copy causes no change.
 """
 
 from collections.abc import Collection, Iterable
@@ -70,7 +70,10 @@ def _with_articles(connection: Connection, selected: Iterable[Row]) -> list[Chan
 def changed_stories(
     connection: Connection, since: int | None, limit: int
 ) -> ChangedStories:
-    """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
+    """Return the stories of the first `limit` log lines after number `since`, each once, as they are now.
+
+    Without `since`, return no stories, but the number of the newest log line as `next`.
+    """
     if since is None:
         return ChangedStories(
             next=read_value(

@@ -13,12 +13,15 @@ _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def cursor_at(updated: datetime, number: int) -> str:
-    """Return the cursor of the page after a story with this bump and number; it stays valid when that is bumped."""
+    """Return the cursor of the page after the story with this bump and number.
+
+    It stays valid when the story is bumped.
+    """
     return f"{(updated - _BEGINNING) // timedelta(microseconds=1)}-{number}"
 
 
 def read_cursor(cursor: str) -> tuple[datetime, int]:
-    """Parse a cursor of a list that has the newest bump first. Raises UsageError if it is invalid."""
+    """Return the bump and the number in a cursor of a list that has the newest bump first. Raises UsageError."""
     microseconds, number = cursor_numbers(cursor)
     return _BEGINNING + timedelta(microseconds=microseconds), number
 

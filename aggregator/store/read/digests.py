@@ -23,13 +23,13 @@ from aggregator.store.tables import (
     read_values,
 )
 
-# A change whose sort time is earlier than its own time by more than this comes from an archive, and is not sent
-# (as polling.flood_age_hours).
+# A change whose bump is earlier than the change itself by more than this comes from an archive, and is not sent. For a
+# digest, the bump is compared with the beginning of the span. The value is the same as polling.flood_age_hours.
 OLD_NEWS = timedelta(hours=48)
 
 
 class DigestSpan(FrozenStruct):
-    """The changes of one digest: their numbers are above `after` and at most `to`."""
+    """The changes of one digest, with numbers above `after` and up to `to`, and the period that they cover."""
 
     after: int
     to: int
@@ -88,7 +88,7 @@ def span_since(
 
 
 def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
-    """Return whether the full-text index has the articles of the span, which a query needs."""
+    """Return whether the full-text index has all articles of the span, because a recipient may have a query."""
     missing = """
         SELECT 1 FROM article JOIN change ON change.article = article.id
         WHERE change_no > :after AND change_no <= :to AND inbox_no > :indexed_to LIMIT 1
@@ -103,7 +103,7 @@ def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
 
 
 def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
-    """Return the newest digests, newest first."""
+    """Return the spans of the newest digests, newest first."""
     kept = (
         "SELECT body FROM outbox WHERE webhook = :name ORDER BY change DESC LIMIT :most"
     )
@@ -116,7 +116,7 @@ def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
 def ranked_for_digest(
     connection: Connection, span: DigestSpan, filters: StoryFilter
 ) -> dict[str, int]:
-    """Return the stories with the most new reports, at most `filters.limit`, with their number."""
+    """Return the numbers of new reports by story: the stories with the most, at most `filters.limit`."""
     rows = read_rows(
         connection,
         """

@@ -1,4 +1,4 @@
-"""The stories of the front page as listed, and its folders and topics."""
+"""The list items, folders and topics of the front page."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def list_stories(
         """,
         stories=live,
     )
-    # When each story without any date (`ArticleView.is_dated`) was first seen
+    # When each story without a dated article (`ArticleView.is_dated`) was first seen
     undated = read_map(
         connection,
         """
@@ -50,7 +50,7 @@ def list_stories(
         ids=live,
     )
     pictures = {}
-    # Details of the reports whose titles the stories have
+    # The picture of a story comes from the article of its headline.
     for row in read_rows(
         connection,
         """
@@ -88,10 +88,10 @@ def list_stories(
 def _titles_by_outlet(
     connection: Connection, headlines: Mapping[str, str]
 ) -> Mapping[str, list[ListedTitle]]:
-    """Return the newest report of each of a few outlets, by story, without reports that repeat the headline."""
+    """Return the titles of the newest reports of a few outlets, by story, except titles that repeat the headline."""
     titles: defaultdict[str, list[ListedTitle]] = defaultdict(list)
-    # The first two steps read an index that covers them, so no text of an article is read. One title more
-    # than listed is read of each story.
+    # The inner queries read a covering index, so they read no texts of articles. One title more than listed is read,
+    # because one of them may be the headline.
     for row in read_rows(
         connection,
         f"""
@@ -150,11 +150,11 @@ _TOPIC_STORIES = 150
 
 
 def topics(connection: Connection) -> tuple[str, ...]:
-    """Return the topics of the newest stories that several outlets share, the most frequent first.
+    """Return the topics that several of the newest stories and several outlets share, the most frequent first.
 
-    A topic is a category of a feed; a category that fewer outlets use is one house's own order.
+    A topic is a category of a feed. A category that fewer outlets use is only how one publisher sorts its articles.
     """
-    # SQLite would read the topics of all stories by the index of `kind`, if it were compared alone.
+    # If `kind` were compared without the empty text, SQLite would use its index and read the topics of all stories.
     shared = f"""
         WITH newest AS MATERIALIZED (
           SELECT story_no, id FROM story WHERE redirect_to IS NULL ORDER BY bumped_at DESC LIMIT {_TOPIC_STORIES})
@@ -163,7 +163,7 @@ def topics(connection: Connection) -> tuple[str, ...]:
         JOIN article ON article.story = newest.id WHERE subject.kind || '' = 'topic' AND article.outlet IS NOT NULL
         GROUP BY subject.key HAVING count(DISTINCT newest.id) > 1 AND count(DISTINCT article.outlet) >= {_TOPIC_OUTLETS}
         """  # noqa: S608
-    # Ordered here, since each server has an order of texts of its own
+    # Sorted in Python, because the order of texts depends on the server.
     ordered = sorted(
         (-row.stories, row.key, row.label) for row in read_rows(connection, shared)
     )

@@ -4,10 +4,10 @@ The weight is one number per story:
 
     weight = last bump (hours) + doubling_hours * (log2(outlets) + 1/2, if preferred)
 
-The unit is hours: doubling the number of outlets with words of their own is worth `doubling_hours`. A story of
-one outlet counts as if it had come at the beginning of its day, so that it stands below stories of several
-outlets of that day. The weight does not depend on the present time, so the order of two stories changes only
-if one of them changes, and an unchanged page can be answered with 304. ADR 24 gives the alternatives.
+Twice as many outlets with words of their own are worth `doubling_hours`. A story of one outlet counts almost as if
+it had come at the beginning of its day (UTC), so that it stands below stories of several outlets from that day. The
+weight does not depend on the present time, so the order of two stories changes only if one of them changes, and a
+request for an unchanged page can be answered with 304. ADR 24 describes the alternatives.
 """
 
 import math
@@ -30,15 +30,15 @@ from aggregator.store.tables import (
     read_values,
 )
 
-# The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
-# stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
-# class has a partial index on `bumped_at`.
+# The least numbers of independent reports of three classes. Only the newest stories of each class are ranked, so that
+# newer small stories do not hide a story with many reports, and the cost does not depend on the number of stories.
+# Each class has a partial index on `bumped_at`.
 CLASSES = (1, 2, 5)
 
-# Further outlets do not raise the weight: so the biggest story leads for three days (chosen)
+# More outlets than this do not raise the weight, so that the biggest story leads for three days (chosen).
 REPORTS_CAP = 64
-# Added to the rank of all stories but the last ones (undated, claimed): more than the weight of any year until 2286,
-# in microseconds
+# Added to the ranks of all stories except those that come last (undated or claimed). It is more than the weight, in
+# microseconds, of any story before the year 2286.
 _FIRST_PART = 10**16
 
 _MEMBERS = "FROM article WHERE story IN :ids AND"
@@ -56,7 +56,7 @@ def weight(story: FrontPageStory, tuning: FrontPageTuning) -> float:
     """Return the weight in hours: the last bump since 1970, plus the value of outlets and of `prefer`."""
     hours = story.updated.timestamp() / 3600
     if story.outlets == 1:
-        # Hours of the day count little, but the later of two stories of one day still ranks above the earlier
+        # The time of day counts little, but the later of two such stories of one day still ranks above the earlier one.
         since_midnight = hours % 24
         hours += since_midnight / 24 - since_midnight
     doublings = math.log2(min(story.outlets, REPORTS_CAP))
@@ -68,7 +68,7 @@ def weight(story: FrontPageStory, tuning: FrontPageTuning) -> float:
 def order_by_weight(
     stories: Iterable[FrontPageStory], tuning: FrontPageTuning
 ) -> Sequence[FrontPageStory]:
-    """Return the stories by descending weight, equal weights by id; undated and claimed stories come last."""
+    """Return the stories by descending weight, with equal weights by id. Undated and claimed stories come last."""
     return sorted(
         stories,
         key=lambda story: (
@@ -87,10 +87,10 @@ def part_after(
 ) -> tuple[Sequence[FrontPageStory], str | None]:
     """Return at most `limit` of the ranked stories after a cursor, and the next cursor; None at the end.
 
-    A cursor is the rank of a story, and how many stories of this rank were listed, so that a story that is
-    bumped meanwhile moves no other story. Raises UsageError for an invalid cursor.
+    A cursor has the rank of the last story, and the number of stories with this rank that were listed. So a story
+    that is bumped meanwhile moves no other story. Raises UsageError for an invalid cursor.
     """
-    # The first story has the highest rank, a number of at most 17 digits.
+    # Ranks descend in this order, and have at most 17 digits.
     ranks = []
     for story in ordered:
         rank = max(0, round(weight(story, tuning) * 3_600_000_000))
@@ -116,7 +116,7 @@ def front_page_stories(
 ) -> list[FrontPageStory]:
     """Return the newest `window` stories of each class among those that meet `conditions`, each once.
 
-    If some of them are undated, add the newest dated stories: files without dates must not fill the page.
+    If some of them are undated, the newest dated stories are added, so that files without dates do not fill the page.
     """
 
     def newest(condition: str) -> dict[str, Row]:
@@ -144,8 +144,8 @@ def front_page_stories(
         of_outlets = article_views.of_outlets(connection, prefer)
         statement = f"SELECT story {_MEMBERS} {of_outlets}"
         preferred.update(of_outlets.read_values(connection, statement, ids=rows))
-    # Stories told only by little-known feeds, in the name of several outlets. Stories with a confirmed article are
-    # left out: an item of a planet (a feed of feeds) or of a link list must not lower them.
+    # Stories that only little-known feeds report, in the name of several outlets. Stories with a confirmed article are
+    # left out, because an item of a planet (a feed of feeds) or of a link list must not lower them.
     claimed = read_set(
         connection,
         f"""

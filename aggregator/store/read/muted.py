@@ -1,7 +1,7 @@
 """The stories that leave a list because the owner muted them in the browser.
 
-A story leaves if its title has a muted word, if its storyline is muted, or if each of its articles is muted: by
-a word in its title or opening, by its outlet, its source or its kind.
+A story leaves if its title has a muted word, if its storyline is muted, or if each of its articles is muted. An
+article is muted by a word in its title or lead, by its outlet, its source or its kind.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ def has_words(mutes: Sequence[Mute]) -> bool:
 
 
 def not_muted(mutes: Sequence[Mute]) -> Where:
-    """Return the conditions of the mutes on a story, except those of words."""
+    """Return the conditions for a story that is not muted, except for mutes of words."""
     staying = Where()
     lines = [muted for kind, muted in mutes if kind == "storylines"]
     if lines:
@@ -43,7 +43,7 @@ def not_muted(mutes: Sequence[Mute]) -> Where:
 
 
 def _other_articles(mutes: Sequence[Mute]) -> Where:
-    """Return the conditions that an article is not muted, except those of words."""
+    """Return the conditions for an article that is not muted, except for mutes of words."""
     other = Where()
     for kind, column in _COLUMNS.items():
         values = [muted for named, muted in mutes if named == kind]
@@ -58,10 +58,10 @@ def _other_articles(mutes: Sequence[Mute]) -> Where:
 def without_muted_words(
     connection: Connection, ids: set[str], mutes: Sequence[Mute]
 ) -> set[str]:
-    """Return those of the stories `ids` that stay. All their articles are read, so `ids` should be one page."""
+    """Return those of the stories `ids` that no word mutes. All their articles are read, so `ids` should be few."""
     if not has_words(mutes):
         return ids
-    # The search compiles large patterns, so it is imported where words are muted.
+    # The search compiles large patterns, so it is imported only if words are muted.
     from aggregator.store.search.query import muted_term
 
     words = (muted for kind, muted in mutes if kind == "words")

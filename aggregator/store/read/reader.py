@@ -85,17 +85,17 @@ def _reading(
     return method
 
 
-# Rankings of digests kept until the next change; a feed lists 30 digests
+# Rankings of digests that are cached until the next change. A feed lists 30 digests.
 _DIGESTS_KEPT = 64
 
 
 class StoryReader:
     """Reads from any thread; its only state is the cached rankings of the last digests.
 
-    Methods import the modules that only they need: otherwise a list of stories, typed at a shell, would wait
-    for the patterns of the search, of the sources and of rendering to be compiled.
+    Methods import the modules that only they need. Otherwise the command that lists stories would have to wait
+    until the patterns of the search, of the sources and of rendering are compiled.
 
-    Every method may raise AggregatorError where the database does not respond.
+    Every method may raise AggregatorError if the database does not respond.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class StoryReader:
         self._ranking = threading.Lock()
 
     def pages(self, filters: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
-        """Yield `stories` in pages of `at_once`, of one state of the database."""
+        """Yield the stories that match in pages of at most `at_once`, all from one state of the database."""
         with self.database.read() as connection:
             left = filters.limit
             while left > 0:
@@ -127,7 +127,7 @@ class StoryReader:
                 filters = filters.model_copy(update={"after": page.next})
 
     def count(self, filters: StoryFilter) -> int:
-        """Count the stories that fit, ignoring `limit` and `after`; this reads the place of each."""
+        """Return the number of stories that match, without `limit` and `after`. This reads the place of each story."""
         with self.database.read() as connection:
             return len(
                 story_list.places(
@@ -138,7 +138,7 @@ class StoryReader:
             )
 
     def current_story(self, id: str) -> StoryView | None:
-        """Return a story, or the story that it was merged into; None if there is neither."""
+        """Return a story, or the story that it was merged into; None if neither exists."""
         story = self.story(id)
         if isinstance(story, StoryRedirect):
             story = self.story(story.to)
@@ -229,7 +229,7 @@ class StoryReader:
     def digest(self, span: DigestSpan, filters: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
         last = self.last_change()
-        # It reads all changes of a day or a week, so it runs once for all who ask
+        # Ranking reads all changes of a day or a week. The lock makes requests wait for one ranking and share it.
         with self._ranking:
             reports = self._ranked(last, span, filters)
         listed = [
@@ -247,7 +247,7 @@ class StoryReader:
             return digests.ranked_for_digest(connection, span, filters)
 
     def sources(self, limit: int, **filters: Any) -> SourcePage:
-        """Return a page of sources; `filters` is that of `source_page`. Raises UsageError."""
+        """Return a page of sources, with `filters` as in `source_page`. Raises UsageError."""
         from aggregator.store.read.source_list import source_page
 
         with self.database.read() as connection:
@@ -265,7 +265,7 @@ class StoryReader:
             return view_sources(connection, self._now(), [known])[0]
 
     def state(self) -> DatabaseHealth:
-        """Return the present health of the daemon as far as the database tells it."""
+        """Return the present health of the daemon, as far as the database shows it."""
         from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
@@ -286,7 +286,7 @@ class StoryReader:
         )
 
     def first_reading(self, listed: int = 0) -> "FirstReading | None":
-        """Return how far a first reading is, with at most `listed` of its entries; None if none lasts."""
+        """Return the progress of a first reading, with at most `listed` of its entries; None if none lasts."""
         from aggregator.store.intake.first_reading import first_reading
 
         with self.database.read() as connection:
@@ -319,9 +319,9 @@ class StoryReader:
             return nearest_search(connection, text)
 
     def last_change(self, story_id: str = "") -> str:
-        """Return an opaque version that changes with every story, article, link and correction. Cheap.
+        """Return an opaque version that changes with every story, article, link and correction. This is cheap.
 
-        It also changes with the full-text index, and with the id of a story once it is rendered.
+        The version also changes with the full-text index. With `story_id`, it changes when this story is rendered.
         """
         with self.database.read() as connection:
             (version,) = read_rows(
@@ -336,8 +336,8 @@ class StoryReader:
             )
         return " ".join(map(str, version))
 
-    # Methods of one query each; the functions describe them.
-    title_of = _reading(story_rows.title_of)  # before `stories` is the method
+    # Methods of one query each. The docstrings of these functions describe them.
+    title_of = _reading(story_rows.title_of)
     stories = _reading(story_views.page_of_stories)
     story = _reading(story_views.one_story)
     stories_by_id = _reading(story_views.stories_by_id)
@@ -353,6 +353,7 @@ class StoryReader:
     list_stories = _reading(front_page_items.list_stories)
     new_reports = _reading(front_page_items.new_reports)
     folders = _reading(front_page_items.folders)
+    # This line needs the module `source_entries`, before the next line gives the name to a method.
     story_sources = _reading(source_entries.story_sources)
     source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page_items.topics)

@@ -12,7 +12,7 @@ from aggregator.store.tables import read_rows
 
 log = logging.getLogger(__name__)
 
-# Decoded texts that are kept: most texts of a list or feed are unchanged when it is read again.
+# Decoded texts that are cached, because most texts of a list or feed are unchanged when it is read again
 KEPT = 256
 
 

@@ -51,7 +51,7 @@ def source_entries(
             reader=who.reader_no,
             read_before=who.read_before,
         )
-    # Numbers are read first, so that skipped articles cost no texts
+    # The numbers are read first, so that no texts of skipped articles are read.
     numbers = chosen.read_values(
         connection,
         f"""
@@ -78,10 +78,10 @@ def source_entries(
 
 
 class StorySources(FrozenStruct):
-    """The sources of stories. `by_outlet`: ids of sources by story, then by key and names of the outlet."""
+    """The sources of stories. `by_outlet`: the id of a source by story, then by the key or name of an outlet."""
 
     by_outlet: dict[str, dict[str, str]]
-    # The folder of most outlets of each story; stories without a folder are left out
+    # The folder that most outlets of a story are in, by story. Stories without a folder are left out.
     folders: dict[str, str]
 
 
@@ -102,7 +102,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         if row.folder:
             uses[row.story, row.folder] += 1
     folders: dict[str, str] = {}
-    # The first name wins if folders are equally frequent
+    # If folders are equally frequent, the first in the alphabet is taken.
     for _, story_id, folder in sorted((-count, *use) for use, count in uses.items()):
         folders.setdefault(story_id, folder)
     return StorySources(by_outlet=by_outlet, folders=folders)

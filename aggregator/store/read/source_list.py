@@ -13,7 +13,7 @@ from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import read_rows
 from aggregator.text.lines import word_list
 
-# Fields that a view has from its source.
+# Fields of a view that are copied from its source
 _SAME = word_list("""
     id kind polled_url site_url folder outlet language origin interval_seconds
 """)
@@ -28,11 +28,11 @@ def source_page(
     text: str = "",
     failing_first: bool = False,
 ) -> SourcePage:
-    """Return a page of the sources, ordered by folder and name, whose name, folder or outlet has the `text`.
+    """Return a page of the sources whose name, folder, outlet or host contains `text`, ordered by folder and name.
 
-    `after`: the `next` of the previous page, whose last source may be gone by now. The text may also be in
-    the host, and nowhere else in an address: whoever searches for a key letter by letter finds none. Raises
-    UsageError for an invalid cursor.
+    `after`: the `next` of the previous page, whose last source may be gone by now. Only the host of an address is
+    searched, because a search in the rest could reveal a secret key in it, letter by letter. Raises UsageError for
+    an invalid cursor.
     """
     try:
         begin = tuple(bytes.fromhex(after).decode("utf-8", "replace").split("\0"))
@@ -50,7 +50,8 @@ def source_page(
         name = known.shown_name
         if "://" in name:
             name = known.host or known.id
-        # Cursors contain it, so a source may be removed; it names no address.
+        # A cursor contains this place, so that it stays valid if the source is removed. The place contains no address,
+        # because an address may have a secret key.
         place = (
             "1" if is_late else "0",
             (known.folder or "")[:_CURSOR_CHARS],
@@ -75,14 +76,14 @@ def source_page(
     )
 
 
-# Only this many characters of a folder or name decide the order: a longer cursor would be a long address
+# Only this many characters of a folder or name decide the order, because a longer cursor would make a long URL.
 _CURSOR_CHARS = 40
 
 
 def view_sources(
     connection: Connection, now: datetime, chosen: Sequence[Source] | None = None
 ) -> list[SourceView]:
-    """Return views of these sources, else of all, ordered by folder and name."""
+    """Return views of these sources in their order, or of all sources, ordered by folder and name."""
     counted = "SELECT source, count(*) FROM article"
     if chosen is None:
         sources: Sequence[Source] = all_sources(connection)

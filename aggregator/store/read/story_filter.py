@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-# If a condition matches no more stories or articles than this, the ids of the stories are listed instead
+# If a condition matches no more stories or articles than this, the statement lists the ids of the stories instead.
 FEW = 1_000
 # Least numbers of reports that have an index of their own (`store/tables/story_tables.py`)
 REPORT_CLASSES = (5, 2)
@@ -25,7 +25,7 @@ REPORT_CLASSES = (5, 2)
 OF_STORY = "story_subject.story_no = story.story_no"
 _OPINIONS = "('" + "', '".join(sorted(OPINION_KINDS)) + "')"
 _ITS_ARTICLE = "EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND"
-# A story has more than opinions and explainers
+# The condition that a story has more than opinions and explainers
 HAS_REPORT = f"""
     (NOT {_ITS_ARTICLE} kind IN {_OPINIONS} AND {OTHER_KINDS}) OR {_ITS_ARTICLE} kind NOT IN {_OPINIONS}))
     """
@@ -47,7 +47,10 @@ def matching_stories(
 def heads_of_storylines(
     connection: Connection, filters: StoryFilter, ids: Collection[str]
 ) -> set[str]:
-    """Return those of the stories that stand for their storyline: the last bumped of those that match."""
+    """Return those of the stories that stand for their storyline.
+
+    The last bumped of the matching stories of a storyline stands for it, and a story without one for itself.
+    """
     members = members_of_lines(connection, ids)
     members_and_ids = {row.id for row in members} | {*ids}
     matching = matching_stories(connection, filters, members_and_ids)
@@ -57,7 +60,7 @@ def heads_of_storylines(
 
 
 def query_of(filters: StoryFilter) -> "Query | None":
-    """Return the words to search for. Raises UsageError for a query without words."""
+    """Return the parsed query; None without one. Raises UsageError for a query without words."""
     if not filters.query:
         return None
     from aggregator.store.search.query import parse_query
@@ -80,7 +83,7 @@ def with_words(
     if query.without:
         from aggregator.store.search.searchable_text import SearchableText
 
-        # A headline may have an excluded word that not all articles have.
+        # The headline may have an excluded word that the matching article does not have.
         for row in read_rows(
             connection, "SELECT id, title FROM story WHERE id IN :ids", ids=matching
         ):
@@ -97,7 +100,8 @@ def of_stories(filters: StoryFilter) -> Where:
         conditions.add("story.last_published >= :since", since=filters.since)
     if filters.until is not None:
         conditions.add("story.last_published <= :until", until=filters.until)
-    # The partial indexes have literal numbers: no plan could use one for the number of a parameter.
+    # The numbers in the conditions of partial indexes are literal, so the statement must have literal numbers, too:
+    # with parameters only, no plan could use these indexes.
     counts = Where()
     if filters.min_outlets > 1:
         counts.add(
@@ -140,7 +144,7 @@ def of_subjects(filters: StoryFilter) -> list[Where]:
 def with_enough(
     connection: Connection, ids: set[str], filters: StoryFilter
 ) -> set[str]:
-    """Return those of the stories that have enough reports and outlets, alone or in a folded storyline."""
+    """Return those of the stories that have enough reports and outlets, alone or with their folded storyline."""
     if not filters.fold or filters.min_reports == filters.min_outlets == 1:
         return ids
     alone = of_stories(filters.model_copy(update={"fold": ""}))
@@ -158,7 +162,7 @@ def with_enough(
 
 
 def of_its_articles(connection: Connection, filters: StoryFilter) -> Where:
-    """Return the conditions of `filters` on the articles of a story; different articles may meet them."""
+    """Return the conditions of `filters` on the articles of a story. Different articles may meet them."""
     where = of_articles(connection, filters, by_story=True)
     conditions = [f"{_ITS_ARTICLE} {condition})" for condition in where.conditions]
     return Where(*conditions, **where.values)
@@ -179,7 +183,7 @@ def of_articles(
     if filters.language:
         conditions.add("article.language = :language", language=filters.language)
     if filters.kind:
-        # The index on kinds has those other than reports.
+        # The partial index on kinds leaves out reports.
         in_index = "" if filters.kind == "report" else f" AND {OTHER_KINDS}"
         conditions.add(f"article.kind = :kind{in_index}", kind=filters.kind)
     if filters.folder:
@@ -187,7 +191,7 @@ def of_articles(
             "SELECT coalesce(folder_name, id) FROM source WHERE folder = :folder"
         )
         sources = read_values(connection, in_folder, folder=filters.folder)
-        # SQLite plans a list better, but neither database takes any length
+        # SQLite finds a better plan for a list, but neither database accepts a list of any length.
         source = "article.source || ''" if by_story else "article.source"
         if len(sources) > FEW:
             conditions.add(f"{source} IN ({in_folder})", folder=filters.folder)
@@ -197,10 +201,10 @@ def of_articles(
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
-    """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
+    """Return the keys of the outlets that are or were called `name`, or that have `name` as their key."""
     called_so = {}
     for column in ("outlet", "outlet_name"):
-        # It skips from value to value in the index, because there are few outlets and many articles
+        # The statement skips from value to value in the index, because there are few outlets and many articles.
         distinct = f"""
             WITH RECURSIVE known(value) AS (
               SELECT min({column}) FROM article UNION ALL
@@ -208,7 +212,7 @@ def outlets_named(connection: Connection, name: str) -> list[str]:
               WHERE known.value IS NOT NULL
             ) SELECT value FROM known WHERE value IS NOT NULL
             """  # noqa: S608
-        # Compared here: SQLite's lower() covers only ASCII
+        # Compared in Python, because SQLite's lower() covers only ASCII
         called_so[column] = [
             value
             for value in read_values(connection, distinct)

@@ -1,8 +1,8 @@
 """Lists of stories that match a filter, without reading all stories, the newest bump first.
 
-A list is one statement. If a condition is selective (an outlet with few articles, a rare word), the ids of
-its stories are listed in the statement; else the newest stories are read until enough match. Common words are compared
-with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short.
+If a condition is selective (an outlet with few articles, a rare word), the statement lists the ids of its stories.
+Otherwise, the newest stories are read until enough match. Conditions that SQL cannot express, such as common words, are
+compared with stories in steps, at most `_SCANNED_AT_ONCE` stories for a page. Such a page may be short.
 """
 
 from collections.abc import Iterator
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from aggregator.store.search.query import Query
 
 
-# If the words of a search match at most so many articles, their stories are listed in the statement. This is higher
-# than FEW, because only the stories of these articles are read.
+# If the words of a search match at most this many articles, the statement lists their stories. This is higher than FEW,
+# because only the stories of these articles are read.
 FEW_WITH_WORDS = 5_000
-# Stories compared with common words for one page
+# Most stories that are compared with common words for one page
 _SCANNED_AT_ONCE = 5_000
 # Stories compared with words at a time
 _STEP = 500
-# Stories whose articles are read for muted words, or for other stories of a storyline, at a time; most of them stay
+# Stories compared with muted words, or with the other stories of their storyline, at a time. Most of them stay.
 _STEP_OF_MUTES = 100
 
-# SQL text for the columns of a list, which lack the texts
+# SQL text for the columns of a list, without the texts
 LIST_COLUMNS = shown_columns(StoryView)
 # SQL text for stories in the order of a list
 NEWEST_FIRST = "ORDER BY story.bumped_at DESC, story.story_no DESC"
@@ -61,7 +61,7 @@ _STORIES_OF = "SELECT DISTINCT story FROM article WHERE inbox_no IN :numbers"
 def page(
     connection: Connection, filters: StoryFilter, limit: int
 ) -> tuple[list[Row], str | None]:
-    """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
+    """Return the rows of a page with `LIST_COLUMNS`, and the cursor of the next page, as `places` does."""
     rows, following = places(connection, filters, limit)
     ids = [row.id for row in rows]
     listed = f"SELECT {LIST_COLUMNS} FROM story WHERE id IN :ids"  # noqa: S608
@@ -100,7 +100,7 @@ def places(
             return matches[:limit], cursor_at(last.bumped_at, last.story_no)
         if len(rows) < step:
             return matches, None
-    # The page is short, because enough stories were compared for it. The next page goes on after them.
+    # The page is short, because the most stories were compared for it. The next page begins after them.
     last = rows[-1]
     return matches, cursor_at(last.bumped_at, last.story_no)
 
@@ -108,9 +108,9 @@ def places(
 def _read_in_steps(
     connection: Connection, conditions: Where, after: str | None, step: int
 ) -> Iterator[list[Row]]:
-    """Yield the next `step` stories after a cursor, again and again, until `_SCANNED_AT_ONCE` were read.
+    """Yield the stories after a cursor in lists of `step`, until `_SCANNED_AT_ONCE` were read.
 
-    Fewer than `step` are the last ones.
+    A list with fewer than `step` stories is the last one.
     """
     place: Values = {}
     if after is not None:
@@ -118,7 +118,7 @@ def _read_in_steps(
     for _ in range(0, _SCANNED_AT_ONCE, step):
         below = ""
         if place:
-            # The first comparison alone finds the place in the index.
+            # The first comparison seems redundant, but lets the database find the place in the index.
             below = """
                 AND story.bumped_at <= :bump AND (story.bumped_at < :bump OR story.story_no < :number)
                 """
@@ -141,7 +141,7 @@ def _list_few_stories(
 ) -> set[str] | None:
     """Return a few stories that include all matches of `filters`; None if no condition is selective.
 
-    The database starts from them: by itself it would not know which condition is selective.
+    The database then starts from these stories. By itself, it would not know which condition is selective.
     """
     for condition, statement in _selective_conditions(connection, filters):
         stories = condition.read_values(connection, f"{statement} LIMIT {FEW + 1}")
@@ -162,12 +162,12 @@ def _selective_conditions(
 ) -> Iterator[tuple[Where, str]]:
     """Yield each condition that may be selective, with the statement for its stories.
 
-    They do without DISTINCT, which would read all articles that meet a common condition.
+    The statements have no DISTINCT, which would read all articles that meet a common condition.
     """
     articles = of_articles(connection, filters)
     for condition in articles.conditions:
         yield articles, f"SELECT story FROM article WHERE {condition}"  # noqa: S608
-    # Filters with one condition each on the row of a story that an index finds
+    # Filters with one condition each, on columns of a story that have an index
     column_filters = []
     if filters.since is not None or filters.until is not None:
         column_filters.append(StoryFilter(since=filters.since, until=filters.until))
@@ -189,11 +189,11 @@ def _selective_conditions(
 
 
 def selection(connection: Connection, filters: StoryFilter) -> Where:
-    """Return the conditions of the stories that fit, without `limit` and `after`; the newest of them are read.
+    """Return the conditions for the stories that match, without `limit` and `after`.
 
-    If many articles match the query, only stories of the newest matches meet them. If the query only excludes
-    words, so do stories that do not fit, which the caller must leave out. If a condition on articles is
-    common, only the newest `_SCANNED_AT_ONCE` stories are examined.
+    If many articles match the query, only stories of the newest matches meet the conditions. If the query only
+    excludes words, stories that do not match meet them, too, and the caller must leave these out. If a condition on
+    articles is common, only stories among the newest `_SCANNED_AT_ONCE` meet them.
     """
     article_conditions = of_its_articles(connection, filters)
     conditions = of_stories(filters)

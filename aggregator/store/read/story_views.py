@@ -39,13 +39,13 @@ def page_of_stories(connection: Connection, filters: StoryFilter) -> StoryPage:
 def stories_by_id(
     connection: Connection, ids: tuple[str, ...], /
 ) -> tuple[StoryView, ...]:
-    """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
+    """Return the live stories with these ids, in the order of the ids, as a page shows them."""
     live = f"{_LISTED} WHERE redirect_to IS NULL AND id IN :ids"
     return _list_views(connection, rows_in_order(connection, live, ids))
 
 
 def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
-    """Return a story and its articles with text, HTML and evidence, or None."""
+    """Return a story and its articles with text, HTML and evidence; a redirect if it was merged; None if it is gone."""
     present = story_rows.target_of(connection, id)
     if present is None:
         return None

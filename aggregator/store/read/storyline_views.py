@@ -29,7 +29,7 @@ _STORIES = f"""
     WHERE redirect_to IS NULL AND (storyline IN :ids OR storyline IS NULL AND id IN :ids)
     ORDER BY first_published DESC, story_no DESC
     """  # noqa: S608
-# The storylines of some stories, without those that stand alone
+# The storylines of some stories, except stories that stand alone
 _STORYLINES = "SELECT storyline FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL AND id IN :ids"
 # Later than every bump
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -38,13 +38,13 @@ _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 def storylines_by_story(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, StorylineView]:
-    """Return the storylines of those of these stories that do not stand alone, by story."""
+    """Return the storyline of each story in the storylines of these stories. Stories that stand alone are left out."""
     views = storylines(connection, read_set(connection, _STORYLINES, ids=ids))
     return {story.id: view for view in views.values() for story in view.stories}
 
 
 def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row]:
-    """Return all stories of the storylines of these stories, the last bumped last."""
+    """Return all stories of the storylines of these stories, ordered by their last bump, the latest last."""
     lines = read_values(connection, _STORYLINES, ids=ids)
     members = read_rows(connection, _STORIES, ids=lines)
     return sorted(members, key=lambda row: (row.bumped_at, row.story_no))
@@ -53,9 +53,9 @@ def members_of_lines(connection: Connection, ids: Iterable[str]) -> list[Row]:
 def one_a_storyline(
     connection: Connection, ranked: Sequence[FrontPageStory]
 ) -> list[FrontPageStory]:
-    """Return the first of the ranked stories of each storyline, and those that stand alone.
+    """Return the first of the ranked stories of each storyline, and the stories that stand alone.
 
-    The first story counts the outlets of all ranked stories of its storyline within a day of it.
+    The first story also counts the outlets of the other ranked stories of its storyline with a bump within a day of it.
     """
     ids = [story.id for story in ranked]
     storyline_by_story = read_map(
@@ -78,11 +78,14 @@ def one_a_storyline(
 def storylines(
     connection: Connection, ids: Iterable[str], least: int = 2
 ) -> dict[str, StorylineView]:
-    """Return the storylines of at least so many stories, by id; a story that stands alone is a storyline of one."""
+    """Return the storylines with these ids that have at least `least` stories, by id.
+
+    A story that stands alone is a storyline of one story, which has the id of the story.
+    """
     members = defaultdict(list)
     for row in read_rows(connection, _STORIES, ids=ids):
         members[row.storyline or row.id].append(row)
-    # The stories of the last day of each storyline, its head first: the story that gives it the title
+    # The stories of the last day of each storyline. The first one is its head, which gives the storyline its title.
     last_day = {}
     for id_, rows in members.items():
         if len(rows) >= least:
@@ -98,7 +101,7 @@ def storylines(
     )
     views = {}
     for id_, day in last_day.items():
-        # Outlets that only repeat others count as one in a story, so there may be fewer than names.
+        # A story counts outlets that only repeat others as one, so its count may be lower than its number of names.
         outlet_count = sum(row.outlet_count for row in day)
         if len(day) > 1:
             names = set().union(*(outlets[row.id] for row in day))
@@ -121,9 +124,9 @@ def storylines(
 
 
 def storyline_of(connection: Connection, id: str) -> StorylineView | None:
-    """Return the storyline with this id, or that of the story with this id, also if the story stands alone.
+    """Return the storyline with this id, or the storyline of the story with this id, even if the story stands alone.
 
-    None if the story does not exist, or if it has no articles any more.
+    Return None if the story does not exist, or has no articles any more.
     """
     view = storylines(connection, [id], 1).get(id)
     if view is None and (storyline := line_of(connection, id)) is not None:

@@ -1,4 +1,4 @@
-"""A search in the query language of a database."""
+"""Writes a search in the query language of a database."""
 
 from calendar import monthrange
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from aggregator.store.tables import is_sqlite, read_rows
 
 
 class MatchExpression(FrozenStruct):
-    """A query in the language of a database. `loose` finds its words at any position."""
+    """A query in the language of a database. `strict` finds phrases; `loose` finds their words at any position."""
 
     strict: str
     loose: str
@@ -29,7 +29,7 @@ class _Language(NamedTuple):
     token: str
     # Follows a word that matches as a prefix
     prefix: str
-    # Stand between two expressions: one right after the other, both anywhere, at least one of them
+    # These stand between two expressions: one follows the other directly, both are anywhere, or at least one is there.
     adjacent: str
     both: str
     either: str
@@ -42,7 +42,7 @@ _TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "({}) & !({})")
 
 
 def expression_of(connection: Connection, query: Query) -> MatchExpression | None:
-    """Return a search in the language of the database; None if no article can match."""
+    """Return a search in the language of the database; None if no article is in its period."""
     language = _FTS5 if is_sqlite(connection) else _TSQUERY
     filters = []
     if query.since is not None or query.before is not None:
@@ -53,7 +53,7 @@ def expression_of(connection: Connection, query: Query) -> MatchExpression | Non
     elif not query.terms:
         # A query that only excludes words needs an expression that every article matches.
         filters = [language.token.format(EVERY)]
-    # `loose` excludes no phrase: it would exclude its words wherever they stand.
+    # `loose` does not exclude phrases, because it would exclude their words wherever they stand.
     words = [term for term in query.without if not _is_phrasal(term)]
     expressions = []
     for between_words, without in (
@@ -92,8 +92,8 @@ def _write_term(language: _Language, term: Term, between_words: str) -> str:
 
 
 def _days(connection: Connection, query: Query) -> Iterator[str]:
-    """Yield tokens of the stored days from `since` to `before`, whole months and years as one."""
-    # The aliases are names of columns that hold times, so that both are read as times (`read_rows`).
+    """Yield tokens for the days of articles from `since` to `before`; a whole month or year is one token."""
+    # The aliases are names of columns with times, so that `read_rows` returns both values as times.
     ((first, last),) = read_rows(
         connection,
         """
@@ -109,7 +109,7 @@ def _days(connection: Connection, query: Query) -> Iterator[str]:
         day = max(first, query.since).date()
     end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
-        # The bound itself is excluded: at midnight the day before is the last one.
+        # The bound itself is excluded. If it is midnight, the last day is the day before.
         end = (query.before - timedelta(microseconds=1)).date()
     while day <= end:
         month_end = day.replace(day=monthrange(day.year, day.month)[1])

@@ -1,8 +1,8 @@
 """The full-text index of articles, and its updates.
 
-It is derived: new articles are indexed shortly after placing, by inbox number, and the whole index can be
-rebuilt, the newest articles first (`index_older`). index_rows.py has its content. FTS5 keeps the words of a deleted
-row until it merges, so retention and `forget` merge the index; on PostgreSQL VACUUM removes them.
+The index is derived: new articles are indexed shortly after placing, by inbox number, and the whole index can be
+rebuilt, the newest articles first (`index_older`). index_rows.py defines its content. FTS5 keeps the words of a deleted
+row until it merges the index, so retention and `forget` start merges. On PostgreSQL, VACUUM removes such words.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,11 +30,11 @@ from aggregator.store.tables import (
 )
 
 _NEWEST = "SELECT coalesce(max(inbox_no), 0) FROM article"
-_INDEXED_A_TRANSACTION = 200  # not more, because entries arrive meanwhile
+_INDEXED_A_TRANSACTION = 200  # not more, because arriving entries wait meanwhile
 
 
 def index_next(connection: Connection, limit: int) -> int:
-    """Index the next articles after the last indexed one. Return their number."""
+    """Index the next articles after the last indexed article. Return how many were indexed."""
     rows = read_rows(
         connection,
         f"{INDEXED} WHERE inbox_no > :last ORDER BY inbox_no LIMIT :limit",
@@ -48,7 +48,7 @@ def index_next(connection: Connection, limit: int) -> int:
 
 
 def index_older(connection: Connection, limit: int) -> int:
-    """Index the next articles that wait to be indexed again, the newest first. Return their number."""
+    """Index the next articles that wait to be indexed again, the newest first. Return how many were indexed."""
     rest = unindexed_to(connection)
     if rest == 0:
         return 0
@@ -58,7 +58,7 @@ def index_older(connection: Connection, limit: int) -> int:
         rest=rest,
         limit=limit,
     )
-    # ascending: FTS5 collects rows while their numbers rise
+    # Rows are inserted in ascending order, because FTS5 collects rows only while their numbers rise.
     put(connection, rows[::-1])
     rest = 0
     if len(rows) == limit:
@@ -75,9 +75,9 @@ def index_until(
     most: int | None = None,
     advance: Callable[[int], object] = lambda _count: None,
 ) -> int:
-    """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed.
+    """Repeat `index_next` or `index_older` until all, or about `most`, articles are indexed. Return how many were.
 
-    `advance` is called with the number of further articles. A daemon continues after an interruption.
+    `advance` is called with the number of further articles. If it is interrupted, a daemon continues the work.
     """
     with database.read() as connection:
         if not unindexed_at_most(connection, read_value(connection, _NEWEST)):
@@ -97,7 +97,7 @@ def index_until(
 
 
 def take_out(connection: Connection, n: int) -> bool:
-    """Remove article `n` from the index, before its row changes. Return whether it was indexed."""
+    """Remove article `n` from the index. Return whether it was indexed. Its row must not have changed yet."""
     if n > indexed_to(connection) or n <= unindexed_to(connection):
         return False
     if is_sqlite(connection):
@@ -113,7 +113,7 @@ def take_out(connection: Connection, n: int) -> bool:
 
 
 def put_back(connection: Connection, n: int) -> None:
-    """Index article `n` as its row is now."""
+    """Index article `n` by its present row."""
     put(connection, read_rows(connection, f"{INDEXED} WHERE inbox_no = :n", n=n))
 
 
@@ -134,7 +134,7 @@ def reindex_all(connection: Connection) -> None:
 
 
 def put(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert articles into the index, by their rows of INDEXED."""
+    """Insert articles, given by their rows of INDEXED, into the index."""
     if is_sqlite(connection):
         added = "INSERT INTO article_search(rowid, words) VALUES (:n, :w)"
         write_each(connection, added, [fts5_row(row) for row in rows])
@@ -145,14 +145,13 @@ def put(connection: Connection, rows: Sequence[Row]) -> None:
 
 # Pages of the full-text index merged in one transaction: about 2 MB
 _MERGED_PAGES = 500
-# Counters.
-# Rows that were taken out of the index since it was last merged
+# Counter: rows that were taken out of the index since its last merge began
 _STALE_ROWS = "index_stale"
-_MERGING = "index_merging"  # 1 while it is being merged
+_MERGING = "index_merging"  # counter: 1 while the index is being merged
 
 
 def count_stale_rows(connection: Connection, number: int) -> None:
-    """Record that so many rows were taken out of the index."""
+    """Add the `number` of rows that were taken out of the index to the counter."""
     if number:
         set_counter(
             connection, _STALE_ROWS, counter_value(connection, _STALE_ROWS) + number
@@ -162,7 +161,7 @@ def count_stale_rows(connection: Connection, number: int) -> None:
 def merge_index(
     connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES
 ) -> bool:
-    """Merge `pages` of the index. Return whether more remains."""
+    """Merge about `pages` pages of the index. Return whether more remains. `is_first`: begin a merge of all of it."""
     if not is_sqlite(connection):
         return False
     if is_first:
@@ -174,12 +173,12 @@ def merge_index(
         "INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)",
         pages=-pages if is_first else pages,
     )
-    # Less than 2: nothing was merged
+    # FTS5 documents that a difference of less than 2 means that nothing was merged.
     return read_value(connection, changes) - before >= 2
 
 
 def merge_stale_index(connection: Connection, least: int, pages: int) -> bool:
-    """Merge `pages` of the index once `least` of its rows are stale. Return whether it did."""
+    """Merge about `pages` pages if `least` rows are stale or a merge is under way. Return whether it did."""
     is_under_way = counter_value(connection, _MERGING) > 0
     is_due = is_under_way or counter_value(connection, _STALE_ROWS) >= least
     if not is_due or not is_sqlite(connection):

@@ -1,16 +1,16 @@
 """The content of the full-text index: words of an article, and tokens that let filters find it.
 
-Words are those of `extract.language.search_tokens.index_words`, so both databases find the same articles.
-Tokens of filters are words of the title, outlet, author, language and day of an article that begin with "_",
-which no word of a text does.
+`extract.language.search_tokens.index_words` makes the words, so both databases find the same articles. The tokens for
+filters are words of the title, outlet, author, language and day of an article. They begin with "_", which no word of a
+text does.
 """
 
 from aggregator.extract.language.search_tokens import index_words, search_words
 from aggregator.store.tables import Row, Values
 
 TITLE, OUTLET, AUTHOR, LANGUAGE, DAY = "_t", "_o", "_a", "_l", "_d"
-EVERY = "_"  # a token of each article, between its title and its text, too
-# Beginnings of tokens on Postgres that group inbox numbers, with the number of low bits that are left out
+EVERY = "_"  # a token that every article has; it also separates title and text
+# Beginnings of tokens, on Postgres only, that group inbox numbers, each with the number of low bits to leave out
 SPANS = {
     "_n": 12,
     "_m": 14,
@@ -40,10 +40,11 @@ def mark_tokens(mark: str, text: str | None) -> list[str]:
 
 
 def tokens_of(row: Row) -> list[str]:
-    """Return the tokens of an article, in order: title, title and text as they are searched, and filters.
+    """Return the tokens of an article, in order.
 
-    The title comes first a second time, as tokens of its own, so that no database must look where a word stands. A text
-    that exceeds the limit of Postgres is cut, on both.
+    The title comes twice: first as tokens with a mark, so that a search in titles need not check where a word stands,
+    then as words before the text. The tokens of filters come last. A text that exceeds the limit of Postgres is cut,
+    on both databases.
     """
     body = index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
@@ -82,7 +83,7 @@ def fts5_row(row: Row) -> Values:
 def tsvector_row(row: Row) -> Values:
     """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
 
-    Postgres drops the positions that are beyond its limits: such a row `is_long`.
+    Postgres drops positions beyond its limits. The flag `is_long` marks a row with such positions.
     """
     places: dict[str, list[int]] = {}
     position = 0

@@ -1,9 +1,9 @@
-"""Articles that match a query: FTS5 on SQLite, tsvector on Postgres; both match the same articles.
+"""Finds the articles that match a query, by FTS5 on SQLite and by tsvector on Postgres. Both find the same articles.
 
-The newest articles come first, and only as many as requested are read. FTS5 reads its lists backwards;
-Postgres collects all matches before it sorts them, so the newest inbox numbers are queried first (`SPANS`).
-Phrases are expensive on Postgres, which must read the words of an article to see whether they are adjacent,
-so on both databases they are searched among the newest articles that have all the words.
+The newest articles come first, and only as many as requested are read. FTS5 reads its lists backwards.
+Postgres collects all matches before it sorts them, so spans of the newest inbox numbers are queried first (`SPANS`).
+Phrases are expensive on Postgres, which must read the words of an article to see whether they are adjacent.
+So on both databases, phrases are searched only among the newest articles that have all their words.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,9 +24,9 @@ from aggregator.store.tables import (
     read_values,
 )
 
-_MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
-_GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
-# Spans asked of each size: the newest span may have few articles, so the span before it is asked, too
+_MOST_ROWS = 2**31 - 1  # both databases accept this as LIMIT
+_GAP = 300  # inbox numbers; a gap of at most this size between two numbers is read, too
+# Spans of each size that are queried: the newest span may have few articles, so the span before it is needed, too.
 _SPANS_ASKED = 2
 
 
@@ -35,8 +35,8 @@ def rank_matches(
 ) -> list[int]:
     """Return inbox numbers of the newest articles that match, in the order of the database, the best first.
 
-    FTS5 orders by bm25, Postgres by ts_rank, for the words at any position: bm25 would count each phrase in
-    the whole index. Words in the headline count a second time, as those tokens that only headlines have.
+    FTS5 orders by bm25, Postgres by ts_rank. Both rank the words at any position, because bm25 would count each
+    phrase in the whole index. Words in the headline count twice, because the headline also has tokens of its own.
     """
     numbers = find_newest(connection, query, limit, reach=reach)
     titled = replace(query, terms=tuple(term.with_title for term in query.terms))
@@ -45,7 +45,7 @@ def rank_matches(
         return numbers
     if is_sqlite(connection):
         wanted = set(numbers)
-        # The query reads from the lowest matching number, because for single numbers FTS5 would restart it for each.
+        # The query reads all numbers from the lowest one on, because FTS5 would restart it for each single number.
         best = read_values(
             connection,
             """
@@ -118,7 +118,7 @@ def find_among(
         ]
         for start, end in pairwise([*starts, len(ordered)]):
             upper, lower = ordered[start], ordered[end - 1]
-            # The query reads ranges of numbers: for single numbers FTS5 would restart it for each.
+            # The query reads ranges of numbers, because FTS5 would restart it for each single number.
             matches.update(
                 read_values(
                     connection,
@@ -162,7 +162,7 @@ def _read_newest(
     return read_values(connection, _NEWEST_BY_TSQUERY, match=match, limit=limit)
 
 
-# "+ 0": do not use the primary key, which would read the words of articles until enough match.
+# "+ 0" keeps Postgres from using the primary key, by which it would read the words of articles until enough match.
 _NEWEST_BY_TSQUERY = """
     SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit
     """
@@ -171,7 +171,7 @@ _NEWEST_BY_TSQUERY = """
 def _with_phrases(
     connection: Connection, match: MatchExpression, query: Query, numbers: Sequence[int]
 ) -> list[int]:
-    """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
+    """Return those of `numbers` with the phrases. Long texts are read, because Postgres drops their positions."""
     rows = read_rows(
         connection,
         """

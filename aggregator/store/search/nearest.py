@@ -10,20 +10,20 @@ from aggregator.store.search.match import find_newest
 from aggregator.store.search.query import Query, parse_query
 from aggregator.store.tables import read_values
 
-# Number of the newest headlines; they have 9,000 words, and finding the nearest takes 40 ms (measured)
+# Newest headlines that are read. They have 9,000 words, among which finding the nearest takes 40 ms (measured).
 _TITLES = 5_000
-# Letters of the shortest word to replace; shorter words are near to too many others
+# Letters of the shortest word to replace. Shorter words are near too many others.
 _LEAST_LETTERS = 4
 # Ratio of difflib: two letters of nine may differ (chosen)
 _LEAST_LIKENESS = 0.75
-# Words of one search that are replaced; limits the time of a hostile search
+# Most words of one search that are replaced, which limits the time of a hostile search
 _MOST_UNKNOWN = 4
 
 
 def nearest_search(connection: Connection, text: str) -> str | None:
-    """Replace words of a search that no article has by the nearest words of headlines; None without any.
+    """Return a search in which words that no article has are replaced by the nearest words of headlines.
 
-    Raises UsageError as `parse_query`.
+    Return None if no word can be replaced. Raises UsageError as `parse_query` does.
     """
     unknown = []
     for term in parse_query(text).terms:

@@ -1,4 +1,7 @@
-"""The progress of the full-text index: two counters, read without loading the patterns of words."""
+"""The progress of the full-text index: two counters.
+
+This is a module of its own, so that they can be read without loading the patterns of words.
+"""
 
 from sqlalchemy import Connection
 
@@ -14,7 +17,7 @@ def indexed_to(connection: Connection) -> int:
 
 
 def unindexed_to(connection: Connection) -> int:
-    """Return the last inbox number of the articles to index again; 0: none."""
+    """Return the last inbox number of the articles to index again; 0 if there are none."""
     return counter_value(connection, REST)
 
 

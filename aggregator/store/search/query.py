@@ -2,8 +2,8 @@
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must match, but terms after a minus must not; a search may consist of terms with a minus alone. A term
-matches if one of its alternatives does, each of one or more phrases:
+All terms must match, except terms after a minus, which must not. A search may consist of terms with a minus alone. A
+term matches if one of its alternatives does. An alternative has one or more phrases. The alternatives are:
 
 * the words that are joined by OR
 * the inflected forms of a word without quotes and minus (talk: talks)
@@ -33,7 +33,7 @@ Words = tuple[str, ...]
 MOST_TERMS = 32
 # The most words of one phrase
 _MOST_WORDS = 64
-# Once the terms of a search have this many alternatives, further words are searched for as written.
+# Once the terms of a search have this many alternatives, further words are searched for only as written.
 _MOST_ALTERNATIVES = 512
 # The most words of all alternatives together: several long phrases in three spellings each, and the forms of words
 _MOST_WORDS_IN_ALL = 4 * _MOST_WORDS + _MOST_ALTERNATIVES
@@ -61,7 +61,7 @@ _MARKS = {
 }
 # 2024, 2024-12, 2024-12-01
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
-# "ue" in "Mueller", but not in "neue", "aktuell", "queue"
+# "ue" in "Mueller", but not in "neue" or "queue"
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
 _UMLAUTS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
@@ -95,7 +95,7 @@ class Phrase(FrozenStruct):
 
 
 class Term(FrozenStruct):
-    """Alternatives, each of one or more phrases; a text matches if it has all phrases of one alternative."""
+    """Alternatives, each with one or more phrases. A text matches if it has all phrases of one alternative."""
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
@@ -107,7 +107,7 @@ class Term(FrozenStruct):
 
     @property
     def with_title(self) -> "Term":
-        """The term with further alternatives: the same phrases in the headline."""
+        """The term with additional alternatives: the same phrases in the headline."""
         in_title = []
         for alternative in self.any_of:
             phrases = [replace(p, mark=p.mark or TITLE) for p in alternative]
@@ -125,12 +125,12 @@ class Query(FrozenStruct):
 
     @property
     def only_excludes(self) -> bool:
-        """Whether the search only lists words that an article must not have."""
+        """Whether the search only has words that an article must not have."""
         return self == Query(without=self.without)
 
 
 def parse_query(query: str) -> Query:
-    """Parse a search; unknown syntax is searched for as words.
+    """Return a parsed search. Unknown syntax is searched for as words.
 
     Raises UsageError for a search without words or filters, an invalid date, or more than `MOST_TERMS`.
     """

@@ -1,4 +1,4 @@
-"""Search the phrases of a search in a text, without a database."""
+"""Searches a text for the phrases of a query, without a database."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -14,14 +14,14 @@ class SearchableText:
     def __init__(
         self, *texts: str, title: str = "", tokens: Iterable[str] = ()
     ) -> None:
-        """No phrase spans two of `texts`; `title:` matches `title`. `tokens` are those of an article."""
+        """`texts`: no phrase spans two of them; `title`: matched by `title:`; `tokens`: from `tokens_of` an article."""
         tokens = [*tokens, *mark_tokens(TITLE, title)]
         for text in texts:
             tokens += [EVERY, *index_words(text)]
         self._line = f" {' '.join(tokens)} "
 
     def holds_term(self, term: Term) -> bool:
-        """Return whether the text contains all phrases of an alternative."""
+        """Return whether the text contains all phrases of an alternative of the term."""
         return any(
             all(_needle(phrase) in self._line for phrase in way) for way in term.any_of
         )

@@ -1,7 +1,8 @@
 """Snippets: the words around the matches of a search.
 
-The databases' own functions (`snippet`, `ts_headline`) split a text into words by their own rules: they would not
-find words of scripts without spaces or folded Arabic words, and the index of SQLite holds no texts.
+The databases' own functions (`snippet`, `ts_headline`) are not used, because they split a text into words by their own
+rules, and would find neither words of scripts without spaces nor folded Arabic words. Besides, the index of SQLite
+contains no texts.
 """
 
 from collections import defaultdict
@@ -38,7 +39,7 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
     matches = sorted(_matches([_fold(text[a:b]) for a, b in spans], phrases))
     richest = _richest_word(matches)
 
-    # Show some words before the richest place, but not so many long words that the place itself is cut off.
+    # Show some words before the place with most phrases, or fewer if they are long, so that the place is not cut off.
     shown = spans[max(0, richest - _WORDS_BEFORE) :][:_WORDS_SHOWN]
     start = max(shown[0][0], spans[richest][0] - _CHARS_SHOWN // 2)
     # The first word keeps the signs before it, and the last word the signs after it.
@@ -77,7 +78,7 @@ def _word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _richest_word(matches: Sequence[_Match]) -> int:
-    """Return the number of the word before the most phrases; 0 without matches."""
+    """Return the number of the word at which the passage with the most different phrases begins; 0 without matches."""
     richest = most = 0
     for at, match in enumerate(matches):
         near = set()

@@ -1,4 +1,4 @@
-"""Search: the newest matching articles in the order of the database, their stories, and snippets."""
+"""Searches the newest matching articles, in the order of the database, with their stories and snippets."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,12 @@ from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import read_map, read_rows
 
-# Articles shown of one story
+# Most articles that are shown of one story
 _ARTICLES_SHOWN = 3
 # Newest matches that are ranked: a search takes less than 300 ms at 1,000,000 articles (measured:
 # python -m benchmarks.reading).
 RANKED = 400
-# Number of the newest articles with all words of the search; phrases are searched in these only
+# Phrases are searched only in this many articles, the newest that have all words of the search.
 _PHRASE_REACH = 5_000
 _INSTANT = timedelta(microseconds=1)
 _FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -49,7 +49,7 @@ def search(
     numbers = match.rank_matches(
         connection, query, most, reach=max(_PHRASE_REACH, most)
     )
-    # The index knows only the days of articles
+    # The index knows only the days of articles, so exact times are compared here.
     stories = read_map(
         connection,
         """
@@ -61,7 +61,7 @@ def search(
         before=query.before or _LAST_MOMENT,
     )
     found = [number for number in numbers if number in stories]
-    # The stories have the order of their best articles
+    # Stories are in the order of their best articles.
     by_story: dict[str, list[int]] = {}
     for number in found:
         by_story.setdefault(stories[number], []).append(number)
@@ -126,7 +126,7 @@ def _hits(
 
 
 def within(query: Query, bounds: StoryFilter) -> Query:
-    """Return `query` within further bounds; where both have one, both hold."""
+    """Return `query` with further bounds. If both have a bound of the same kind, both apply."""
     until = None
     if bounds.until:
         until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT

@@ -1,4 +1,4 @@
-"""Stored articles as output shows them, without the columns of clustering."""
+"""Stored articles as output shows them, without the columns that only grouping reads."""
 
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
@@ -22,10 +22,10 @@ from aggregator.store.tables import (
     stream_rows,
 )
 
-# The headline and summary of a large story are chosen from this many articles
+# The headline and summary of a large story are chosen from this many articles.
 SHOWN_MEMBERS = 64
 
-# Fields that are the column of their name
+# Fields with a column of the same name
 _SAME = [
     name
     for name in ArticleView.__struct_fields__
@@ -53,14 +53,14 @@ def view_columns(*more: str) -> str:
 def of_outlets(connection: Connection, names: Iterable[str]) -> Where:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
     fold = "casefold" if is_sqlite(connection) else "lower"
-    # PostgreSQL keeps ß
+    # casefold() writes ß as ss, but PostgreSQL's lower() keeps it.
     keys = {*map(str.casefold, names), *map(str.lower, names)}
     either = f"({fold}(outlet) IN :outlets OR {fold}(outlet_name) IN :outlets)"
     return Where(either, outlets=sorted(keys))
 
 
 def view_of(whole: StoredArticle) -> ArticleView:
-    """Return the view of an article that is placed now, without its text."""
+    """Return the view of an article that is being placed, without its text."""
     return _view(
         msgspec.structs.asdict(whole) | {"outlet": whole.outlet_key},
         whole.read_details(),
@@ -68,7 +68,7 @@ def view_of(whole: StoredArticle) -> ArticleView:
 
 
 def view(row: Row) -> ArticleView:
-    """Return the view of a row from `view_columns`. `copy_of` is the match that was found at placing."""
+    """Return the view of a row with `view_columns`. Its `copy_of` is the copied article that placing found."""
     columns = row._mapping
     more = {"text": row.text} if "text" in columns else {}
     if columns.get("html") is not None:
@@ -99,8 +99,8 @@ def views_for_title(
 ) -> list[ArticleView]:
     """Return the articles that compete for the headline and summary of a story.
 
-    A small story returns all its articles. A large story returns the newest originals and versions with the texts
-    that these replace, and article `shown`, which has the present headline.
+    For a small story, these are all its articles. For a large story, they are the newest originals and versions, with
+    the texts that these replace, and article `shown`, which has the present headline.
     """
     if article_count <= SHOWN_MEMBERS:
         return views_of_stories(connection, [story])[story]
@@ -118,7 +118,7 @@ def views_for_title(
     others = f"{of_story} AND id IN :ids"
     missing = {shown} - {None, *(row.id for row in rows)}
     rows += read_rows(connection, others, story=story, ids=missing)
-    # A correction may have moved the others to another story
+    # The condition on the story leaves out replaced texts that a correction moved to another story.
     replaced = {row.version_of for row in rows} - {None, *(row.id for row in rows)}
     rows += read_rows(connection, others, story=story, ids=replaced)
     return sorted(map(view, rows), key=attrgetter("effective_at", "id"))
@@ -137,7 +137,7 @@ def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
 def views_with_text(
     connection: Connection, ids: Iterable[str]
 ) -> Iterator[ArticleView]:
-    """Yield these articles with texts, ordered by id."""
+    """Yield these articles with their texts, ordered by id."""
     given = f"SELECT {view_columns('text')} FROM article WHERE id IN :ids ORDER BY id"  # noqa: S608
     return map(view, stream_rows(connection, given, ids=ids))
 
@@ -145,7 +145,7 @@ def views_with_text(
 def views_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[ArticleView]]:
-    """Return the articles of `stories`, oldest first."""
+    """Return the articles of `stories` by story, oldest first. `more`: see `view_columns`."""
     return {
         story_id: list(map(view, rows))
         for story_id, rows in rows_of_stories(connection, stories, *more).items()
@@ -155,7 +155,7 @@ def views_of_stories(
 def rows_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[Row]]:
-    """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
+    """Return rows with `view_columns` for the articles of `stories`, by story, oldest first."""
     by_story: dict[str, list[Row]] = {story_id: [] for story_id in sorted(stories)}
     for row in stream_rows(
         connection,

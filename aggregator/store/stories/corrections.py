@@ -1,7 +1,7 @@
-"""Corrections by persons, and the constraints that they put on articles. A later correction overrules.
+"""Corrections by people, and the constraints that they put on articles. A later correction overrules an earlier one.
 
-A correction names articles and not stories: "these belong together", or "the articles of one side belong apart from
-those of the other". So it still applies when the same articles are placed again.
+A correction names articles and not stories: "these articles belong together", or "the articles of one side do not
+belong with the articles of the other side". So it still applies when the same articles are placed again.
 """
 
 from collections import defaultdict
@@ -48,11 +48,11 @@ class LinkedArticles(NamedTuple):
 class ConstraintTable:
     """The constraints of the corrections in force, by article.
 
-    Memory is linear in the named articles: pairs are formed when they are looked up.
+    Memory is linear in the number of named articles, because pairs are formed only when they are looked up.
     """
 
     def __init__(self, constraints: Iterable[Constraint]) -> None:
-        # Articles of "apart", even if a later correction overrules it
+        # The articles with the relation "apart", even if a later correction overrules it
         self.separated: set[str] = set()
         # Constraints by article, the latest last
         self._constraints = defaultdict(list)
@@ -68,7 +68,7 @@ class ConstraintTable:
     def linked_articles(self, article: str) -> LinkedArticles:
         """Return the articles that corrections link to `article`.
 
-        The later of two corrections about a pair decides.
+        If two corrections link the same pair, the later one decides.
         """
         together = set()
         apart: set[str] = set()
@@ -98,7 +98,7 @@ class ConstraintTable:
 
 
 CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# Constraints of storylines, by corrections of the kinds "join" and "leave", have this prefix in the rows.
+# Corrections of the kinds "join" and "leave" constrain storylines. In the rows, their relations have this prefix.
 _PREFIX = "storyline "
 
 
@@ -123,11 +123,11 @@ class CorrectionDetail(FrozenStruct):
     """The changes that a correction made, for undoing and listing it."""
 
     moved: tuple[MovedArticle, ...] = ()
-    retired: tuple[str, ...] = ()  # ids of stories that redirect since
-    # Stories that redirected to the retired stories before
+    retired: tuple[str, ...] = ()  # ids of stories that redirect since then
+    # The redirects to the retired stories before the correction
     redirects: tuple[Redirect, ...] = ()
     founded: str | None = None  # the story that it created
-    # Stories and the articles of their headlines before it
+    # Stories and the articles of their headlines before the correction
     titles: tuple[tuple[str, str], ...] = ()
     # Stories and their storylines before the correction
     storylines: tuple[tuple[str, str | None], ...] = ()
@@ -156,8 +156,8 @@ def add(
 ) -> int:
     """Store a correction and its constraints; return its number.
 
-    `together`: articles that belong in one story, or storyline; `leaving`: articles that belong apart
-    from `staying`.
+    `together`: articles that belong in one story or storyline; `leaving`: articles that do not belong with
+    `staying`.
     """
     n = read_value(
         connection, "SELECT coalesce(max(correction_no), 0) + 1 FROM correction"
@@ -215,7 +215,7 @@ def all_corrections(
 
 
 def to_undo(connection: Connection, number: int | None) -> Correction:
-    """Return the correction with this number; None: the last one in force. Raises UsageError."""
+    """Return the correction with this number, or the last correction in force if it is None. Raises UsageError."""
     for entry in all_corrections(connection):
         if entry.correction_no == number and entry.undone_at is not None:
             raise UsageError(f"correction {number} is already undone")
@@ -233,7 +233,7 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
 def all_constraints(
     connection: Connection, *, of_storylines: bool = False, after: int = 0
 ) -> list[Constraint]:
-    """Return the constraints in force, of stories or of storylines, of corrections with numbers above `after`."""
+    """Return the constraints in force on stories, or on storylines, from corrections with numbers above `after`."""
     like = "LIKE" if of_storylines else "NOT LIKE"
     return read_structs(
         connection,
@@ -248,9 +248,10 @@ def all_constraints(
 
 
 class StoryConstraints(NamedTuple):
-    """The stories that corrections name for an article; live ids."""
+    """The live stories that corrections link to an article, or keep apart from it."""
 
-    must_link: tuple[str, ...] = ()  # it belongs to all of these: they are one story
+    # The article belongs to all of these stories, so several stories are one.
+    must_link: tuple[str, ...] = ()
     barred: frozenset[str] = frozenset()
 
 
@@ -258,11 +259,11 @@ class Constraints:
     """The corrections in force, kept in memory because they are few."""
 
     def __init__(self) -> None:
-        # Those of stories (False), and those of storylines (True)
+        # The constraints of stories (False) and of storylines (True)
         self._tables: dict[bool, ConstraintTable] = {}
 
     def forget(self) -> None:
-        """Read the corrections again after a change."""
+        """Forget the corrections, so that they are read again after a change."""
         self._tables.clear()
 
     def story_constraints(
@@ -298,7 +299,7 @@ class Constraints:
         return other_story not in table.barred_groups(stories, story)
 
     def same_storyline(self, connection: Connection, article: str) -> set[str]:
-        """Return the stories that belong into the storyline of an article."""
+        """Return the stories that corrections put into the storyline of an article."""
         linked = self._table(connection, of_storylines=True).linked_articles(article)
         return _stories_of(connection, linked.together)
 

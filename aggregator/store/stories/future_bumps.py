@@ -1,4 +1,4 @@
-"""Bumps of stories that were written under a wrong clock."""
+"""Corrects bumps of stories that were written while the clock was ahead."""
 
 from datetime import datetime, timedelta
 
@@ -9,15 +9,15 @@ from aggregator.store.tables import read_value, read_values, write_sql
 
 # The last bump of a story may be ahead of the clock by this much (chosen)
 _AHEAD = timedelta(minutes=1)
-# Largest share of stories that are pulled back; if more are ahead, the present clock is wrong
+# Largest share of stories that are pulled back. If more are ahead, the present clock must be wrong.
 _AHEAD_SHARE = 0.05
 
 
 def pull_back(connection: Connection, now: datetime, few: int) -> int:
     """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
 
-    Such bumps were written under a wrong clock. With too many of them, more than `few` at least, the present
-    clock is assumed wrong, and nothing changes.
+    Such bumps were written while the clock was ahead. If there are more than `few`, and too large a share of all
+    stories, the present clock is assumed to be wrong, and nothing changes.
     """
     live = "FROM story WHERE redirect_to IS NULL"
     ahead = f"{live} AND bumped_at > :latest"
@@ -34,7 +34,7 @@ def pull_back(connection: Connection, now: datetime, few: int) -> int:
         write_sql(
             connection,
             "UPDATE story SET bumped_at = :moment WHERE story_no = :n",
-            # Like every bump: to the second, with a serial number as microseconds.
+            # Every bump is exact to the second, and has a serial number as its microseconds.
             moment=now.replace(microsecond=number % 1_000_000),
             n=n,
         )

@@ -1,4 +1,4 @@
-"""Live stories: those that articles may join, with their compared reports and the dates of all their articles."""
+"""Live stories, which articles may join, with their compared reports and the dates of all their articles."""
 
 from array import array
 from bisect import bisect_left, insort
@@ -13,7 +13,7 @@ from aggregator.model.article import Article
 from aggregator.store.stories import stored_articles
 from aggregator.store.tables import read_rows, read_value, stream_rows
 
-# The most compared reports of a story in memory; its mean is computed from these
+# The most compared reports of a story in memory, from which its mean terms are computed
 HELD_REPORTS: Final = 32
 
 
@@ -23,7 +23,7 @@ def newest_inbox_no(connection: Connection) -> int:
 
 
 def decides_before(article: Article) -> tuple[bool, bool, int]:
-    """Return the sort key of compared reports: reports decide before opinions, and known sources go first."""
+    """Return the sort key of compared reports: reports before opinions, then known sources, then newer reports."""
     return article.is_opinion, article.is_little_known, -article.inbox_no
 
 
@@ -38,18 +38,18 @@ class LiveStory(msgspec.Struct, eq=False):
     compared_count: int = 0
     # The dates of all articles, declared or read, in minutes, sorted
     dates: "array[int]" = msgspec.field(default_factory=partial(array, "i"))
-    # The compared reports that decide first, HELD_REPORTS at most.
+    # The compared reports that decide first, at most HELD_REPORTS
     reports: list[Article] = []
-    # The sorted keys of the story in the window; as a set they would take 2 KB
+    # The sorted keys of the story in the window. They are an array, because a set would take 2 KB.
     keys: "array[int]" = msgspec.field(default_factory=partial(array, "I"))
 
     @property
     def is_container_only(self) -> bool:
-        """Whether it has live blogs and roundups only."""
+        """Whether all its compared reports are live blogs and roundups."""
         return bool(self.reports) and self.reports[0].is_container
 
     def take(self, article: Article) -> None:
-        """Add an article. After the first report, live blogs and roundups are not compared any more."""
+        """Add an article. The first compared report that is not a container replaces the compared containers."""
         self.article_count += 1
         self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
         if article.stated_minutes is not None:
@@ -68,7 +68,7 @@ class LiveStory(msgspec.Struct, eq=False):
         return place < len(self.dates) and self.dates[place] <= minutes + reach
 
     def take_in(self, gone: Self) -> None:
-        """Take in all articles of another story; as many reports stay as the larger story had."""
+        """Take in all articles of another story. The newest reports of both stay, as many as the larger story had."""
         most = max(len(self.reports), len(gone.reports))
         reports = [*self.reports, *gone.reports]
         self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]

@@ -1,7 +1,6 @@
-"""Rendering of stories after placing; the rendered text is stored with its story and can be rendered again.
+"""Renders stories after placing, and stores the texts in the rows of the stories.
 
-Each new article clears the text of its story; unrendered stories are rendered by their last bump, the newest
-first.
+A new article clears the text of its story, which is then rendered again. The last bumped stories are rendered first.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,7 +30,10 @@ def render_next(
     *,
     of: Collection[str] | None = None,
 ) -> int:
-    """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
+    """Render up to `limit` unrendered stories, only from the ids `of` if they are given. Return their number.
+
+    The number includes stories that got another article meanwhile, which are not written.
+    """
     which = _IS_UNRENDERED if of is None else f"{_IS_UNRENDERED} AND id IN :of"
     bounds = {"limit": limit} if of is None else {"limit": limit, "of": of}
     with database.read() as connection:
@@ -47,12 +49,12 @@ def render_next(
         members = article_views.views_of_stories(connection, ids, "text")
     if not waiting:
         return 0
-    # Its patterns would take a tenth of a start, which has nothing to render.
+    # Compiling the patterns of this module would take a tenth of a start, which often has nothing to render.
     from aggregator.stories.rendering import render
 
     renderings = [(row, render(row.title, members[row.id], tuning)) for row in waiting]
     with database.write() as connection:
-        # The lock keeps the writer of a server from adding articles to these stories now.
+        # On a server, the lock keeps the writer from adding articles to these stories now.
         locked = lock_rows(
             connection, "SELECT id, last_inbox_no FROM story WHERE id IN :ids"
         )
@@ -68,7 +70,7 @@ def render_next(
                 text=rendering.text,
                 id=row.id,
             )
-            # Originals of copies and excerpts are written where they changed.
+            # Write the originals of copies and excerpts that have changed.
             for id_, original in read_rows(
                 connection,
                 "SELECT id, original FROM article WHERE story = :story",
@@ -104,7 +106,7 @@ def count_unrendered(connection: Connection) -> int:
 
 
 def clear_rendered(connection: Connection) -> None:
-    """Let all stories be rendered again, except those whose texts retention has deleted."""
+    """Let all live stories be rendered again, except stories whose texts were all deleted by retention."""
     write_sql(
         connection,
         """

@@ -16,7 +16,7 @@ def samples_folder() -> Path:
 
 
 def shown_samples(connection: Connection) -> str | None:
-    """Return the name of the folder of the sample articles; None if no story is of them."""
+    """Return the name of the folder of the sample articles; None if no stored article is from it."""
     name = read_value(
         connection,
         "SELECT name FROM folder WHERE path = :path",

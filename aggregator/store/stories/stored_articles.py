@@ -1,4 +1,4 @@
-"""Rows of articles as placing reads them; article_rows.py writes them."""
+"""Reads rows of articles for placing; article_rows/article_writes.py writes them."""
 
 import sys
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ from aggregator.text.lines import word_list
 
 
 class ArticleDetails(FrozenStruct):
-    """The parts of an article that only story pages and explanations read."""
+    """The parts of an article that are stored as one packed value, because no query filters or sorts by them."""
 
     wire: Wire | None = None
     modified: datetime | None = None
@@ -42,24 +42,24 @@ class ArticleDetails(FrozenStruct):
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     categories: tuple[str, ...] = ()
-    # Learned boilerplate, hidden from the text
+    # Learned boilerplate, which was taken out of the text
     repeated: tuple[BoilerplateLine, ...] = ()
     # The name of the outlet, if its own site gives it: its page or its feed
     site_name: str | None = None
     style: float | None = None
-    # None: placed before there was a checksum
+    # None: placed by a version without checksums
     fingerprint_checksum: int | None = None
 
 
 def fingerprint_checksum(signature: bytes, terms: bytes) -> int:
-    """Return the CRC-32 of both: nothing else in the row of an article shows that a bit of them is damaged."""
+    """Return the CRC-32 of both. Nothing else in the row of an article would show that a bit of them is damaged."""
     return crc32(terms, crc32(signature))
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):
     """A whole article, either read from its row or being placed now.
 
-    `details` and `evidence` are read where they are needed, and are None elsewhere.
+    `html` and `evidence` are not read from the row, because few callers need them.
     """
 
     root_article: str
@@ -83,9 +83,9 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     text_hash: bytes
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
-    # Set while an article is being placed: its HTML (ArticleHtml, compressed), the evidence for its place, the
-    # sampled shingles that let later articles find it as their original, and whether it bumps its story by the
-    # clock.
+    # Set only while an article is being placed: its HTML (ArticleHtml, compressed), the evidence for its place, the
+    # sampled shingles by which later articles find it as their original, its affinities, and whether it bumps its
+    # story by the clock
     html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
@@ -93,13 +93,13 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     bump_by_clock: bool = False
 
     def read_details(self) -> ArticleDetails:
-        """Return its details. Raises msgspec.MsgspecError if they are damaged."""
+        """Return the unpacked details. Raises msgspec.MsgspecError if they are damaged."""
         return codecs.unpack(self.details, ArticleDetails)
 
     @property
     def whole_text(self) -> str:
-        """The text including the lines that its outlet repeats; its fingerprint was computed from it."""
-        # A list of stories is read without the patterns of this module.
+        """The text with the lines that its outlet repeats, from which the fingerprint was computed."""
+        # This module has patterns to compile, which a list of stories does not need.
         from aggregator.extract.learned_boilerplate import restore_lines
 
         return restore_lines(self.text, self.read_details().repeated)
@@ -114,7 +114,7 @@ _COMPUTED = {
 
 
 def _columns_for(shape: type[Article]) -> str:
-    """Return the columns of the fields of an article; evidence and HTML are read where they are needed."""
+    """Return the columns for the fields of an article, except evidence and HTML, which few callers need."""
     columns = []
     for name in shape.__struct_fields__:
         if name in _COMPUTED:
@@ -136,12 +136,12 @@ def read_articles_of(connection: Connection, story: str) -> list[Article]:
 
 
 def article_of_row(row: Row) -> Article:
-    """Return the article of a row of COLUMNS; by position, which is faster than by name."""
+    """Return the article of a row with COLUMNS, which is read by position, because this is faster than by name."""
     return _article(dict(zip(Article.__struct_fields__, row, strict=True)))
 
 
 def _article(values: Values) -> Article:
-    """Return an article; values that thousands of them have are one object in memory, which saves 300 bytes each."""
+    """Return an article. Equal values of articles share one object in memory, which saves 300 bytes each."""
     for name in _SHARED:
         if values[name] is not None:
             values[name] = sys.intern(values[name])
@@ -151,7 +151,7 @@ def _article(values: Values) -> Article:
 
 
 def without_text(whole: StoredArticle) -> Article:
-    """Return an article as the window has it."""
+    """Return the part of an article that the window keeps."""
     return _article({name: getattr(whole, name) for name in Article.__struct_fields__})
 
 
@@ -170,12 +170,12 @@ class LastArticle(NamedTuple):
 
     story: str
     age: timedelta  # its age when it was accepted
-    # Whether its story had other articles when it was read
+    # Whether its story has other articles that are not copies
     has_others: bool
 
 
 def last_articles(connection: Connection, count: int) -> list[LastArticle]:
-    """Return the articles that were placed last, without copies, in the order of placing."""
+    """Return the `count` articles that were placed last, without copies, in the order of placing."""
     rows = read_rows(
         connection,
         """
@@ -192,7 +192,7 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     ]
 
 
-# Copies that have these in common, beside the texts that they reuse, count alike
+# Columns that are compared to find an earlier copy that counts alike (`repeats_another`)
 _COMPARED_OF_COPY = word_list("""
     story copy_of effective_at role kind is_little_known counts_as_report
 """)
@@ -210,8 +210,8 @@ def has_date(connection: Connection, story: str) -> bool:
 def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     """Return whether a new article adds nothing but itself to the counts of its story.
 
-    True for a copy if its story already has an earlier copy that counts alike: of the same text by the same
-    outlet. Both have dates.
+    This is so for a copy with a date, if its story has an earlier copy with a date that counts alike: a copy of the
+    same text by the same outlet.
     """
     if new.role != "copy" or new.published is None:
         return False
@@ -219,7 +219,7 @@ def repeats_another(connection: Connection, new: StoredArticle) -> bool:
     values = {name: getattr(new, name) or "" for name in texts}
     for name in _COMPARED_OF_COPY:
         values[name] = getattr(new, name)
-    # A copy that counts alike. No address or key of an outlet is empty, so "" stands for null.
+    # No id and no key of an outlet is empty, so "" can stand for null.
     return has_rows(
         connection,
         """
@@ -257,7 +257,7 @@ _STORED = f"SELECT {_columns_for(StoredArticle)} FROM article"  # noqa: S608
 
 
 def read_newest_generation(connection: Connection, id: str) -> StoredArticle | None:
-    """Return the newest generation of article `id`, the owner of its keys; None if it does not exist."""
+    """Return the newest generation of article `id`, which owns the keys; None if the article does not exist."""
     return read_struct(
         connection,
         StoredArticle,
@@ -272,7 +272,7 @@ def read_newest_generation(connection: Connection, id: str) -> StoredArticle | N
 def read_generation_with_text(
     connection: Connection, root: str, text_hash: bytes
 ) -> StoredArticle | None:
-    """Return the generation of article `root` whose text has this hash; None if none has it."""
+    """Return the generation of article `root` whose text has this hash; None without one."""
     return read_struct(
         connection,
         StoredArticle,
@@ -301,8 +301,8 @@ def read_evidence(connection: Connection, id: str) -> Evidence:
 
 
 def find_ids(connection: Connection, name: str) -> list[str]:
-    """Return the ids of articles with this id or address. Addresses are found by their identity keys."""
-    # The patterns of this module are large, and only callers with an address need them.
+    """Return the ids that `name` may mean: itself, and for an address the articles with its identity key."""
+    # These modules have large patterns, so they are imported only here.
     from aggregator.extract.entry_identity import url_key
     from aggregator.extract.urls import canonical_url
 

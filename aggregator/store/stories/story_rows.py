@@ -1,4 +1,4 @@
-"""Rows of stories: founding, update, merge; and their names and topics, which are written when a story is rendered."""
+"""Reads and writes rows of stories, and their names and topics, which are written when a story is rendered."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ class StoryRow(FrozenStruct, kw_only=True):
     founding_article: str
     founding_no: int  # number of stories that this article founded before
     title: str
-    # The article of the headline; None: made from a lead
+    # The article of the headline; None: unknown, or the headline was made from a lead
     title_article: str | None
     summary: str
     language: str | None
@@ -71,7 +71,7 @@ def derived_columns(
 
 
 def with_another_copy(row: StoryRow, copy: Article) -> Values:
-    """Return the columns that another copy like an earlier one changes; see `stored_articles.repeats_another`."""
+    """Return the columns that change when another copy repeats an earlier one (`stored_articles.repeats_another`)."""
     return {
         "article_count": row.article_count + 1,
         "unknown_outlet_count": row.unknown_outlet_count + (copy.outlet_key is None),
@@ -97,7 +97,7 @@ _CHANGING = [
 def shown_columns(shape: type[FrozenStruct]) -> str:
     """Return the columns of a story that `shape` shows, for SQL text, each with the name of its field."""
     columns = {column.name: f"story.{column.name}" for column in story.columns}
-    # Readers see more of a storyline than its id
+    # Views have a storyline with its stories instead of its id.
     del columns["storyline"]
     columns["updated"] = "story.bumped_at AS updated"
     return ", ".join(
@@ -111,14 +111,14 @@ def insert_story(connection: Connection, row: StoryRow) -> None:
 
 
 def update_story(connection: Connection, row: StoryRow) -> None:
-    """Write the row of a story and clear its rendered text, which is rendered again later."""
+    """Write the row of a story and clear its text, so that it is rendered again."""
     columns = {name: getattr(row, name) for name in _CHANGING}
     columns |= {"text": None, "rendered": None}
     update_rows(connection, "story", "story_no = :number", columns, number=row.story_no)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
-    """Clear the texts of these stories, unless retention has deleted one of their source texts."""
+    """Let these stories be rendered again, unless retention has deleted the text of one of their articles."""
     write_sql(
         connection,
         """
@@ -132,7 +132,7 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect story `loser`, and the stories that redirect to it, to `winner`.
 
-    The articles of `loser` must have moved before.
+    The articles of `loser` must have been moved before.
     """
     erase_subjects(connection, [loser])
     storyline_rows.inherit(connection, loser, winner)
@@ -163,7 +163,7 @@ def title_of(connection: Connection, id: str) -> str:
 
 
 def last_membership_change(connection: Connection) -> int:
-    """Return the inbox number when the articles of any story last changed; 0 in an empty database."""
+    """Return the inbox number at which the articles of any story last changed; 0 in an empty database."""
     newest = read_value(
         connection, "SELECT coalesce(max(membership_changed_no), 0) FROM story"
     )
@@ -191,7 +191,7 @@ def foundings(connection: Connection, founder: str) -> int:
 def stories_before(
     connection: Connection, ids: Collection[str], newest: int
 ) -> set[str]:
-    """Return those of the stories `ids` with a number up to `newest`."""
+    """Return those of the stories `ids` whose number is at most `newest`."""
     return read_set(
         connection,
         "SELECT id FROM story WHERE story_no <= :newest AND id IN :ids",
@@ -206,7 +206,7 @@ def revive(connection: Connection, id: str) -> None:
 
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
-    """Make the title of an article the headline of a story until a better title comes."""
+    """Make the title of an article the headline of a story, until a better title is found."""
     write_sql(
         connection,
         "UPDATE story SET title = :title, title_article = :article WHERE id = :id",
@@ -224,7 +224,7 @@ def redirecting_to(connection: Connection, id: str) -> list[str]:
 
 
 def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> None:
-    """Redirect to story `id` those of the stories `ids` that redirect already."""
+    """Let those of the stories `ids` that are redirects lead to story `id`."""
     write_sql(
         connection,
         "UPDATE story SET redirect_to = :id WHERE id IN :ids AND redirect_to IS NOT NULL",
@@ -234,13 +234,13 @@ def change_redirects(connection: Connection, ids: Iterable[str], id: str) -> Non
 
 
 def target_of(connection: Connection, id: str) -> str | None:
-    """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
+    """Return story `id` or its successor; None if it does not exist or has no articles any more."""
     target = "SELECT coalesce(redirect_to, id) FROM story WHERE id = :id"
     return read_value(connection, target, id=id) or None
 
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
-    """Return the assigned story of an article; None if the article does not exist."""
+    """Return the row of the story of an article; None if the article does not exist."""
     return read_struct(
         connection,
         StoryRow,
@@ -253,7 +253,7 @@ def write_subjects(
     connection: Connection,
     rendered: Sequence[tuple[int, Sequence[StoryName], Sequence[StoryName]]],
 ) -> None:
-    """Replace names and topics of stories; each item has a story's number, names and topics."""
+    """Replace the names and topics of stories. Each item has the number, the names and the topics of a story."""
     write_sql(
         connection,
         "DELETE FROM story_subject WHERE story_no IN :numbers",

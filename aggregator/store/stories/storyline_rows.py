@@ -1,4 +1,4 @@
-"""Storylines in the database: the stories of each storyline, and how near the articles of stories are."""
+"""Storylines in the database: the stories of each storyline, and the affinities of articles to stories."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -19,24 +19,25 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# A new article is compared with this many stories of a storyline, if they are within so many days of it (chosen
-# outside the program: 2 to 16 stories and 2 to 14 days hardly matter).
+# A new article is compared with this many of the newest stories of a storyline, within REACH of the article (chosen
+# outside the program: 2 to 16 stories and 2 to 14 days make hardly a difference).
 NEWEST = 8
 REACH = timedelta(days=7)
-# The affinity of an article to a story that it was never near, in thousandths of a logit
+# The affinity that is assumed if an article was not near a story, in thousandths of a logit
 UNCOMPARED = -2_000
 
-# Counters: the last article that a version without storylines placed, 0 once all are compared; and the last
-# article that is compared
+# Counters: the last article that a version without storylines placed, or 0 once all articles are compared; and the
+# last article that was compared
 UNTIL = "affinity_until"
 _COMPARED = "affinity_compared"
 
-# The stories by their present ids, and by the id that they had: merged stories have successors.
+# SQL text: `former` is a story as it was named, and `story` is the same story or its successor after a merge.
 _PRESENT = (
     "story AS former JOIN story ON story.id = coalesce(former.redirect_to, former.id)"
 )
 
-# Articles before those of both stories were not compared with either.
+# The affinities to the merged story. The articles of both stories belong to the winner by now, and articles before the
+# first of them were not compared with either story.
 _OF_LOSER = """
     FROM affinity WHERE story = (SELECT story_no FROM story WHERE id = :loser)
     AND article > (SELECT min(inbox_no) FROM article WHERE story = :winner)
@@ -52,20 +53,22 @@ class RecentStory(NamedTuple):
     """A story of a storyline that is compared."""
 
     id: str
-    founded: tuple[datetime, int]  # the time of its first report, and its number
+    # The time of its first report, and the number of the story
+    founded: tuple[datetime, int]
 
 
 class RecentStoryline(NamedTuple):
     """A storyline that is compared, with its newest stories, the newest first."""
 
     id: str
-    number: int  # the number of the story that founded it: the lower one is older
+    # The number of its founding story; an older storyline has a lower number
+    number: int
     is_single_story: bool
     stories: list[RecentStory]
 
 
 class Affinity(NamedTuple):
-    """How near the articles of two stories are: the sum of their logits, in thousandths, and their number."""
+    """The affinity of two stories: the sum of logits of articles, in thousandths, and the number of articles."""
 
     total: int
     articles: int
@@ -125,11 +128,11 @@ LINE_OF = f"""
 ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
     FROM story AS gone LEFT JOIN story AS present ON present.id = gone.redirect_to WHERE gone.id IN :ids
     """
-"""SQL text for the storylines that answer now for the stories `:ids`, also if these were merged or are gone."""
+"""SQL text for the present storylines of the stories `:ids`, even if these were merged or are gone."""
 
 
 def number_of(connection: Connection, line: str) -> int:
-    """Return the number of the story that founded a storyline: the lower one is older."""
+    """Return the number of the story that founded a storyline. An older storyline has a lower number."""
     return read_value(
         connection, "SELECT story_no FROM story WHERE id = :line", line=line
     )
@@ -176,10 +179,10 @@ def recent_storylines(
 def affinities(
     connection: Connection, stories: Collection[str]
 ) -> dict[frozenset[str], Affinity]:
-    """Return how near these stories are, by pair; pairs without an article near the other story are left out.
+    """Return the affinities of these stories, by pair; pairs without an article near the other story are left out.
 
-    The other articles that came later than the first one of the other story count as far from it: one near report
-    does not make two stories near whose other reports have nothing in common.
+    An article that came after the first article of the other story, and is not near it, counts with UNCOMPARED. So one
+    near report does not make two stories near whose other reports have nothing in common.
     """
     near: dict[frozenset[str], Affinity] = {}
     both = Where(stories=list(stories))
@@ -197,7 +200,7 @@ def affinities(
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
         near[pair] = Affinity(before.total + int(total), before.articles + count)
-    # After an upgrade the articles of the former version say nothing until they are compared.
+    # After an upgrade, articles of the former version do not count until they are compared.
     numbers = read_lists(
         connection,
         f"""
@@ -239,7 +242,11 @@ def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
 
 
 def take_out(connection: Connection, id: str, line: str) -> None:
-    """Let a story stand alone. If it founded the storyline, the others have the id of the next one."""
+    """Let a story stand alone.
+
+    If it founded the storyline, the id of the next story becomes the id of the storyline. A single story that remains
+    stands alone, too.
+    """
     rest = [other for other in stories_of(connection, line) if other != id]
     put_back(connection, {id: None})
     if line == id or len(rest) == 1:
@@ -264,9 +271,9 @@ def put_back(connection: Connection, former: Mapping[str, str | None]) -> None:
 
 
 def inherit(connection: Connection, loser: str, winner: str) -> None:
-    """Let a story have the affinities of one that was merged into it, and its storyline if it stands alone.
+    """Give `winner` the affinities of `loser`, which was merged into it, and its storyline if `winner` stands alone.
 
-    An article that was near to both is as near to the winner as the mean says.
+    If an article is near both stories, the mean of the two affinities is kept.
     """
     inherited = """
         UPDATE story SET storyline = (SELECT storyline FROM story AS gone WHERE gone.id = :loser)
@@ -278,13 +285,13 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
 
 
 def count_uncompared(connection: Connection) -> int:
-    """Return how many inbox numbers of a version without storylines remain to be compared, at most."""
+    """Return an upper bound of the articles of a version without storylines that are still to be compared."""
     until = counter_value(connection, UNTIL)
     return until and max(1, until - counter_value(connection, _COMPARED))
 
 
 def next_uncompared(connection: Connection, since: datetime, limit: int) -> list[int]:
-    """Return the numbers of the next articles from this time on that are to be compared."""
+    """Return the numbers of the next articles to be compared, without articles before `since`."""
     return read_values(
         connection,
         """
@@ -299,7 +306,7 @@ def next_uncompared(connection: Connection, since: datetime, limit: int) -> list
 
 
 def compared_to(connection: Connection, number: int | None) -> None:
-    """Note that articles up to `number` are compared; None: all are."""
+    """Store that articles up to `number` are compared, or all articles if it is None."""
     if number is None:
         set_counter(connection, UNTIL, 0)
     else:

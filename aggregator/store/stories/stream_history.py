@@ -1,12 +1,12 @@
 """Stream history: document frequencies of past days, and how often sources agree with other sources.
 
-The inbox is divided into stream periods. A decision reads closed periods only, and the counts of sources as
+The inbox is divided into stream periods. A decision reads only closed periods, and the counts of sources as
 of the newest closed period, so it depends on the inbox number of its article and not on the time of placing.
 
-Standing is the trust that a sender earns when others confirm on three days what it had reported before them. An
-article is confirmed by later reports of other outlets that day, if they share the words that no earlier report
-of the story had: so neither copies nor scrambled copies, which add nothing, earn it. A sender is a feed; for
-files, mails and pushes, each outlet of a source is a sender of its own. Unconfirmed mails never have standing.
+Standing is the trust that a sender earns when on three days others confirm what it had reported before them. An
+article is confirmed by later reports of other outlets on that day, if they share words that no earlier report of the
+story had. So neither copies nor scrambled copies, which add nothing, earn standing. A sender is a feed. For files,
+mails and pushes, each outlet of a source is a sender of its own. Unconfirmed mails never have standing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,9 +31,9 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.counting.copy_groups import sender_of
 
-# Days of agreement before a sender is believed (chosen: forty sites are opened in an hour)
+# Days of agreement before a sender is believed (chosen, because anyone can open forty sites within an hour)
 DAYS = 3
-# `sender_of` in SQL, but for unconfirmed mails, which never have standing
+# `sender_of` in SQL, except for unconfirmed mails, which never have standing
 _SENDER = """CASE WHEN article.is_polled THEN article.source
     ELSE article.source || ' ' || coalesce(article.outlet, '') END"""
 _STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
@@ -45,13 +45,13 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     number: int  # 1, 2, ...
     # Days since 1970, UTC: the day before the article that ended it was accepted
     day: int
-    last_inbox_no: int  # the last inbox number it covers
+    last_inbox_no: int  # the last inbox number that it covers
     articles: int
     # Packed document frequencies, in the format of the caller; b"": no longer needed
     terms: bytes
 
 
-# Stands before the first period: after it, on the day before 1970, the inbox begins.
+# Stands for the period before the first one, so that the inbox begins at number 0 on the day -1.
 _BEFORE_ALL = StreamPeriod(number=0, day=-2, last_inbox_no=-1, articles=0, terms=b"")
 
 
@@ -64,9 +64,8 @@ def latest(connection: Connection) -> StreamPeriod:
 def first_accepted(connection: Connection, day: int) -> int:
     """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
-    The articles after a period were accepted on the day after it; of those in the first period, and of a
-    database without periods, the day is not stored. The result has no upper bound: after a clock that was ahead the
-    window is longer, never shorter.
+    The articles after a period were accepted on the day after it. For articles in the first period, and in a database
+    without periods, the day is not stored. If the clock was ahead, the window becomes longer, but never shorter.
     """
     for number, last_inbox_no in read_rows(
         connection,
@@ -89,7 +88,7 @@ def periods_from(connection: Connection, day: int, present: int) -> list[StreamP
 
 
 class StreamHistory(NamedTuple):
-    """The periods and counts of sources that make the newest snapshot."""
+    """The periods and the counts of sources that make up the newest snapshot."""
 
     # Articles and packed frequencies of the days that count
     periods: list[tuple[int, bytes]]
@@ -97,9 +96,9 @@ class StreamHistory(NamedTuple):
 
 
 def snapshot(connection: Connection, days: int) -> StreamHistory:
-    """Return the history as of the newest period, with the frequencies of so many days before the present."""
+    """Return the history as of the newest period, with the frequencies of its last `days` days."""
     newest = latest(connection)
-    # Periods after the newest are left out: a clock that was wrong once may have left a period of the far future.
+    # Days after the newest period are left out, because a wrong clock may have left a period in the far future.
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
     counted = [(period.articles, period.terms) for period in periods if period.terms]
     return StreamHistory(counted, closed_sources(connection))
@@ -134,9 +133,9 @@ def count_sources(
 
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
-    """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
+    """Insert a period and close the counts of sources. Keep the terms of only `keep` periods before it."""
     insert_rows(connection, stream_period, [msgspec.structs.asdict(period)])
-    # A period that was lost (a damaged file) may have left rows, and its number is given again.
+    # A period that was lost from a damaged file may have left rows, and its number is given again.
     write_sql(
         connection,
         "DELETE FROM source_period WHERE period >= :number",
@@ -164,7 +163,7 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
-    """Return the periods from this day on whose terms were dropped, each with the last number before."""
+    """Return the periods from this day on whose terms were dropped, each after the last inbox number before it."""
     periods = read_structs(
         connection, StreamPeriod, "SELECT * FROM stream_period ORDER BY number"
     )
@@ -179,7 +178,7 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 
 def drop_terms(connection: Connection, up_to: int) -> None:
-    """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
+    """Drop the frequencies of all periods up to this number. `dropped_from` finds those to count again."""
     write_sql(
         connection,
         "UPDATE stream_period SET terms = :nothing WHERE number <= :up_to",
@@ -206,7 +205,7 @@ def terms_between(
     Copies are left out, and each source gives only its first `most`, so that no feed alone decides which words are
     frequent. b"" stands for an article whose story is closed.
     """
-    # The terms are joined to the numbers, and are not sorted with them.
+    # The terms are joined to the chosen numbers, so that the window function does not sort them.
     for row in stream_rows(
         connection,
         """
@@ -231,11 +230,11 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 def reported_before_others(
     connection: Connection, after: int, last: int
 ) -> dict[str, list[str]]:
-    """Return the articles after inbox number `after`, up to `last`, that others followed, by their story.
+    """Return the articles after inbox number `after`, up to `last`, that reports of other outlets followed, by story.
 
-    They are reports of senders without standing.
+    Only reports of senders without standing are returned.
     """
-    # `LIKE` leaves out unconfirmed mails (`is_mail_address`)
+    # The LIKE conditions leave out unconfirmed mails (`is_mail_address`).
     return read_lists(
         connection,
         f"""
@@ -256,15 +255,15 @@ def reported_before_others(
 
 
 def note_day(connection: Connection, period: int, senders: Iterable[str]) -> None:
-    """Note the senders that were confirmed in a period."""
-    # A lost period's number is given again
+    """Store the senders that were confirmed in a period."""
+    # The number of a lost period is given again.
     write_sql(connection, "DELETE FROM standing WHERE period >= :period", period=period)
     days = [{"sender": sender, "period": period} for sender in sorted(senders)]
     insert_rows(connection, standing, days)
 
 
 def forget_senders(connection: Connection, erased: Iterable[Article]) -> None:
-    """Forget senders all of whose articles are erased, because their names may be names of persons."""
+    """Forget senders without remaining articles, because the name of a sender may be the name of a person."""
     gone = f"""
         DELETE FROM standing WHERE sender = :sender AND NOT EXISTS (
           SELECT 1 FROM article WHERE source = :source AND {_SENDER} = :sender)

@@ -1,6 +1,6 @@
-"""One placing transaction: its connection, its time, its serial numbers, and its lines of log and change stream.
+"""One placing transaction: its connection, time and serial numbers, and its rows of the log and the change stream.
 
-Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps and
+Numbers are read from `counter` once and counted in memory, because only the writer takes numbers of stories, bumps and
 changes.
 """
 
@@ -27,8 +27,8 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
-# story accepts copies only; "forgotten": one of its articles was erased
+# "moved": an article was assigned to another story; "regrouped": `recluster` changed the story; "full": from now on
+# the story accepts only copies; "forgotten": one of its articles was erased
 LogKind = Literal[
     "created",
     "joined",
@@ -49,7 +49,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
         self.now = now
-        # Lines of outlets to delete, by outlet and inbox number
+        # Lines of outlets to delete and to add, by outlet and inbox number
         self.dropped_lines: list[tuple[str, int]] = []
         self.lines: dict[tuple[str, int], bytes] = {}
         self._numbers: dict[str, int] = {}
@@ -142,11 +142,11 @@ class UnitOfWork:
         page_verdict: str | None,
         declared: Entry,
     ) -> None:
-        """Finish an entry. Its page and text are dropped, its other declarations stay.
+        """Finish an entry. Its page and text are dropped, and its other declarations stay.
 
-        The text is in the article: stored twice, texts were a sixth of the database.
+        The article has the text. When texts were stored twice, they took a sixth of the database.
         """
-        # `:reason` concerns the text; it is added to a reason that concerns the page.
+        # `:reason` concerns the text. It is added to a stored reason, which concerns the page.
         write_sql(
             self.connection,
             """
@@ -168,7 +168,7 @@ class UnitOfWork:
         )
 
     def close(self) -> None:
-        """Write lines of outlets, log, changes and numbers, each table by one statement."""
+        """Write the lines of outlets, the log, the changes and the numbers."""
         outlet_rows.change_outlet_lines(self.connection, self.dropped_lines, self.lines)
         insert_rows(self.connection, story_log, self._logs)
         insert_rows(self.connection, change, self._changes)

@@ -1,9 +1,9 @@
-"""The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
+"""The tables, which are the same on SQLite and Postgres. Only the migrations in migrations/ create them.
 
-The comment above the columns of a table explains its rows and names the process that writes them; comments of
+The comment above the columns of a table explains its rows and names the process that writes them. Comments of
 columns give units and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch` and
-`story_subject`, the columns that are marked "(derived)", and the full-text index. All times are UTC;
-`UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
+`story_subject`, the columns that are marked "(derived)", and the full-text index. All times are UTC, and
+`UtcTime` refuses naive values. Names like `article.id` refer to columns.
 """
 
 from aggregator.store.tables.article_tables import (

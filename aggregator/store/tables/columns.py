@@ -62,12 +62,12 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
-# Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
+# Characters. Longer addresses are not indexed, because Postgres refuses an index row of more than 2704 bytes.
 INDEXED_ADDRESS = 600
 
 
 def is_indexed(column: str) -> str:
-    """Return the condition of the partial indexes of addresses: a WHERE without it does not use them."""
+    """Return the condition of the partial indexes of addresses. A query must have it in order to use them."""
     return f"length({column}) <= {INDEXED_ADDRESS}"
 
 
@@ -76,13 +76,13 @@ def by_address(table: str, column: str) -> Index:
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    # PostgreSQL gets this condition in the migrations only: stating it here would load its dialect and five
-    # drivers in every process.
+    # Only the migrations give this condition to PostgreSQL. Given here, it would load the dialect and five drivers in
+    # every process.
     return Index(name, *columns, sqlite_where=text(where))
 
 
 def article_key() -> Column[int]:
-    """Return the column `article`: `article.inbox_no` of the article that the row is derived from."""
+    """Return the column `article`, which has the `article.inbox_no` of the article that the row is derived from."""
     return Column(
         "article",
         BigInteger().with_variant(Integer, "sqlite"),
@@ -98,17 +98,17 @@ def required(name: str, type_: type[TypeEngine[Any]]) -> Column[Any]:
 
 
 def text_key(name: str) -> Column[str]:
-    """Return the primary key, or a part of it, that is a text."""
+    """Return a column of text that is the primary key or a part of it."""
     return Column(name, Text, primary_key=True)
 
 
 def number_key(name: str) -> Column[int]:
-    """Return the primary key, or a part of it, that is a number from elsewhere."""
+    """Return a column of numbers from elsewhere that is the primary key or a part of it."""
     return Column(name, BigInteger, primary_key=True, autoincrement=False)
 
 
 def serial_key(name: str) -> Column[int]:
-    """Return the primary key that the database numbers itself."""
+    """Return a primary key that the database numbers itself."""
     return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
@@ -137,8 +137,8 @@ def columns_of(
 ) -> Iterator[Column[Any]]:
     """Yield a column for each field of a struct; `key` is the primary key.
 
-    `X | None` may be null, `Literal` is text, `Annotated` names another type. A default of the struct is that
-    of rows written before the column existed, except for columns that were `always` there.
+    A field with the default None may be null, `Literal` becomes text, and `Annotated` gives another type. Rows that
+    were written before a column existed get the default of the struct, except for columns that were `always` there.
     """
     hints = get_type_hints(shape, include_extras=True)
     for field in msgspec.structs.fields(shape):

@@ -26,8 +26,8 @@ link_constraint = Table(
     "link_constraint",
     metadata,
     # The constraints of a correction. Must-link: its articles with the relation "together" belong to one
-    # story. Cannot-link: no article with "apart" on side 0 is in a story with an "apart" article on side 1. Rows name
-    # articles only, so the constraints also hold when the articles are grouped again.
+    # story. Cannot-link: no article with "apart" on side 0 may be in a story with an "apart" article on side 1. Rows
+    # name only articles, so the constraints also apply when the articles are grouped again.
     Column(
         "correction",
         BigInteger,
@@ -35,7 +35,7 @@ link_constraint = Table(
         primary_key=True,
     ),
     text_key("article"),  # `article.id`
-    # together | apart; "storyline together" and "storyline apart" say the same of storylines
+    # together | apart; the same for storylines: storyline together | storyline apart
     text_key("relation"),
     required("side", Integer),  # 0 | 1
     Index(None, "article"),
@@ -44,14 +44,13 @@ link_constraint = Table(
 command = Table(
     "command",
     metadata,
-    # A command for the writer from another process. Added by the command line or the API; answered by the
-    # writer.
+    # A command for the writer from another process. The command line or the API adds it, and the writer answers it.
     serial_key("command_no"),
     required("at", UtcTime),
     required("kind", Text),  # CommandKind in store/commands.py
     required("payload", Text),  # JSON
     required("state", Text),  # waiting | done | refused
-    Column("result", Text),  # JSON; the reason if refused
+    Column("result", Text),  # JSON; the reason if it was refused
     Column("done_at", UtcTime),
     Index(None, "state", "command_no"),
 )

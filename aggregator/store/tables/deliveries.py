@@ -33,7 +33,7 @@ class WebhookState(FrozenStruct, omit_defaults=False):
 
     name: str
     is_configured: bool  # false: removed from config.yaml
-    # The last change that was examined for it
+    # The last change that was examined for the recipient
     last_change_no: Annotated[int, BigInteger]
     state: Literal["ok", "failing", "gone"]
     # Message of the last failure
@@ -41,7 +41,7 @@ class WebhookState(FrozenStruct, omit_defaults=False):
     # Number of failures in a row
     failures: int
     failing_since: datetime | None = None
-    # Back-off: no request before
+    # Back-off: no request is sent before this time
     resumes_at: datetime | None = None
     last_success_at: datetime | None = None
 
@@ -60,8 +60,8 @@ webhook = Table(
 outbox = Table(
     "outbox",
     metadata,
-    # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
-    # story is also sent its merge. The row of a digest names the last of its changes, without a story.
+    # A delivery of a change to a recipient. It is kept for some days after it ended, because a webhook that was sent a
+    # story is also sent its merge. The row of a digest has the last change of its span, and "" as its story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     # `change.change_no`
     number_key("change"),

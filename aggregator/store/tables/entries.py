@@ -24,12 +24,13 @@ from aggregator.store.tables.columns import (
 entry = Table(
     "entry",
     metadata,
-    # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
-    # writer. Identity, URL and page are dropped later by retention.
+    # An accepted entry. The process that polls, ingests or receives the entry adds it, and the writer finishes it. The
+    # writer drops the page then; the payload and the addresses are cleared later, if the article repeats them
+    # (store/maintenance/expired_rows.py).
     # Order of acceptance
     number_key("entry_no"),
-    # Order of placing. Null until the page has been fetched, if there is one to fetch, and the writer has put
-    # the entry in order. The end of a first reading may change it once.
+    # Order of placing. Null until the writer has put the entry in order, after its page was fetched, if it waits for
+    # one. The end of a first reading may change the number once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     required("state", Text),
@@ -48,20 +49,20 @@ entry = Table(
     Column("page_robots", Text),
     Column("page_due_at", UtcTime),  # state page: when the page may be fetched
     from_zero("page_attempts"),
-    # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
+    # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time
     flag("bump_by_clock", false()),
     required("accepted_at", UtcTime),
     Column("done_at", UtcTime),
     Column("verdict", Text),  # model.prepared.Verdict, "forgotten" or "muted"
     Column("reason", Text),  # why it was refused, or why its page was not used
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
-    # Verdict of a page that failed, where the text of the entry was used
+    # Verdict on a page that was not used, so that the text of the entry was used
     Column("page_verdict", Text),
     Index("ix_entry_source_verdict", "source", "verdict", "page_verdict"),
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
     Index(None, "article"),
-    # `forget` finds entries by address. Most entries have their address in `article.url` only.
+    # `forget` finds entries by address. The address of most entries is only in `article.url`.
     by_address("entry", "url"),
     by_address("entry", "page_url"),
 )
@@ -74,7 +75,7 @@ intake_count = Table(
     text_key("source"),  # `entry.source`
     text_key("outcome"),  # new | revision | known | forgotten
     required("count", BigInteger),
-    # Rows of `entry` with this source and outcome that were deleted since.
+    # Rows of `entry` with this source and outcome that were deleted since
     from_zero("deleted", BigInteger),
     sqlite_with_rowid=False,
 )
@@ -82,10 +83,10 @@ intake_count = Table(
 identity_key = Table(
     "identity_key",
     metadata,
-    # A 16-byte hash that identifies an entry: source and GUID, canonical URL, outlet and text
+    # A 16-byte hash that identifies an entry: of its source and GUID, its canonical URL, or its outlet and text
     # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
-    # `article.id`; "": void, different entries share the key
+    # `article.id`; "": the key is void, because different entries share it
     required("article", Text),
     Index(None, "article"),
     sqlite_with_rowid=False,
@@ -100,8 +101,8 @@ observation = Table(
     # The contents that the source showed, 8 bytes of the hash of each, the newest last. Empty: the row was
     # stored by an older version, so the next content of the source does not count as a change.
     required("contents", LargeBinary),
-    # Whether the source may change the text of the article: it showed it first, or it is of the article's
-    # own site. Changes that other sources show are ignored.
+    # Whether the source may change the text of the article, because it showed the article first or belongs to the
+    # site of the article. Changes that other sources show are ignored.
     flag("is_authoritative"),
     required("changed_at", UtcTime),  # when the newest content was accepted
     sqlite_with_rowid=False,

@@ -13,12 +13,12 @@ from aggregator.store.tables.columns import (
 stream_period = Table(
     "stream_period",
     metadata,
-    # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
-    # change any more (store/stories/stream_history.py). Written by the writer.
+    # A closed stretch of the inbox, about a day long. The counts of its articles do not change any more
+    # (store/stories/stream_history.py). Written by the writer.
     number_key("number"),  # 1, 2, ...
-    # Days since 1970, UTC, the day before the entry that ended it
+    # Days since 1970, UTC: the day before the entry that ended the period was accepted
     required("day", Integer),
-    # The last inbox number it covers
+    # The last inbox number that it covers
     required("last_inbox_no", BigInteger),
     required("articles", Integer),  # number of articles in it
     # Packed document frequencies; "": no longer needed
@@ -30,7 +30,7 @@ source_history = Table(
     metadata,
     # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
     # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
-    # `article.source`: no feed can declare the source of another feed
+    # `article.source`, because no feed can declare the source of another feed
     text_key("source"),
     required("articles", BigInteger),
     # Articles that another outlet reported, too
@@ -56,7 +56,7 @@ source_period = Table(
 standing = Table(
     "standing",
     metadata,
-    # A closed `stream_period` when a sender agreed with another outlet; at most three for each sender
+    # A closed `stream_period` in which other outlets confirmed a sender; at most three for each sender
     # (store/stories/stream_history.py). Written when the period is closed.
     text_key("sender"),
     # `stream_period.number`

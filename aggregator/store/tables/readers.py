@@ -22,10 +22,10 @@ from aggregator.store.tables.columns import (
 api_token = Table(
     "api_token",
     metadata,
-    # A token of the HTTP API. The secret is shown once and not stored.
+    # A token of the HTTP API. Its secret is shown once and not stored.
     text_key("id"),
     required("name", Text),  # unique among tokens that are not revoked
-    # SHA-256 of the secret: 256 random bits need no salt
+    # SHA-256 of the secret, without salt, because the secret has 256 random bits
     required("hash", LargeBinary),
     required("scopes", Text),  # read, push, admin; joined by commas
     required("created_at", UtcTime),
@@ -37,12 +37,12 @@ api_token = Table(
 reader = Table(
     "reader",
     metadata,
-    # A person who reads with a client of the Google Reader API (store/read/marks/). Written by the web
-    # server at the first sign-in.
+    # A person who reads with a client of the Google Reader API, or the owner on pages (store/read/marks/). Written by
+    # the web server when the reader first signs in, or when the owner sets the first mark.
     serial_key("reader_no"),
     Column("name", Text, nullable=False, unique=True),  # lower case
     required("created_at", UtcTime),
-    # Stories that were last bumped at this time or earlier are read
+    # Stories with their last bump at this time or earlier are read
     required("read_before", UtcTime),
     # Merges were followed up to this change
     required("last_change_no", BigInteger),
@@ -51,7 +51,7 @@ reader = Table(
 read_mark = Table(
     "read_mark",
     metadata,
-    # Marks of a reader on one story, if `reader.read_before` does not cover them. Written by the web server.
+    # The marks of a reader on a story, if they do not follow from `reader.read_before`. Written by the web server.
     Column(
         "reader",
         BigInteger,
@@ -61,7 +61,7 @@ read_mark = Table(
     ),
     # `story.story_no`
     number_key("story"),
-    # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
+    # The story is read until a bump after this time; EARLIEST: it is unread; null: `reader.read_before` decides.
     Column("read_to", UtcTime),
     flag("is_starred"),
     # Labels that the reader gave the story, joined by line feeds; null: none
@@ -72,8 +72,8 @@ read_mark = Table(
 mute = Table(
     "mute",
     metadata,
-    # A mute that the owner set in the browser: matching stories leave his lists (store/read/muted.py). Written
-    # by the web server.
+    # A mute that the owner set in the browser. Matching stories leave the lists of the owner (store/read/muted.py).
+    # Written by the web server.
     # words | outlets | sources | kinds, as in `mute` of config.yaml; or storylines
     text_key("kind"),
     # The word, `article.outlet`, `article.source`, `article.kind`, or the id that a storyline had.

@@ -1,4 +1,4 @@
-"""Sources and folders, their known items, and input of them that could not be read."""
+"""Sources and folders, their known items, and their inputs that could not be read."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -45,9 +45,9 @@ class SourceRow(FrozenStruct):
     folder: str | None = None
     # Configured language: BCP 47 tag
     language: str | None = None
-    # Configured time zone: IANA name, for times without a zone
+    # Configured time zone of times without a zone: IANA name
     timezone: str | None = None
-    # The source's own interval, else the configured one at the last start
+    # The own interval of the source, or the default interval that was configured at the last start
     interval_seconds: int
     has_own_interval: bool = False
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
@@ -58,7 +58,7 @@ class SourceRow(FrozenStruct):
     paused: bool = False
     # Title that the feed declares
     title: str | None = None
-    # Home page as the imported list states it, else as the feed declares it
+    # Web site as the imported list states it, otherwise as the feed declares it
     site_url: str | None = None
     # ETag of the last response, for conditional requests
     etag: str | None = None
@@ -87,10 +87,10 @@ class SourceRow(FrozenStruct):
     redirected_url: str | None = None
     # Target of a permanent redirect that is not confirmed yet
     moved_to: str | None = None
-    # Redirects to it in a row
+    # Polls in a row that were redirected to `moved_to`
     moved_count: int = 0
     moved_since: datetime | None = None
-    # The target had a known entry
+    # Whether the target had a known entry
     move_confirmed: bool = False
     # `id` of the source that already had the address
     merged_into: str | None = None
@@ -105,7 +105,7 @@ class SourceRow(FrozenStruct):
     last_new_at: datetime | None = None
     # When many old entries arrived at once
     flooded_at: datetime | None = None
-    # Number of those entries
+    # Number of these old entries
     flood_entries: int = 0
     failing_since: datetime | None = None
 
@@ -121,9 +121,10 @@ JOIN_SOURCE = """
     JOIN source ON source.id = coalesce((SELECT id FROM source AS fed WHERE fed.id = article.source),
       (SELECT id FROM source AS watched WHERE watched.folder_name = article.source ORDER BY paused, id LIMIT 1))
     """
-"""SQL text that joins the source of an article, so that each article looks its source up by the key.
+"""SQL text that joins the source of an article, so that the database looks each source up by its key.
 
-A watched folder that was moved is another source with the same name of the folder; the former one is paused.
+A watched folder that was moved is another source with the same folder name. The former source is paused, so that the
+new one is chosen.
 """
 
 known_items = Table(
@@ -132,7 +133,7 @@ known_items = Table(
     # The items of a polled feed, which are not read again while their bytes are the same
     # (store/intake/known_item_rows.py). Written by the transaction that accepts the entries of a poll.
     text_key("source"),  # `source.id`
-    required("packed", LargeBinary),  # known_items.KnownItems: msgpack
+    required("packed", LargeBinary),  # store.intake.known_item_rows.KnownItems: msgpack
     sqlite_with_rowid=False,
 )
 
@@ -155,8 +156,8 @@ source_access = Table(
 folder = Table(
     "folder",
     metadata,
-    # The name of each watched or ingested folder, which is `entry.source` of its files. It is the last part
-    # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
+    # The name of each watched or ingested folder, which is the `entry.source` of its files. It is the last part of the
+    # path, so a folder that was moved keeps its articles. A second folder with the same last part gets "#2".
     text_key("name"),
     Column("path", Text, nullable=False, unique=True),  # absolute
 )
@@ -165,7 +166,7 @@ rejected_input = Table(
     "rejected_input",
     metadata,
     # Input that could not become an entry: an empty file, a broken record, an address without a response.
-    # Written by ingest, polls and pushes; deleted when the item is read successfully, and by retention.
+    # Written by ingest and polls. Deleted when the item is read successfully, and by retention.
     text_key("source"),
     # Path below the folder, path and record, or address
     text_key("item"),

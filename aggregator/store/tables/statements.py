@@ -1,7 +1,7 @@
-"""Statements that are the same on both databases: SQL text, and lists of values in parts.
+"""Executes statements that are the same on both databases, with long lists of values in parts.
 
-A statement is SQL text: `read_rows`, `read_values`, `read_value` and `write_sql`; the conditions of
-a filter are collected in `Where`. Only `insert_rows` is made of SQLAlchemy's expressions, by the columns of a table.
+A statement is SQL text (`read_rows`, `read_values`, `read_value`, `write_sql`), and `Where` collects the conditions of
+a filter. Only `insert_rows` builds its statement from the columns of a table.
 """
 
 import re
@@ -33,13 +33,13 @@ from aggregator.store.tables.columns import UtcTime, metadata
 
 _TIME = UtcTime()
 _TEXT = Text()
-# All other values are lists; asking whether a value is iterable would take much longer
+# All other values, except times, are lists. Asking whether a value is iterable would take much longer.
 _SINGLE = (str, int, bytes, float, type(None))
-VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
-# A `*` of SELECT, not of count(*)
+VALUES_AT_ONCE = 500  # SQLite accepts 32,766 parameters, and 999 in older builds
+# The `*` of SELECT, but not of count(*)
 _ALL_COLUMNS = re.compile(r"(?<!\()\*")
 
-# A row of a result, with an attribute for each column; and values by the names of columns or parameters
+# `Row` is a row of a result, with an attribute for each column; `Values` has values by names of columns or parameters.
 Row = SqlRow[Any]
 Values = dict[str, Any]
 
@@ -58,10 +58,10 @@ def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
 def read_rows(connection: Connection, sql: str, /, **values: Any) -> list[Any]:
     """Return the rows that SQL text selects; `:name` in the text stands for a value.
 
-    A column has the type of the columns of tables with its name, so times keep their names. One of
-    the values may be a set or list, as in `id IN :ids`: it is read in parts of ascending values.
+    A selected column gets the type of the table columns with the same name, so times must keep such a name. One of the
+    values may be a set or list, as in `id IN :ids`. It is sorted, and the statement is executed for each part of it.
     """
-    # `all` takes rows from the driver together; to iterate takes a third longer, and three times for short rows.
+    # `all` fetches rows together. Iterating takes a third longer, and three times as long for short rows.
     return [row for result in _results(connection, sql, values) for row in result.all()]
 
 
@@ -98,7 +98,7 @@ def read_value(connection: Connection, sql: str, /, **values: Any) -> Any:
 def read_lists(
     connection: Connection, sql: str, /, **values: Any
 ) -> dict[Any, list[Any]]:
-    """Return the second column of `read_rows` in lists, by the first; an empty list where there is none."""
+    """Return lists of the second column of `read_rows`, by the first column; other keys give an empty list."""
     lists = defaultdict(list)
     for key, value in read_rows(connection, sql, **values):
         lists[key].append(value)
@@ -125,12 +125,12 @@ def read_struct(
 
 
 def is_sqlite(connection: Connection) -> bool:
-    """Return whether the database is a file of SQLite, and not PostgreSQL."""
+    """Return whether the database is SQLite, and not PostgreSQL."""
     return connection.dialect.name == "sqlite"
 
 
 def lock_rows(connection: Connection, sql: str) -> str:
-    """Return a SELECT that locks its rows; a writing transaction of SQLite is alone anyway."""
+    """Return a SELECT that locks its rows. On SQLite nothing is added, because only one transaction can write."""
     return sql if is_sqlite(connection) else f"{sql} FOR UPDATE"
 
 
@@ -140,7 +140,7 @@ def write_sql(connection: Connection, sql: str, /, **values: Any) -> int:
 
 
 def write_each(connection: Connection, sql: str, rows: Sequence[Values]) -> None:
-    """Change rows by SQL text once with the values of each row; the rows have the same names and types."""
+    """Execute SQL text that changes rows once for each item of `rows`. All items have the same names and types."""
     if rows:
         times = [
             (name, False, _TIME)
@@ -170,15 +170,15 @@ def set_counter(connection: Connection, name: str, value: int) -> None:
 
 
 def stream_rows(connection: Connection, sql: str, /, **values: Any) -> Iterator[Any]:
-    """Yield the rows of `read_rows`, with some hundred of them in memory at a time."""
+    """Yield the rows of `read_rows`, with some hundreds of them in memory at a time."""
     for result in _results(connection, sql, values, yield_per=VALUES_AT_ONCE):
         yield from result
 
 
 class Where:
-    """Conditions in SQL text that hold together, and the values that they name.
+    """Conditions in SQL text that are joined by AND, and the values that they name.
 
-    A list among these values is of texts, and short: it is not divided, unlike those of `read_rows`.
+    A list among these values must be short and contain texts, because it is not divided as in `read_rows`.
     """
 
     def __init__(self, *conditions: str, **values: Any) -> None:
@@ -186,17 +186,17 @@ class Where:
         self.values = values
 
     def add(self, condition: str, **values: Any) -> None:
-        """Let a further condition hold."""
+        """Add a condition with its values."""
         self.conditions.append(condition)
         self.values |= values
 
     def take_in(self, other: "Where") -> None:
-        """Let the conditions of `other` hold, too."""
+        """Add the conditions of `other` with their values."""
         self.conditions += other.conditions
         self.values |= other.values
 
     def __str__(self) -> str:
-        """Join the conditions."""
+        """Return the conditions as one condition."""
         return " AND ".join(self.conditions) or "true"
 
     def read_rows(
@@ -221,7 +221,7 @@ def _results(
     whole: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> Iterator[CursorResult[Any]]:
-    """Execute a statement for each part of a list among `values`; lists of `whole` are not divided."""
+    """Execute a statement for each part of the list among `values`. Lists in `whole` are not divided."""
     named = {n: value for n, value in whole.items() if re.search(rf":{n}\b", sql)}
     given = {**named, **values}
     parts = [given]
@@ -240,8 +240,8 @@ def _results(
         yield statement.execute(connection, part, options)
 
 
-# The name of a value, whether it is a list, and its type. A list that is read whole is of texts: an empty one
-# PostgreSQL would take for numbers.
+# The name of a value, whether it is a list, and its type. A list that is not divided has the type of texts, because
+# PostgreSQL would take an empty list for numbers.
 _Typed = tuple[str, bool, TypeEngine[Any] | None]
 
 
@@ -249,19 +249,19 @@ class _Statement:
     """SQL text with the types of its values and columns."""
 
     def __init__(self, text_: TextClause, types: Mapping[str, TypeEngine[Any]]) -> None:
-        """`types` of columns by their names."""
+        """`types`: types of columns, by name."""
         self.executable: Executable = text_.columns(**types) if types else text_
         self._text = text_
         self._types = types
-        # The columns of a table may be others in another file.
+        # The order is not kept for `*`, because the table may have other columns in another database.
         self._is_ordered = _ALL_COLUMNS.search(text_.text) is not None
 
     def execute(
         self, connection: Connection, values: Values, options: Values
     ) -> CursorResult[Any]:
-        """Execute it; the first result shows the order of its columns.
+        """Execute the statement. The first result shows the order of its columns, which is kept.
 
-        Without it SQLAlchemy describes the columns of every result again, which took a third of its time.
+        Otherwise SQLAlchemy would describe the columns of every result again, which took a third of its time.
         """
         result = connection.execute(self.executable, values, execution_options=options)
         if not self._is_ordered and result.returns_rows:
@@ -275,14 +275,14 @@ class _Statement:
 
 @lru_cache(maxsize=512)
 def _prepare(sql: str, typed_values: tuple[_Typed, ...]) -> _Statement:
-    """Return a statement with its types: SQLite stores times as text, and true and false as numbers."""
+    """Return a statement with types, because SQLite stores times as text, and true and false as numbers."""
     statement = text(sql).bindparams(
         *(
             bindparam(name, expanding=is_list, type_=type_)
             for name, is_list, type_ in typed_values
         )
     )
-    # Views show `story.bumped_at` by this name
+    # Views show `story.bumped_at` under this name.
     typed: Values = {"updated": UtcTime()} if " AS updated" in sql else {}
     has_rows = "RETURNING" in sql or sql.lstrip().startswith(("SELECT", "WITH"))
     has_all_columns = _ALL_COLUMNS.search(sql) is not None
@@ -302,7 +302,7 @@ def update_rows(
     /,
     **values: Any,
 ) -> None:
-    """Write columns of the rows that meet a condition, which names `values`; these are no lists."""
+    """Write columns of the rows that meet a condition, which names `values`. These may not be lists."""
     written = ", ".join(f"{name} = :{name}" for name in columns)
     write_each(
         connection,
@@ -312,17 +312,17 @@ def update_rows(
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    """Insert these rows, if there are any."""
+    """Insert rows into a table. `rows` may be empty."""
     if rows:
         connection.execute(_insert(table), rows)
 
 
-# SQLAlchemy needs as long to build a statement as to execute it.
+# Cached, because SQLAlchemy takes as long to build a statement as to execute it
 _insert = cache(insert)
 
 
 def rows_in_order(connection: Connection, sql: str, ids: Sequence[str]) -> list[Any]:
-    """Return the rows of a statement for the stories or articles `:ids`, one for each, in their order."""
+    """Return the rows of a statement for the stories or articles `:ids`, one for each, in the order of `ids`."""
     by_id = {row.id: row for row in read_rows(connection, sql, ids=ids)}
     return [by_id[id_] for id_ in ids if id_ in by_id]
 

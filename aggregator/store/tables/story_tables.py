@@ -1,4 +1,4 @@
-"""Stories with their names, storylines and history, and the SQL views of them."""
+"""Stories with their names, storylines and history, and the names of the SQL views."""
 
 from sqlalchemy import (
     BigInteger,
@@ -34,7 +34,7 @@ VIEWS = word_set("""
 story = Table(
     "story",
     metadata,
-    # One story. Rows are never deleted, because ids are permanent. Written by the writer.
+    # A story. Rows are never deleted, because ids are permanent. Written by the writer.
     # Order of founding
     number_key("story_no"),
     # Hash of `founding_article` and `founding_no`
@@ -49,11 +49,11 @@ story = Table(
     Column("title_article", Text),
     required("summary", Text),
     Column("language", Text),  # BCP 47 tag of most of its reports
-    # The text that the story shows, as plain text for SQL; null: not yet rendered. Empty for stories without
-    # texts and for a story of one article, because the view shows the text of the article (derived).
+    # The text that the story shows, as plain text for SQL (derived). Null: not yet rendered. It is empty for stories
+    # without texts, and for stories of one article, because the view then shows the text of the article.
     Column("text", Text),
     Column("rendered", LargeBinary),  # model.story.StoryText: msgpack, zstd (derived)
-    # First and last `effective_at` of its articles with a date; without any, of all (derived).
+    # First and last `effective_at` of its articles with a date, or of all articles if none has a date (derived)
     required("first_published", UtcTime),
     required("last_published", UtcTime),
     # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
@@ -66,13 +66,13 @@ story = Table(
     flag("container_only", false()),
     # `inbox_no` of the article that was placed last (derived)
     required("last_inbox_no", BigInteger),
-    # Inbox number when an article last joined or left; order of the second look. -1: copied by a run of
-    # `recluster`, or older than the second look.
+    # The inbox number that was current when an article last joined or left, for the second look. -1: copied by a run
+    # of `recluster`, or older than the second look.
     from_zero("membership_changed_no", BigInteger),
-    # `id` of the story that founded the storyline of this story; null: the story stands alone.
+    # `id` of the story that founded the storyline of this story; null: the story stands alone
     Column("storyline", Text),
-    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. The
-    # indexes include the id and the period, so that stories that a filter passes over are not read.
+    # Lists are ordered by `bumped_at`. There is an index for all live stories, and one each for stories with at least
+    # two and five reports. They include the id and the last time, so that stories that a filter skips are not read.
     *(
         partial_index(
             f"ix_story_bumped_{least}",
@@ -102,7 +102,7 @@ story = Table(
     ),
     Index(None, "last_inbox_no"),
     Index(None, "membership_changed_no"),
-    # A merge changes all redirects that lead to the merged story.
+    # A merge changes all redirects to the merged story.
     partial_index(
         "ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"
     ),
@@ -119,14 +119,14 @@ story = Table(
 story_subject = Table(
     "story_subject",
     metadata,
-    # A name that several outlets use, or a topic by their categories (stories/story_names.py). Written with the
-    # text that it shows, and kept when that is deleted (derived).
+    # A name that several outlets use, or a topic from their categories (stories/story_names.py; derived). Written when
+    # the story is rendered, and kept when retention deletes the text of the story.
     # `story.story_no`
     number_key("story_no"),
     text_key("kind"),  # name | topic
     # Rank, counted from 0, the most important first
     Column("position", Integer, primary_key=True, autoincrement=False),
-    # Lower-case form that stories are searched by
+    # Lower-case form by which stories are found
     required("key", Text),
     # Spelling that most outlets use
     required("label", Text),
@@ -139,8 +139,8 @@ story_subject = Table(
 affinity = Table(
     "affinity",
     metadata,
-    # How near an article was to one of the nearest stories when it was placed: the mean logit of the article
-    # and its reports, if it is above the least stored. Storylines are decided from it. Written by the writer.
+    # How near an article was to one of the nearest stories when it was placed: the mean logit of the article and the
+    # reports of the story. Low values are not stored. Storylines are decided from these rows. Written by the writer.
     article_key(),
     number_key("story"),  # `story.story_no`; it may redirect now
     # Mean logit in thousandths
@@ -151,7 +151,7 @@ affinity = Table(
 story_log = Table(
     "story_log",
     metadata,
-    # One line per decision about a story. Written by the writer with the decision.
+    # A line for each decision about a story. Written by the writer with the decision.
     serial_key("log_no"),
     required("story", Text),  # `story.id`
     required("at", UtcTime),
@@ -159,7 +159,7 @@ story_log = Table(
     Column("article", Text),  # `article.id`
     Column("detail", Text),  # JSON object
     Index(None, "story", "log_no"),
-    # `forget` needs all stories that an article was in.
+    # `forget` finds all stories that an article was in.
     partial_index("ix_story_log_article", "article", where="article IS NOT NULL"),
     partial_index(
         "ix_story_log_headline", "story", "log_no", where="kind = 'headline'"
@@ -169,15 +169,15 @@ story_log = Table(
 change = Table(
     "change",
     metadata,
-    # The change stream, which update feeds and webhooks read: one row per bump, merge and split. Written with
-    # the decision.
+    # The change stream, which update feeds and webhooks read: a row for each bump, merge and split. Written by the
+    # writer with the decision.
     # Never reused
     number_key("change_no"),
     # `story.id` at that time; it may redirect now
     required("story", Text),
     required("at", UtcTime),  # when the row was written
-    # The sort key, unique as `story.bumped_at`: the time of placing for polled and pushed articles, else the
-    # effective time of the article.
+    # The sort key, which is unique like `story.bumped_at`: the time of placing for polled and pushed articles,
+    # otherwise the effective time of the article
     required("bumped_at", UtcTime),
     required("kind", Text),  # ChangeKind in model/read_model.py
     Column("article", Text),  # `article.id` of the added article

@@ -1,6 +1,6 @@
 """Identification of received entries by their keys; entries of one poll are also compared with each other.
 
-It only reads; store/intake/acceptance.py writes the results in the same transaction.
+This module only reads. Its caller, store/intake/acceptance.py, writes the results in the same transaction.
 """
 
 from collections.abc import Iterable, Sequence, Set
@@ -26,8 +26,8 @@ from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import read_map
 
-# A feed has dated all its entries anew if at least this many entries of a poll, and this share of the entries
-# without a known key, differ only in their dates (chosen on invented feeds)
+# A feed has given all its entries new dates if at least this many entries of a poll, and this share of the entries
+# without a known key, differ from stored articles only in their dates (chosen on invented feeds)
 _REDATED_AT_ONCE = 5
 _REDATED_SHARE = 0.8
 NOBODY = ""  # the article of a void key, which different entries share
@@ -50,7 +50,7 @@ class IdentifiedEntry(NamedTuple):
     """A received entry with its keys."""
 
     entry: Entry
-    # The keys of its GUID and its URL, also if they are void: shared by different entries
+    # The keys of its GUID and its URL, even if they are void because different entries share them
     guid_key: bytes | None
     url_key: bytes | None
     # Its keys that are not void, and the hash of its content
@@ -68,9 +68,9 @@ class IdentifiedEntry(NamedTuple):
 
     @property
     def is_authority(self) -> bool:
-        """Whether it may change the text of a known article: by its own address, or its page.
+        """Whether it may change the text of a known article, because its address or its page belongs to the site.
 
-        The outlet that an entry without an address declares is not verified.
+        Nothing verifies the outlet that an entry without an address declares.
         """
         has_address = self.url_key in self.identity.keys
         return self.entry.is_of_site and (has_address or self.entry.authority == "page")
@@ -218,7 +218,7 @@ def _identify(
 def _articles_of(
     connection: Connection, identified: Iterable[IdentifiedEntry]
 ) -> dict[bytes, str]:
-    """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
+    """Return the article of each known key of `identified`, including addresses that foreign sources link to."""
     keys = {
         key for received in identified for key in (*received.keys, received.undated)
     }
@@ -230,9 +230,9 @@ def _articles_of(
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:
-    """Return the entry with authority "foreign" if its address redirects to another site.
+    """Return the entry, with authority "foreign" if its canonical address is on the site of another publisher.
 
-    The addresses in a search engine's feed are of the engine's site; their targets are of other sites.
+    The addresses in a search engine's feed are on the engine's site, but lead to other sites.
     """
     if item.authority != "own" or not item.url or canonical is None:
         return item

@@ -36,7 +36,7 @@ def add_tombstones(
     at: datetime,
     kind: TombstoneKind = "forgotten",
 ) -> None:
-    """Add tombstones. An article that has one already keeps it."""
+    """Add tombstones. An article that has one keeps it, but "forgotten" replaces "retention"."""
     present = "NOTHING"
     if kind == "forgotten":  # overrides "retention"
         present = """UPDATE SET kind = excluded.kind,
@@ -55,14 +55,14 @@ def add_tombstones(
 def find_tombstones(
     connection: Connection, ids: Collection[str]
 ) -> dict[str, TombstoneKind]:
-    """Return the kind of the tombstones of these articles, by article."""
+    """Return the kind of tombstone of each of these articles that has one."""
     return read_map(
         connection, "SELECT article, kind FROM tombstone WHERE article IN :ids", ids=ids
     )
 
 
 def count_refused(connection: Connection, ids: Sequence[str], at: datetime) -> None:
-    """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
+    """Count that these articles arrived again and were refused. `ids` may list an article repeatedly."""
     counted = """
         UPDATE tombstone SET rejected_count = rejected_count + 1, rejected_at = :at WHERE article = :id
         """
@@ -78,7 +78,7 @@ def newest(connection: Connection) -> datetime | None:
 
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
-    """Return the newest tombstones of `forget` first."""
+    """Return at most `limit` tombstones of forgotten articles, the newest first."""
     return read_structs(
         connection,
         Tombstone,

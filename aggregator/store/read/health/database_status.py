@@ -1,8 +1,8 @@
 """The state of inbox, sources, window, rendering and deliveries.
 
-The queries are few statements, each over an index or a few rows: with a million articles they take some
-milliseconds together (docs/monitoring.md), and none counts articles. There are few, because each may wait
-5 ms for the GIL while the daemon places, longer than the statement takes.
+Each query reads an index or a few rows, and none counts articles. With a million articles, all of them together take
+some milliseconds (docs/monitoring.md). They are few, because each may wait 5 ms for the GIL while the daemon places,
+which is longer than the query takes.
 """
 
 import shutil
@@ -22,12 +22,13 @@ from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories.storyline_rows import count_uncompared
 from aggregator.store.tables import Row, read_rows, read_value
 
-# An entry may be ready for this long, with its page here or without need of a page
+# An entry may be ready for this long: its page has arrived, or it needs none.
 _READY_MINUTES = 5
 _UNRENDERED_COUNTED = (
-    1_000  # the count stops here, because it reads a row of an index for each
+    1_000  # the count stops here, because it reads an index row for each story
 )
-# The oldest entry is searched among this many pages and ready entries, the longest due
+# At most this many waiting pages, the longest due, are searched for the oldest entry. At most this many overdue
+# entries are counted.
 _OLDEST_OF = 1_000
 
 # A source due for less time may have been polled without news, or waits for the next tick.
@@ -40,8 +41,9 @@ def read_status(
     all_tuning: Tuning,
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
-    """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
-    # Pages, except late pages, whose articles are placed already; times have the names of columns, as `read_rows` asks.
+    """Return the state of the database. `slow_sources`: the sources whose pages this process found slow to read."""
+    # The oldest page ignores late pages, because their articles are placed already. Times have the names of columns, so
+    # that `read_rows` returns them as times.
     (counts,) = read_rows(
         connection,
         f"""
@@ -98,7 +100,7 @@ def read_status(
 
 
 def _seconds_since(now: datetime, *moments: datetime | None) -> float:
-    """Return the seconds since the first of these moments; 0 without any."""
+    """Return the seconds since the earliest of these times; 0 without any."""
     first = min(filter(None, moments), default=now)
     return max(0.0, (now - first).total_seconds())
 
@@ -111,7 +113,7 @@ def _name_of(connection: Connection, entry_source: str) -> str:
 def _overdue(
     connection: Connection, now: datetime, oldest_ready: datetime | None
 ) -> str | None:
-    """Return a message that names the source of most entries that are ready for too long, else None."""
+    """Return a message about the source with most of the entries that are ready for too long; None without any."""
     before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None

@@ -1,7 +1,7 @@
 """The health probes: their problems, with messages and advice.
 
 `/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes the values that it
-knows; a missing value is not reported as a problem.
+knows. A value that is None is not a problem.
 """
 
 from collections.abc import Iterator

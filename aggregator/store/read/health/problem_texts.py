@@ -12,7 +12,7 @@ from aggregator.store.tables import read_rows
 
 
 class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
-    """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
+    """A text that was rejected, is a stub, or lacks its page. `page_verdict` tells why a page was not used."""
 
     at: datetime
     title: str
@@ -23,7 +23,7 @@ class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
 
 
 def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
-    """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
+    """Return the newest texts of `source` that were rejected, are stubs, or lack their page."""
     entries = """
         SELECT * FROM entry WHERE source = :source AND (verdict <> 'ok' OR page_verdict IS NOT NULL)
         ORDER BY entry_no DESC LIMIT :limit

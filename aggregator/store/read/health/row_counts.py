@@ -1,4 +1,4 @@
-"""Counts of rows, and sizes."""
+"""Counts of rows, and the size of the database, for `db stats`."""
 
 from collections.abc import Iterator
 

@@ -15,7 +15,7 @@ from aggregator.model.read_model import SourceState
 from aggregator.store.intake.source_rows import Source
 
 _FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
-# Explanations of causes; the stored detail follows, unless it says the same.
+# Explanations of causes. The stored detail is added to them, unless it says the same.
 _MEANINGS = {
     "dns": "DNS lookup failed",
     "connect": "connection failed",
@@ -38,12 +38,12 @@ _MEANINGS = {
 
 
 class SourceHealth(NamedTuple):
-    """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
+    """The health of a source. `cause`: a short identifier, "" if nothing is wrong; `words`: for people."""
 
     state: SourceState
     cause: str = ""
     words: str = ""
-    # New entries, a mean over about a week; None where it is not known yet
+    # New entries per day, a mean over about a week; None if it is not known yet
     per_day: float | None = None
 
 
@@ -78,7 +78,7 @@ def _news(source: Source, now: datetime) -> SourceHealth:
     """Check a working source for too few or too many entries."""
     gap = expected_gap_seconds(source.per_day)
     if gap is not None and source.per_day_at is not None:
-        # The rate is that at its last news, or at its first poll.
+        # The rate was computed at the last new entry, or at the first poll.
         silent = (now - source.per_day_at).total_seconds()
         if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * DAY_SECONDS):
             if source.last_new_at is not None:

@@ -1,4 +1,4 @@
-"""The rows of readers and of their marks; the mark of a merged story is made of those of its parts."""
+"""The rows of readers and their marks. A merged story gets its mark from the marks of its parts."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -24,8 +24,8 @@ from aggregator.store.tables import (
 # Newest stories that a new reader has not read (chosen, as clients fetch at once)
 FIRST_UNREAD = 1000
 
-# Marks of one reader on stories that are not kept; beyond this number, older stories count as read until half of
-# the marks are left (chosen)
+# Most marks of one reader on stories that are neither starred nor labelled. Beyond this number, older stories count as
+# read, until half of the marks are left (chosen).
 MOST_MARKS = 20_000
 
 MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
@@ -42,7 +42,7 @@ class Reader(FrozenStruct):
 
 
 class ReaderItem(NamedTuple):
-    """A story as one reader has it. `number` is `story.story_no`, which is permanent."""
+    """A story with the marks of one reader. `number` is `story.story_no`, which is permanent."""
 
     number: int
     story: str
@@ -74,7 +74,7 @@ def reader_named(connection: Connection, name: str) -> Reader | None:
 def with_marks(
     connection: Connection, who: Reader, rows: Sequence[Row]
 ) -> list[ReaderItem]:
-    """Return rows of `story_list.places` with their marks, in the same order."""
+    """Return the stories of rows from `story_list.places` with their marks, in the same order."""
     numbers = [row.story_no for row in rows]
     marked = read_rows(
         connection,
@@ -123,7 +123,7 @@ def written_labels(labels: Iterable[str]) -> str | None:
 
 
 def places_of(connection: Connection, ids: Collection[str]) -> list[Row]:
-    """Return the places of these stories, as `story_list.places` does, in any order."""
+    """Return rows like those of `story_list.places` for these stories, in any order."""
     return read_rows(
         connection,
         "SELECT story_no, id, bumped_at FROM story WHERE id IN :ids",
@@ -132,7 +132,7 @@ def places_of(connection: Connection, ids: Collection[str]) -> list[Row]:
 
 
 def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row]:
-    """Return the places of the live stories with these numbers, or of their successors, each once."""
+    """Return such rows for the live stories with these numbers, and for the successors of the others, each once."""
     places = "SELECT story_no, id, bumped_at, redirect_to FROM story"
     rows = read_rows(
         connection, f"{places} WHERE story_no IN :numbers", numbers=numbers
@@ -144,7 +144,10 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row]:
 
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
-    """If there are more than MOST_MARKS marks, mark older stories as read; refuse more than MOST_KEPT kept stories."""
+    """Mark older stories as read if there are more than MOST_MARKS marks of other than kept stories.
+
+    Kept stories are starred or labelled. With `may_refuse`, raises UsageError if there are more than MOST_KEPT.
+    """
     counted = "SELECT count(*) FROM read_mark WHERE reader = :reader"
     count = read_value(connection, counted, reader=who.reader_no)
     kept = 0
@@ -199,7 +202,7 @@ def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
 
 
 def mark_read_before(connection: Connection, who: Reader, end: datetime) -> None:
-    """Mark all stories as read that were bumped up to `end`."""
+    """Mark all stories as read whose last bump was at `end` or earlier."""
     write_sql(
         connection,
         """
@@ -230,7 +233,7 @@ def drop_empty_marks(connection: Connection, who: Reader) -> None:
     )
 
 
-# The newest merges, which are followed at once; about a week at 50,000 articles a day
+# At most this many merges, the newest, are followed: about a week of them at 50,000 articles a day.
 _MOST_MERGES = 5000
 
 
@@ -274,7 +277,7 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         is_read = all(marked.is_read for marked in merged) and _was_read(
             connection, merge, was_read_to
         )
-        # The fractions of the two times are different serial numbers.
+        # The microseconds of both times are serial numbers, of changes and of bumps, and cannot be compared.
         end = merge.bumped_at.replace(microsecond=999_999)
         is_last = target.updated <= end
         if is_last:
@@ -298,7 +301,10 @@ def follow_merges(connection: Connection, who: Reader) -> None:
 
 
 def _was_read(connection: Connection, merge: Row, read_to: datetime) -> bool:
-    """Return whether a story that is read up to a time was read before a merge: to the second of its bump."""
+    """Return whether the story that others were merged into was read before the merge.
+
+    `read_to`: the time up to which the reader has read it. Its last bump before the merge is compared, to the second.
+    """
     bumped = read_value(
         connection,
         "SELECT max(bumped_at) AS bumped_at FROM change WHERE story = :story AND change_no < :number",

@@ -1,8 +1,8 @@
 """The stories that the owner on pages and readers of the Google Reader API have read, starred and labelled.
 
-A story is read until its next bump. `reader.read_before` marks all older stories as read at once; `read_mark` has
-the exceptions, and the stories that are kept: starred or labelled. A merged story is read only if all of its
-parts were. The writer knows no readers, so the merges are followed when a reader comes back.
+A story is read until its next bump. `reader.read_before` marks all older stories as read at once. `read_mark` has
+the exceptions, and the stories that are kept, which means starred or labelled. A merged story is read only if all of
+its parts were read. The writer does not write marks, so merges are followed when a reader comes back.
 """
 
 from collections.abc import Collection, Mapping
@@ -56,11 +56,11 @@ from aggregator.store.tables import (
 )
 
 OWNER = "owner"  # the reader whose marks the pages show and set
-MOST_READERS = 1000  # (chosen: every holder of a token can add some)
+MOST_READERS = 1000  # (chosen; limits what a holder of a token can add)
 # Labels of one reader (chosen)
 MOST_LABELS = 200
 MOST_LABELS_OF_STORY = 20  # (chosen)
-# Pages of a stream that are marked as read, one after the other
+# A stream is marked as read in at most this many pages.
 _MARKED_PAGES = 5
 _NAME_CHARS = 100
 NO_LABELS: Mapping[str, bool] = MappingProxyType({})
@@ -77,7 +77,7 @@ class ReadMarks:
         self._now = now
 
     def sign_in(self, name: str) -> Reader:
-        """Return the reader with this name, who is added if new. Raises UsageError."""
+        """Return the reader with this name, who is added if there is none. Raises UsageError."""
         name = reader_name(name)
         known = self.reader(name)
         if known is not None:
@@ -85,7 +85,7 @@ class ReadMarks:
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
-            # Another request may have added it meanwhile.
+            # Another request may have added the reader meanwhile.
             write_sql(
                 connection,
                 """
@@ -102,7 +102,7 @@ class ReadMarks:
         return added
 
     def reader(self, name: str) -> Reader | None:
-        """Return a reader, after following the merges since the last call; None if nobody has the name."""
+        """Return a reader, after following the merges since the last call; None if no reader has the name."""
         with self._database.read() as connection:
             known = reader_named(connection, name) if name.isprintable() else None
             if known is None or not merges_since(connection, known, 1):
@@ -127,7 +127,7 @@ class ReadMarks:
         )
 
     def of_stories(self, who: Reader, ids: Collection[str]) -> dict[str, ReaderItem]:
-        """Return the stories with these ids as the reader has them."""
+        """Return the stories with these ids, with the marks of the reader."""
         with self._database.read() as connection:
             items = with_marks(connection, who, places_of(connection, ids))
             return {marked.story: marked for marked in items}
@@ -187,7 +187,7 @@ class ReadMarks:
             return sorted(labels_of(connection, who))
 
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
-        """Give a label another name, which may be that of another label; None takes it off all stories."""
+        """Rename a label. `name` may be the name of another label; None removes the label from all stories."""
         given = set() if name is None else {name}
         renamed = "UPDATE read_mark SET labels = :labels WHERE reader = :reader AND story = :story"
         number = who.reader_no
@@ -209,10 +209,10 @@ class ReadMarks:
             drop_empty_marks(connection, who)
 
     def mark_all_read(self, who: Reader, stream: StoryStream, until: datetime) -> None:
-        """Mark the stories of a stream as read that were bumped up to the second of `until`.
+        """Mark the stories of a stream as read whose last bump was in the second of `until` or earlier.
 
-        Marking all stories takes one row. Of another stream, at most MOST_MARKS stories among about the newest
-        100,000 unread stories are marked. The writer does not wait for the searches.
+        Marking all stories takes one row. In any other stream, at most MOST_MARKS unread stories are marked, among
+        about the newest 100,000 stories. The writer does not wait while these are searched.
         """
         end = min(until, self._now()).replace(microsecond=999_999)
         if stream == StoryStream():
@@ -234,7 +234,7 @@ class ReadMarks:
     def folders(
         self, ids: Collection[str]
     ) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
+        """Return, by story, the id of the source that founded it ("" without one), and the folders of its sources."""
         with self._database.read() as connection:
             founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
             folders = f"""
@@ -244,7 +244,7 @@ class ReadMarks:
             return founded, read_lists(connection, folders, ids=ids)
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
-        """Return the sources with these ids, or all, by folder and name; without their health."""
+        """Return the sources with these ids, or all sources, ordered by folder and name, without their health."""
         with self._database.read() as connection:
             return [
                 SourceView(
@@ -285,6 +285,6 @@ def label_name(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return the words of a text, with one space between; "" if they cannot be a name."""
+    """Return a text with single spaces between its words; "" if it is too long or not printable."""
     name = " ".join(text.split())
     return name if len(name) <= _NAME_CHARS and name.isprintable() else ""

@@ -18,12 +18,12 @@ from aggregator.store.read.marks.mark_rows import (
 )
 from aggregator.store.tables import JOIN_SOURCE, Values, read_map, read_values
 
-_A_STEP = 1000  # stories of one query, and ...
-_STEPS = 20  # ... queries for one page
+_A_STEP = 1000  # stories read by one query
+_STEPS = 20  # most queries for one page
 
 
 class StoryStream(FrozenStruct):
-    """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
+    """A list of stories. `founded_by`: the id of the source that founded them; "" for stories without a source."""
 
     filters: StoryFilter = StoryFilter()
     founded_by: str | None = None
@@ -40,7 +40,7 @@ class StoryStream(FrozenStruct):
 
     @property
     def is_kept(self) -> bool:
-        """Whether it has only stories that the reader has starred or labelled."""
+        """Whether the stream has only stories that the reader has starred or labelled."""
         return self.is_starred or self.label is not None
 
 
@@ -75,7 +75,7 @@ def _newest(
     after: str | None,
     limit: int,
 ) -> tuple[list[ReaderItem], str | None, bool]:
-    """Return the newest stories of a stream, the cursor after them, and whether no more need to be read."""
+    """Return the newest stories of a stream, the cursor after them, and whether enough stories were read."""
     oldest = stream.since or UNREAD
     if stream.is_read is False:
         oldest = max(oldest, who.read_before + timedelta(microseconds=1))
@@ -92,7 +92,7 @@ def _newest(
         is_over = after is None or cursors.read_cursor(after)[0] < oldest
         if is_over or len(listed) > limit:
             return listed, after, True
-        if len(rows) < _A_STEP:  # `places` is bounded, too
+        if len(rows) < _A_STEP:  # `places` stops after some stories, too
             break
     return listed, after, False
 
@@ -114,7 +114,7 @@ def _by_marks(
         return []
     places = live_places(connection, read_values(connection, marks, **bounds))
     stories = {}
-    # A story that was merged keeps its marks, so that the merge can be undone; the marks of its successor count.
+    # A merged story keeps its marks, so that the merge can be undone, but only the marks of its successor count.
     for marked in with_marks(connection, who, places):
         if (
             (stream.label is None or stream.label in marked.labels)
@@ -126,7 +126,8 @@ def _by_marks(
     if not stories:
         return []
     filters = stream.filters
-    if stream.is_starred:  # starred stories stay even if muted: the reader chose them
+    # Starred stories stay even if they are muted, because the reader chose them.
+    if stream.is_starred:
         filters = filters.model_copy(update={"mutes": ()})
     fits = story_filter.matching_stories(connection, filters, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
@@ -138,7 +139,7 @@ def _by_marks(
 
 
 def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    """Return the id of the source that founded each story, for those that have one."""
+    """Return the id of the source that founded each story. Stories without a source are left out."""
     return read_map(
         connection,
         f"""

@@ -49,7 +49,7 @@ def insert_article(connection: Connection, new: StoredArticle) -> None:
 def insert_affinities(
     connection: Connection, number: int, affinities: Iterable[tuple[int, int]]
 ) -> None:
-    """Insert how near article `number` is to each of these stories, in thousandths of a logit."""
+    """Insert the affinities of article `number` to these stories (by number), in thousandths of a logit."""
     rows = [
         {"article": number, "story": story, "logit": logit}
         for story, logit in affinities
@@ -65,7 +65,7 @@ def _columns_of(whole: StoredArticle) -> Values:
 
 
 def replace_text(connection: Connection, revised: StoredArticle) -> None:
-    """Write a revision into the row of its article; story, role and number stay."""
+    """Write a revision into the row of its article. Story, role and inbox number stay."""
     columns = _columns_of(revised)
     values = {name: columns[name] for name in _OF_TEXT}
     if revised.record_id is not None:  # a feed that revises a record gives no id
@@ -103,7 +103,7 @@ def set_role(
     reuse: TextReuse | None,
     version_of: str | None,
 ) -> None:
-    """Set the role of article `id` in its story, and the articles whose words it has."""
+    """Set the role of article `id` in its story, and the articles whose words it repeats."""
     evidence = replace(read_evidence(connection, id), reuse=reuse)
     change(
         connection,
@@ -117,7 +117,7 @@ def set_role(
 
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
-    """Replace the evidence of article `id`; whether it counts as a report follows from it."""
+    """Replace the evidence of article `id`. Whether the article counts as a report follows from the evidence."""
     change(
         connection,
         [id],
@@ -133,11 +133,11 @@ def rekey(
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
-    # Entries of `old` that are accepted meanwhile would wait for an article without keys.
+    # Lock the counter of entries: an entry of `old` that is accepted meanwhile would wait for an article without keys.
     take_numbers(connection, "entry", 0)
     waiting = "UPDATE entry SET article = :new WHERE article = :old AND state IN ('page', 'ready')"
     if read_rows(connection, "SELECT 1 FROM article WHERE id = :old", old=old):
-        # A late page stays with the article that has the words of its entry.
+        # The entry of a late page stays with the article that has its words.
         waiting += " AND (is_revision OR page_attempts = 0)"
     write_sql(connection, waiting, new=new, old=old)
     write_sql(
@@ -147,7 +147,7 @@ def rekey(
         old=old,
     )
     forget_items_of(connection, [old])  # known items name the old article
-    # A source that showed both keeps the row of `new`
+    # If a source showed both articles, its row of `new` stays.
     write_sql(
         connection,
         """
@@ -178,7 +178,7 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:
-    """Let no source that had article `id` so far change its text."""
+    """Let no source that has shown article `id` so far change its text."""
     write_sql(
         connection,
         "UPDATE observation SET is_authoritative = false WHERE article = :id",

@@ -1,6 +1,6 @@
-"""The texts of articles, the articles that they copy, and their sketches, as the check of copies reads them.
+"""The texts of articles, the articles that they copy, and their sketches, for the copy check.
 
-Sketches are the sampled shingles that let later articles find an article as their original.
+The sketch of an article is its sampled shingles, by which later articles find it as their original.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from aggregator.store.tables import (
     write_sql,
 )
 
-# Texts held in memory at once: 5 MB
+# Texts in memory at once: about 5 MB
 _TEXTS_AT_ONCE = 500
 _CANDIDATES = """
     SELECT id, title, outlet, signature, language, copy_of, url, source, published, inbox_no AS "order"
@@ -50,9 +50,9 @@ def copy_candidates(
 def at_address(
     connection: Connection, given: str, canonical: str, *, before: int, most: int
 ) -> dict[int, ComparedText]:
-    """Return the newest `most` articles below number `before` with an address, in either form, without text.
+    """Return the newest `most` articles below number `before` with an address in either form, without their texts.
 
-    Articles with addresses that are too long for an index are not found.
+    Addresses that are too long for the index are not found.
     """
     candidates = read_structs(
         connection,
@@ -72,7 +72,7 @@ def at_address(
 def compared_texts(
     connection: Connection, ids: Iterable[str]
 ) -> dict[str, ComparedText]:
-    """Return these articles, which must exist, by id, as the copy check reads them."""
+    """Return these articles by id, with their texts, as the copy check reads them."""
     texts = read_structs(
         connection, ComparedText, f"{_WITH_TEXT} WHERE id IN :ids", ids=ids
     )
@@ -107,7 +107,7 @@ class PlacedText(NamedTuple):
 
 
 def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
-    """Yield all articles that have their text, in order, in batches."""
+    """Yield all articles whose text is not deleted, in the order of placing, in batches."""
     placed = """
         SELECT inbox_no, role, copy_of, version_of, text, details, evidence FROM article
         WHERE text IS NOT NULL AND inbox_no > :after ORDER BY inbox_no LIMIT :most
@@ -119,13 +119,13 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
             copied: str | None = row.copy_of
             text = row.text
             with suppress(*codecs.UNREADABLE):
-                # It may only repeat what reports of its story say.
+                # Without a copied text in its evidence, an excerpt only repeats what reports of its story say.
                 if (
                     row.role == "excerpt"
                     and not codecs.unpack(row.evidence, Evidence).copy
                 ):
                     copied = None
-            # Without its details, the lines that its outlet repeats stay hidden
+            # If the details are damaged, the lines that the outlet repeats stay hidden.
             with suppress(*codecs.UNREADABLE):
                 details = codecs.unpack(row.details, ArticleDetails)
                 text = restore_lines(text, details.repeated)
@@ -137,7 +137,7 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
 
 
 def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
-    """Yield the id of article `id` and, along `copy_of`, of its ancestors, each once."""
+    """Yield `id`, and the ids of the ancestors of this article along `copy_of`, each once."""
     visited = set()
     at: str | None = id
     while at is not None and at not in visited:
@@ -159,7 +159,7 @@ def has_copies(connection: Connection, id: str, count: int, *, before: int) -> b
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
-    """Insert the sketches of articles that have none, by inbox number; b"" is not stored."""
+    """Insert the sketches of articles that have none yet, by inbox number. An empty sketch is not stored."""
     rows = [
         {"article": number, "hashes": hashes}
         for number, hashes in sketches.items()
@@ -180,7 +180,7 @@ def delete_sketches(connection: Connection) -> None:
 
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
-    """Yield number and sketch of the articles above `number`, in order."""
+    """Yield the numbers and sketches of the articles above `number`, in order."""
     yield from stream_rows(
         connection,
         "SELECT article, hashes FROM sketch WHERE article > :number ORDER BY article",

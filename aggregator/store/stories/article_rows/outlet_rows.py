@@ -1,4 +1,4 @@
-"""Names of outlets in the rows of articles, and hashes of the lines of each outlet's newest articles."""
+"""The names of outlets in the rows of articles, and the line hashes of each outlet's newest articles."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ from aggregator.store.tables import (
 
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
-    """Return the name that an outlet's own site gives it, read from its articles; None if none has it."""
+    """Return the name that an outlet's own site gives it, read from its articles; None if no article has it."""
     for details in read_values(
         connection,
         "SELECT details FROM article WHERE outlet = :outlet AND outlet_name IS NOT NULL ORDER BY inbox_no",
@@ -38,7 +38,7 @@ def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str
 
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
-    """Let article `n` show this name of its outlet."""
+    """Store the name of the outlet of article `n`."""
     write_sql(
         connection,
         "UPDATE article SET outlet_name = :name WHERE inbox_no = :n",

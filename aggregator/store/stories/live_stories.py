@@ -13,7 +13,7 @@ from aggregator.model.article import Article
 from aggregator.store.stories import stored_articles
 from aggregator.store.tables import read_rows, read_value, stream_rows
 
-# The most compared reports of a story in memory, from which its mean terms are computed
+# The most compared reports of a story in memory; its mean terms are computed from these
 HELD_REPORTS: Final = 32
 
 
@@ -68,10 +68,10 @@ class LiveStory(msgspec.Struct, eq=False):
         return place < len(self.dates) and self.dates[place] <= minutes + reach
 
     def take_in(self, gone: Self) -> None:
-        """Take in all articles of another story. The newest reports of both stay, as many as the larger story had."""
+        """Take in all articles of another story. The first reports stay, as many as the larger story had."""
         most = max(len(self.reports), len(gone.reports))
         reports = [*self.reports, *gone.reports]
-        self.reports = sorted(reports, key=lambda report: -report.inbox_no)[:most]
+        self.reports = sorted(reports, key=decides_before)[:most]
         self.dates = array("i", sorted([*self.dates, *gone.dates]))
         self.article_count += gone.article_count
         self.compared_count += gone.compared_count

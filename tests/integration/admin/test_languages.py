@@ -71,6 +71,5 @@ def test_every_language_is_grouped_well(grouped):
         figures[name] = measure(
             stories, {article: event(article) for article in stories}
         ).bcubed.f1
-    print({name: round(f1, 3) for name, f1 in figures.items()})
     assert set(figures) == LANGUAGES[result.dataset]
     assert {name: f1 for name, f1 in figures.items() if f1 < LEAST_F1[name]} == {}

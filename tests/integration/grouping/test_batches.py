@@ -186,11 +186,17 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
     executed(
         database, update(article).values(is_compared=True, role="report", copy_of=None)
     )
+    executed(
+        database,
+        update(article).where(article.c.inbox_no > 1_010).values(kind="opinion"),
+    )
     with database.read() as connection:
         (read,) = live_stories.grown_since(connection, 0)
-        grown = LiveStory(read.number, read.id, read.last_inbox_no)
+        halves = [LiveStory(read.number, read.id) for _ in range(2)]
         for member in stored_articles.read_articles_of(connection, read.id):
-            grown.take(member)
+            halves[member.inbox_no % 2].take(member)
+    grown, other = halves
+    grown.take_in(other)
     assert (read.compared_count, len(read.reports)) == (102, HELD_REPORTS)
     for name in LiveStory.__slots__:
         assert getattr(read, name) == getattr(grown, name), name

@@ -64,7 +64,7 @@ def bcubed_intervals(
 
 
 def _share_interval(are_wrong: Sequence[bool]) -> Interval:
-    """Return the interval of the share of groups that are wrong; (0, 0) if there are no groups."""
+    """Return the interval of the share of groups that are wrong; (0, 0) without groups."""
     if not are_wrong:
         return 0.0, 0.0
     (wrong,) = _drawn_sums((is_wrong,) for is_wrong in are_wrong)

@@ -173,7 +173,7 @@ def check_config(config: Config) -> None:
             mistakes.append(
                 f"webhooks.{number}.url: this is not an http or https address"
             )
-    # Each raises ConfigError. Mutes are read only if there is no mistake so far, because `mutes_of` resolves the
+    # Each raises ConfigError. Mutes are read only without mistakes so far, because `mutes_of` resolves the
     # addresses of sources, and would report the mistakes in them again.
     checks: tuple[Callable[[Config], object], ...] = (
         _check_public_url,

@@ -63,7 +63,7 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     outlet: str | None = None
     # The news agency behind the text
     wire: str | None = None
-    # Why there is no article, or only a part of it
+    # Why the article or a part of it is missing
     reason: str | None = None
 
 

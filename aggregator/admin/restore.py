@@ -78,7 +78,7 @@ def check_and_upgrade(file: Path, source: Database, progress: Progress) -> None:
 def move_damaged(database: Database, progress: Progress) -> str | None:
     """Move a damaged SQLite file, its log and its lock into a new folder beside it.
 
-    Return this folder, or None if there is no file or it is sound.
+    Return this folder, or None if the file is missing or sound.
     """
     file = database.file
     if file is None or not file.exists():

@@ -82,7 +82,7 @@ def run(context: Context) -> None:
                 database,
                 read_config=read_again,
                 on_applied=context.obj.set_up_logs,
-                # If there was no terminal at the start, SIGHUP cannot mean that it was closed, but asks for a reload.
+                # Without a terminal at the start, SIGHUP cannot mean that it was closed, but asks for a reload.
                 has_terminal=_has_terminal if ends_with_terminal else lambda: True,
             )
             daemon.run()

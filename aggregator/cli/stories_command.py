@@ -166,7 +166,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str, *, by_article: bool) -> N
 
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:
-    """Return why there is no story or article (`kind`) with this id, or else how to find an id."""
+    """Return why no story or article (`kind`) has this id, or else how to find an id."""
     from aggregator.model.story import StoryView
 
     if reader.gone(id_):

@@ -42,7 +42,7 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
 class WriterSession:
     """Runs commands in this process if it can become the writer; otherwise queues them for the writer.
 
-    Commands run in the order in which they were queued, so this process first runs those that the last writer left.
+    Commands run in the order they were queued in, so this process first runs those that the last writer left.
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:

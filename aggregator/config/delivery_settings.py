@@ -221,7 +221,7 @@ class DigestConfig(Part):
         return self
 
     def last_due(self, now: datetime) -> datetime | None:
-        """Return the latest time, not after `now`, at which a digest was due; None if digests are off.
+        """Return the latest time, not after `now`, when a digest was due; None if digests are off.
 
         If the clocks skip the local time, the digest is due an hour later. If they repeat it, the first time counts.
         """

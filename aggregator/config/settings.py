@@ -236,7 +236,7 @@ class Config(Part):
 
     @property
     def file(self) -> Path | None:
-        """The file from which the configuration was read; None for the built-in defaults."""
+        """The file that the configuration was read from; None for the built-in defaults."""
         return self._file
 
     @property

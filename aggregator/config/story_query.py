@@ -222,7 +222,7 @@ class SavedQuery(StoryQuery):
 
     @property
     def key(self) -> str:
-        """The key of the query in `queries`, by which addresses name the query."""
+        """The key of the query in `queries`; addresses name the query by it."""
         return self._key
 
     @property

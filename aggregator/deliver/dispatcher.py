@@ -77,7 +77,7 @@ class WebhookDispatcher:
     def step(self) -> list[str] | None:
         """Process the next changes.
 
-        Return the names of the recipients with new deliveries; None if there are no changes, or in a first reading.
+        Return the names of the recipients with new deliveries; None without changes, or in a first reading.
         """
         version = self._database.data_version()
         if version == self._quiet_version:
@@ -130,7 +130,7 @@ class WebhookDispatcher:
     def make_digest(self, until: datetime) -> list[str] | None:
         """Store a digest of the changes up to `until`, and its mails; return the names of the readers of these mails.
 
-        Without new stories there is no digest. Return None if the full-text index is behind, so that the caller tries
+        Without new stories, no digest is sent. Return None if the full-text index is behind, so that the caller tries
         again soon. One transaction writes the digest, its mails, and the last change of each.
         """
         with self._database.write() as connection:

@@ -24,7 +24,7 @@ from aggregator.store.intake.inbox import InboxEntry
 class Placer(Transactions):
     """Places prepared entries, and changes placed articles and stories. For one thread of the writer."""
 
-    _swept = -1  # the period of inbox numbers in which the window was swept last
+    _swept = -1  # the period of inbox numbers when the window was swept last
 
     def place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]]

@@ -1,4 +1,4 @@
-"""Names as texts write them: which linked words form one name, and the form in which names are compared."""
+"""Names as texts write them: which linked words form one name, and the form of names that is compared."""
 
 import functools
 import re

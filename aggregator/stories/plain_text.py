@@ -66,7 +66,7 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 def shown_order(
     originals: Sequence[OriginalWithCopies], shown: StoryText
 ) -> list[OriginalWithCopies]:
-    """Return originals with their copies in the order in which a story lists them: the newest first.
+    """Return originals with their copies in the order of a story: the newest first.
 
     The report of the second opening, which differs most from the texts above it, follows the report of the first.
     """

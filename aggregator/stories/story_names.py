@@ -194,8 +194,8 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     """Return the topics that two speakers declare, or the topics of the only speaker that declares any.
 
     If all articles are from little-known sources, a single speaker only counts if it is alone in the story. Each topic
-    has the number of its outlets. The most frequent topics come first; topics that are as frequent keep the order in
-    which they were declared.
+    has the number of its outlets. The most frequent topics come first; topics that are as frequent keep their
+    declared order.
     """
     speakers = _speakers(articles)
     no_topics = words_of("no_topics")

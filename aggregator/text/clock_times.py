@@ -79,7 +79,7 @@ class EntryOpening(msgspec.Struct, frozen=True):
 
 
 def opening(paragraph: str) -> EntryOpening | None:
-    """Return the clock time with which a paragraph begins; None if there is none, or no mark after it."""
+    """Return the clock time at the beginning of a paragraph; None if there is none, or no mark after it."""
     if _DIGIT.search(paragraph, 0, _CHARS_TO_FIRST_DIGIT):
         return _find_opening(paragraph[:_HEAD_CHARS])
     return None

@@ -92,7 +92,7 @@ def day_of(match: Match) -> date | None:
 
 
 def date_or_none(year: int, month: int, day: int) -> date | None:
-    """Return the day, or None if there is no such day."""
+    """Return the day, or None if the day does not exist."""
     try:
         return date(year, month, day)
     except (ValueError, OverflowError):

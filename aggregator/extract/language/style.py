@@ -29,7 +29,7 @@ _FIRST = 60
 # A report names its source within this many words
 _OPENING = 100
 
-# Each alternative begins with a quotation mark, to which `re` skips. This is twice as fast as beginning with "^".
+# Each alternative begins with a quotation mark, so `re` skips to these. This is twice as fast as beginning with "^".
 _QUOTED = re.compile(
     r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)",
     re.MULTILINE,

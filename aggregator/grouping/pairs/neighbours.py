@@ -44,7 +44,7 @@ def _are_near(features: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _in_units(features: Floats) -> Ints:
-    """Return the SCALED similarities of each report in the units in which they are stored."""
+    """Return the SCALED similarities of each report in the units of their stored form."""
     whole = np.rint(features[:, _SCALED_AT] * SIMILARITY_UNITS).astype(np.int64)
     return np.minimum(whole, 0xFFFF)
 

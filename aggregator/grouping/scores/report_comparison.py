@@ -98,7 +98,7 @@ class ReportComparison:
         return _shipped_trees()
 
     def newest(self, story: LiveStory) -> list[Article]:
-        """Return the reports of a story with which an article is compared, in the order of `decides_before`."""
+        """Return the reports of a story that an article is compared with, in the order of `decides_before`."""
         return story.reports[: self.tuning.compared_reports]
 
     def deciding(self, story: LiveStory) -> list[Article]:

@@ -2,7 +2,7 @@
 
 The articles are all, or those from a date on. They are placed in a scratch database in the order of their inbox
 numbers, with the corrections in force. Then both groupings are compared: each new group keeps the id of the old story
-with which it shares most articles. The differences are written in one transaction. The same articles and rules give
+that it shares most articles with. The differences are written in one transaction. The same articles and rules give
 the same stories, whatever the number of workers.
 
 If sources were late in a first reading, the same is done once for the days of their entries, in order of time: the

@@ -46,7 +46,7 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
     stories_after: int
     # The share of the pairs of articles in one story that still are in one story, 0 to 1
     pairs_kept: float
-    # The stories to or from which most articles moved, at most CHANGES_LISTED
+    # The stories that most articles moved to or from, at most CHANGES_LISTED
     changes: tuple[RegroupedStory, ...] = ()
     changed_stories: int = 0
     written: bool = False
@@ -55,7 +55,7 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
 def matched_stories(
     before: Grouping, after: Grouping, numbers: Mapping[str, int]
 ) -> dict[str, str]:
-    """Map stories of `after` to the stories of `before` with which they share most articles.
+    """Map stories of `after` to the stories of `before` that they share most articles with.
 
     Each story of `before` is used once, so a story of `after` may get none. In a tie, the older story of `before` (by
     `numbers`) comes first, then the story of `after` whose first article was placed earlier.

@@ -155,7 +155,7 @@ class DaskExecutor(Executor):
             return self._client
 
     async def _count_threads(self) -> int:
-        """Return the number of threads of all workers, each of which runs one job at a time, and store it."""
+        """Return and store the number of threads of all workers; each thread runs one job at a time."""
         client = await self._connected()
         threads: dict[str, int] = await asyncio.wait_for(
             client.nthreads(),  # type: ignore[no-untyped-call]

@@ -162,7 +162,7 @@ def _read_newest(
     return read_values(connection, _NEWEST_BY_TSQUERY, match=match, limit=limit)
 
 
-# "+ 0" keeps Postgres from using the primary key, by which it would read the words of articles until enough match.
+# "+ 0" keeps Postgres from using the primary key: it would read the words of articles until enough match.
 _NEWEST_BY_TSQUERY = """
     SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit
     """

@@ -78,7 +78,7 @@ def _word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _richest_word(matches: Sequence[_Match]) -> int:
-    """Return the number of the word at which the passage with the most different phrases begins; 0 without matches."""
+    """Return the number of the word where the passage with the most different phrases begins; 0 without matches."""
     richest = most = 0
     for at, match in enumerate(matches):
         near = set()

@@ -68,7 +68,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
     The original has no link, unless an article of its group copies a text outside the story; then it gets this link.
     The `role` agrees with the links: a linked article is a copy, and the original is a report, even if it was placed
-    after its copies. An excerpt is linked to the original of the text from which it was taken. Versions that are not
+    after its copies. An excerpt is linked to the original of the text that it was taken from. Versions that are not
     current are linked to the original of the current version, and have a `version`; their roles are their roles among
     the articles with the same text.
     """

@@ -36,7 +36,7 @@ class AddressLimiter:
     ) -> None:
         self._most = a_minute
         self._clock = clock
-        # The attempts that each network has left, and the time at which they were counted
+        # The attempts that each network has left, and the time when they were counted
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 

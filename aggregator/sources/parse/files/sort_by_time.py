@@ -17,7 +17,7 @@ from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
 from aggregator.sources.parse.streams.file_stream import Progress
 
-# The level at which zstd is as fast as a disk
+# At this level, zstd is as fast as a disk
 _LEVEL = 1
 Sortable = InputEntry | InputProblem
 

@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 
@@ -83,26 +84,31 @@ def in_digits(words: list[str], language: str) -> list[str]:
     joins = table.joins.split()
     scales = _by_form(table.scales)
     read = []
-    # The number that is being read
+    # The number that is being read, and its part up to the last "thousand", "million" or larger word
     value: float | None = None
+    above = 0.0
     # A further part may follow if it is smaller than this: 10 after "twenty", 100 after "hundred"
     step = 0.0
-    for place, word in enumerate(words):
+    # The end of the words is an empty word, which ends a number.
+    for word, following in pairwise((*words, "", "")):
         part = spelt.get(word)
         if value is not None:
             if word in scales:
-                value *= scales[word]
                 step = scales[word]
+                if value == 0:  # "thousand million"
+                    value, above = above, 0.0
+                value *= step
+                if step >= 1000:
+                    value, above = 0.0, above + value
                 continue
             if part is not None and part < step:
                 value += part
                 step = _step_after(part)
                 continue
-            following = words[place + 1] if place + 1 < len(words) else ""
             if word in joins and spelt.get(following, step) < step:
                 continue
-            read.append(f"{value:.15g}")
-            value = None
+            read.append(f"{above + value:.15g}")
+            value, above = None, 0.0
         if _NUMERAL.fullmatch(word):
             value = float(plain_number(word, language))
             step = 0.0
@@ -111,9 +117,7 @@ def in_digits(words: list[str], language: str) -> list[str]:
             step = _step_after(part)
         else:
             read.append(word)
-    if value is not None:
-        read.append(f"{value:.15g}")
-    return read
+    return read[:-1]
 
 
 def _step_after(part: float) -> float:

@@ -93,9 +93,11 @@ def test_an_upgrade_keeps_every_row_and_what_views_show(
     shown = rows_of_views(released)
     for row in shown["v_stories"]:
         assert row.pop("storyline") is None
+    # Refused entries are shown from revision 0055 on.
+    assert len(shown.pop("v_refused")) > len(views.pop("v_refused"))
     of_lines = {"v_storylines": [], "v_follows": [], "v_story_links": []}
-    assert shown == {**views, **of_lines}
-    assert list(faults(released)) == []
+    assert shown == views | of_lines
+    assert not list(faults(released))
 
 
 @pytest.mark.later

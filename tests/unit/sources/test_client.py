@@ -445,7 +445,6 @@ def test_ten_thousand_fetches_leave_no_memory_behind() -> None:
         server.requests.clear()
         a_fetch = (in_use() - before) / counted
     client.close()
-    print(f"{a_fetch:.1f} bytes a fetch")
     assert a_fetch < 100
 
 

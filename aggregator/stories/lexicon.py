@@ -41,5 +41,8 @@ def subject_key(label: str) -> str:
 
 def is_correction(title: str, language: str | None) -> bool:
     """Return whether a title or text begins as a correction of an earlier one: "Correction: ..."."""
-    first = re.match(r"\W*([^\W\d_]+)", title)
+    # A mark follows the word or a bracket precedes it: "Correction officer charged" is not a correction.
+    first = re.match(
+        r"(?=\W*[(\[]|\W*[^\W\d_]+(?:\s\([^()]*\))?\s?[.:–—-])\W*([^\W\d_]+)", title
+    )
     return first is not None and first[1].lower() in word_list(language, "corrections")

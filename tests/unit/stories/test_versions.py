@@ -157,3 +157,4 @@ def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
 def test_a_correction_is_marked_by_its_first_word(title: str, language: str) -> None:
     assert is_correction(title, language)
     assert not is_correction(f"Mayor of Tellin: {title}", language)
+    assert not is_correction("Correction officer charged", "en")

@@ -1,4 +1,7 @@
-"""The global options, and how a command opens its configuration and database."""
+"""The global options, and how a command opens its configuration and database.
+
+Imports are local, so that `--help` and completion start fast.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -58,7 +61,7 @@ class Settings(FrozenStruct):
     ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
-        Reading creates no database. If there is none, print this and yield an empty temporary one; with `must_exist`,
+        Reading creates no database. If there is none, say so and yield an empty temporary one; with `must_exist`,
         end the command with exit code 1 instead.
         """
         config = self.load()

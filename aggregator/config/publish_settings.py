@@ -7,6 +7,7 @@ from pydantic import Field
 
 from aggregator.config.values import NAME, Duration, Networks, Part, matching
 
+# Browsers leave out the usual port, so an origin with :80 or :443 would never match.
 _ORIGIN = r"\*|http://(?!\S*:80$)[^\s/?#@*]+|https://(?!\S*:443$)[^\s/?#@*]+"
 
 _ORIGIN_WORDS = "give * or an origin as browsers send it, like https://app.example.org, without / at the end"
@@ -37,14 +38,14 @@ RESERVED_NAMES = frozenset({"digest", "stories"})  # names of built-in feeds
 
 
 def is_query_name(name: str) -> bool:
-    """Return whether a query may have this name, because names are used in URLs and file names."""
+    """Return whether a query may have this name, which appears in URLs and file names."""
     return bool(re.fullmatch(NAME, name)) and name.lower() not in RESERVED_NAMES
 
 
 class FeedsConfig(Part):
     """The section `feeds`. `bump` lists the changes that move a story to the top.
 
-    A new headline does not move a story of one report that is older than `bump_age`.
+    A story that is older than `bump_age` and has a single report is not moved by a new headline.
     """
 
     link: Literal["story", "article"] = "story"

@@ -107,7 +107,7 @@ class RetentionConfig(Part):
         texts, stories = self.text_after, self.stories_after
         if texts is not None and stories is not None and stories < texts:
             raise ValueError(
-                "stories_after: texts are deleted before stories, so give an age above text_after"
+                "stories_after: texts are deleted before stories, so give an age of at least text_after"
             )
         return self
 
@@ -314,7 +314,7 @@ class Config(Part):
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=) if there is one, else `path(given)`."""
         credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
-        if credential.is_absolute() and os.path.isfile(credential):  # noqa: PTH113 - a Path raises
+        if credential.is_absolute() and os.path.isfile(credential):  # noqa: PTH113 - a Path raises if access is denied
             return credential
         return self.path(given)
 

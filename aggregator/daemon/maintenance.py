@@ -1,4 +1,7 @@
-"""The work of the writer beside placing: rendering, the index, retention and backups, in their turns."""
+"""The work of the writer besides placing: rendering, the index, retention and backups, in turn.
+
+Steps run in the placing thread between batches, and jobs in threads of the scheduler.
+"""
 
 import logging
 import threading
@@ -51,10 +54,10 @@ class Maintenance:
         self._due_at = dict.fromkeys((step.name for step in steps), clock())
         self._is_writer = is_writer
         self._clock = clock
-        # End of the back-off (`clock`), and the error
+        # When a task may run again after a failure (`clock`), and the error
         self._failed: dict[str, tuple[float, str]] = {}
         self._stopping = threading.Event()
-        # Each held while its job runs
+        # Each lock is held while its job runs
         self._running = {job.name: threading.Lock() for job in jobs}
         self._scheduler: Any = None
 

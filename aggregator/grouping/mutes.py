@@ -1,4 +1,4 @@
-"""Mutes: `mute:` of config.yaml and of its sources keeps new entries from becoming articles.
+"""Mutes, which keep new entries from becoming articles; `mute:` of config.yaml sets them for all or single sources.
 
 A muted entry is stored and refused, with a reason that names the mute. When the configuration no longer has
 that mute, the entry is queued again (`rejected.unmute`).

@@ -58,7 +58,7 @@ _OUTLETS_IN_MEMORY = 512
 # How many stored texts are compared with one short article (limit)
 _NOTICE_CANDIDATES = 4
 
-# Words are forms of one word if this many first letters are equal
+# Two words count as forms of one word if their first letters, this many, are equal
 _STEM = 5
 # Words with fewer letters are ignored
 _SHORT = 4

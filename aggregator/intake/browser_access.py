@@ -1,4 +1,4 @@
-"""The access to a source that a user types in the browser: headers, selectors of a page, and a proxy.
+"""Access to a source that a user types in the browser: headers, selectors of a page, and a proxy.
 
 config.yaml has the same settings, and there values may also come from files and the environment. For a source that is
 listed in config.yaml, only config.yaml counts.

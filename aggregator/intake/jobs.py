@@ -1,6 +1,6 @@
 """The jobs that an executor runs on untrusted data: pure functions from bytes to bytes.
 
-Each depends on its job only (no clock, network or database), so it may be repeated in another process or on
+Each depends only on its job (no clock, network or database), so it may be repeated in another process or on
 another machine with the same result. `parse_feed` and `parse_mail` run such a job and wait for its result.
 """
 
@@ -194,7 +194,7 @@ def read_feed(job: bytes) -> bytes:
 
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = read_feed.read_feed(decoded.data, decoded)
-    # All entries together show the language of a feed. If some were left out as known, so is the language.
+    # All entries together show the language of a feed, so it is not detected if known entries were left out.
     if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = []
@@ -232,7 +232,7 @@ def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
 def parse_mail(
     executor: Executor, data: bytes, *, source: str, seen: datetime
 ) -> Entry:
-    """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
+    """Parse a message in a worker, as `entry_of_mail` does. Raises ReadError, also if the worker failed."""
     job = MailJob(data=data, source=source, seen=seen)
     try:
         parsed = answer_of(executor, read_mail, job, ParsedFeed)

@@ -90,13 +90,13 @@ class Entry(FrozenStruct):
     source_language: str | None = None
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
-    # Directives in the headers of its page, see extract/html/robots_meta.py
+    # Directives in the headers of its page (extract/html/robots_meta.py)
     robots: str = ""
     authority: Authority = "handed"
     # The entry comes from a feed or mail on the internet, so its links into private networks are shown as text
     is_of_internet: bool = False
     zone: str | None = None  # IANA name, for times without a zone
-    # A link of a story feed: `url` was seen there; never an article of its own
+    # The entry is a link in a story feed: it records that `url` was seen there, and never becomes an article
     is_observation: bool = False
 
     @property

@@ -38,7 +38,7 @@ def word_list(words: str) -> tuple[str, ...]:
 
 
 def word_table(lines: str) -> dict[str, str]:
-    """Return a table that gives for each word but the first of a line the first word of that line."""
+    """Return the first word of a line by each further word of that line."""
     table: dict[str, str] = {}
     for line in lines.strip().split("\n"):
         first, *words = line.split()

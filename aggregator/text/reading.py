@@ -58,7 +58,10 @@ class _Numbers(dict[str, int]):
 
 
 class Column:
-    """The values of a function by word, computed when they are first needed; 0 is computed each time."""
+    """The values of a function by word, computed when they are first needed.
+
+    0 means not computed, so a value of 0 is computed again each time.
+    """
 
     def __init__(self, value: Callable[[str], int]) -> None:
         self._value = value
@@ -84,7 +87,7 @@ class Reading(NamedTuple):
     lexicon: Lexicon
     words: list[str]
     numbers: Ints
-    title_words: int
+    title_words: int  # how many there are
 
 
 def read(title: str, text: str, language: str | None) -> Reading:

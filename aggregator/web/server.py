@@ -26,10 +26,8 @@ from aggregator.web.security import connection_limits
 from aggregator.web.web_app import create_app
 
 START_DEADLINE_SECONDS = 10.0
-STOP_DEADLINE_SECONDS = (
-    # Active requests are cancelled after this time, because the daemon must exit within 10 s.
-    5.0
-)
+# Active requests are cancelled after this time, because the daemon must exit within 10 s.
+STOP_DEADLINE_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -49,8 +47,8 @@ class Server:
         *,
         new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
-        """`new_loop` returns the event loop, whose clock decides when the deadlines of connections are over."""
-        # `start` replaces the port by the bound port.
+        """`new_loop` returns the event loop, whose clock decides when the deadlines of connections have passed."""
+        # `start` replaces the port with the bound port.
         self.settings = settings
         # The address as it is configured
         self._address = f"{settings.host} {settings.port}"

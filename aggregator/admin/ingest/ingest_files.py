@@ -1,8 +1,8 @@
 """`aggregator ingest`: read files, folders, standard input and addresses once.
 
-Entries are read in chunks. Each is accepted in one transaction, a fixed number of chunks ahead of placing. Therefore
+Entries are read in chunks. Each is accepted in one transaction, a fixed number of chunks ahead of placing. This way,
 the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
-the result does not depend on the number and speed of the workers. A run that was stopped can be repeated, because
+the result depends on neither the number nor the speed of the workers. A run that was stopped can be repeated, because
 entries that were accepted before are skipped. If another process is the writer, the entries wait in the inbox until
 that process has placed them, and reading pauses if the writer is far behind.
 """
@@ -32,7 +32,7 @@ from aggregator.store.stories.rendered_stories import render_next, unrendered_of
 from aggregator.store.stories.stored_articles import assigned_stories
 from aggregator.stories.story_tuning import StoryTuning
 
-# The attempt number of a page, which is so high that a failed page is not requested again, because the command ends
+# The attempt number of a page: high enough that a failed page is not tried again, because the command ends before
 _LAST_TRY = 99
 # Stories of one article are rendered, too, until rendering has taken this long.
 RENDER_SECONDS = 5.0
@@ -73,7 +73,7 @@ class Ingest:
         self.results = IngestResults(self._database, chosen)
         # Ids of stories of several articles
         self._unrendered: Sequence[str] = ()
-        # The files that were begun. Files that are sorted together are read in turns.
+        # The files that were begun; a set, because files that are sorted together are read in turns
         self._files: set[str] = set()
 
     @property

@@ -56,7 +56,7 @@ class IngestResults:
     def __init__(self, database: Database, chosen: Chosen) -> None:
         self._database = database
         self._notes = RecordNotes(chosen)
-        # The place of each entry without a result in its file, by entry number
+        # Where in its file each entry without a result stands, by entry number
         self._waiting: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
         with database.read() as connection:
@@ -67,8 +67,9 @@ class IngestResults:
         self._rejected: list[RejectedItem] = []
         # Entries without a star in the export of a feed reader
         self._unstarred: set[int] = set()
-        # The articles that were read, including known ones, and those of records without a star
+        # The articles that were read, including known ones
         self.articles: set[str] = set()
+        # The articles of records without a star
         self.unstarred: set[str] = set()
 
     @property
@@ -108,7 +109,7 @@ class IngestResults:
                     self._unstarred.add(result.entry_no)
 
     def collect(self) -> int:
-        """Count the results of the entries that were placed meanwhile; return how many entries still wait.
+        """Count the results of the entries that were placed since the last call; return how many entries still wait.
 
         Entries are placed roughly in the order of their numbers, so this stops at the first group with a waiting entry.
         """

@@ -2,7 +2,7 @@
 
 "EU adopts 12th package of sanctions" and "... 13th package ..." share nearly all words, and so do two reports
 of one event. Only the differences tell these cases apart: which words replace others, at how many places and
-in what order. Only the kinds of tokens are compared, so no lists of words of a language are needed.
+in what order. Only the kinds of the replaced words count, so no lists of words of a language are needed.
 """
 
 import re
@@ -41,14 +41,14 @@ class TitleDifferences(NamedTuple):
     in_order: float = 0.0
     # Pieces of both titles that stand in another order
     moved: int = 0
-    # Pieces that the other title lacks, without particles: the smaller and the larger number of both titles
+    # Pieces that the other title lacks, without particles: the smaller and the larger number of the two titles
     loose_min: int = 0
     loose_max: int = 0
     # Places where a number of one title stands for a number of the other
     numbers: int = 0
-    # ... a capitalised word or a character for another
+    # Places where a capitalised word or a character stands for another
     names: int = 0
-    # ... other words for each other
+    # Places where other words stand for each other
     words: int = 0
 
 
@@ -79,9 +79,8 @@ def read_title(title: str) -> TitlePieces:
 
 
 def are_alike(title: TitlePieces, other: TitlePieces, share: float) -> bool:
-    """Return whether two titles share at least `share` of the longer title's pieces, or differ in a number.
-
-    In the second case, they must follow one pattern.
+    """Return whether two titles share at least `share` of the longer title's pieces, or follow one pattern and
+    differ in a number.
     """
     longer = max(len(title.distinct_keys), len(other.distinct_keys))
     if longer and len(title.distinct_keys & other.distinct_keys) >= share * longer:
@@ -96,10 +95,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleDifferences:
     if not shorter or shared < _PATTERN_SHARE * shorter:
         return TitleDifferences()
     # A moved piece was not replaced: only pieces that the other title lacks are other numbers, names or words.
-    own_kinds = _kinds_missing_in(other, title)
+    title_kinds = _kinds_missing_in(other, title)
     other_kinds = _kinds_missing_in(title, other)
     loose_min, loose_max = sorted(
-        len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds)
+        len("".join(kinds).replace("p", "")) for kinds in (title_kinds, other_kinds)
     )
     aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
     in_order = sum(block.size for block in aligned.get_matching_blocks())
@@ -108,7 +107,7 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleDifferences:
     for tag, start, end, other_start, other_end in aligned.get_opcodes():
         if tag != "replace":
             continue
-        kinds = own_kinds[start:end]
+        kinds = title_kinds[start:end]
         others = other_kinds[other_start:other_end]
         if "n" in kinds and "n" in others:
             swapped["numbers"] += 1

@@ -11,7 +11,8 @@ from aggregator.stories.counting.copy_groups import copy_groups, copy_link
 def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
     """Return these articles of a story with the copies of their texts, ordered by id.
 
-    A copy that is not compared takes only its own copies along, so that an editor can move a wrong copy.
+    A copy that is not compared takes only its own copies along, so that a correction can move a wrong copy.
+    Other compared articles of its group stay.
     """
     leaving = set(wanted)
     for group in copy_groups(
@@ -31,7 +32,10 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
 
 
 def compared_members(members: Sequence[Article]) -> set[str]:
-    """Return the members to compare: the first article of each text; without any, the excerpts, or else live blogs."""
+    """Return the members to compare: the first article of each text, or if there are only excerpts, of each of these.
+
+    If all are live blogs and roundups, the first of each text of these.
+    """
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups(
             [member for member in members if member.role in roles], copy_link

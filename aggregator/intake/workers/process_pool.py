@@ -29,17 +29,17 @@ from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.text.shared_model import memory_file
 
-# A worker must load the parsers in this time: it takes 0.3 s when idle, far more on a busy machine.
+# A worker must load the parsers within this time: it takes 0.3 s when idle, far more on a busy machine.
 _START_DEADLINE_SECONDS = 60.0
-# Signals not caused by the job: a person, or the kernel without memory, killed the worker.
+# Signals not caused by the job: a person killed the worker, or the kernel did when memory ran out.
 _OUTSIDE_SIGNALS = (
     -signal.SIGKILL,
     -signal.SIGTERM,
     -signal.SIGINT,
     -signal.SIGHUP,
 )
-# Jobs wait this long before a further worker is started. A start takes a second of CPU time, in which a running worker
-# reads the new entries of a hundred polls in a quiet hour (chosen).
+# Jobs wait this long before a further worker is started. Starting one takes a second of CPU time, enough
+# for a running worker to read the new entries of a hundred polls in a quiet hour (chosen).
 _PATIENCE_SECONDS = 3.0
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
@@ -52,10 +52,10 @@ _Waiting = tuple[WorkerJob, Future[bytes]]
 
 
 class ProcessExecutor(Executor):
-    """`workers` processes, each replaced alone; see `Executor`.
+    """`workers` processes, each replaced on its own; see `Executor`.
 
     The first job starts a worker; a further worker is started when jobs have waited for `_PATIENCE_SECONDS`.
-    All workers but one end when for `spare_seconds` no job has found all of them busy. The last worker ends after
+    All workers but one end when no job has found all of them busy for `spare_seconds`. The last worker ends after
     `idle_seconds` without any job, and then the language model that the workers share is freed.
     """
 
@@ -73,8 +73,8 @@ class ProcessExecutor(Executor):
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
-        self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
-        self._needed_at = 0.0  # ... and when a job found all workers busy
+        self._used_at = 0.0  # when a lane last asked for a job (monotonic)
+        self._needed_at = 0.0  # when a job last found all workers busy (monotonic)
         self._lanes: list[_Lane] = []
         # This timer runs while jobs wait for a busy worker.
         self._reinforcement: threading.Timer | None = None

@@ -30,7 +30,7 @@ def user_agent(contact: str) -> str:
 def request_headers(
     agent: str, accept: Kind, etag: str | None, last_modified: str | None
 ) -> dict[str, str]:
-    """Return the headers of each request of a fetch, wherever redirects lead."""
+    """Return the headers of each request of a fetch, which are the same after redirects."""
     headers = {
         "User-Agent": agent,
         "Accept": _ACCEPT[accept],

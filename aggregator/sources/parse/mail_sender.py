@@ -11,17 +11,15 @@ from aggregator.sources.parse.feeds.entry_builder import (
 from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
 from aggregator.sources.source_limits import NAME_CHARS
 
-# Strings and comments are removed from the results of a server. If they are nested or contain escaped signs, the
-# results can be read in two ways and do not count.
+# Strings are masked and comments are removed in a server's results. If they are nested or contain escaped characters,
+# the results can be read in two ways and do not count.
 _QUOTED = re.compile(r'"[^"()\\]*+"')
-
 _COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
-
 _MASKED = re.compile(r'["()\\]')
 
 _BY = re.compile(r"\bby\s+([\w.-]+)")
 
-# The check of a clause that confirms the sender's site
+# The first words of a clause that confirms the sender's site
 _PASSED = (["dkim=pass"], ["dmarc=pass"])
 
 
@@ -50,8 +48,7 @@ def _authenticated_sites(message: EmailMessage) -> set[str | None]:
     """Return the sites that a message comes from, by the results of the receiving server (RFC 8601).
 
     The first header counts, because a server writes its results above the sender's headers. The server that it names
-    must be the last that received the message under a public name, which servers do not have for deliveries within
-    one host.
+    must be the last in the Received headers that has a public name; deliveries within one host use other names.
     """
     results = _COMMENT.sub(
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))

@@ -1,4 +1,4 @@
-"""The state of each webhook and other recipient."""
+"""The state of each recipient: a row of `webhook` is a webhook, an address of Apprise, or a reader of digests."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -154,7 +154,7 @@ def change_webhook(connection: Connection, name: str, **columns: Any) -> None:
 
 
 def pull_in(connection: Connection, name: str, latest: datetime) -> None:
-    """Make the waiting deliveries of a webhook due at `latest` if they are due later, which a wrong clock caused."""
+    """Make the waiting deliveries of a webhook due at `latest` if they are due later, as after the clock was wrong."""
     write_sql(
         connection,
         f"""
@@ -172,6 +172,6 @@ def pull_in(connection: Connection, name: str, latest: datetime) -> None:
 
 
 def failures_of(connection: Connection, name: str) -> int:
-    """Return the number of failures in a row of a webhook; 0 if it has no row."""
+    """Return the number of consecutive failures of a webhook; 0 if it has no row."""
     failures = "SELECT failures FROM webhook WHERE name = :name"
     return read_value(connection, failures, name=name) or 0

@@ -1,4 +1,4 @@
-"""Stores the mutes that the owner sets in the browser: words, outlets, storylines, sources and kinds of articles."""
+"""The mutes that the owner sets in the browser: words, outlets, storylines, sources and kinds of articles."""
 
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,8 @@ class BrowserMutes:
     def add(self, kind: str, typed: str) -> None:
         """Add the mute that the owner typed or clicked. Raises UsageError.
 
-        `typed` is a word, the name or key of an outlet, the id of a storyline or source, or a kind of articles.
+        `typed` is a word, the name or key of an outlet, the id of a storyline or source, or a kind of articles. It is
+        cut to the length of a muted word.
         """
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
@@ -122,7 +123,8 @@ def muted_storylines(connection: Connection) -> dict[str, str]:
 def end_rested(connection: Connection, since: datetime) -> None:
     """Remove the mutes of storylines without a bump at `since` or later.
 
-    If `since` is before the window of events, only a correction can still add a report to a storyline.
+    If `since` is before the window of events, only a correction can still add a report to such a storyline, so that its
+    mute has no use.
     """
     newer_story = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
     for id_, line in muted_storylines(connection).items():

@@ -1,7 +1,7 @@
 """Digests: the stories that gained the most independent reports since the last digest.
 
 A digest is a span of the change stream. Its stories are read when it is shown or sent, so that it contains
-nothing that was forgotten meanwhile, and links to stories as they are.
+nothing that was forgotten meanwhile, and links to stories as they are now.
 """
 
 from datetime import datetime, timedelta
@@ -47,7 +47,7 @@ def lock_digests(connection: Connection) -> None:
 
 
 def next_span(connection: Connection, name: str, until: datetime) -> DigestSpan | None:
-    """Return the changes up to `until` that the recipient `name` has not received; None without any."""
+    """Return the changes up to `until` that the recipient `name` has not received; None if there are none."""
     after = read_value(
         connection,
         "SELECT last_change_no FROM webhook WHERE name = :name AND is_configured",
@@ -75,7 +75,7 @@ _CHANGES_OF_SPAN = "SELECT min(change_no), max(change_no), min(at) AS at FROM ch
 def span_since(
     connection: Connection, since: datetime, until: datetime
 ) -> DigestSpan | None:
-    """Return the changes after `since` and up to `until`; None without any."""
+    """Return the changes after `since` and up to `until`; None if there are none."""
     ((first, to, _),) = read_rows(
         connection,
         f"{_CHANGES_OF_SPAN} WHERE at > :since AND at <= :until",

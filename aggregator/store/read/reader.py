@@ -190,6 +190,7 @@ class StoryReader:
                 candidates = front_page_rows.front_page_stories(
                     connection, with_report, *bounds
                 )
+            # Without a story with a report, opinions and live blogs stand alone.
             if not candidates:
                 candidates = front_page_rows.front_page_stories(
                     connection, conditions, *bounds
@@ -265,7 +266,7 @@ class StoryReader:
             return view_sources(connection, self._now(), [known])[0]
 
     def state(self) -> DatabaseHealth:
-        """Return the present health of the daemon, as far as the database shows it."""
+        """Return the current health of the daemon, as far as the database shows it."""
         from aggregator.store.read.health import database_status, health_probes
 
         with self.database.read() as connection:
@@ -286,7 +287,7 @@ class StoryReader:
         )
 
     def first_reading(self, listed: int = 0) -> "FirstReading | None":
-        """Return the progress of a first reading, with at most `listed` of its entries; None if none lasts."""
+        """Return the progress of a first reading, with at most `listed` of its entries; None if none is in progress."""
         from aggregator.store.intake.first_reading import first_reading
 
         with self.database.read() as connection:
@@ -312,7 +313,7 @@ class StoryReader:
             return search(connection, text, limit, bounds)
 
     def nearest_search(self, text: str) -> str | None:
-        """Return a search with known words in place of words that no article has; None without any."""
+        """Return a search with known words in place of words that no article has; None if all are known."""
         from aggregator.store.search.nearest import nearest_search
 
         with self.database.read() as connection:

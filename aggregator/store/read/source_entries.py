@@ -36,9 +36,9 @@ def source_entries(
     offset: int = 0,
     marked_by: "tuple[Reader, View] | None" = None,
 ) -> list[ArticleDetail]:
-    """Return articles of a source, the last to arrive first; within one poll, the last placed first.
+    """Return articles of a source, newest arrival first; within one poll, the last placed first.
 
-    `marked_by`: only articles whose story is in this view of a reader.
+    With `marked_by`, return only articles whose story is in this view of a reader.
     """
     chosen = Where(
         "source = (SELECT coalesce(folder_name, id) FROM source WHERE id = :source)",
@@ -70,7 +70,7 @@ def source_entries(
             article=article_views.view(row),
             story=row.story,
             story_title=row.story_title,
-            revisions=0,
+            revisions=0,  # not counted in lists
         )
         for row in read_rows(connection, entries, numbers=numbers)
     }

@@ -42,7 +42,7 @@ _TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "({}) & !({})")
 
 
 def expression_of(connection: Connection, query: Query) -> MatchExpression | None:
-    """Return a search in the language of the database; None if no article is in its period."""
+    """Return a search in the language of the database; None if no article is in the query's period."""
     language = _FTS5 if is_sqlite(connection) else _TSQUERY
     filters = []
     if query.since is not None or query.before is not None:

@@ -1,6 +1,7 @@
 """The forms that add, change and remove sources.
 
-A token of scope admin may change sources, and so may the owner on loopback, who needs no terminal to begin.
+A token of scope admin may change sources, and so may the owner on loopback, so that a new user can
+begin without a terminal.
 """
 
 from email.parser import BytesHeaderParser

@@ -113,11 +113,11 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
 
 def show_story(site: Pages, request: Request) -> Response:
     """Answer with one story; the address of a merged story redirects to its successor."""
-    # The tag is computed before the story is read, so that it is never newer than the page.
     last_visit = visitor_of(request)
     visitor = last_visit.at(site.clock()) if last_visit.seen else last_visit
     story_id = request.path_params["id"]
     key = f"{request.url.query}\n{visitor.since}\n{site.mutes(request)}"
+    # The tag is computed before the story is read, so that it is never newer than the page.
     tag = site.page_tag(request, key, story_id)
     story = site.story(story_id)
     if story is None:

@@ -5,8 +5,8 @@ service. A host name proves nothing, because its owner decides each time where i
 is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
 to the very address that it checked. TLS and the Host header still use the name.
 
-The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here do the
-bytes of headers and chunk sizes count, and the time of handshakes.
+The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here are
+the bytes of headers and chunk sizes seen, and the time of handshakes.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ class SsrfGuard(httpcore.NetworkBackend):
                     raise
         with self._lock:
             self._open.add(stream)
-        # This raises FetchError after a stop, which has not closed a connection that was being opened.
+        # A stop does not close a connection that is being opened; this raises FetchError then.
         self.seconds_left(None)
         return stream
 

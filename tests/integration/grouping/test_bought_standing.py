@@ -235,5 +235,6 @@ def test_eight_such_feeds_give_no_name_and_are_one_outlet_together(
     attack(world, WAYS["scrambled"][0], feeds=8)
 
 
+@pytest.mark.later
 def test_forty_items_on_forty_domains_are_one_outlet(world: PolledWorld) -> None:
     attack(world, WAYS["scrambled"][0], feeds=1, items=40)

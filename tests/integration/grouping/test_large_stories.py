@@ -35,6 +35,7 @@ def _copies(count: int) -> list[Entry]:
     return copies
 
 
+@pytest.mark.later
 def test_the_row_of_a_flood_is_that_of_its_articles(database: Database) -> None:
     rig = Rig(database, Clock(days=2))
     rig.take(record("Courier 0", "first", "Levee breaks", FLOOD))

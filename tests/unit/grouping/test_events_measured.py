@@ -31,7 +31,7 @@ def measured(
 @pytest.mark.parametrize(
     ("name", "share", "least_f1", "most_over_merge"),
     [
-        ("fulltext", 4, 0.955, 0.05),
+        pytest.param("fulltext", 4, 0.955, 0.05, marks=pytest.mark.later),
         pytest.param("fulltext", 1, 0.95, 0.10, marks=pytest.mark.torture),
         pytest.param("lookalikes", 1, 0.84, 0.25, marks=pytest.mark.later),
         pytest.param("leads", 1, 0.77, 0.05, marks=pytest.mark.torture),

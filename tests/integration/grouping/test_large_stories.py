@@ -3,6 +3,8 @@
 from datetime import timedelta
 from random import Random
 
+import pytest
+
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.article_views import SHOWN_MEMBERS

@@ -106,7 +106,7 @@ $(VENV)/run.done: $(VENV)/made requirements/run.txt pyproject.toml
 
 $(VENV)/dev.done: $(VENV)/made requirements/dev.txt pyproject.toml
 	@echo "installing the $$(grep -c '^[^ #]*==' requirements/dev.txt) packages of requirements/dev.txt"
-	@$(PIP) --no-compile --require-hashes -r requirements/dev.txt  # most of it is never imported
+	@$(PIP) --require-hashes -r requirements/dev.txt
 	@echo "installing aggregator"
 	@$(PIP) --editable .
 	@$(BIN)/python -m compileall -q aggregator  # for those who start it and may not write here

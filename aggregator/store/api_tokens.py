@@ -43,7 +43,7 @@ def create(
 ) -> tuple[ApiToken, str]:
     """Create a token. Return it with its secret, which is not stored.
 
-    Raises UsageError for an invalid name, and for the name of another valid token.
+    Raises UsageError for an invalid name, or if a valid token already has this name.
     """
     name = " ".join(name.split())
     if not name or len(name) > _NAME_CHARS or not name.isprintable():

@@ -7,11 +7,11 @@ from itertools import compress
 
 from aggregator.grouping.copies.shingles import Flags, is_unspaced, words
 
-_TYPICAL_WORDS = (
-    300  # the counts of two parts are scaled to this length before comparison
-)
+# The counts of two parts are scaled to this length before comparison
+_TYPICAL_WORDS = 300
 
-Density = Mapping[str, float]  # the share that each term has of the words of a part
+# The share of each term in the words of a part
+Density = Mapping[str, float]
 
 
 def _informative_terms(text: Sequence[str]) -> list[str]:
@@ -46,7 +46,10 @@ def _density(terms: Sequence[str], flags: Flags) -> Density:
 
 
 def leanings(headline: str, part: Density, rest: Density) -> list[float]:
-    """Return how much denser each term of a headline is in the part, 0..1, for the terms that are in the text."""
+    """Return, for each term of a headline in the text, its density in the part as a share of both densities.
+
+    0.5 if the term is as dense in the part as in the rest, 1 if it is in the part only.
+    """
     shares = []
     for term in {*_informative_terms(words(headline))} & (part.keys() | rest.keys()):
         here = part.get(term, 0.0)

@@ -166,7 +166,7 @@ def waiting_articles(connection: Connection, articles: Iterable[str]) -> list[st
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
-    """Return whether a revision of the article was placed that had been accepted after entry `entry_no`."""
+    """Return whether a revision that was accepted after entry `entry_no` has been placed in the article."""
     return has_rows(
         connection,
         """
@@ -263,9 +263,9 @@ def put_in_order(
 ) -> int:
     """Number the gathered entries in the order of their times; return how many were numbered.
 
-    Only a few pages of each source have their turn in one call, so that pages that workers take long to read delay
-    only their own source. `articles`: number only the entries of these articles. `slow`: the sources whose pages take
-    long. `recent_first`: number articles older than RECENT after the others, if no page has its turn later.
+    A call numbers only a few pages of each source, so that a source whose pages take workers long delays only
+    itself. `articles`: number only the entries of these articles. `slow`: the sources whose pages take
+    long. `recent_first`: number articles older than RECENT after the others, unless pages were left for a later call.
     """
     # This locks the counter, so that nobody else numbers entries meanwhile.
     last = take_numbers(connection, "inbox", 0)

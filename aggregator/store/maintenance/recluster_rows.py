@@ -62,7 +62,7 @@ def founder_of(connection: Connection, story_id: str) -> str:
 def take_decisions(
     live: Connection, scratch: Connection, names: Mapping[str, str], advance: Advance
 ) -> None:
-    """Write the decisions of the scratch database into the articles of the live database.
+    """Write the decisions of the scratch database into the articles of the live database, as far as they differ.
 
     `names`: the id of a story in the live database by its id in the scratch database.
     """
@@ -84,10 +84,10 @@ def take_decisions(
             row["story"] = names[row["story"]]
             decoded = codecs.unpack(row["evidence"], Evidence)
             runner_up = decoded.runner_up
-            present = runner_up and successors.get(runner_up.story)
-            if runner_up and present and present != runner_up.story:
+            successor = runner_up and successors.get(runner_up.story)
+            if runner_up and successor and successor != runner_up.story:
                 row["evidence"] = codecs.pack_compressed(
-                    replace(decoded, runner_up=replace(runner_up, story=present))
+                    replace(decoded, runner_up=replace(runner_up, story=successor))
                 )
         changes = [row for row in part if row != known.get(row["number"])]
         columns = ", ".join(f"{name} = :{name}" for name in part[0] if name != "number")
@@ -195,9 +195,8 @@ def take_storylines(
 def take_stream_history(
     live: Connection, scratch: Connection, advance: Advance
 ) -> None:
-    """Copy the stream history from the scratch database, because all articles were decided with it.
-
-    So later articles, and a later regrouping, are decided with the same history.
+    """Copy the stream history from the scratch database, because all articles were decided with it: later articles, and
+    a later regrouping, are then decided with the same history.
     """
     for table in (stream_period, source_history, source_period, standing):
         write_sql(live, f"DELETE FROM {table.name}")  # noqa: S608

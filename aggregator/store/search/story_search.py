@@ -20,7 +20,7 @@ from aggregator.store.stories import article_views, stored_articles
 from aggregator.store.stories.story_rows import shown_columns
 from aggregator.store.tables import read_map, read_rows
 
-# Most articles that are shown of one story
+# At most this many articles of one story are shown
 _ARTICLES_SHOWN = 3
 # Newest matches that are ranked: a search takes less than 300 ms at 1,000,000 articles (measured:
 # python -m benchmarks.reading).

@@ -47,7 +47,7 @@ class SourceRow(FrozenStruct):
     language: str | None = None
     # Configured time zone of times without a zone: IANA name
     timezone: str | None = None
-    # The own interval of the source, or the default interval that was configured at the last start
+    # The source's own interval, or the default interval that was configured at the last start
     interval_seconds: int
     has_own_interval: bool = False
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
@@ -94,7 +94,7 @@ class SourceRow(FrozenStruct):
     move_confirmed: bool = False
     # `id` of the source that already had the address
     merged_into: str | None = None
-    # Responses 410 in a row
+    # 410 responses in a row
     gone_count: int = 0
     gone_since: datetime | None = None
     # Interval that the feed requests; 0: none

@@ -1,4 +1,4 @@
-"""Read the fields of a request from its query and its form."""
+"""Reads the fields of a request from its query and its form."""
 
 import re
 from urllib.parse import parse_qsl
@@ -27,7 +27,7 @@ async def read_fields(request: Request, most_bytes: int) -> Fields:
     if request.method == "POST":
         body = await read_body(request, most_bytes, _BODY_SECONDS)
     try:
-        # Beside ids, a form has a few other fields.
+        # Besides the ids, a form has a few other fields.
         pairs = parse_qsl(
             body.decode(), keep_blank_values=True, max_num_fields=MOST_IDS + 20
         )
@@ -37,7 +37,7 @@ async def read_fields(request: Request, most_bytes: int) -> Fields:
 
 
 def single(fields: Fields, key: str) -> str:
-    """Return the value of a field; "" if the request lacks it. Raises UsageError if it has different values."""
+    """Return the value of a field; "" if the request lacks it. Raises UsageError for different values."""
     if len(set(fields.getlist(key))) > 1:
         raise UsageError(f"`{key}` is given more than once")
     return fields.get(key, "")

@@ -22,7 +22,7 @@ _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 def reason_against_bytes(data: bytes) -> str | None:
     """Return why these bytes cannot be a feed, or None."""
     if not data.strip():
-        what = "nothing but spaces" if data else "0 bytes"
+        what = "only whitespace" if data else "0 bytes"
         return f"the feed is empty ({what})"
     # Some real feeds contain control characters, so only data without any markup is refused as binary.
     is_binary = looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None

@@ -61,7 +61,7 @@ def _lines(
 
 
 def read_json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> InputItems:
-    """Read a JSON Feed, a list of records, one record on many lines, or JSONL with a wrong extension."""
+    """Read a JSON Feed, a list of records, one record spread over several lines, or JSONL with a wrong extension."""
     if _begins_list(stream):
         yield from _document_of_records(stream, place, reading)
         return

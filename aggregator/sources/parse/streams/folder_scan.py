@@ -13,7 +13,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_list, word_set
 
 _MAX_FILES = 1_000_000  # files listed below one folder; if there are more, the path is probably a mistake
-# A watched file that changed within this time may still be written
+# A watched file that changed within this time may still be being written
 _SETTLE_NS = 1_000_000_000
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
@@ -111,7 +111,7 @@ def list_files(folder: Path) -> Iterator[ListedFile]:
                     files.append(
                         ListedFile(relative=relative, path=child.path, stamp=stamp)
                     )
-    # Sort by folder, then by name.
+    # Compare paths folder by folder: "/" sorts before every other character.
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 

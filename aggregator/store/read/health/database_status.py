@@ -113,7 +113,7 @@ def _name_of(connection: Connection, entry_source: str) -> str:
 def _overdue(
     connection: Connection, now: datetime, oldest_ready: datetime | None
 ) -> str | None:
-    """Return a message about the source with most of the entries that are ready for too long; None without any."""
+    """Return a message about the source with most of the entries that have been ready too long; None without any."""
     before = now - timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
         return None

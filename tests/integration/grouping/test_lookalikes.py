@@ -94,7 +94,6 @@ def _share(outcomes: list[Outcome]) -> float:
 def test_lookalikes_stay_apart_and_tellings_of_one_event_come_together(
     outcomes: list[Outcome],
 ) -> None:
-    print(_report(outcomes))
     assert _share(outcomes) >= 0.95, _report(outcomes)
 
 

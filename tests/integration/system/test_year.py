@@ -39,7 +39,7 @@ from aggregator.store.intake.source_sync import sync_config
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, entry, intake_count, story, tombstone
+from aggregator.store.tables import article, entry, intake_count, tombstone
 from aggregator.web.health.process_tree import process_tree
 from aggregator.web.server import Server
 from tests.support.articles import render_all
@@ -464,9 +464,7 @@ class Year:
     def _check_what_is_kept(self, now: datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
         oldest = value(self.at.database, func.min(article.c.placed_at))
-        shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
         age = (now - oldest.replace(tzinfo=UTC)).total_seconds() / DAY
-        print(f"the oldest article is {age:.1f} days old; {shown} stories")
         assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (
             "those grow for two weeks at most"
         )

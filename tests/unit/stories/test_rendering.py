@@ -162,6 +162,7 @@ def test_every_outlet_is_heard_whether_it_counts_or_not() -> None:
     odd = view("odd", "Odd", title="Pumps", text=PUMPS, counts_as_report=False)
     assert story_text([*ferry(), odd]).opening_of("odd") == PUMPS
     odd = replace(odd, is_little_known=True)
+    assert story_text([*ferry(), odd]).opening_of("odd") == ""
     # A source with standing vouches for the text that it prints
     printed = view("p", "Paper", title="Pumps", text=PUMPS, copy_of="odd", role="copy")
     assert story_text([*ferry(), odd, printed]).opening_of("odd") == PUMPS

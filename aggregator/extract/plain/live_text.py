@@ -24,6 +24,8 @@ _LIVE_CUES = re.compile(
     r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|al minuto|ao minuto|онлайн)"
     r"\s?(?:[:.|–]|-(?!\w))|"
     r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?(?:[:|–—]|-(?!\w)))|"
+    # In capitals it announces a live page wherever it stands; "live" in a sentence is any other broadcast.
+    r"(?-i:\bLIVE\b)(?=[!:,]| (?:results?|updates?|stream|scores?|le|il)\b)|"
     # These count only as a label, because in a sentence they mean any broadcast, concert or action in real time
     r"(?:^|[\[【(（|｜])\s?(?:图文|圖文|文字|现场|現場)?(?:直播|実況|실시간|라이브)\s?(?:[\]】)）:：|｜]|$)|"
     r"实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|"
@@ -40,7 +42,17 @@ _ROUND_UP_CUES = re.compile(
     rf"\b{_LIST_WORDS} briefing\s?{_DASH}|^briefing\s?{_DASH}|"
     rf"\bnewsletter\s?(?:{_DASH}|#|\d)|[|–—-] newsletter$|"
     r"\b(?:at a glance|what we know so far|key (?:events|developments)|top (?:stories|headlines)|"
-    r"news in brief|der tag im überblick|nachrichten des tages|morgenbriefing)\b",
+    r"news in brief|transfer round-?up|der tag im überblick|nachrichten des tages|morgenbriefing|"
+    r"lage im überblick|das wichtigste des tages|l[’']essentiel de l[’']actualité|resumen del día|resumo do dia|"
+    r"bollettino (?:di oggi|covid|coronavirus|(?:di |del )?\d{1,2} \w+)|(?:le )?notizie (?:di oggi|del giorno)|"
+    r"главное (?:за (?:день|сутки|ночь|утро|вечер|неделю|выходные)|к (?:утру|вечеру))|итоги (?:дня|недели)|"
+    r"головне за (?:день|добу|ніч|тиждень|вихідні)|підсумки (?:дня|тижня)|podsumowanie (?:dnia|tygodnia)|"
+    r"(?:günün|haftanın) özeti|nieuwsoverzicht)\b|"
+    # The name of the topic before it: "Coronavirus, ultime notizie", "Covid latest news: ..."
+    rf"^(?!the latest)[^:|–—]{{4,40}}\b(?:latest news\s?{_DASH}|latest\s?:|(?:le )?ultime notizie\b|"
+    rf"últim[ao]s not[ií]cias\b|"
+    rf"dernières (?:nouvelles|informations)\b|het laatste nieuws\b|najnowsze informacje\b|последние новости\b|"
+    rf"останні новини\b|neueste nachrichten\b)",
     re.IGNORECASE,
 )
 

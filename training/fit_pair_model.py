@@ -505,12 +505,17 @@ def main() -> None:
         print(f"{TARGET}; put into config/tuning.yaml: events: model: {model_hash()}")
 
 
-def _write(made: TreeFile) -> None:
+def encoded(made: TreeFile) -> bytes:
+    """Return the bytes of the file of these trees, one tree a line."""
     head = msgspec.json.encode(
         {"about": made.about, "features": made.features, "bias": made.bias}
     ).decode()
     body = ",\n".join(msgspec.json.encode(tree).decode() for tree in made.trees)
-    TARGET.write_text(f'{head[:-1]},\n"trees": [\n{body}\n]}}\n', "utf-8")
+    return f'{head[:-1]},\n"trees": [\n{body}\n]}}\n'.encode()
+
+
+def _write(made: TreeFile) -> None:
+    TARGET.write_bytes(encoded(made))
 
 
 if __name__ == "__main__":

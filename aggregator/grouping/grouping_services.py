@@ -10,6 +10,7 @@ from aggregator.grouping.outlet_memory import (
     BoilerplateLearner,
     OutletNames,
 )
+from aggregator.grouping.pairs.hours import HoursTuning
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.agreement import AgreementCheck
@@ -35,6 +36,7 @@ class GroupingServices:
         self.model = shipped_model(all_tuning)
         self.story_tuning = all_tuning.section("stories", StoryTuning)
         self._pair_tuning = all_tuning.section("pairs", PairTuning)
+        self._hours_tuning = all_tuning.section("hours", HoursTuning)
         self.stream = NewsStream(self._pair_tuning, self.model.tuning.window_days)
         self.window = LiveWindow(self.model, self.stream)
         self.copy_finder = CopyFinder(all_tuning)
@@ -43,7 +45,9 @@ class GroupingServices:
     def forget_rows(self) -> None:
         """Drop all data that is quickly read again. The window and the sampled shingles, which take seconds, stay."""
         self.stream.forget_periods()
-        self.comparison = ReportComparison(self.model, self._pair_tuning, self.stream)
+        self.comparison = ReportComparison(
+            self.model, self._pair_tuning, self._hours_tuning, self.stream
+        )
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
         self.constraints = Constraints()
         self.boilerplate = BoilerplateLearner(self._all_tuning)

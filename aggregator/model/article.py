@@ -1,6 +1,6 @@
 """A placed article, as its story counts it, as grouping compares it, and as output shows it."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Literal
 
 from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
@@ -51,6 +51,9 @@ class Article(CountedArticle):
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
     body_words: int
     nearest: bytes | None = None  # see grouping/pairs/pair_features.py
+    published_origin: PublishedOrigin | None = None
+    published_precision: Precision | None = None
+    timezone_assumed: bool = False
 
     @property
     def is_opinion(self) -> bool:
@@ -71,6 +74,23 @@ class Article(CountedArticle):
     def minutes(self) -> int | None:
         """Return the declared date in minutes since 1970; a date read in the text may be the date of an event."""
         return self.stated_minutes if self.date_counts else None
+
+    @property
+    def clock_minutes(self) -> int | None:
+        """Return the declared date in minutes since 1970 if its clock time is known; None if only its day is known.
+
+        Midnight in UTC usually stands for a day. The time of a poll is not that of publication, and a time without a
+        zone may be half a day off.
+        """
+        if (
+            self.published is None
+            or self.published.time() == time.min
+            or self.published_precision != "minute"
+            or self.published_origin == "poll"
+            or self.timezone_assumed
+        ):
+            return None
+        return self.minutes
 
 
 class ComparedText(FrozenStruct):

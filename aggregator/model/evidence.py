@@ -6,6 +6,8 @@ from aggregator.model.structs import FrozenStruct
 
 # The name of the reason that stands for the shift by the stream (grouping/pairs/pair_model.py)
 STREAM = "stream"
+# The name of the reason that stands for the hours between two reports (grouping/pairs/hours.py)
+HOURS = "hours"
 
 
 class Reason(FrozenStruct):

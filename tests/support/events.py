@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from aggregator.model.article import Article, Role
+from aggregator.model.entry import Precision, PublishedOrigin
 from aggregator.model.prepared import Kind
 
 GRAIN = (
@@ -41,8 +42,14 @@ def article_of(
     role: Role = "report",
     is_compared: bool = True,
     date_counts: bool = True,
+    published_origin: PublishedOrigin | None = None,
+    published_precision: Precision | None = None,
+    timezone_assumed: bool = False,
 ) -> Article:
-    """Return an article as grouping compares it; `minutes`: its date, from its text unless `date_counts`."""
+    """Return an article as grouping compares it; `minutes`: its date, from its text unless `date_counts`.
+
+    Its clock time is known only if `published_precision` is "minute".
+    """
     published = None if minutes is None else datetime.fromtimestamp(60 * minutes, UTC)
     return Article(
         id=f"a{inbox_no}" if id is None else id,
@@ -62,4 +69,7 @@ def article_of(
         date_counts=date_counts,
         terms=terms,
         body_words=body_words,
+        published_origin=published_origin,
+        published_precision=published_precision,
+        timezone_assumed=timezone_assumed,
     )

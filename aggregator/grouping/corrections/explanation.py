@@ -17,6 +17,7 @@ from aggregator.grouping.corrections.explained import (
     SharedTerms,
     VersionExplanation,
 )
+from aggregator.grouping.pairs.hours import HoursTuning
 from aggregator.grouping.pairs.pair_article import LEAD, NAMED, PairArticle
 from aggregator.grouping.pairs.pair_model import (
     PairModel,
@@ -171,7 +172,8 @@ def _compare_articles(
     model = PairModel()
     tuning = all_tuning.section("pairs", PairTuning)
     stream = StreamSnapshot(*reading.stream_history(tuning.stream_days))
-    reasons = reasons_of(model, compare_pairs(model, left, [right], stream))
+    hours = all_tuning.section("hours", HoursTuning)
+    reasons = reasons_of(model, compare_pairs(model, left, [right], stream, hours))
     left_names = _names_missing_in(packer, first, left, right)
     right_names = _names_missing_in(packer, second, right, left)
     if left_names and right_names:

@@ -63,6 +63,7 @@ class PairArticle:
         }
         self.numbers = frozenset(self.parts[NUMBERS].tolist())
         self.minutes = article.minutes
+        self.clock_minutes = article.clock_minutes
         self.body_words = article.body_words
         self.inbox = article.inbox_no
         self.is_opinion = article.is_opinion

@@ -2,11 +2,12 @@
 
 A story's score is the mean over its newest reports:
 
-    score = mean(logit of article and report, at least UNLIKE) + stream
+    score = mean(logit of article and report + step of the hours, at least UNLIKE) + stream
     stream = slope x (share of the last articles, and of the source's, that others report, too - usual share)
 
 A very unlike report counts no more against an article than an unlike report, because titles of one event often
-have no word in common. A pair that shares too little to be compared has the logit UNLIKE, too.
+have no word in common. A pair that shares too little to be compared has the logit UNLIKE, too. hours.py explains the
+step of the hours.
 The second line is the prior shift of Saerens, Latinne and Decaestecker (2002): others report hardly any article
 of a reading list, but most articles of a curated set, and one threshold holds for both.
 
@@ -17,6 +18,7 @@ The value of a leaf is stored in thousandths, divided among the groups of the fe
 score is the sum of its reasons, and equal on all machines.
 """
 
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
@@ -24,6 +26,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from aggregator.grouping.pairs.hours import HoursTuning, hours_between, hours_steps
 from aggregator.grouping.pairs.neighbours import add_neighbours, nearest_of
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_features import (
@@ -36,7 +39,7 @@ from aggregator.grouping.pairs.pair_features import (
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Ints
 from aggregator.model.article import Article
-from aggregator.model.evidence import Reason
+from aggregator.model.evidence import HOURS, Reason
 
 # Articles whose whole texts have a lower cosine are not compared (this concerns 5 of 1,000 true pairs)
 LEAST_COSINE = 0.06
@@ -123,16 +126,32 @@ class PairModel:
             self._thresholds[conditions] = tree.thresholds
             self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
         self._values = self._leaves.sum(axis=1)
+        self._neighbours = self._leaves[:, _NEIGHBOURS]
+        self._headed = self._leaves[:, _TITLES] + self._leaves[:, _LEADS]
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""
-        sums: Floats = self._values[leaves].sum(axis=1) / 1000.0
-        return sums + self.bias
+        sums: Floats = self._values[leaves].sum(axis=1) - self._excess(leaves)
+        logits: Floats = sums / 1000.0 + self.bias
+        return logits
 
     def shares(self, leaves: Ints) -> Floats:
         """Return the share of each group in the sum of the logits of these rows; the rest of the sum is the biases."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
-        return times @ self._leaves / 1000.0
+        shares: Floats = times @ self._leaves
+        shares[_NEIGHBOURS] -= self._excess(leaves).sum()
+        return shares / 1000.0
+
+    def _excess(self, leaves: Ints) -> Floats:
+        """Return what the nearness of other articles adds to each row beyond the words of titles and leads.
+
+        Two articles with no near neighbours stand out whatever they report: in an empty database, a trial and a price
+        of fuel in one capital. So the absence of neighbours adds at most as much as the titles and leads of the pair.
+        """
+        nearness = self._neighbours[leaves].sum(axis=1)
+        headed = self._headed[leaves].sum(axis=1)
+        excess: Floats = np.maximum(nearness - np.maximum(headed, 0.0), 0.0)
+        return excess
 
     def leaves(self, features: Floats) -> Ints:
         """Return the leaf of each row of features in each tree."""
@@ -142,6 +161,9 @@ class PairModel:
         return leaf
 
 
+_NEIGHBOURS, _TITLES, _LEADS = map(
+    list(GROUPS).index, ("neighbours", "titles", "leads")
+)
 # The feature that stands for its group
 _SHOWN = [AT[members[0]] for members in GROUPS.values()]
 _LOWEST_BIT = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
@@ -150,11 +172,18 @@ _LOWEST_BIT = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256
 class ComparedPair(NamedTuple):
     """Two articles compared."""
 
+    # The log-odds that the articles report one event, at least UNLIKE
     logit: float
+    # The same without the step of the hours: storylines last for days, so hours say nothing about an affair
+    affinity: float
     # One row; () if the pair shares too little
     features: Floats
     # The leaf of the pair in each tree; () if the pair shares too little
     leaves: Ints
+    # The hours between both articles; NaN if a clock time is unknown
+    hours: float
+    # What the hours add to the logit
+    step: float
 
     @property
     def is_compared(self) -> bool:
@@ -162,7 +191,9 @@ class ComparedPair(NamedTuple):
         return len(self.features) > 0
 
 
-_UNLIKE = ComparedPair(UNLIKE, np.zeros(0), np.zeros(0, np.int64))
+_UNLIKE = ComparedPair(
+    UNLIKE, UNLIKE, np.zeros(0), np.zeros(0, np.int64), math.nan, 0.0
+)
 
 
 def compare_pairs(
@@ -170,15 +201,27 @@ def compare_pairs(
     article: PairArticle,
     reports: Sequence[PairArticle],
     snapshot: StreamSnapshot,
+    tuning: HoursTuning,
     *,
     has_come: bool = False,
 ) -> list[ComparedPair]:
     """Return the comparison of an article with each report; `has_come`: see `compared_rows`."""
     chosen, rows = compared_rows(article, reports, snapshot, has_come=has_come)
     leaves = model.leaves(rows)
-    logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
-    compared = dict(zip(chosen, map(ComparedPair, logits, rows, leaves), strict=True))
-    return [compared.get(place, _UNLIKE) for place in range(len(reports))]
+    logits = model.logits(leaves)
+    hours = hours_between(article, [reports[place] for place in chosen])
+    steps = hours_steps(rows, hours, tuning)
+    compared = map(
+        ComparedPair,
+        np.maximum(logits + steps, UNLIKE).tolist(),
+        np.maximum(logits, UNLIKE).tolist(),
+        rows,
+        leaves,
+        hours.tolist(),
+        steps.tolist(),
+    )
+    by_place = dict(zip(chosen, compared, strict=True))
+    return [by_place.get(place, _UNLIKE) for place in range(len(reports))]
 
 
 def compared_rows(
@@ -220,6 +263,14 @@ def reasons_of(model: PairModel, pairs: Sequence[ComparedPair]) -> tuple[Reason,
                 GROUPS, values.tolist(), shares.tolist(), strict=True
             )
         ]
+        if timed := [pair for pair in compared if not math.isnan(pair.hours)]:
+            reasons.append(
+                Reason(
+                    name=HOURS,
+                    value=sum(pair.hours for pair in timed) / len(timed),
+                    share=sum(pair.step for pair in timed) / len(pairs),
+                )
+            )
     if unlike := sum(pair.logit <= UNLIKE for pair in pairs):
         mean = sum(pair.logit for pair in pairs) / len(pairs)
         share = mean - model.bias - sum(reason.share for reason in reasons)

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from aggregator.grouping.copies.series import is_kept_apart
+from aggregator.grouping.pairs.hours import HoursTuning
 from aggregator.grouping.pairs.pair_article import (
     Floats,
     PairArticle,
@@ -82,10 +83,15 @@ class ReportComparison:
     """Compares articles with stories. Keeps decoded articles, and the logits of the present snapshot."""
 
     def __init__(
-        self, model: EventModel, tuning: PairTuning, stream: NewsStream
+        self,
+        model: EventModel,
+        tuning: PairTuning,
+        hours: HoursTuning,
+        stream: NewsStream,
     ) -> None:
         self.tuning = tuning
         self._model = model
+        self._hours = hours
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
         # The logit of two articles by their inbox numbers, the lower number first
@@ -163,8 +169,9 @@ class ReportComparison:
                 continue  # none of its reports shares enough
             newest = self.newest(story)
             shift = shift_between(stream, [article, *newest], self.tuning)
-            affinity = sum(pair.logit for pair in story_pairs) / len(story_pairs)
-            if affinity + shift >= self._model.tuning.threshold and (
+            logit = sum(pair.logit for pair in story_pairs) / len(story_pairs)
+            affinity = sum(pair.affinity for pair in story_pairs) / len(story_pairs)
+            if logit + shift >= self._model.tuning.threshold and (
                 is_kept_apart(connection, text, newest, others)
                 # A report does not join a story of opinions and explainers only.
                 or (not article.is_opinion and newest[0].is_opinion)
@@ -176,7 +183,7 @@ class ReportComparison:
             candidates.append(
                 ScoredCandidate(
                     story,
-                    affinity + shift,
+                    logit + shift,
                     (),
                     affinity,
                     text_rarest=rarest,
@@ -249,7 +256,14 @@ class ReportComparison:
     ) -> list[ComparedPair]:
         """Compare an article with reports (`compare_pairs`), and remember the logits."""
         decoded = list(map(self.decoded, reports))
-        pairs = compare_pairs(self.model, article, decoded, snapshot, has_come=has_come)
+        pairs = compare_pairs(
+            self.model,
+            article,
+            decoded,
+            snapshot,
+            self._hours,
+            has_come=has_come,
+        )
         for report, pair in zip(decoded, pairs, strict=True):
             self._logits[_pair(article.inbox, report.inbox)] = pair.logit
         return pairs

@@ -10,7 +10,7 @@ from zlib import crc32
 from sqlalchemy import Connection
 
 from aggregator.model.article import Article
-from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
+from aggregator.model.entry import Enclosure
 from aggregator.model.evidence import Evidence
 from aggregator.model.prepared import BoilerplateLine, Verdict, Wire
 from aggregator.model.structs import FrozenStruct
@@ -72,9 +72,6 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     lead: str
     text: str  # "" where retention has deleted it
     language: str | None
-    published_origin: PublishedOrigin | None
-    published_precision: Precision | None
-    timezone_assumed: bool
     seen_at: datetime
     placed_at: datetime
     verdict: Verdict

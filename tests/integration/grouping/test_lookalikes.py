@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
+from aggregator.model.entry import Published
 from aggregator.store.engine.database import Database
 from tests.support.articles import Rig, record
 from tests.support.fresh import emptied, sqlite_at
@@ -38,7 +39,10 @@ def cases() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
-    """Each case as the program places it on an empty database."""
+    """Each case as the program places it on an empty database.
+
+    The clock times of the cases are invented, so only their days are declared.
+    """
     found = []
     with sqlite_at(tmp_path_factory.mktemp("lookalikes") / "one.db") as database:
         for case in cases():
@@ -49,7 +53,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
                     one["title"],
                     one["text"],
                     language=case["language"],
-                    published=datetime.fromisoformat(one["published"]),
+                    published=Published(
+                        time=datetime.fromisoformat(one["published"]), precision="day"
+                    ),
                 )
                 for number, one in enumerate(case["articles"])
             ]

@@ -77,8 +77,6 @@ def decided(one: Article, *found: ScoredCandidate) -> StoredArticle:
             "outlet_name",
             "kind_evidence",
             "language",
-            "published_origin",
-            "published_precision",
         )
     )
     placing = StoredArticle(
@@ -88,7 +86,6 @@ def decided(one: Article, *found: ScoredCandidate) -> StoredArticle:
         generation=0,
         lead="",
         text="",
-        timezone_assumed=False,
         seen_at=one.effective_at,
         placed_at=one.effective_at,
         verdict="ok",

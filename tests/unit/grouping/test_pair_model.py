@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.grouping.pairs.hours import HoursTuning
 from aggregator.grouping.pairs.neighbours import NEAR_DAYS, add_neighbours, nearest_of
 from aggregator.grouping.pairs.pair_article import (
     Floats,
@@ -49,6 +50,7 @@ DAY = 24 * 60
 NOON = 29_000_000
 PACKER = TermPacker(shipped_model(Tuning()))
 TUNING = Tuning().section("pairs", PairTuning)
+HOURS = Tuning().section("hours", HoursTuning)
 SHIPPED = PairModel()
 EMPTY = StreamSnapshot((), {})
 FLOODED = StreamSnapshot([pack_frequencies([PACKER.pack("", FLOOD, "en")[0]] * 40)], {})
@@ -127,7 +129,7 @@ def rows_of(*rows: Mapping[str, float]) -> Floats:
 def compared(
     one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY
 ) -> ComparedPair:
-    return compare_pairs(SHIPPED, one, [other], snapshot)[0]
+    return compare_pairs(SHIPPED, one, [other], snapshot, HOURS)[0]
 
 
 def come(
@@ -137,7 +139,9 @@ def come(
     decided = []
     for place, one in enumerate(articles):
         decided.append(
-            compare_pairs(SHIPPED, one, articles[:place], snapshot, has_come=True)
+            compare_pairs(
+                SHIPPED, one, articles[:place], snapshot, HOURS, has_come=True
+            )
         )
     return decided
 
@@ -406,11 +410,13 @@ def test_articles_that_share_too_little_are_not_compared() -> None:
     hardly = article("Dock workers walk out", STRIKE)
     assert 0 < features(own, hardly)["all"] < LEAST_COSINE
     for other in (wordless, unlike, hardly):
-        [pair] = compare_pairs(SHIPPED, own, [other], EMPTY, has_come=True)
+        [pair] = compare_pairs(SHIPPED, own, [other], EMPTY, HOURS, has_come=True)
         assert (pair.logit, pair.is_compared) == (UNLIKE, False)
         assert not own.nearest.any(), "nor are they neighbours"
-    assert compare_pairs(SHIPPED, own, [], EMPTY) == []
-    alone, _ = compare_pairs(SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY)
+    assert compare_pairs(SHIPPED, own, [], EMPTY, HOURS) == []
+    alone, _ = compare_pairs(
+        SHIPPED, own, [article(LEVEE, FLOOD), unlike], EMPTY, HOURS
+    )
     assert alone.is_compared
 
 

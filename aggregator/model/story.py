@@ -8,19 +8,21 @@ from aggregator.model.structs import FrozenStruct
 
 
 class LinkedStory(FrozenStruct, omit_defaults=False):
-    """A story of a storyline."""
+    """A story of a storyline; a guest never stands for it (store/stories/guests.py)."""
 
     id: str
     title: str
     first_published: datetime
     report_count: int
+    is_guest: bool = False
 
 
 class StorylineFacts(FrozenStruct, omit_defaults=False):
     """A storyline without its stories.
 
     Its title is the title of its head: the story of its last day with the most reports. `day_outlet_count` and
-    `day_report_count` count the outlets, each once, and the reports of all its stories of that day.
+    `day_report_count` count the outlets, each once, and the reports of all its stories of that day, without
+    guests.
     """
 
     id: str
@@ -34,8 +36,13 @@ class StorylineView(StorylineFacts, omit_defaults=False):
     """A storyline with its stories, the newest first."""
 
     head: str  # the id of its head
-    updated: datetime  # the last bump of any of its stories
+    updated: datetime  # the last bump of any of its stories, except guests
     stories: tuple[LinkedStory, ...]
+
+    @property
+    def guests(self) -> frozenset[str]:
+        """The ids of its guests."""
+        return frozenset(story.id for story in self.stories if story.is_guest)
 
 
 class StoryName(FrozenStruct, omit_defaults=False):

@@ -88,6 +88,13 @@ to towns on the Arrel, where every second levee is older than sixty years. Engin
 them by autumn. The opposition said that the fund was too small and came too late for Pennmouth. Towns must
 pay a tenth of what a new levee costs; the association of towns wants that share to be dropped."""
 
+# A third step of the affair
+FUND = """CALMOUTH - The fund of two billion crowns to renew the dykes of the country pays nothing before spring,
+finance minister Oda Renn said on Sunday. Parliament voted for it on Friday, days after the river Arrel broke
+through the levee at Pennmouth, where four people were killed and hundreds were taken off roofs with boats.
+Towns on the Arrel, which are to get a quarter of the sum, said that every second levee there is older than
+sixty years and that they cannot wait. Engineers begin to inspect the levees in autumn."""
+
 
 class Clock:
     """A clock that tests set; it moves a second at every look, so that no two moments are equal."""

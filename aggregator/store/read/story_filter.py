@@ -9,6 +9,7 @@ from aggregator.config.story_query import StoryFilter
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.store.read import muted
 from aggregator.store.read.storyline_views import members_of_lines, storylines_by_story
+from aggregator.store.stories.guests import guests_among
 from aggregator.store.stories.storyline_rows import LINE_OF
 from aggregator.store.tables import OTHER_KINDS, Where, read_map, read_rows, read_values
 from aggregator.stories.lexicon import subject_key
@@ -49,12 +50,18 @@ def heads_of_storylines(
 ) -> set[str]:
     """Return those of the stories that stand for their storyline.
 
-    The last bumped of the matching stories of a storyline stands for it, and a story without one for itself.
+    The last bumped of the matching stories of a storyline stands for it, and a story without one for itself. A guest
+    is listed, for itself, only if no other story of its storyline matches.
     """
     members = members_of_lines(connection, ids)
     members_and_ids = {row.id for row in members} | {*ids}
     matching = matching_stories(connection, filters, members_and_ids)
-    newest = {row.storyline: row.id for row in members if row.id in matching}
+    guests = guests_among(members)
+    newest = {}
+    # The last one stands for the storyline, so guests come first.
+    for row in sorted(members, key=lambda row: row.id not in guests):
+        if row.id in matching:
+            newest[row.storyline] = row.id
     others = {row.id for row in members} - {*newest.values()}
     return matching & {*ids} - others
 
@@ -154,7 +161,8 @@ def with_enough(
     outlets = max(filters.min_reports, filters.min_outlets)
     for id_, storyline in storylines_by_story(connection, ids - enough).items():
         if (
-            storyline.day_report_count >= filters.min_reports
+            id_ not in storyline.guests
+            and storyline.day_report_count >= filters.min_reports
             and storyline.day_outlet_count >= outlets
         ):
             enough.add(id_)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from aggregator.model.read_model import FrontPageStory
 from aggregator.model.story import LinkedStory, StorylineView
 from aggregator.store.read.cursors import cursor_at, read_cursor
+from aggregator.store.stories.guests import HAS_STANDING, guests_among, guests_of
 from aggregator.store.stories.storyline_rows import line_of
 from aggregator.store.tables import (
     Row,
@@ -25,7 +26,9 @@ _DAY = timedelta(days=1)
 # The columns of a story that its storyline shows
 _STORY_COLUMNS = ("id", "title", "first_published", "report_count")
 _STORIES = f"""
-    SELECT {", ".join(_STORY_COLUMNS)}, storyline, story_no, last_published, outlet_count, bumped_at FROM story
+    SELECT {", ".join(_STORY_COLUMNS)}, storyline, story_no, last_published, outlet_count, bumped_at,
+      {HAS_STANDING} AS has_standing
+    FROM story
     WHERE redirect_to IS NULL AND (storyline IN :ids OR storyline IS NULL AND id IN :ids)
     ORDER BY first_published DESC, story_no DESC
     """  # noqa: S608
@@ -56,6 +59,7 @@ def one_a_storyline(
     """Return the first of the ranked stories of each storyline, and the stories that stand alone.
 
     The first story also counts the outlets of the other ranked stories of its storyline with a bump within a day of it.
+    A guest comes first, and stands for itself only, if no other story of its storyline is ranked.
     """
     ids = [story.id for story in ranked]
     storyline_by_story = read_map(
@@ -65,11 +69,12 @@ def one_a_storyline(
         """,
         ids=ids,
     )
+    guests = guests_of(connection, storyline_by_story.values())
     first: dict[str, FrontPageStory] = {}
-    for story in ranked:
+    for story in sorted(ranked, key=lambda story: story.id in guests):
         storyline = storyline_by_story.get(story.id, story.id)
         head = first.setdefault(storyline, story)
-        if abs(head.updated - story.updated) < _DAY:
+        if story.id not in guests and abs(head.updated - story.updated) < _DAY:
             outlets = head.own_outlets | story.own_outlets
             first[storyline] = replace(head, own_outlets=outlets)
     return list(first.values())
@@ -85,12 +90,16 @@ def storylines(
     members = defaultdict(list)
     for row in read_rows(connection, _STORIES, ids=ids):
         members[row.storyline or row.id].append(row)
-    # The stories of the last day of each storyline. The first one is its head, which gives the storyline its title.
+    guests = guests_among(row for rows in members.values() for row in rows)
+    # The stories of each storyline except guests, and those of its last day. The first story of the last day is the
+    # head, which gives the storyline its title.
+    hosts = {}
     last_day = {}
     for id_, rows in members.items():
         if len(rows) >= least:
-            last = max(row.last_published for row in rows)
-            newest = [row for row in rows if row.last_published > last - _DAY]
+            hosts[id_] = [row for row in rows if row.id not in guests]
+            last = max(row.last_published for row in hosts[id_])
+            newest = [row for row in hosts[id_] if row.last_published > last - _DAY]
             weight = attrgetter("report_count", "outlet_count", "last_published")
             last_day[id_] = sorted(newest, key=weight, reverse=True)
     with_others = [row.id for day in last_day.values() if len(day) > 1 for row in day]
@@ -114,9 +123,12 @@ def storylines(
             day_outlet_count=outlet_count,
             day_report_count=sum(row.report_count for row in day),
             head=day[0].id,
-            updated=max(row.bumped_at for row in rows),
+            updated=max(row.bumped_at for row in hosts[id_]),
             stories=tuple(
-                LinkedStory(**{name: row._mapping[name] for name in _STORY_COLUMNS})
+                LinkedStory(
+                    **{name: row._mapping[name] for name in _STORY_COLUMNS},
+                    is_guest=row.id in guests,
+                )
                 for row in rows
             ),
         )
@@ -144,11 +156,12 @@ def newest_storylines(
     before = _END_OF_TIME if after is None else read_cursor(after)[0]
     rows = read_rows(
         connection,
-        """
-        SELECT storyline, max(bumped_at) AS bumped_at FROM story
-        WHERE storyline IS NOT NULL AND redirect_to IS NULL GROUP BY storyline
-        HAVING count(*) > 1 AND max(bumped_at) < :before ORDER BY max(bumped_at) DESC LIMIT :limit
-        """,
+        f"""
+        SELECT storyline, bumped_at FROM (
+          SELECT storyline, coalesce(max(CASE WHEN {HAS_STANDING} THEN bumped_at END), max(bumped_at)) AS bumped_at
+          FROM story WHERE storyline IS NOT NULL AND redirect_to IS NULL GROUP BY storyline HAVING count(*) > 1
+        ) AS bumped WHERE bumped_at < :before ORDER BY bumped_at DESC LIMIT :limit
+        """,  # noqa: S608
         before=before,
         limit=limit + 1,
     )

@@ -33,10 +33,11 @@ from aggregator.stories.counting.copy_groups import sender_of
 
 # Days of agreement before a sender is believed (chosen, because anyone can open forty sites within an hour)
 DAYS = 3
-# `sender_of` in SQL, except for unconfirmed mails, which never have standing
-_SENDER = """CASE WHEN article.is_polled THEN article.source
+# SQL text: `sender_of` of an article, except for unconfirmed mails, which never have standing
+SENDER = """CASE WHEN article.is_polled THEN article.source
     ELSE article.source || ' ' || coalesce(article.outlet, '') END"""
-_STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
+# SQL text: the senders that have standing as of the newest closed period
+WITH_STANDING = f"SELECT sender FROM standing GROUP BY sender HAVING count(*) >= {DAYS}"  # noqa: S608
 
 
 class StreamPeriod(msgspec.Struct, frozen=True):
@@ -224,7 +225,7 @@ def terms_between(
 
 def senders_with_standing(connection: Connection) -> frozenset[str]:
     """Return the senders that have standing as of the newest closed period."""
-    return frozenset(read_values(connection, _STANDING))
+    return frozenset(read_values(connection, WITH_STANDING))
 
 
 def reported_before_others(
@@ -241,7 +242,7 @@ def reported_before_others(
         SELECT article.story, article.id FROM article
         WHERE article.inbox_no > :after AND article.inbox_no <= :last AND article.role = 'report'
         AND (article.counts_as_report OR article.body_words = 0)
-        AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {_SENDER} NOT IN ({_STANDING})
+        AND (article.outlet NOT LIKE '%@%' OR article.outlet LIKE '%/%') AND {SENDER} NOT IN ({WITH_STANDING})
         AND EXISTS (
           SELECT 1 FROM article AS other WHERE other.story = article.story
           AND other.inbox_no > article.inbox_no AND other.inbox_no <= :last
@@ -266,7 +267,7 @@ def forget_senders(connection: Connection, erased: Iterable[Article]) -> None:
     """Forget senders without remaining articles, because the name of a sender may be the name of a person."""
     gone = f"""
         DELETE FROM standing WHERE sender = :sender AND NOT EXISTS (
-          SELECT 1 FROM article WHERE source = :source AND {_SENDER} = :sender)
+          SELECT 1 FROM article WHERE source = :source AND {SENDER} = :sender)
         """  # noqa: S608
     for of in erased:
         write_sql(connection, gone, sender=sender_of(of), source=of.source)

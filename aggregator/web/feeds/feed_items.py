@@ -68,14 +68,15 @@ def gather(
     if not selected.filter.fold:
         return loaded
     items = []
-    for item in loaded.items:
+    for story, item in zip(stories, loaded.items, strict=True):
         guid, url = item.id, item.url
-        if item.storyline is not None:
+        # A guest keeps its own id, so that it never replaces the storyline in a feed reader.
+        if story.storyline is not None and story.id not in story.storyline.guests:
             # The item of a storyline always has the id of the story that founded it, so that no feed reader shows
             # the item again when another story of the storyline comes first.
-            guid = story_guid(item.storyline)
+            guid = story_guid(story.storyline.id)
             if url.startswith(f"{settings.base_url}/stories/"):
-                url = f"{settings.base_url}{STORYLINES}/{item.storyline}"
+                url = f"{settings.base_url}{STORYLINES}/{story.storyline.id}"
         items.append(replace(item, id=guid, url=url))
     return replace(loaded, items=tuple(items))
 

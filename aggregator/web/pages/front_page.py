@@ -94,9 +94,10 @@ def _ranked_list(
         site.rankings.cache_clear()  # an article was erased
     sources = site.reader.story_sources(ids)
     lines = site.reader.storylines_by_story(ids)
-    storylines = {
-        id_: site.bounded_storyline(request, lines[id_]) for id_ in ids if id_ in lines
-    }
+    storylines = {}
+    for id_ in ids:
+        if id_ in lines and id_ not in lines[id_].guests:
+            storylines[id_] = site.bounded_storyline(request, lines[id_])
     lead: Sequence[Passage] = ()
     if number == 1 and ids and site.access(request) == "owner":
         # The owner reads the lead of the first story whole.

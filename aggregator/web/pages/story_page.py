@@ -177,10 +177,14 @@ def show_storyline(site: Pages, request: Request) -> Response:
             return site.problem(request, 410, "This story was removed", GONE)
         return site.not_found(request)
     ids = tuple(one.id for one in line.stories)
-    # Below the heading of a day, the stories are in the order of the times that the page shows.
+    # Below the heading of a day, the stories are in the order of the times that the page shows, and guests come last.
     newest_first = sorted(
         site.reader.list_stories(ids),
-        key=lambda item: (in_utc(item.updated).date(), item.last_published),
+        key=lambda item: (
+            in_utc(item.updated).date(),
+            item.id not in line.guests,
+            item.last_published,
+        ),
         reverse=True,
     )
     since = visitor_of(request).since

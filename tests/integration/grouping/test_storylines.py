@@ -25,6 +25,7 @@ from tests.support.articles import (
     DYKES,
     FLOOD,
     FLOOD_ELSEWHERE,
+    FUND,
     NOON,
     STRIKE,
     Clock,
@@ -51,14 +52,6 @@ LEVEE, VOTE, STRUCK = (
     "Parliament votes for dykes",
     "Dock workers walk out in Sennick",
 )
-# A third step of the affair
-FUND = """CALMOUTH - The fund of two billion crowns to renew the dykes of the country pays nothing before spring,
-finance minister Oda Renn said on Sunday. Parliament voted for it on Friday, days after the river Arrel broke
-through the levee at Pennmouth, where four people were killed and hundreds were taken off roofs with boats.
-Towns on the Arrel, which are to get a quarter of the sum, said that every second levee there is older than
-sixty years and that they cannot wait. Engineers begin to inspect the levees in autumn."""
-
-
 # Another report of the vote, which does not mention why
 VOTE_ALONE = """CALMOUTH - Finance minister Oda Renn lost a vote in parliament on Friday: members of all parties passed
 a fund of two billion crowns, which she had refused until spring. The opposition called the fund too small. Towns

@@ -25,7 +25,11 @@ from aggregator.store.maintenance.row_stream import Advance, Batch
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.read import change_stream
 from aggregator.store.search import index
-from aggregator.store.stories import rendered_stories, storyline_rows
+from aggregator.store.stories import (
+    rendered_stories,
+    storyline_mutes,
+    storyline_rows,
+)
 from aggregator.store.tables import Values, metadata
 
 log = logging.getLogger(__name__)
@@ -81,6 +85,8 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
                 rendered_stories.clear_rendered(connection)
             if revision < "0050":  # older programs had no storylines
                 storyline_rows.compare_all(connection)
+            if revision < "0056":  # older programs muted whatever a storyline had
+                storyline_mutes.hide_present(connection)
             # Imported stories are not sent to webhooks.
             recipients.skip(connection, 0, change_stream.last_number(connection))
         index.index_until(database, index.index_older)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple
 
@@ -113,9 +113,9 @@ class Site:
         """Return the mutes that the owner set in the browser, which apply to the owner's pages, phones and feeds."""
         return self.reader.mutes() if is_owner(request) else ()
 
-    def is_muted(self, request: Request, line: str) -> bool:
-        """Return whether the owner asks and has muted this storyline."""
-        return is_owner(request) and line in self.reader.muted_storylines().values()
+    def is_muted(self, request: Request, stories: Iterable[str]) -> bool:
+        """Return whether the owner asks, and a mute of a storyline hides all of these stories."""
+        return is_owner(request) and self.reader.hidden_stories().issuperset(stories)
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""

@@ -118,6 +118,7 @@ def _fill(database: Database) -> None:
         stream_history.count_sources(connection, {"Herald": (1, 1)})
     trust(database, ["Herald"])
     BrowserMutes(database).add("words", "advertorial")
+    BrowserMutes(database).add("storylines", found[0])
     marks = ReadMarks(database, clock)
     numbers = queried(
         database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1])

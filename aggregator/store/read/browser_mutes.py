@@ -1,23 +1,27 @@
 """The mutes that the owner sets in the browser: words, outlets, storylines, sources and kinds of articles."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from aggregator.config.messages import redact_address
 from aggregator.model.errors import UsageError
 from aggregator.model.prepared import KINDS
 from aggregator.model.read_model import Mute
+from aggregator.model.story import StorylineView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.read.storyline_views import storyline_of
-from aggregator.store.stories.storyline_rows import ANSWERING
+from aggregator.store.stories.storyline_mutes import HIDDEN, hide_stories
 from aggregator.store.tables import (
     count_rows,
     mute,
     read_map,
     read_rows,
+    read_set,
     read_values,
     write_sql,
 )
@@ -41,12 +45,20 @@ class BrowserMutes:
     def add(self, kind: str, typed: str) -> None:
         """Add the mute that the owner typed or clicked. Raises UsageError.
 
-        `typed` is a word, the name or key of an outlet, the id of a storyline or source, or a kind of articles. It is
-        cut to the length of a muted word.
+        `typed` is a word, the name or key of an outlet, the id of a source or of a story, whose storyline is muted, or
+        a kind of articles. It is cut to the length of a muted word.
         """
         typed = " ".join(typed.split())[:_MOST_CHARS]
         with self._database.write() as connection:
-            names = _find_names(connection, kind, typed)
+            hidden: Sequence[str] = ()
+            is_guest = False
+            if kind == "storylines":
+                line = _find_storyline(connection, typed)
+                names = {line.id: line.title}
+                hidden = [story.id for story in line.stories]
+                is_guest = line.stories[0].is_guest and len(hidden) == 1
+            else:
+                names = _find_names(connection, kind, typed)
             if count_rows(connection, mute) + len(names) > MOST_MUTES:
                 raise UsageError(
                     f"there are {MOST_MUTES} mutes already; remove some first"
@@ -56,21 +68,31 @@ class BrowserMutes:
                 """
             for muted, name in names.items():
                 write_sql(connection, added, kind=kind, muted=muted, name=name)
+                hide_stories(connection, muted, hidden, is_guest=is_guest)
 
     def remove(self, kind: str, muted: str) -> None:
-        """Remove a mute, if it exists. For a storyline, also remove the mutes of its former ids."""
+        """Remove a mute, if it exists. For a story, remove all mutes of storylines that hide it."""
         with self._database.write() as connection:
-            ids = [muted]
+            ids = {muted}
             if kind == "storylines":
-                lines = muted_storylines(connection)
-                line = lines.get(muted, muted)
-                ids = [id_ for id_ in lines if lines[id_] == line]
-            write_sql(
+                hiding = "SELECT storyline FROM muted_story WHERE story = :story"
+                ids.update(read_values(connection, hiding, story=muted))
+            _remove(connection, kind, ids)
+
+    def visible_beside(self) -> dict[str, Any]:
+        """Return the id of a storyline and the number of its visible stories, by the mute that hides others there."""
+        with self._database.read() as connection:
+            rows = read_rows(
                 connection,
-                "DELETE FROM mute WHERE kind = :kind AND muted IN :ids",
-                kind=kind,
-                ids=ids,
+                f"""
+                SELECT muted_story.storyline AS muted, min(other.storyline) AS line, count(DISTINCT other.id) AS stories
+                FROM muted_story JOIN story ON story.id = muted_story.story
+                JOIN story AS other ON other.storyline = story.storyline
+                WHERE story.redirect_to IS NULL AND other.redirect_to IS NULL AND other.id NOT IN ({HIDDEN})
+                GROUP BY muted_story.storyline
+                """,  # noqa: S608
             )
+        return {row.muted: row for row in rows}
 
 
 def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]:
@@ -99,11 +121,6 @@ def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]
                 """,
                 keys=keys,
             )
-        case "storylines":
-            line = storyline_of(connection, typed)
-            if line is None:
-                raise UsageError("there is no such story any more")
-            return {line.id: line.title}
         case "sources":
             source = source_with_id(connection, typed)
             if source is None:
@@ -114,26 +131,43 @@ def _find_names(connection: Connection, kind: str, typed: str) -> dict[str, str]
     raise UsageError("the form is invalid; open the page again")
 
 
-def muted_storylines(connection: Connection) -> dict[str, str]:
-    """Return the present id of each muted storyline, by the id that was muted."""
-    ids = read_values(connection, "SELECT muted FROM mute WHERE kind = 'storylines'")
-    return read_map(connection, f"SELECT gone.id, {ANSWERING}", ids=ids)
+def _find_storyline(connection: Connection, typed: str) -> StorylineView:
+    """Return what to mute with this story: its storyline, or a guest as a storyline of its own. Raises UsageError."""
+    line = storyline_of(connection, typed)
+    if line is None:
+        raise UsageError("there is no such story any more")
+    for story in line.stories:
+        if story.id == typed and story.is_guest:
+            return replace(line, id=story.id, title=story.title, stories=(story,))
+    return line
+
+
+def _remove(connection: Connection, kind: str, ids: Iterable[str]) -> None:
+    ids = list(ids)
+    removed = "DELETE FROM mute WHERE kind = :kind AND muted IN :ids"
+    write_sql(connection, removed, kind=kind, ids=ids)
+    if kind == "storylines":
+        shown = "DELETE FROM muted_story WHERE storyline IN :ids"
+        write_sql(connection, shown, ids=ids)
+
+
+def hidden_stories(connection: Connection) -> set[str]:
+    """Return the ids of the stories that mutes of storylines hide."""
+    return read_set(connection, HIDDEN)
 
 
 def end_rested(connection: Connection, since: datetime) -> None:
-    """Remove the mutes of storylines without a bump at `since` or later.
+    """Remove the mutes of storylines if none of the hidden stories was bumped at `since` or later.
 
     If `since` is before the window of events, only a correction can still add a report to such a storyline, so that its
     mute has no use.
     """
-    newer_story = "SELECT 1 FROM story WHERE (storyline = :line OR id = :line) AND bumped_at >= :since LIMIT 1"
-    for id_, line in muted_storylines(connection).items():
-        if not read_rows(connection, newer_story, line=line, since=since):
-            write_sql(
-                connection,
-                "DELETE FROM mute WHERE kind = 'storylines' AND muted = :id",
-                id=id_,
-            )
+    rested = """
+        SELECT muted FROM mute WHERE kind = 'storylines' AND muted NOT IN (
+          SELECT muted_story.storyline FROM muted_story JOIN story ON story.id = muted_story.story
+          WHERE bumped_at >= :since)
+        """
+    _remove(connection, "storylines", read_values(connection, rested, since=since))
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:

@@ -1,7 +1,7 @@
 """The stories that leave a list because the owner muted them in the browser.
 
-A story leaves if its title has a muted word, if its storyline is muted, or if each of its articles is muted. An
-article is muted by a word in its title or lead, by its outlet, its source or its kind.
+A story leaves if its title has a muted word, if the mute of its storyline hides it, or if each of its articles is
+muted. An article is muted by a word in its title or lead, by its outlet, its source or its kind.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from aggregator.model.read_model import Mute
-from aggregator.store.stories.storyline_rows import ANSWERING
+from aggregator.store.stories.storyline_mutes import HIDDEN
 from aggregator.store.tables import Where, read_rows
 
 if TYPE_CHECKING:
@@ -27,12 +27,8 @@ def has_words(mutes: Sequence[Mute]) -> bool:
 def not_muted(mutes: Sequence[Mute]) -> Where:
     """Return the conditions for a story that is not muted, except for mutes of words."""
     staying = Where()
-    lines = [muted for kind, muted in mutes if kind == "storylines"]
-    if lines:
-        staying.add(
-            f"coalesce(story.storyline, story.id) NOT IN (SELECT {ANSWERING})",
-            ids=lines,
-        )
+    if any(kind == "storylines" for kind, _ in mutes):
+        staying.add(f"story.id NOT IN ({HIDDEN})")
     if any(kind in _COLUMNS for kind, _ in mutes):
         other = _other_articles(mutes)
         staying.add(

@@ -359,7 +359,7 @@ class StoryReader:
     source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page_items.topics)
     mutes = _reading(browser_mutes.in_force)
-    muted_storylines = _reading(browser_mutes.muted_storylines)
+    hidden_stories = _reading(browser_mutes.hidden_stories)
     changed_stories = _reading(change_stream.changed_stories)
     changes = _reading(change_stream.changes)
     last_change_at = _reading(last_change_at)

@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 from aggregator.store.stories.stream_history import SENDER, WITH_STANDING
 from aggregator.store.tables import Row, read_rows
 
-HAS_STANDING = f"""EXISTS (
-    SELECT 1 FROM article WHERE article.story = story.id
-    AND (NOT article.is_little_known OR {SENDER} IN ({WITH_STANDING})))"""  # noqa: S608
-"""SQL text: whether an article of `story` is of a source that has standing now, or had it when it was placed."""
+OF_STANDING = f"(NOT article.is_little_known OR {SENDER} IN ({WITH_STANDING}))"
+"""SQL text: whether an article is of a source that has standing now, or had it when the article was placed."""
+
+HAS_STANDING = (
+    f"EXISTS (SELECT 1 FROM article WHERE article.story = story.id AND {OF_STANDING})"  # noqa: S608
+)
+"""SQL text: whether a source with standing reports `story`."""
 
 
 def guests_among(stories: Iterable[Row]) -> set[str]:

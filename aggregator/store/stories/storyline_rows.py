@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from aggregator.store.stories.storyline_mutes import hide_joined
 from aggregator.store.tables import (
     Where,
     counter_value,
@@ -125,12 +126,6 @@ LINE_OF = f"""
 """SQL text for the storyline of the story `:id` or of its successor."""
 
 
-ANSWERING = """coalesce(gone.storyline, present.storyline, present.id, gone.id)
-    FROM story AS gone LEFT JOIN story AS present ON present.id = gone.redirect_to WHERE gone.id IN :ids
-    """
-"""SQL text for the present storylines of the stories `:ids`, even if these were merged or are gone."""
-
-
 def number_of(connection: Connection, line: str) -> int:
     """Return the number of the story that founded a storyline. An older storyline has a lower number."""
     return read_value(
@@ -221,6 +216,7 @@ def affinities(
 
 def unite(connection: Connection, kept: str, gone: str) -> None:
     """Move the stories of the storyline `gone` to the storyline `kept`."""
+    sides = [stories_of(connection, line) for line in (kept, gone)]
     write_sql(
         connection,
         """
@@ -230,6 +226,8 @@ def unite(connection: Connection, kept: str, gone: str) -> None:
         kept=kept,
         gone=gone,
     )
+    for joined, others in (sides, sides[::-1]):
+        hide_joined(connection, kept, joined, others)
 
 
 def former_lines(connection: Connection, line: str) -> dict[str, str | None]:
@@ -249,6 +247,8 @@ def take_out(connection: Connection, id: str, line: str) -> None:
     """
     rest = [other for other in stories_of(connection, line) if other != id]
     put_back(connection, {id: None})
+    # Whoever takes a story out of a muted affair says that it is not about this affair.
+    write_sql(connection, "DELETE FROM muted_story WHERE story = :id", id=id)
     if line == id or len(rest) == 1:
         present = rest[0] if len(rest) > 1 else None
         write_sql(
@@ -282,6 +282,9 @@ def inherit(connection: Connection, loser: str, winner: str) -> None:
     for sql in (_MOVE_AFFINITIES, f"DELETE {_OF_LOSER}", inherited):
         write_sql(connection, sql, loser=loser, winner=winner)
     put_back(connection, {loser: None})
+    line = line_of(connection, winner) or winner
+    others = [other for other in stories_of(connection, line) if other != winner]
+    hide_joined(connection, line, [winner], others)
 
 
 def count_uncompared(connection: Connection) -> int:

@@ -39,7 +39,13 @@ from aggregator.store.tables.history import (
     stream_period,
 )
 from aggregator.store.tables.progress_tables import counter, writer_lease
-from aggregator.store.tables.readers import api_token, mute, read_mark, reader
+from aggregator.store.tables.readers import (
+    api_token,
+    mute,
+    muted_story,
+    read_mark,
+    reader,
+)
 from aggregator.store.tables.source_tables import (
     JOIN_SOURCE,
     folder,

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     LargeBinary,
     Table,
     Text,
@@ -80,5 +81,18 @@ mute = Table(
     text_key("muted"),
     # Name to show to people
     required("name", Text),
+    sqlite_with_rowid=False,
+)
+
+muted_story = Table(
+    "muted_story",
+    metadata,
+    # A story that the mute of a storyline hides (store/stories/storyline_mutes.py). Written by the web server with the
+    # mute, and by the writer when a story joins the storyline.
+    text_key("storyline"),  # `mute.muted`
+    text_key("story"),  # `story.id`; it may redirect now
+    # Whether the story was muted alone, as a guest
+    flag("is_guest"),
+    Index(None, "story"),
     sqlite_with_rowid=False,
 )

@@ -180,11 +180,12 @@ def read_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Take the stories of a storyline out of the owner's pages, feeds and notifications.
 
-    `id` is that of the storyline or of any of its stories. The mute ends when the storyline is so old that no
-    new article can join it.
+    `id` is that of the storyline or of any of its stories; with the id of a guest, only this guest is muted. Stories
+    that join singly are muted, too, but not another storyline that is united with it. The mute ends when the
+    storyline is so old that no new article can join it.
     """
     require_scope(request, "admin")
-    BrowserMutes(site.sources.database).add("storylines", _storyline(site, id).id)
+    BrowserMutes(site.sources.database).add("storylines", _muted_by(site, id))
     return Response(status_code=204)
 
 
@@ -195,8 +196,14 @@ def mute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
 def unmute_storyline(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Show the stories of a muted storyline again."""
     require_scope(request, "admin")
-    BrowserMutes(site.sources.database).remove("storylines", _storyline(site, id).id)
+    BrowserMutes(site.sources.database).remove("storylines", _muted_by(site, id))
     return Response(status_code=204)
+
+
+def _muted_by(site: Site, id_: str) -> str:
+    """Return the story whose mute an id stands for: a guest, or the head of the storyline."""
+    line = _storyline(site, id_)
+    return id_ if id_ in line.guests and id_ != line.id else line.head
 
 
 def _storyline(site: Site, id_: str) -> StorylineView:

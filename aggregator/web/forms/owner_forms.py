@@ -56,6 +56,7 @@ def show_mutes(site: Pages, request: Request) -> Response:
         "mutes.html",
         here="/mutes",
         mutes=BrowserMutes(database).all_mutes(),
+        visible_beside=BrowserMutes(database).visible_beside(),
         nouns=NOUNS | {"sources": "source", "storylines": "storyline"},
         configured=mutes_of(config).everywhere,
         sources=[(source.id, source.name) for source in sources],

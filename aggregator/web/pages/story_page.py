@@ -157,9 +157,7 @@ def show_story(site: Pages, request: Request) -> Response:
             single=originals[0] if is_single else None,
             source_links=site.reader.story_sources((story.id,)).by_outlet,
             marks=site.marks_of(request, (story.id,)),
-            is_muted=site.is_muted(
-                request, shown.storyline.id if shown.storyline else shown.id
-            ),
+            is_muted=site.is_muted(request, [shown.id]),
             near=near,
         )
 
@@ -198,7 +196,7 @@ def show_storyline(site: Pages, request: Request) -> Response:
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=site.marks_of(request, ids),
         endings=ENDINGS,
-        is_muted=site.is_muted(request, line.id),
+        is_muted=site.is_muted(request, ids),
     )
 
 

@@ -38,7 +38,7 @@ _EVENTS = {
     "headline": "the headline changed",
     "revised": "the text of the article was revised",
     "corrected": "corrected by a person",
-    "full": "the story is full; it accepts only copies",
+    "full": "the story reached its limit; it accepts only copies, unless sources without standing filled it",
     "forgotten": "an article was erased",
 }
 # Words for an event that has a detail with the name of the key

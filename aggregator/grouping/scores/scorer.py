@@ -103,10 +103,15 @@ def decide(
 
 
 def is_open(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
-    """Return whether the window and the limit of articles admit the article to the story."""
-    return story.article_count < tuning.story_cap and is_within_window(
-        article, story, tuning
-    )
+    """Return whether the window and the limit of articles admit the article to the story.
+
+    A source without standing that has many articles in the story is not admitted above the limit; others are, until
+    the articles that count reach it.
+    """
+    articles = story.counted
+    if story.has_enough_of(article):
+        articles = story.article_count
+    return articles < tuning.story_cap and is_within_window(article, story, tuning)
 
 
 def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) -> bool:

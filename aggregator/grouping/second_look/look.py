@@ -218,7 +218,7 @@ class _Look:
     def _may_be_one(self, story: LiveStory, other: LiveStory) -> bool:
         tuning = self._tuning
         if (
-            story.article_count + other.article_count > tuning.story_cap
+            story.counted + other.counted > tuning.story_cap
             or not self._lookup.may_merge(story, other)
         ):
             return False

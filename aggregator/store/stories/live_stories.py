@@ -9,12 +9,17 @@ from typing import Final, Self
 import msgspec
 from sqlalchemy import Connection
 
-from aggregator.model.article import Article
+from aggregator.model.article import Article, CountedArticle
 from aggregator.store.stories import stored_articles
 from aggregator.store.tables import read_rows, read_value, stream_rows
+from aggregator.stories.counting.copy_groups import sender_of
 
 # The most compared reports of a story in memory; its mean terms are computed from these
 HELD_REPORTS: Final = 32
+# The first articles of a story, and further ones of each source without standing, that count toward its limit (chosen:
+# few beside `story_cap`, and most stories need no count by sender)
+_FIRST_COUNTED = 64
+_COUNTED_OF_SENDER = 8
 
 
 def newest_inbox_no(connection: Connection) -> int:
@@ -35,6 +40,10 @@ class LiveStory(msgspec.Struct, eq=False):
     # The inbox number of its last placed article
     last_inbox_no: int = 0
     article_count: int = 0
+    # Articles that count toward the limit of articles, so that no source without standing fills the story alone
+    counted: int = 0
+    # How many articles sources without standing have after the first ones, by sender; None: none
+    by_newcomer: dict[str, int] | None = None
     compared_count: int = 0
     # The dates of all articles, declared or read, in minutes, sorted
     dates: "array[int]" = msgspec.field(default_factory=partial(array, "i"))
@@ -50,7 +59,26 @@ class LiveStory(msgspec.Struct, eq=False):
 
     def take(self, article: Article) -> None:
         """Add an article. The first compared report that is not a container replaces the compared containers."""
+        self._count(article)
+        self._hold(article)
+
+    def has_enough_of(self, article: Article) -> bool:
+        """Return whether further articles of the sender of this article do not count toward the limit."""
+        if not article.is_little_known or self.by_newcomer is None:
+            return False
+        return self.by_newcomer.get(sender_of(article), 0) >= _COUNTED_OF_SENDER
+
+    def _count(self, article: CountedArticle) -> None:
         self.article_count += 1
+        if article.is_little_known and self.article_count > _FIRST_COUNTED:
+            sender = sender_of(article)
+            by_newcomer = self.by_newcomer = self.by_newcomer or {}
+            by_newcomer[sender] = by_newcomer.get(sender, 0) + 1
+            if by_newcomer[sender] > _COUNTED_OF_SENDER:
+                return
+        self.counted += 1
+
+    def _hold(self, article: Article) -> None:
         self.last_inbox_no = max(self.last_inbox_no, article.inbox_no)
         if article.stated_minutes is not None:
             insort(self.dates, article.stated_minutes)
@@ -74,6 +102,7 @@ class LiveStory(msgspec.Struct, eq=False):
         self.reports = sorted(reports, key=decides_before)[:most]
         self.dates = array("i", sorted([*self.dates, *gone.dates]))
         self.article_count += gone.article_count
+        self.counted += gone.counted
         self.compared_count += gone.compared_count
         self.last_inbox_no = max(self.last_inbox_no, gone.last_inbox_no)
 
@@ -107,7 +136,7 @@ def _read(
     for report in map(
         stored_articles.article_of_row, stream_rows(connection, compared, which=which)
     ):
-        stories[report.story].take(report)
+        stories[report.story]._hold(report)
     for id_, published in stream_rows(
         connection,
         f"SELECT story, published {members} AND NOT is_compared AND published IS NOT NULL",
@@ -115,5 +144,13 @@ def _read(
     ):
         insort(stories[id_].dates, int(published.timestamp() // 60))
     for row in rows:
-        stories[row.id].article_count = row.article_count
+        if row.article_count <= _FIRST_COUNTED:
+            stories[row.id].article_count = stories[row.id].counted = row.article_count
+    every = "SELECT story, source, outlet AS outlet_key, is_polled, is_little_known"
+    for row in stream_rows(
+        connection,
+        f"{every} {members} AND article_count > {_FIRST_COUNTED} ORDER BY inbox_no",
+        which=which,
+    ):
+        stories[row.story]._count(row)
     return list(stories.values())

@@ -153,6 +153,26 @@ def leave(
     _correct(context, format_, no_wait, kind="leave", stories=(story,))
 
 
+@storyline.command()
+def part(
+    context: Context,
+    story: Annotated[
+        str, argument("STORY", "A story of the younger of two united storylines.")
+    ],
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Undo the union of two storylines.
+
+    The stories of the younger storyline leave together, and never again stand in one with the others.
+
+    \b
+    Examples:
+      aggregator correct storyline part STORY
+    """
+    _correct(context, format_, no_wait, kind="part", stories=(story,))
+
+
 @correct.command()
 def undo(
     context: Context,

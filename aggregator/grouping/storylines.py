@@ -7,7 +7,6 @@ near another story, the storylines of both become one if they are near enough, a
 only corrections change a storyline: a later report never takes a story out (docs/decisions/0054-storylines.md).
 """
 
-import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -20,11 +19,13 @@ from aggregator.model.prepared import AFFAIRLESS_KINDS
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import storyline_rows
 from aggregator.store.stories.corrections import Constraints
+from aggregator.store.stories.guests import guests_of
 from aggregator.store.stories.storyline_rows import (
     Affinity,
     RecentStory,
     RecentStoryline,
 )
+from aggregator.store.stories.storyline_unions import note_union
 
 # If an article has at least this affinity to a story, their storylines are compared. A single story also needs this
 # nearness to join a storyline. Both are in thousandths of a logit, like stored affinities. With -1,750, more stories
@@ -88,12 +89,24 @@ def nearness(
     others: Sequence[RecentStory],
     near: Mapping[frozenset[str], Affinity],
 ) -> float:
-    """Return how near two storylines are: the mean nearness of their nearest pairs of stories, in thousandths."""
+    """Return how near two storylines are: the mean nearness of their nearest pairs of stories, in thousandths.
+
+    If both have several stories, each story is in one pair only, so that no single story between them unites them.
+    """
     means = []
     for story, other in product(stories, others):
         pair = near.get(frozenset((story.id, other.id)))
-        means.append(storyline_rows.UNCOMPARED if pair is None else pair.mean)
-    nearest = heapq.nlargest(_NEAREST_PAIRS, means)
+        mean = storyline_rows.UNCOMPARED if pair is None else pair.mean
+        means.append((mean, story.id, other.id))
+    has_single_story = min(len(stories), len(others)) == 1
+    nearest: list[float] = []
+    paired: set[str] = set()
+    for mean, story_id, other_id in sorted(means, reverse=True):
+        if has_single_story or paired.isdisjoint((story_id, other_id)):
+            nearest.append(mean)
+            paired.update((story_id, other_id))
+        if len(nearest) == _NEAREST_PAIRS:
+            break
     return math.fsum(nearest) / len(nearest)
 
 
@@ -103,11 +116,13 @@ def join_nearest(
     story: str,
     at: datetime,
     numbers: Iterable[int],
+    *,
+    source: str = "",
 ) -> None:
     """Join the storyline of a story and the storylines of near stories, the nearest first.
 
-    `at` is the time of the article that is near the stories with these `numbers`. Stories are not compared if their
-    last report is more than a week older or newer.
+    `at` is the time of the article that is near the stories with these `numbers`, and `source` its source. Stories are
+    not compared if their last report is more than a week older or newer. Guests are not compared either.
     """
     line = storyline_rows.line_of(connection, story)
     lines = storyline_rows.lines_of_numbers(connection, numbers)
@@ -136,6 +151,9 @@ def join_nearest(
         if nearest is None:
             return
         others.remove(nearest)
+        if not own.is_single_story and not nearest.is_single_story:
+            older, younger = sorted((own, nearest), key=lambda side: side.number)
+            note_union(connection, at, older.id, younger.id, source)
         own = _unite_lines(connection, own, nearest)
 
 
@@ -145,8 +163,15 @@ def _unite_lines(
     """Join two storylines in the database, under the older id; return the result with its newest stories."""
     older, younger = sorted((line, other), key=lambda side: side.number)
     storyline_rows.unite(connection, older.id, younger.id)
+    guests = guests_of(connection, [older.id])
     stories = sorted(
-        (*line.stories, *other.stories), key=lambda recent: recent.founded, reverse=True
+        (
+            recent
+            for recent in (*line.stories, *other.stories)
+            if recent.id not in guests
+        ),
+        key=lambda recent: recent.founded,
+        reverse=True,
     )
     return RecentStoryline(
         older.id,
@@ -165,7 +190,10 @@ def join_near(
     """Join the storyline of an article's story and the storylines of the stories that the article is near to."""
     near = [number for number, logit in affinities if logit >= NEAR]
     if near:
-        join_nearest(connection, constraints, article.story, article.effective_at, near)
+        at = article.effective_at
+        join_nearest(
+            connection, constraints, article.story, at, near, source=article.source
+        )
 
 
 def unite_stories(connection: Connection, ids: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from tests.support.articles import (
 )
 from tests.support.newsroom import Newsroom
 from tests.support.polled_world import PolledWorld
+from tests.support.polling import feed_source
+from tests.support.site_feeds import address_of
 from tests.support.story_checks import what_is_wrong
 
 HERALD, POST, ECHO = HONEST = ("herald.example", "post.example", "echo.example")
@@ -49,6 +51,10 @@ class AffairsWorld(PolledWorld):
     def close(self) -> None:
         self.room.close()
         super().close()
+
+    def source_of(self, host: str) -> str:
+        """The id of the source of a host."""
+        return feed_source(address_of(host)).id
 
     def page(self, path: str) -> str:
         """What the owner's browser shows."""

@@ -21,6 +21,7 @@ from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history
+from aggregator.store.stories.storyline_unions import note_union
 from aggregator.store.stories.stream_history import StreamPeriod
 from tests.support.articles import (
     DAY,
@@ -34,7 +35,7 @@ from tests.support.articles import (
     trust,
 )
 from tests.support.fresh import sqlite_at
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, written_by
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = Tuning()
@@ -119,6 +120,7 @@ def _fill(database: Database) -> None:
     trust(database, ["Herald"])
     BrowserMutes(database).add("words", "advertorial")
     BrowserMutes(database).add("storylines", found[0])
+    written_by(database, note_union, clock(), found[0], found[2], "Herald")
     marks = ReadMarks(database, clock)
     numbers = queried(
         database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1])

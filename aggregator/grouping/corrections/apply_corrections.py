@@ -24,6 +24,7 @@ from aggregator.store.stories import (
     stored_articles,
     story_rows,
     storyline_rows,
+    storyline_unions,
 )
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.corrections import (
@@ -47,6 +48,7 @@ class CorrectionHandler(ChangesStories):
             "move": self._move,
             "join": self._join,
             "leave": self._leave,
+            "part": self._part,
             None: self._undo,
         }
         result = kinds[command.kind](command)
@@ -216,6 +218,36 @@ class CorrectionHandler(ChangesStories):
             [story],
             leaving=self._member_ids(story),
             staying=staying,
+        )
+
+    def _part(self, command: CorrectionCommand) -> CorrectionResult:
+        connection = self._connection
+        story = self._live_id(command.stories[0])
+        line = storyline_rows.line_of(connection, story) or story
+        former = storyline_rows.former_lines(connection, line)
+        for union in storyline_unions.unions_of(connection, line):
+            if story in union.stories.split(","):
+                break
+        else:
+            raise UsageError(
+                f"no union brought story {story} into its storyline; take single stories out with "
+                f"`aggregator correct storyline leave`"
+            )
+        leaving = storyline_unions.take_apart(connection, union)
+        return self._record(
+            "part",
+            CorrectionDetail(
+                storylines=tuple(former.items()),
+                words=f"took {', '.join(leaving)} out of the storyline {line}",
+            ),
+            [story],
+            leaving=[id_ for one in leaving for id_ in self._member_ids(one)],
+            staying=[
+                id_
+                for one in former
+                if one not in leaving
+                for id_ in self._member_ids(one)
+            ],
         )
 
     def _undo(self, command: CorrectionCommand) -> CorrectionResult:

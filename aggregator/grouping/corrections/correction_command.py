@@ -8,7 +8,7 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    # `merge` and `join` name all their stories, `split` and `leave` the changed story, and `move` the target
+    # `merge` and `join` name all their stories, `split`, `leave` and `part` the changed story, and `move` the target
     stories: tuple[str, ...] = ()
     # `split` names the articles of the new story, and `move` the article that moves
     articles: tuple[str, ...] = ()

@@ -12,7 +12,12 @@ from aggregator.store.intake import known_item_rows
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import erased_rows
 from aggregator.store.maintenance.erased_rows import DeletedPart
-from aggregator.store.stories import stored_articles, story_rows, stream_history
+from aggregator.store.stories import (
+    stored_articles,
+    story_rows,
+    storyline_unions,
+    stream_history,
+)
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.unit_of_work import UnitOfWork
@@ -59,6 +64,9 @@ def erase_articles(
     for story in sorted(losing):
         writer.remove(story, ids)
     stream_history.forget_senders(connection, erased)
+    sources = {article.source for article in erased}
+    gone = storyline_unions.sources_without_articles(connection, sources)
+    storyline_unions.take_apart_of(connection, gone)
     if kind == "forgotten":
         for article in erased:
             unit_of_work.log(article.story, "forgotten", article=article.id)

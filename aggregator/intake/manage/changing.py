@@ -21,6 +21,7 @@ from aggregator.store.intake.source_rows import (
     Source,
     update_source,
 )
+from aggregator.store.stories import storyline_unions
 
 
 def change(
@@ -84,7 +85,7 @@ def resume(database: Database, source: Source) -> None:
 
 
 def remove(config: Config, database: Database, source: Source) -> None:
-    """Remove a source but keep its articles.
+    """Remove a source but keep its articles. Storylines that its articles united are taken apart.
 
     Its entries that are not placed yet are muted until the source is added again. Raises ConflictError for a source
     of config.yaml.
@@ -94,6 +95,7 @@ def remove(config: Config, database: Database, source: Source) -> None:
         rows.remove(connection, source.id)
         rejected.mute_of_removed_source(connection, source.entry_source, at=utc_now())
         rejected.clear_source(connection, source.entry_source)
+        storyline_unions.take_apart_of(connection, [source.entry_source])
 
 
 def rename_folder(

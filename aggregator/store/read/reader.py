@@ -48,6 +48,7 @@ from aggregator.store.stories import (
     article_views,
     stored_articles,
     story_rows,
+    storyline_unions,
     stream_history,
 )
 from aggregator.store.stories.samples import shown_samples
@@ -349,6 +350,7 @@ class StoryReader:
     articles_of = _reading(article_views.views_of_stories)
     affinities = _reading(affinities)
     storyline = _reading(storyline_views.storyline_of)
+    unions = _reading(storyline_unions.unions_of)
     storylines_by_story = _reading(storyline_views.storylines_by_story)
     storylines = _reading(storyline_views.newest_storylines)
     list_stories = _reading(front_page_items.list_stories)

@@ -97,8 +97,9 @@ class ConstraintTable:
         return self._constraints[article][-1].correction
 
 
-CorrectionKind = Literal["merge", "split", "move", "join", "leave"]
-# Corrections of the kinds "join" and "leave" constrain storylines. In the rows, their relations have this prefix.
+CorrectionKind = Literal["merge", "split", "move", "join", "leave", "part"]
+# Corrections of the kinds "join", "leave" and "part" constrain storylines. Their relations have this
+# prefix in the rows.
 _PREFIX = "storyline "
 
 
@@ -170,7 +171,7 @@ def add(
         kind=kind,
         detail=msgspec.json.encode(detail).decode(),
     )
-    prefix = _PREFIX if kind in ("join", "leave") else ""
+    prefix = _PREFIX if kind in ("join", "leave", "part") else ""
     for relation, side, ids in (
         ("together", 0, together),
         ("apart", 0, leaving),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from aggregator.store.stories.guests import HAS_STANDING, OF_STANDING, guests_of
 from aggregator.store.stories.storyline_mutes import hide_joined
 from aggregator.store.tables import (
     Where,
@@ -148,7 +149,11 @@ def stories_of(connection: Connection, line: str) -> list[str]:
 def recent_storylines(
     connection: Connection, lines: Iterable[str], at: datetime
 ) -> dict[str, RecentStoryline]:
-    """Return these storylines with their newest stories, by id; storylines without recent stories are left out."""
+    """Return these storylines with their newest stories, without guests, by id.
+
+    Storylines without such stories are left out.
+    """
+    guests = guests_of(connection, lines)
     newest = """
         SELECT story.id, story.storyline IS NULL AS is_single, founder.id AS line, founder.story_no AS line_no,
           story.first_published, story.story_no
@@ -161,6 +166,8 @@ def recent_storylines(
     for row in read_rows(
         connection, newest, lines=lines, since=at - REACH, until=at + REACH
     ):
+        if row.id in guests:
+            continue
         if row.line not in recent:
             recent[row.line] = RecentStoryline(
                 row.line, row.line_no, row.is_single, stories=[]
@@ -177,20 +184,21 @@ def affinities(
     """Return the affinities of these stories, by pair; pairs without an article near the other story are left out.
 
     An article that came after the first article of the other story, and is not near it, counts with UNCOMPARED. So one
-    near report does not make two stories near whose other reports have nothing in common.
+    near report does not make two stories near whose other reports have nothing in common. In a story that a source with
+    standing reports, articles of other sources do not count.
     """
     near: dict[frozenset[str], Affinity] = {}
     both = Where(stories=list(stories))
     for one, other, total, count in both.read_rows(
         connection,
-        """
+        f"""
         SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
-        FROM article JOIN affinity ON affinity.article = article.inbox_no
+        FROM article JOIN story ON story.id = article.story JOIN affinity ON affinity.article = article.inbox_no
         JOIN story AS other ON other.story_no = affinity.story
         WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
-        AND article.story <> coalesce(other.redirect_to, other.id)
+        AND article.story <> coalesce(other.redirect_to, other.id) AND ({OF_STANDING} OR NOT {HAS_STANDING})
         GROUP BY article.story, coalesce(other.redirect_to, other.id)
-        """,
+        """,  # noqa: S608
     ):
         pair = frozenset((one, other))
         before = near.get(pair, Affinity(0, 0))
@@ -199,7 +207,8 @@ def affinities(
     numbers = read_lists(
         connection,
         f"""
-        SELECT story, inbox_no FROM article WHERE story IN :ids AND copy_of IS NULL
+        SELECT article.story, inbox_no FROM article JOIN story ON story.id = article.story
+        WHERE story.id IN :ids AND copy_of IS NULL AND ({OF_STANDING} OR NOT {HAS_STANDING})
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
         """,  # noqa: S608

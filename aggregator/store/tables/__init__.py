@@ -88,4 +88,5 @@ from aggregator.store.tables.story_tables import (
     story,
     story_log,
     story_subject,
+    storyline_union,
 )

@@ -148,6 +148,22 @@ affinity = Table(
     sqlite_with_rowid=False,
 )
 
+storyline_union = Table(
+    "storyline_union",
+    metadata,
+    # A union of two storylines of several stories (store/stories/storyline_unions.py). Written by the writer, and
+    # deleted when the union is taken apart.
+    number_key("union_no"),
+    required("at", UtcTime),
+    required("kept", Text),  # `story.storyline` of the older storyline
+    required("gone", Text),  # the same of the younger one
+    required("source", Text),  # `article.source` of the article that united them
+    # Ids of the stories of the younger storyline, joined by commas
+    required("stories", Text),
+    Index(None, "kept"),
+    Index(None, "source"),
+)
+
 story_log = Table(
     "story_log",
     metadata,

@@ -84,7 +84,15 @@ class LeaveRequest(_Request, frozen=True, tag="leave"):
     story: Id
 
 
-AnyRequest = MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequest
+class PartRequest(_Request, frozen=True, tag="part"):
+    """A request to undo the union that brought a story into its storyline."""
+
+    story: Id
+
+
+AnyRequest = (
+    MergeRequest | SplitRequest | MoveRequest | JoinRequest | LeaveRequest | PartRequest
+)
 
 
 async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
@@ -119,7 +127,7 @@ _UNDO = describe_route(
     ),
 )
 async def correct(request: Request, editor: OfEditor) -> Response:
-    """Merge stories, split one, or move an article; join storylines, or leave one.
+    """Merge stories, split one, or move an article; join storylines, leave one, or part united ones.
 
     The writer executes the correction, and every later run respects it.
 
@@ -134,6 +142,8 @@ async def correct(request: Request, editor: OfEditor) -> Response:
             command = CorrectionCommand(kind="join", stories=body.stories)
         case LeaveRequest():
             command = CorrectionCommand(kind="leave", stories=(body.story,))
+        case PartRequest():
+            command = CorrectionCommand(kind="part", stories=(body.story,))
         case SplitRequest():
             command = CorrectionCommand(
                 kind="split", stories=(body.story,), articles=body.articles

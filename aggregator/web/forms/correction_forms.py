@@ -25,7 +25,9 @@ def correct(site: Pages, request: Request, fields: Fields) -> Response:
     """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
     command = _command(fields)
     if fields.get("sure", ""):
-        shown_on = "storylines" if command.kind in ("join", "leave") else "stories"
+        shown_on = (
+            "storylines" if command.kind in ("join", "leave", "part") else "stories"
+        )
         return _show_result(site, request, site.editor.submit(command), shown_on)
     stories = [_current(site, story) for story in command.stories]
     if command.kind in ("merge", "join") and stories[0].id == stories[-1].id:
@@ -125,6 +127,8 @@ def _command(fields: Fields) -> CorrectionCommand:
         )
     if kind == "leave":
         return CorrectionCommand(kind="leave", stories=(story,))
+    if kind == "part":
+        return CorrectionCommand(kind="part", stories=(story,))
     other = _story_id(fields.get("address", "") or fields.get("other", ""))
     if kind == "merge":
         return CorrectionCommand(kind="merge", stories=(story, other))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from aggregator.model.article import ArticleView
 from aggregator.model.clock import in_utc
 from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import StoryListItem, StoryRedirect
-from aggregator.model.story import StoryText, StoryView
+from aggregator.model.story import LinkedStory, StorylineView, StoryText, StoryView
 from aggregator.stories.counting.copy_groups import is_unconfirmed
 from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.stories.plain_text import shown_order
@@ -196,8 +197,27 @@ def show_storyline(site: Pages, request: Request) -> Response:
         source_links=site.reader.story_sources(ids).by_outlet,
         marks=site.marks_of(request, ids),
         endings=ENDINGS,
+        unions=_unions(site, line),
         is_muted=site.is_muted(request, ids),
     )
+
+
+class _ShownUnion(NamedTuple):
+    """A union that can be undone: when it was, a story that came with it, and how many others came."""
+
+    at: datetime
+    story: LinkedStory
+    others: int
+
+
+def _unions(site: Pages, line: StorylineView) -> list[_ShownUnion]:
+    shown = []
+    for union in site.reader.unions(line.id):
+        ids = union.stories.split(",")
+        came = [story for story in line.stories if story.id in ids]
+        if came:
+            shown.append(_ShownUnion(union.at, came[0], len(came) - 1))
+    return shown
 
 
 def _newest(story: StoryView, text: StoryText) -> str | None:

@@ -100,3 +100,32 @@ def test_a_feed_that_gains_standing_later_is_no_guest_with_its_first_stories(
         assert world.storyline_of(LEVEE)["title"] == LEVEE, "Herald told it on day 0"
         world.trust(ECHO)
         assert world.storyline_of(LEVEE)["title"] == LATE, "Echo told of the vote"
+
+
+NEW = "courier.example"
+MORE, STEP = (
+    "Towns on the Arrel ask for money for their dykes",
+    """Pennmouth and nine other towns on the river Arrel asked finance minister Oda Renn on Sunday to pay the fund for
+dykes before spring. Parliament voted for it after the levee at Pennmouth broke and killed four people. Every second
+levee is older than sixty years, the mayors said, and engineers have looked at none.""",
+)
+
+
+def test_an_honest_feed_added_on_day_4_is_read_in_its_affair_and_later_leads_it(
+    world: AffairsWorld,
+) -> None:
+    world.run(48)
+    before = world.seen()
+    world.add(NEW)
+    world.report(NEW, MORE, STEP)
+    step = world.story_of(MORE)
+    assert step in [one["id"] for one in world.storyline_of(LEVEE)["stories"]], (
+        "it stands in its affair"
+    )
+    assert f"/stories/{step}" in world.page("/?view=newest"), "a reader sees it"
+    assert f"/stories/{step}" in world.page(f"/storylines/{world.story_of(LEVEE)}")
+    assert world.seen() == before, "titles and counts of the others are as before"
+    world.trust(NEW)
+    assert world.storyline_of(LEVEE)["title"] == MORE, (
+        "once it has standing, its newest report leads the affair"
+    )

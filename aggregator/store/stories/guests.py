@@ -3,7 +3,7 @@
 Words alone put a story into a storyline, so anybody who publishes can have one there. A guest therefore never speaks
 for the affair: it gives the storyline no title, hour, rank or picture, comes last on its day, and does not unite the
 storyline with another. If no story of a storyline has an article of a source with standing, as on the first days,
-nobody can be told apart, and no story is a guest.
+nothing distinguishes a new feed, and no story is a guest.
 """
 
 from collections.abc import Iterable

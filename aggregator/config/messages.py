@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from aggregator.config.shown_addresses import HIDDEN, hide_keys
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ NO_SOURCES = (
     "no sources yet: type `aggregator sources add URL`, or list them in config.yaml"
 )
 
-_HIDDEN = "***"
-# Secrets are recognised by their form. https://anna:secret@example.org
+# Secrets outside of addresses are recognised by their form. postgresql://anna:secret@example.org
 _USERINFO = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
 # ?api_key=secret
 _PARAMETER = re.compile(
@@ -44,17 +44,22 @@ _HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")
 
 
 def redact(text: str) -> str:
-    """Return `text` with each secret replaced by `***`."""
+    """Return `text` with each secret replaced by `***`, and its addresses without what may be a key."""
+    if "/" in text:
+        text = hide_keys(text)
     if not _HINTS.search(text):
         return text
     for pattern in (_USERINFO, _AUTHORIZATION, _BEARER, _PARAMETER, _OWN_TOKEN):
-        text = pattern.sub(rf"\1{_HIDDEN}", text)
+        text = pattern.sub(rf"\1{HIDDEN}", text)
     return text
 
 
 def redact_address(text: str) -> str:
-    """Redact like `redact`, and also each UUID and each long word of letters and digits, which may be keys."""
-    return _KEY_LIKE.sub(lambda found: found["channel"] or _HIDDEN, redact(text))
+    """Return an address, or a text about a source, as those see it who may not change sources.
+
+    Beside the secrets of `redact`, each UUID and each long word of letters and digits is hidden, which may be keys.
+    """
+    return _KEY_LIKE.sub(lambda found: found["channel"] or HIDDEN, redact(text))
 
 
 def pluralise(number: int, one: str, many: str | None = None) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from aggregator.config.messages import redact_address
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import has_login
 from aggregator.extract.urls import address_key
@@ -218,20 +219,29 @@ def export_opml(
     config: Config,
     database: Database,
     address: Callable[[Source], str] = attrgetter("polled_url"),
+    *,
+    hides_keys: bool = False,
 ) -> bytes:
-    """Return all feeds as OPML, by default each with the address that is polled."""
+    """Return all feeds as OPML, by default each with the address that is polled.
+
+    `hides_keys`: for those who may not change sources; `address` hides those of the addresses of feeds.
+    """
     with database.read() as connection:
         sources = all_sources(connection)
     feeds = []
     for source in sources:
         if source_kind(source.kind).is_in_opml:
             title = source.name or source.title or source.outlet or source.polled_url
+            site_url = source.site_url
+            if hides_keys:
+                title = redact_address(title)
+                site_url = site_url and redact_address(site_url)
             folder = source.folder.split(_FOLDER_SEPARATOR) if source.folder else ()
             feeds.append(
                 OpmlFeed(
                     url=address(source),
                     title=title,
-                    site_url=source.site_url,
+                    site_url=site_url,
                     folder=tuple(folder),
                 )
             )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from aggregator.config.messages import redact, redact_address
+from aggregator.config.messages import redact_address
 from aggregator.model.read_model import (
     ArticleDetail,
     SearchHit,
@@ -132,8 +132,8 @@ def hide_source_secrets(source: SourceView, access: Access) -> SourceView:
     if access == "owner":
         return replace(
             source,
-            name=redact(source.name),
-            site_url=source.site_url and redact(source.site_url),
+            name=redact_address(source.name),
+            site_url=source.site_url and redact_address(source.site_url),
             url=source.url and redact_address(source.url),
             polled_url=redact_address(source.polled_url),
             problem=source.problem and redact_address(source.problem),
@@ -145,4 +145,12 @@ def hide_source_secrets(source: SourceView, access: Access) -> SourceView:
         except ValueError:
             host = None
         name = host or name.rstrip("/").rpartition("/")[2] or source.id
-    return replace(source, name=name, url=None, polled_url="", cause="", problem=None)
+    return replace(
+        source,
+        name=redact_address(name),
+        site_url=source.site_url and redact_address(source.site_url),
+        url=None,
+        polled_url="",
+        cause="",
+        problem=None,
+    )

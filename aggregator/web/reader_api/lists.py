@@ -17,6 +17,7 @@ from aggregator.web.reader_api.ids import (
     subscription_id,
 )
 from aggregator.web.reader_api.session import Session
+from aggregator.web.security.visit import may_edit
 
 MOST_COUNTED = 50_000  # (limit) stories; more would keep a client waiting for seconds
 
@@ -70,7 +71,10 @@ def export(session: Session, _fields: Fields) -> Response:
     """Return the feeds as OPML, with the addresses of `subscriptions`."""
     config, database, _ = session.site.sources
     document = export_opml(
-        config, database, lambda source: session.address(source.id, source.polled_url)
+        config,
+        database,
+        lambda source: session.address(source.id, source.polled_url),
+        hides_keys=not may_edit(session.request),
     )
     return Response(document, media_type="text/x-opml")
 

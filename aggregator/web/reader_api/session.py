@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from aggregator.config.messages import redact
+from aggregator.config.messages import redact_address
 from aggregator.config.story_query import SavedQuery, StoryFilter
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView
@@ -119,7 +119,7 @@ class Session:
 
         The id of the source is appended to an address that lost its secrets, because no two addresses may be equal.
         """
-        shown = url if may_edit(self.request) else redact(url)
+        shown = url if may_edit(self.request) else redact_address(url)
         return shown if shown == url else f"{shown}#{source_id}"
 
     def shown_labels(self, labels: Iterable[str]) -> list[str]:

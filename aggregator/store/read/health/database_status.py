@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from aggregator.config.messages import pluralise
+from aggregator.config.messages import pluralise, redact_address
 from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import DatabaseSize, DatabaseStatus
 from aggregator.store.deliveries import recipients
@@ -107,7 +107,7 @@ def _seconds_since(now: datetime, *moments: datetime | None) -> float:
 
 def _name_of(connection: Connection, entry_source: str) -> str:
     of_feed = source_with_id(connection, entry_source)
-    return entry_source if of_feed is None else of_feed.shown_name
+    return entry_source if of_feed is None else redact_address(of_feed.shown_name)
 
 
 def _overdue(

@@ -172,6 +172,11 @@ class NewsStream:
         is_asked = article.is_polled or has_polled or bool(self._standing)
         return is_asked or is_mail_address(article.outlet_key)
 
+    def is_less_known(self, connection: Connection, article: Article) -> bool:
+        """Return whether others have standing and the sender of an article has none."""
+        is_little_known = self.is_little_known(connection, article, has_polled=True)
+        return is_little_known and bool(self._standing)
+
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this inbox number; the earlier articles are counted already."""
         self._counted_up_to = inbox_no

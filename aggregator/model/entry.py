@@ -125,6 +125,8 @@ class ParsedFeed(FrozenStruct):
     # The language that the feed declares; without it, the language detected in all entries together
     language: str | None = None
     site_url: str | None = None
+    # The address that the feed declares as its own (rel=self)
+    self_url: str | None = None
     entries: tuple[Entry, ...] = ()
     # The number of entries in the feed before limits apply, without the known items in `left_out`
     entry_count: int = 0

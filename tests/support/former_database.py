@@ -38,7 +38,9 @@ def observed_once(former: list[Row]) -> list[Row]:
             "contents": b"".join(bytes(row["content_hash"])[:8] for row in shown)
             if all(row["title_hash"] is None for row in shown)
             else b"",
-            "is_authoritative": any(row["is_authoritative"] for row in shown),
+            "changes": len(shown) - 1
+            if all(row["title_hash"] is None for row in shown)
+            else 0,
             "changed_at": max(row["first_seen_at"] for row in shown),
         }
         for (id_, source), shown in contents.items()

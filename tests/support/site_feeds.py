@@ -54,6 +54,18 @@ class SiteFeeds(Closing):
         assert polled.problem is None
         return polled
 
+    def fail(self, *hosts: str, days: float = 0) -> None:
+        """Let feeds answer 404 for so many days, every twelve hours; once for no days."""
+        for host in hosts:
+            self.serve_page(host, "/feed", Response(status=404))
+        for poll in range(int(2 * days) + 1):
+            if poll:
+                self.time.run(12 * 3600)
+            for host in hosts:
+                address = address_of(host)
+                polled = self._poller.poll(read_by(self.database, source_at, address))
+                assert polled.problem is not None
+
     def fetch_pages(self) -> bool:
         """Fetch the pages that are due; return whether there were any."""
         due = read_by(self.database, pending_pages.load_due_pages, self.time.now, 50)

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from aggregator.extract.entry_identity import url_key
 from aggregator.grouping.grouping_services import GroupingServices
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.placing.placement_result import PlacementResult
 from aggregator.grouping.placing.revise import Reviser
-from aggregator.grouping.placing.which_article import NewArticle, WhichArticle
+from aggregator.grouping.placing.which_article import (
+    KnownArticle,
+    NewArticle,
+    WhichArticle,
+)
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.storylines import join_near, unite_stories
 from aggregator.grouping.write.copy_families import with_copies
@@ -21,6 +26,7 @@ from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.intake.known_entries import look_again
 from aggregator.store.intake.source_rows import Source, all_sources
 from aggregator.store.maintenance import erased_rows as erasing
 from aggregator.store.stories import stored_articles
@@ -63,7 +69,7 @@ class EntryPlacer(ChangesStories):
         old = self._which.find_by_key(waiting)
         owner = article
         if prepared.fingerprint is not None:
-            owner = self._which.claim_page(waiting)
+            owner = self._claim_page(waiting)
         erased = tombstones.find_tombstones(self._connection, {article, owner})
         for id_, kind in erased.items():
             if kind == "forgotten":
@@ -95,7 +101,12 @@ class EntryPlacer(ChangesStories):
         )
         answer = self._which.decide(waiting, prepared, incoming, old)
         if isinstance(answer, NewArticle):
+            if answer.takes_keys_of is not None:
+                article_writes.rekey(
+                    self._connection, answer.takes_keys_of, answer.article.id
+                )
             return self._place_new(waiting, prepared, answer)
+        self._write_known(waiting, answer)
         known = answer.article
         outcome: Outcome = "unchanged"
         story = known.story
@@ -111,6 +122,38 @@ class EntryPlacer(ChangesStories):
                     self._unit_of_work, waiting.entry, known.inbox_no, prepared.lines
                 )
         return self._finish(waiting, clean, outcome, known.id, story)
+
+    def _claim_page(self, waiting: InboxEntry) -> str:
+        """Claim the address of a fetched page; return the article that has it.
+
+        Another article has the address if the site itself submitted the page meanwhile. That article then gets
+        the keys of the entry's article.
+        """
+        address = self._which.find_page_address(waiting)
+        if address is None:
+            return waiting.article
+        owner = inbox.claim(self._connection, url_key(address), waiting.article)
+        if owner != waiting.article:
+            article_writes.rekey(self._connection, waiting.article, owner)
+        return owner
+
+    def _write_known(self, waiting: InboxEntry, known: KnownArticle) -> None:
+        """Write what a decision changes in a known article beside its words."""
+        connection = self._connection
+        article = known.article
+        entry = waiting.entry
+        if known.gets_keys:
+            article_writes.rekey(connection, waiting.article, article.id)
+        if known.left is not None:
+            look_again(connection, article.id, known.left)
+        if known.changes_source:
+            values: dict[str, str | bool] = {"source": entry.source}
+            if known.is_taken_over:
+                values["is_little_known"] = known.is_little_known
+            article_writes.change(connection, [article.id], **values)
+            self._services.comparison.forget(article.inbox_no)
+        if known.has_moved and entry.url is not None:
+            article_writes.move_address(connection, article.id, entry.url)
 
     def _place_new(
         self, waiting: InboxEntry, prepared: Prepared, new: NewArticle

@@ -9,22 +9,24 @@ module, also compares its words. An entry is a known article
 
 Otherwise it is a new article, which may be a copy or an excerpt of another article.
 
-This module alone decides who may change the words of an article: every source with authority over it
-(`Observation.is_authoritative`). If another source listed an address before the article's own site did, the site
-takes the article over, and the other source loses its authority.
+This module alone decides who may change the words of an article (`_may_change`): the source that it belongs to, and
+sources of the site where it is. An article belongs to the first source that listed it, until its own site lists it, or
+until it moves to another feed (`_has_moved`). The site where it was first takes it back.
 
-Each decision is written at once to keys, observations and the article's source, because the next decision reads them.
-`EntryPlacer` writes the words.
+The module writes nothing. `EntryPlacer` writes its decision, to keys, observations, the article's source and words.
 """
+
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import (
     declared_minute,
     next_generation_id,
+    short_id,
     url_key,
 )
-from aggregator.extract.sites import is_address
+from aggregator.extract.sites import are_of_one_publisher, is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.copies.copy_match import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
@@ -35,10 +37,18 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.known_item_rows import known_items_of
-from aggregator.store.intake.source_rows import silent_sources
+from aggregator.store.intake.source_rows import (
+    Source,
+    most_sources_fail,
+    source_with_id,
+)
 from aggregator.store.stories import stored_articles
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
+
+# A feed is taken to have moved if it fails for this long, because most failures end within a day ...
+_FAILED_FOR = timedelta(hours=48)
+_FAILED_POLLS = 3  # ... and at this many polls at least, because a paused program does not poll (chosen).
 
 
 class NewArticle(FrozenStruct):
@@ -46,6 +56,8 @@ class NewArticle(FrozenStruct):
 
     article: StoredArticle
     match: CopyMatch
+    # The article whose keys it gets, because it has the address of that article and other words
+    takes_keys_of: str | None = None
 
 
 class KnownArticle(FrozenStruct):
@@ -56,8 +68,18 @@ class KnownArticle(FrozenStruct):
     has_news: bool
     # Whether the new text does not resemble the old text
     is_replaced: bool = False
-    # Whether the article's own site takes it over from another source, see `_take_over`
+    # Whether the article gets the keys of the entry, which had an id of its own
+    gets_keys: bool = False
+    # Whether the article belongs to the source of the entry from now on
+    changes_source: bool = False
+    # Whether its outlet, role and story are decided again, because its own site takes it over from another source
     is_taken_over: bool = False
+    # Whether the sender has no standing; only used if the article is taken over
+    is_little_known: bool = False
+    # The source that the article leaves, whose site may take it back
+    left: str | None = None
+    # Whether the same words have moved to the address of the entry
+    has_moved: bool = False
 
 
 def speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
@@ -75,28 +97,49 @@ def is_of_other_feed(entry: Entry, article: StoredArticle) -> bool:
     return article.is_polled and is_address(key)
 
 
+def _is_on_its_site(entry: Entry, article: StoredArticle) -> bool:
+    """Return whether an entry comes from the site where the article is."""
+    return (
+        entry.is_of_site
+        and bool(entry.url and article.url)
+        and are_of_one_publisher(entry.url or "", article.url or "")
+    )
+
+
+def _is_back(entry: Entry, article: StoredArticle) -> bool:
+    """Return whether the site where an article was first lists it, after the article moved to another site."""
+    address = canonical_url(entry.url or "")
+    return (
+        entry.is_of_site
+        and entry.source != article.source
+        and address is not None
+        and short_id(url_key(address)) == article.root_article
+        and not _is_on_its_site(entry, article)
+    )
+
+
+def _may_change(entry: Entry, article: StoredArticle) -> bool:
+    """Return whether an entry may change the words of an article."""
+    return entry.source == article.source or _is_on_its_site(entry, article)
+
+
+def _points_to(source: Source, other: Source) -> bool:
+    """Return whether a feed was seen to lead to another: by permanent redirects, or by the address that it declares."""
+    addresses = (source.moved_to, source.redirected_url, source.self_url)
+    return source.merged_into == other.id or any(
+        address in (other.address, other.polled_url) for address in addresses if address
+    )
+
+
 class WhichArticle(InTransaction):
     """Finds the article of an entry."""
 
-    def claim_page(self, waiting: InboxEntry) -> str:
-        """Claim the address of a fetched page; return the article that has it.
-
-        Another article has the address if the site itself submitted the page meanwhile. That article then gets
-        the keys of the entry's article.
-        """
-        address = canonical_url(waiting.entry.url or "")
-        if (
-            address is None
-            or waiting.page is None
-            or waiting.entry.authority != "foreign"
-        ):
-            return waiting.article
-        owner = inbox.claim(self._connection, url_key(address), waiting.article)
-        if owner != waiting.article:
-            article_writes.rekey(
-                self._connection, waiting.article, owner, is_authoritative=False
-            )
-        return owner
+    def find_page_address(self, waiting: InboxEntry) -> str | None:
+        """Return the address of a fetched page that its entry may claim, because no site of its own listed it."""
+        is_foreign = waiting.entry.authority == "foreign"
+        if waiting.page is None or not is_foreign:
+            return None
+        return canonical_url(waiting.entry.url or "")
 
     def find_by_key(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before; None otherwise.
@@ -118,7 +161,7 @@ class WhichArticle(InTransaction):
         incoming: StoredArticle,
         old: StoredArticle | None,
     ) -> NewArticle | KnownArticle:
-        """Return which article an entry is, after giving the entry's keys to that article.
+        """Return which article an entry is.
 
         `incoming` is the entry as an article. `old` is the article that has a key of the entry; None for a new
         entry. When its own site lists a known article, it may become an article of the site (`_take_over`).
@@ -137,14 +180,13 @@ class WhichArticle(InTransaction):
             if known is None:
                 return NewArticle(article=incoming, match=match)
         if (
-            not known.has_news
-            or known.article.is_gone
+            known.article.is_gone
             # A later entry has changed the article already.
             or inbox.is_revised_since(
                 self._connection, known.article.id, waiting.entry_no
             )
         ):
-            return replace(known, has_news=False)
+            return replace(known, has_news=False, left=None)
         return self._take_over(waiting, incoming, known)
 
     def _reuse_keys(
@@ -167,10 +209,7 @@ class WhichArticle(InTransaction):
             generation=generation,
         )
         match = self._find_copy(waiting, incoming)
-        article_writes.rekey(
-            self._connection, old.id, incoming.id, is_authoritative=True
-        )
-        return NewArticle(article=incoming, match=match)
+        return NewArticle(article=incoming, match=match, takes_keys_of=old.id)
 
     def _find_copy(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
         return self._services.copy_finder.find(
@@ -180,7 +219,7 @@ class WhichArticle(InTransaction):
     def _take_over(
         self, waiting: InboxEntry, incoming: StoredArticle, known: KnownArticle
     ) -> KnownArticle:
-        """Give an article to its own site if another source listed it before; return the known article.
+        """Return the known article as one of its own site, if another source listed it before.
 
         Otherwise that source could keep the report of the outlet out, by naming another outlet for it or, as a
         little-known source, by delivering other words.
@@ -197,17 +236,31 @@ class WhichArticle(InTransaction):
             and incoming.text_hash != old.text_hash
             and not is_little_known
         )
-        if not replaces_little_known and not is_of_other_feed(entry, old):
-            return known
-        article_writes.change(
-            self._connection,
-            [old.id],
-            source=entry.source,
+        is_back = _is_back(entry, old)
+        is_taken_over = known.has_news and (
+            replaces_little_known or is_back or is_of_other_feed(entry, old)
+        )
+        changes_source = (
+            is_taken_over
+            or known.left is not None
+            or (_is_on_its_site(entry, old) and not self._is_of_site(old))
+        )
+        if is_taken_over:
+            old = replace(old, outlet_key=None, outlet_name=None)
+        return replace(
+            known,
+            article=replace(old, source=entry.source) if changes_source else old,
+            changes_source=changes_source,
+            is_taken_over=is_taken_over,
             is_little_known=is_little_known,
         )
-        self._services.comparison.forget(old.inbox_no)
-        old = replace(old, source=entry.source, outlet_key=None, outlet_name=None)
-        return replace(known, article=old, is_taken_over=True)
+
+    def _is_of_site(self, article: StoredArticle) -> bool:
+        """Return whether the source that an article belongs to is of the site where the article is."""
+        source = source_with_id(self._connection, article.source)
+        return source is not None and are_of_one_publisher(
+            source.polled_url, article.url or ""
+        )
 
     def _compare_words(
         self,
@@ -223,10 +276,15 @@ class WhichArticle(InTransaction):
         is_same_text = incoming.text_hash == old.text_hash
         if waiting.is_late_page:
             return KnownArticle(article=old, has_news=not is_same_text)
+        if _is_back(waiting.entry, old) and not self._has_led_away(waiting.entry, old):
+            is_alike = self._resembles(old.text, incoming.text, of_longer=False)
+            is_replaced = bool(incoming.text) and not is_alike
+            return KnownArticle(article=old, has_news=True, is_replaced=is_replaced)
         full_words = self._services.page_words
         is_page_lost = waiting.has_lost_page or prepared.article.page_verdict
         if (
             old.is_gone
+            or not _may_change(waiting.entry, old)
             # The entry was not accepted as a revision, and has no page that the article may lack.
             or (not waiting.is_revision and waiting.page is None)
             # The stored text comes from the page, which could not be read this time.
@@ -237,7 +295,16 @@ class WhichArticle(InTransaction):
             )
             or (is_same_text and not is_of_other_feed(waiting.entry, old))
         ):
-            return KnownArticle(article=old, has_news=False)
+            # Links lead to the newest address of an article.
+            has_moved = (
+                waiting.is_revision
+                and is_same_text
+                and waiting.entry.authority == "own"
+                and waiting.entry.source == old.source
+                and canonical_url(waiting.entry.url or "")
+                != canonical_url(old.url or "")
+            )
+            return KnownArticle(article=old, has_news=False, has_moved=has_moved)
         # The article may have been placed without its page, so the entry's words without its page are compared, too.
         own_text = "" if prepared.own is None else prepared.own.article.text
         if (
@@ -290,21 +357,18 @@ class WhichArticle(InTransaction):
         ):
             return None  # the source listed the article before, under another GUID
         is_by_own_site = entry.is_of_site and owner == waiting.article
-        if is_by_own_site:
-            article_writes.withdraw_authority(connection, other)
-        article_writes.rekey(
-            connection, waiting.article, other, is_authoritative=is_by_own_site
-        )
         differs = incoming.text_hash != old.text_hash or is_of_other_feed(entry, old)
-        return KnownArticle(article=old, has_news=is_by_own_site and differs)
+        return KnownArticle(
+            article=old, has_news=is_by_own_site and differs, gets_keys=True
+        )
 
     def _list_anew(
         self, waiting: InboxEntry, incoming: StoredArticle, other: str
     ) -> KnownArticle | None:
-        """Give the keys of a new entry to article `other`, whose text is listed again.
+        """Make a new entry a listing of article `other`, whose text is listed again.
 
         Return None unless the feed of the article lists the text, with the same time, under other keys. Another feed
-        may also list the text, under the same title, if the feed of the article is paused, fails or is gone.
+        may also list the text, under the same title, if the article has moved to it (`_has_moved`).
         """
         connection = self._connection
         entry = waiting.entry
@@ -312,13 +376,53 @@ class WhichArticle(InTransaction):
         listed = known_items_of(connection, entry.source).articles.values()
         if not _has_same_time(incoming, old, entry) or other in listed:
             return None
-        silent = silent_sources(connection, [entry.source, old.source])
-        has_moved = silent.get(old.source, True) and incoming.title == old.title
-        if entry.source not in silent or not (entry.source == old.source or has_moved):
-            return None
-        article_writes.rekey(connection, waiting.article, other, is_authoritative=True)
+        left = None
+        if entry.source != old.source:
+            if incoming.title != old.title or not self._has_moved(
+                waiting, incoming, old
+            ):
+                return None
+            left = old.source
         differs = incoming.text_hash != old.text_hash or incoming.url != old.url
-        return KnownArticle(article=old, has_news=differs)
+        return KnownArticle(article=old, has_news=differs, gets_keys=True, left=left)
+
+    def _has_moved(
+        self, waiting: InboxEntry, incoming: StoredArticle, old: StoredArticle
+    ) -> bool:
+        """Return whether an article has moved from its feed to the feed of an entry that lists its text.
+
+        Its feed says so itself (`_points_to`), or the new feed is of the same site and the old one fails. Otherwise
+        the old feed must be gone or have failed for days, while most feeds could be read, and the new one must have
+        standing: anybody can list the texts of a feed that failed once. Where nobody has standing yet, all are alike.
+        """
+        connection = self._connection
+        new_source = source_with_id(connection, waiting.entry.source)
+        if new_source is None:
+            return False
+        former = source_with_id(connection, old.source)
+        if former is not None:
+            if _points_to(former, new_source):
+                return True
+            if _is_on_its_site(waiting.entry, old) and not former.is_answering:
+                return True
+            has_failed = (
+                former.health == "failing"
+                and former.failures >= _FAILED_POLLS
+                and former.failing_since is not None
+                and waiting.accepted_at - former.failing_since >= _FAILED_FOR
+                and not most_sources_fail(connection)
+            )
+            if former.health != "gone" and not has_failed:
+                return False
+        return not self._services.stream.is_less_known(connection, incoming)
+
+    def _has_led_away(self, entry: Entry, article: StoredArticle) -> bool:
+        """Return whether the feed of an entry itself leads to the feed that an article belongs to now."""
+        source = source_with_id(self._connection, entry.source)
+        present = source_with_id(self._connection, article.source)
+        return (
+            source is not None and present is not None and _points_to(source, present)
+        )
 
 
 def _has_same_time(incoming: StoredArticle, old: StoredArticle, entry: Entry) -> bool:

@@ -292,6 +292,7 @@ def _with_feed(source: Source, answer: PollAnswer, now: datetime) -> Source:
         body_hash=answer.body_hash,
         title=feed.title or source.title,
         site_url=source.site_url or feed.site_url,
+        self_url=feed.self_url,
         ttl_seconds=max(feed.ttl_seconds or 0.0, answer.fetched.fresh_seconds or 0.0),
         first_poll_done=True,
     )

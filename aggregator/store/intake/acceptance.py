@@ -78,6 +78,7 @@ def accept(
         by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
         result = known.judge(received, seen[offset], by_page=by_page)
         if result.outcome in STORED:
+            by_page = by_page and result.may_use_page
             result = replace(result, entry_no=first_n + offset)
             rows.append(
                 {

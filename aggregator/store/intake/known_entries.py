@@ -1,7 +1,8 @@
 """Decides whether the entries of a batch are new, known or revisions, and writes their keys and contents.
 
-An entry is known by its keys (entry_identity.py). Whether a known entry is a revision, a new text for its article,
-depends on the contents that its source showed before: its observations.
+An entry is known by its keys (entry_identity.py). A known entry is a revision if its source showed other words of the
+article before (its observations), or shows them at a new address. Whether a revision changes the article is decided
+at placing (grouping/placing/which_article.py), because only placing knows whose article it is.
 """
 
 from datetime import datetime, timedelta
@@ -20,22 +21,24 @@ from aggregator.store.intake.identity.identify import (
 from aggregator.store.intake.identity.tombstones import find_tombstones
 from aggregator.store.intake.inbox import CLAIM, MUTED
 from aggregator.store.tables import (
-    counter_value,
     read_lists,
+    read_rows,
     read_set,
     read_structs,
-    set_counter,
     write_each,
     write_sql,
 )
-from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 
 AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
 # The stored length of the hash of each content in `observation.contents`
 _HASH_BYTES = 8
-# At most this many contents, the newest, are kept for an article and a source (chosen).
-_MOST_CONTENTS = 64
+# A feed may list two texts of an article beside each other, so the last two contents of each are kept.
+_POLLED_CONTENTS = 2
+# Files may be read again in any order, so that more contents of what was handed in are kept (chosen).
+_HANDED_CONTENTS = 64
+# This content is that of no entry: the next content of the source counts as a change, see `look_again`.
+_UNSEEN = bytes(_HASH_BYTES)
 # An article with this many keys gets no more, because a system that makes new GUIDs at each request must not fill the
 # table (chosen).
 _MOST_KEYS = 24
@@ -54,6 +57,8 @@ class AcceptResult(FrozenStruct):
     entry_no: int | None = None
     # Whether its content is noted as shown; if not, the same entry may have another outcome at a later poll
     is_observed: bool = True
+    # Whether placing may use its page
+    may_use_page: bool = True
 
 
 class Observation(msgspec.Struct, kw_only=True):
@@ -63,8 +68,8 @@ class Observation(msgspec.Struct, kw_only=True):
     source: str
     # The hashes of the contents that the source showed, the newest last
     contents: bytes = b""
-    # Whether the source may change the text of the article
-    is_authoritative: bool = False
+    # How often the source has changed the article
+    changes: int = 0
     changed_at: datetime
 
     @property
@@ -103,7 +108,7 @@ class KnownEntries:
             articles=self._articles,
         )
         shown_before = """
-            SELECT article, source, contents, is_authoritative, changed_at FROM observation WHERE article IN :articles
+            SELECT article, source, contents, changes, changed_at FROM observation WHERE article IN :articles
             """
         self._observations = {
             (shown.article, shown.source): shown
@@ -113,18 +118,19 @@ class KnownEntries:
         }
         # Live blogs, because a feed may change nothing but the date of a live blog
         self._live_blogs: set[str] = set()
-        if is_poll and any(received.entry.updated for received in batch.entries):
-            self._live_blogs = read_set(
-                connection,
-                "SELECT id FROM article WHERE role = 'container' AND id IN :articles",
-                articles=self._articles,
-            )
+        # The sources of the articles, whose pages are not fetched again for others
+        self._sources: dict[str, str] = {}
+        if is_poll:
+            placed = "SELECT id, source, role FROM article WHERE id IN :articles"
+            for row in read_rows(connection, placed, articles=self._articles):
+                self._sources[row.id] = row.source
+                if row.role == "container":
+                    self._live_blogs.add(row.id)
         # The contents of this batch. A feed that lists two texts of an article has not changed the article.
         self._batch_contents = {_content_hash(entry) for entry in batch.entries}
-        # What `write` stores: the articles of new keys, the changed observations, and the new URLs of articles
+        # What `write` stores: the articles of new keys, and the changed observations
         self._new_keys: dict[bytes, str] = {}
         self._changed: set[tuple[str, str]] = set()
-        self._moved_to: dict[str, str] = {}
 
     def judge(
         self, received: IdentifiedEntry, seen: datetime, *, by_page: bool
@@ -156,34 +162,49 @@ class KnownEntries:
         if known_key is None:
             return AcceptResult(outcome="new", article=received.identity.article)
         id_ = self._known[known_key]
+        entry = received.entry
         known = AcceptResult(outcome="known", article=id_)
-        revision = AcceptResult(outcome="revision", article=id_)
-        observed = self._observations.get((id_, received.entry.source))
+        revision = AcceptResult(
+            outcome="revision",
+            article=id_,
+            may_use_page=entry.is_of_site
+            or self._sources.get(id_, entry.source) == entry.source,
+        )
+        has_new_url = (
+            received.url_key in received.identity.keys
+            and received.url_key not in self._known
+        )
+        observed = self._observations.get((id_, entry.source))
         if observed is None:
-            # The site of the article delivers it, after others linked to it. Placing compares the words.
-            takes_over = received.is_authority and received.url_key not in self._known
-            return revision if takes_over else known
-        content, updated = _content_hash(received), received.entry.updated
+            # The site of the article delivers it, after others linked to it.
+            return revision if has_new_url and entry.is_of_site else known
+        content = _content_hash(received)
         *former, last = observed.hashes or [content]
         # A feed lists both texts of an article, or several articles under one GUID and address.
         is_beside_last = content != last and last in self._batch_contents
         if content == last:
             is_live = by_page and id_ in self._live_blogs
-            is_later = updated is not None and updated > observed.changed_at
-            has_changed = is_live and is_later
+            updated = entry.updated
+            has_changed = (
+                is_live and updated is not None and updated > observed.changed_at
+            )
         elif is_beside_last or not self._is_poll:  # files are read again in any order
             has_changed = content not in former
         else:
             has_changed = True
-        if not has_changed or not (observed.is_authoritative or received.is_authority):
-            return known
-        changes = len(former)
-        wait = timedelta(hours=changes // _CHANGES_AT_ONCE)
-        is_limited = not is_beside_last or changes + 1 >= _MOST_CONTENTS
-        if self._is_poll and is_limited and seen < observed.changed_at + wait:
+        wait = timedelta(hours=observed.changes // _CHANGES_AT_ONCE)
+        is_limited = not is_beside_last or observed.changes >= _HANDED_CONTENTS
+        has_to_wait = self._is_poll and is_limited and seen < observed.changed_at + wait
+        if has_changed and has_to_wait:
             # The content is not noted, so that it still counts as a change when the wait is over.
             return replace(known, is_observed=False)
-        return revision
+        if has_changed:
+            return revision
+        has_moved = self._is_poll and has_new_url and entry.authority == "own"
+        if has_moved and not has_to_wait:
+            # The feed lists the same words at another address.
+            return replace(revision, may_use_page=False)
+        return known
 
     def _note(
         self, received: IdentifiedEntry, result: AcceptResult, seen: datetime
@@ -191,35 +212,17 @@ class KnownEntries:
         """Add the keys and the observation of an entry with this result."""
         source, id_ = received.entry.source, result.article
         observed = self._observations.get((id_, source))
-        has_new_url = (
-            received.url_key not in self._known
-            and received.url_key in received.identity.keys
-        )
         if observed is None:
-            if has_new_url and received.is_authority and result.outcome != "new":
-                # The site of the article delivers it now, so earlier sources may no longer change its text.
-                for pair, other in self._observations.items():
-                    if other.article == id_:
-                        other.is_authoritative = False
-                        self._changed.add(pair)
             observed = Observation(article=id_, source=source, changed_at=seen)
             self._observations[id_, source] = observed
-        elif (
-            has_new_url
-            and observed.is_authoritative
-            and result.outcome == "known"
-            and self._is_poll
-            and received.entry.authority == "own"
-        ):
-            # The feed lists the article at another address now.
-            self._moved_to[id_] = received.entry.url or ""
-        if received.is_authority or result.outcome == "new":
-            if not observed.is_authoritative:
-                self._changed.add((id_, source))
-            observed.is_authoritative = True
         if not observed.contents or result.outcome == "revision":
-            observed.contents += _content_hash(received)
-            observed.contents = observed.contents[-_MOST_CONTENTS * _HASH_BYTES :]
+            content = _content_hash(received)
+            if observed.contents:
+                observed.changes += 1
+            if content not in observed.hashes[-1:]:
+                kept = _POLLED_CONTENTS if self._is_poll else _HANDED_CONTENTS
+                observed.contents += content
+                observed.contents = observed.contents[-kept * _HASH_BYTES :]
             observed.changed_at = seen
             self._changed.add((id_, source))
         keys = [*received.identity.keys, *sorted(received.in_feed)]
@@ -266,23 +269,35 @@ class KnownEntries:
         write_each(
             connection,
             """
-            INSERT INTO observation (article, source, contents, is_authoritative, changed_at)
-            VALUES (:article, :source, :contents, :is_authoritative, :changed_at)
+            INSERT INTO observation (article, source, contents, changes, changed_at)
+            VALUES (:article, :source, :contents, :changes, :changed_at)
             ON CONFLICT (article, source) DO UPDATE SET contents = excluded.contents,
-              is_authoritative = excluded.is_authoritative, changed_at = excluded.changed_at
+              changes = excluded.changes, changed_at = excluded.changed_at
             """,
             rows,
         )
-        for id_, url in sorted(self._moved_to.items()):
-            write_sql(
-                connection,
-                "UPDATE article SET url = :url WHERE id = :id",
-                url=url,
-                id=id_,
-            )
-        if self._moved_to:
-            moves = counter_value(connection, MOVED_ADDRESSES) + len(self._moved_to)
-            set_counter(connection, MOVED_ADDRESSES, moves)
+
+
+def look_again(connection: Connection, article: str, source: str) -> None:
+    """Let the next content that a source shows of an article count as a change, even if the source shows it again.
+
+    The source is read as a whole at its next poll.
+    """
+    write_sql(
+        connection,
+        "UPDATE observation SET contents = :unseen WHERE article = :article AND source = :source",
+        unseen=_UNSEEN,
+        article=article,
+        source=source,
+    )
+    write_sql(
+        connection,
+        "UPDATE source SET etag = NULL, last_modified = NULL, body_hash = NULL WHERE id = :source",
+        source=source,
+    )
+    write_sql(
+        connection, "DELETE FROM known_items WHERE source = :source", source=source
+    )
 
 
 def _content_hash(received: IdentifiedEntry) -> bytes:

@@ -1,6 +1,6 @@
 """Reads and writes sources: their settings, when they are due, and their health."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -46,6 +46,11 @@ class Source(SourceRow):
         return not self.paused and self.health not in NOT_ASKED
 
     @property
+    def is_answering(self) -> bool:
+        """Whether it is polled, and its last poll did not fail."""
+        return self.is_polled and self.health != "failing"
+
+    @property
     def shown_name(self) -> str:
         return self.name or self.outlet or self.title or self.address
 
@@ -72,6 +77,7 @@ _HEALTH = word_list("""
 """)
 _ADDRESS_STATE = word_list("""
     etag last_modified body_hash redirected_url moved_to moved_count moved_since move_confirmed
+    self_url
 """)
 _AS_NEW: Values = {
     field.name: field.default for field in msgspec.structs.fields(Source)
@@ -244,10 +250,13 @@ def schedule(connection: Connection) -> list[DueSource]:
     return [DueSource(*row) for row in read_rows(connection, sql)]
 
 
-def silent_sources(connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
-    """Return whether each of these sources is paused, failing, gone or merged; unknown ids are left out."""
-    silent = "failing", "gone", "merged"
-    rows = read_rows(
-        connection, "SELECT id, paused, health FROM source WHERE id IN :ids", ids=ids
+def most_sources_fail(connection: Connection) -> bool:
+    """Return whether more than half of the polled sources fail, which is a fault of this machine's own network."""
+    (row,) = read_rows(
+        connection,
+        f"""
+        SELECT count(*) AS polled, count(CASE WHEN health = 'failing' THEN 1 END) AS failing
+        FROM source WHERE {IS_ASKED}
+        """,  # noqa: S608
     )
-    return {row.id: row.paused or row.health in silent for row in rows}
+    return 2 * row.failing > row.polled

@@ -15,17 +15,19 @@ def as_of_today(table: str, row: OlderRow) -> OlderRow:
 
     Dropped columns stay, because an import skips columns that it does not know. New columns that are nullable or have
     a default may be missing. An observation loses the hash of a feed's content, which older
-    versions computed differently.
+    versions computed differently. Versions before 0058 counted the changes of an observation by its contents.
     """
-    if table != "observation" or "content_hash" not in row:
+    if table != "observation":
         return row
+    if "content_hash" not in row:
+        contents = base64.b64decode(row["contents"])
+        return {"changes": max(0, len(contents) // 8 - 1), **row}
     content = b""
     if row.get("title_hash") is None:
         content = base64.b64decode(row["content_hash"])[:8]
     return {
         "article": row["article"],
         "source": row["source"],
-        "is_authoritative": row["is_authoritative"],
         "contents": base64.b64encode(content).decode(),
         "changed_at": row["first_seen_at"],
     }
@@ -37,6 +39,5 @@ def observed_once(shown: Sequence[OlderRow]) -> OlderRow:
     return {
         **shown[0],
         "contents": b"".join(contents)[-512:] if all(contents) else b"",
-        "is_authoritative": any(row["is_authoritative"] for row in shown),
         "changed_at": max(row["changed_at"] for row in shown),
     }

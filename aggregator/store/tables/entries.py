@@ -98,12 +98,12 @@ observation = Table(
     # An article as one source shows it. Written when an entry is accepted.
     text_key("article"),  # `article.id`
     text_key("source"),  # `entry.source`
-    # The contents that the source showed, 8 bytes of the hash of each, the newest last. Empty: the row was
-    # stored by an older version, so the next content of the source does not count as a change.
+    # The last two contents that a polled source showed, 8 bytes of the hash of each, the newer last; up to 64 contents
+    # of a source that hands in files. Empty: the row was stored by an older version, so the next content of the
+    # source does not count as a change.
     required("contents", LargeBinary),
-    # Whether the source may change the text of the article, because it showed the article first or belongs to the
-    # site of the article. Changes that other sources show are ignored.
-    flag("is_authoritative"),
+    # How often the source has changed the article
+    from_zero("changes"),
     required("changed_at", UtcTime),  # when the newest content was accepted
     sqlite_with_rowid=False,
 )

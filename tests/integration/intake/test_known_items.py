@@ -333,9 +333,7 @@ def test_items_of_an_article_that_gave_up_its_keys_are_read_again(
     ).scalars()
     written_by(
         database,
-        lambda connection: article_writes.rekey(
-            connection, old, new, is_authoritative=True
-        ),
+        lambda connection: article_writes.rekey(connection, old, new),
     )
     assert counted(database, known_items) == 0
     executor = Watched()

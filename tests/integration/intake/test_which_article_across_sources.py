@@ -11,12 +11,11 @@ import pytest
 
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import source
 from aggregator.web.api.push_endpoint import PushEndpoint
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.support.gazette import CHANGES, DAY, HOST, LEVEE
+from tests.support.gazette import DAY, HOST, LEVEE
 from tests.support.listed_feeds import Item, ListedFeeds
-from tests.support.rows import executed, read_by, written_by
+from tests.support.rows import read_by, written_by
 from tests.support.site_feeds import ALL_TUNING
 
 BRIDGE, PLANET = "bridge.test", "planet.test"
@@ -218,28 +217,6 @@ def test_a_guid_is_its_feeds_own(feeds: ListedFeeds) -> None:
         LEVEE.title,
         strike.title,
     ]
-
-
-@pytest.mark.parametrize("how", ["removed", "paused", "failing"])
-def test_a_feed_that_moves_to_another_host_shows_no_article_again(
-    everywhere: ListedFeeds, how: str
-) -> None:
-    """All its GUIDs and addresses are new there, and links lead there."""
-    everywhere.add(HOST)
-    everywhere.poll(HOST, *DAY)
-    before = everywhere.bumps()
-    if how == "removed":
-        everywhere.remove(HOST)
-    else:
-        state = {"paused": True} if how == "paused" else {"health": "failing"}
-        executed(everywhere.database, source.update().values(**state))
-    everywhere.add("herald.test")
-    for _ in range(2):
-        everywhere.poll("herald.test", *map(CHANGES["another domain"], DAY))
-        assert everywhere.bumps() == before
-    assert {article.url for article in everywhere.articles()} == {
-        CHANGES["another domain"](item).link for item in DAY
-    }
 
 
 # --- pushes ------------------------------------------------------------------------------------------------

@@ -116,8 +116,14 @@ def read_with_feedparser(markup: bytes, context: FeedContext) -> ParsedFeed:
             for stated, read in zip(declared, feed.entries, strict=False)
         )
         feed = replace(feed, are_settled=tuple(settled))
+    own_links = [
+        absolute_url(string_at(link, "href"), context.url)
+        for link in dicts_at(head, "links")
+        if string_at(link, "rel") == "self"
+    ]
     return replace(
         feed,
+        self_url=next(iter(own_links), None),
         ttl_seconds=ttl_seconds(
             string_at(head, "ttl"),
             string_at(head, "sy_updateperiod"),
@@ -139,6 +145,7 @@ def read_one_by_one(markup: bytes, context: FeedContext) -> ParsedFeed:
     ]
     return replace(
         parsed_feed(feed.format, feed.title, context, entries),
+        self_url=feed.self_url,
         ttl_seconds=feed.ttl_seconds,
     )
 

@@ -64,7 +64,8 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
             if isinstance(raw, dict)
         ],
     )
-    return replace(read, entry_count=len(items))
+    self_url = absolute_url(string_at(feed, "feed_url"), context.url)
+    return replace(read, entry_count=len(items), self_url=self_url)
 
 
 _JSON_BODIES = frozenset({"content_html", "content_text"})

@@ -67,15 +67,6 @@ class IdentifiedEntry(NamedTuple):
     has_own_page: bool
 
     @property
-    def is_authority(self) -> bool:
-        """Whether it may change the text of a known article, because its address or its page belongs to the site.
-
-        Nothing verifies the outlet that an entry without an address declares.
-        """
-        has_address = self.url_key in self.identity.keys
-        return self.entry.is_of_site and (has_address or self.entry.authority == "page")
-
-    @property
     def keys(self) -> tuple[bytes, ...]:
         """All keys that may identify it, the strongest first."""
         return (*self.identity.keys, self.linked_url, *self.at_url, *self.in_feed)

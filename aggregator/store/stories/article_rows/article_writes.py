@@ -17,11 +17,14 @@ from aggregator.store.tables import (
     Values,
     affinity,
     article,
+    counter_value,
     has_rows,
     insert_rows,
     read_rows,
+    set_counter,
     write_sql,
 )
+from aggregator.store.tables.progress_tables import MOVED_ADDRESSES
 from aggregator.text.lines import word_list
 
 _PLAIN = [
@@ -126,13 +129,8 @@ def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
     )
 
 
-def rekey(
-    connection: Connection, old: str, new: str, *, is_authoritative: bool
-) -> None:
-    """Give identity keys, observations and waiting entries of article `old` to article `new`.
-
-    `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
-    """
+def rekey(connection: Connection, old: str, new: str) -> None:
+    """Give identity keys, observations and waiting entries of article `old` to article `new`."""
     # Lock the counter of entries: an entry of `old` that is accepted meanwhile would wait for an article without keys.
     take_numbers(connection, "entry", 0)
     waiting = "UPDATE entry SET article = :new WHERE article = :old AND state IN ('page', 'ready')"
@@ -157,8 +155,6 @@ def rekey(
         old=old,
         new=new,
     )
-    if not is_authoritative:
-        withdraw_authority(connection, old)
     write_sql(
         connection,
         "UPDATE observation SET article = :new WHERE article = :old",
@@ -177,10 +173,8 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
     )
 
 
-def withdraw_authority(connection: Connection, id: str) -> None:
-    """Let no source that has shown article `id` so far change its text."""
-    write_sql(
-        connection,
-        "UPDATE observation SET is_authoritative = false WHERE article = :id",
-        id=id,
-    )
+def move_address(connection: Connection, id: str, url: str) -> None:
+    """Give an article another address. Pages that were sent before become outdated."""
+    change(connection, [id], url=url)
+    moves = counter_value(connection, MOVED_ADDRESSES) + 1
+    set_counter(connection, MOVED_ADDRESSES, moves)

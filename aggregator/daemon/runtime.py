@@ -19,6 +19,7 @@ from aggregator.admin import backup_folder
 from aggregator.config.configured_access import configured_access
 from aggregator.config.messages import NO_SOURCES, pluralise
 from aggregator.config.settings import Config
+from aggregator.daemon.clock_check import newest_own_date, why_clock_is_behind
 from aggregator.daemon.due_jobs import TICK_SECONDS
 from aggregator.daemon.maintenance_tasks import maintenance
 from aggregator.daemon.poll_scheduler import PollScheduler
@@ -41,6 +42,7 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.intake import rejected
 from aggregator.store.intake.source_rows import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
+from aggregator.store.tables import counter_value
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
 
@@ -120,6 +122,9 @@ class Runtime:
             target=self._tick_each_second, name="scheduler", daemon=True
         )
         self._is_away = False  # the database did not answer the last tick
+        self._newest_own_date = newest_own_date()
+        # Why no first reading begins
+        self._clock_problem: str | None = None
 
     def web_server(self) -> "Server":
         """Return the web server, not started."""
@@ -177,6 +182,7 @@ class Runtime:
             last_reload=self._services.last_reload(),
             failed_tasks=self._maintenance.failures(),
             few_files=why_few_files(),
+            clock_problem=self._clock_problem,
             slow_sources=tuple(self._pipeline.slow_pages.resting()),
         )
 
@@ -263,7 +269,7 @@ class Runtime:
         while not self._stopping.is_set():
             self.watchdog.heartbeat("scheduler")
             try:
-                if self.writer_loop.is_writing:
+                if self.writer_loop.is_writing and not self._waits_for_clock():
                     self._poll_scheduler.tick()
             # The database does not answer; the next tick tries again.
             except AggregatorError as error:
@@ -283,6 +289,19 @@ class Runtime:
             if abs(offset - before) > _JUMP_SECONDS:
                 self._maintenance.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
+
+    def _waits_for_clock(self) -> bool:
+        """Return whether a first reading must wait, because the clock is behind the program's own files."""
+        services = self._services
+        problem = why_clock_is_behind(services.now(), self._newest_own_date)
+        if problem is not None:
+            with services.database.read() as connection:
+                if counter_value(connection, "entry"):
+                    problem = None
+        if problem is not None and self._clock_problem is None:
+            log.warning("%s", problem, extra={"event": "clock_behind"})
+        self._clock_problem = problem
+        return problem is not None
 
     def _took_over(self) -> None:
         """Apply the configuration to the database, because this process became the writer.

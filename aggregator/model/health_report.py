@@ -84,6 +84,7 @@ class ProcessState(FrozenStruct):
     last_reload: Reload | None = None
     # Maintenance tasks whose last attempt failed, with the cause
     failed_tasks: tuple[str, ...] = ()
+    clock_problem: str | None = None  # why no first reading begins
     few_files: str | None = None  # a message if nearly all allowed files are open
     # `entry.source` of each source whose pages are not read at present, because they took too long
     slow_sources: tuple[str, ...] = ()

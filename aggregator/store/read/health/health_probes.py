@@ -52,6 +52,8 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
             f"config.yaml was not applied: {process.last_reload.words}",
             "aggregator config check, then: systemctl reload aggregator",
         )
+    if process.clock_problem is not None:
+        yield problem(process.clock_problem, "timedatectl set-ntp true")
     if process.few_files is not None:
         yield problem(process.few_files, _LOG)
     for task in process.failed_tasks:

@@ -23,7 +23,7 @@ from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.headline import named_title, plain_headline
 from aggregator.extract.html.article_html import article_html, first_large_picture
 from aggregator.extract.html.robots_meta import permissions
-from aggregator.extract.kind import find_kind
+from aggregator.extract.kind import find_kind, is_withdrawal
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
 from aggregator.extract.media import media_of
@@ -110,7 +110,10 @@ def clean_entry(
             draft.article, verdict="empty", reason="the page has no headline"
         )
         draft = replace(draft, article=refused)
-    if draft.article.verdict != "ok":
+    # The page of an article that its outlet takes back may show the article for a while. Only the outlet's own feed
+    # counts.
+    takes_back = page_entry is entry and is_withdrawal(entry.text or entry.html or "")
+    if draft.article.verdict != "ok" or takes_back:
         own_draft = with_own_text(entry, draft, seen, text_tuning)
         if own_draft is not draft:
             return _finish(entry, own_draft, seen, tuning)

@@ -20,6 +20,7 @@ from aggregator.extract.html.dom import Fragment
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
+from aggregator.extract.kind import is_withdrawal
 from aggregator.extract.language.charsets import decode, looks_binary
 from aggregator.extract.language.declared_dates import plausible
 from aggregator.extract.language.unicode import clean
@@ -164,14 +165,18 @@ def with_own_text(
 ) -> Draft:
     """Return a draft with the entry's own text, or `page_draft` if that text is not better than the page's.
 
-    The entry's text is better if the page is not an article, or has a shorter text.
+    The entry's text is better if the page is not an article, or has a shorter text, or if it takes the article back.
     """
     own_draft = draft_from_entry(entry, seen, text_tuning)
     own = own_draft.article
     page = page_draft.article
     if own.verdict not in ACCEPTED_VERDICTS:
         return page_draft
-    if page.verdict in ACCEPTED_VERDICTS and len(own.text) <= len(page.text):
+    if (
+        page.verdict in ACCEPTED_VERDICTS
+        and len(own.text) <= len(page.text)
+        and not is_withdrawal(own.text)
+    ):
         return page_draft
     reason = own.reason
     if page.reason:

@@ -126,6 +126,12 @@ _BEGINNING_CHARS = 300
 _TITLE_CHARS = 1_000
 
 
+def is_withdrawal(text: str) -> bool:
+    """Return whether a text begins by saying that its outlet takes this article back."""
+    found = (evident.kind for evident in _by_form("text", text[:_BEGINNING_CHARS], ""))
+    return "withdrawal" in found
+
+
 def _by_form(
     field: Literal["title", "text"], words: str, where: str
 ) -> Iterator[FoundKind]:

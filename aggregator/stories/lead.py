@@ -14,12 +14,15 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from aggregator.extract.front_matter import without_dateline
+from aggregator.extract.kind import is_withdrawal
 from aggregator.model.article import ArticleView
+from aggregator.stories.counting.originals import with_originals, with_standing
 from aggregator.stories.openings import (
     Opening,
     OpeningSentence,
     is_confirmed,
     openings_of,
+    read_opening,
 )
 from aggregator.stories.story_sentences import (
     BOILERPLATE,
@@ -30,7 +33,7 @@ from aggregator.stories.story_sentences import (
 )
 from aggregator.stories.story_tuning import StoryTuning, shipped_tuning
 from aggregator.stories.story_words import dice, heads
-from aggregator.stories.titles.title import style_cost
+from aggregator.stories.titles.title import BY_TIME, style_cost
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences
@@ -74,8 +77,6 @@ HEADING_FAULTS = {"question", "no end"}
 class _Rank(NamedTuple):
     """The reasons to prefer an opening, compared from first to last; the opening with the greatest rank is the lead."""
 
-    # If an outlet took its article back, the story says so first.
-    is_withdrawal: bool
     # False for a list or a preview beside a report, and for an opening that begins with an example
     tells_news: bool
     # The sum for words of the title, likeness to all openings, style and age
@@ -117,8 +118,14 @@ def lead_of(
     sentence do not depend on `max_words`. Return None if no article may be quoted; articles with `nosnippet` may not.
     The lead ends before a sentence that no other report confirms (`is_confirmed`).
     """
+    if max_words <= 0:
+        return None
+    withdrawal = _withdrawal(articles)
+    if withdrawal is not None:
+        article = withdrawal.article
+        return article, [sentence.text for sentence in _begin(withdrawal, max_words)]
     openings = openings_of(articles, tuning, shown_title)
-    if not openings or max_words <= 0:
+    if not openings:
         return None
     newest = max(opening.article.effective_at for opening in openings)
     old = timedelta(hours=tuning.summary_old_hours)
@@ -148,7 +155,6 @@ def lead_of(
             opens_otherwise or _begins_with_example(opening, openings, shown_title)
         )
         return _Rank(
-            is_withdrawal=article.kind == "withdrawal",
             tells_news=tells_news,
             score=score,
             effective_at=article.effective_at,
@@ -164,6 +170,33 @@ def lead_of(
         lambda sentence: is_confirmed(sentence, best.article, reports), further
     )
     return best.article, [first, *confirmed]
+
+
+def _withdrawal(articles: Sequence[ArticleView]) -> Opening | None:
+    """Return the newest withdrawal of an article from the sentence on that takes it back; None without any.
+
+    A story says first that an outlet took its article back. Where some sources have standing, only theirs count:
+    otherwise any new feed could withdraw what others report.
+    """
+    withdrawals = [
+        article
+        for article in with_standing(with_originals(articles))
+        if article.kind == "withdrawal"
+        and article.version is None
+        and article.copy_of is None
+        and article.lead.strip()
+        and not article.nosnippet
+    ]
+    if not withdrawals:
+        return None
+    newest = max(withdrawals, key=BY_TIME)
+    sentences = read_opening(
+        newest.lead, newest.language, clean_title(newest), is_alone=True
+    )
+    for place, sentence in enumerate(sentences):
+        if is_withdrawal(sentence.text):
+            return Opening(newest, sentences[place:])
+    return Opening(newest, sentences)
 
 
 def lead_paragraphs(

@@ -78,7 +78,7 @@ def openings_of(
     others = []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
         title = clean_title(article)
-        sentences = _read_opening(
+        sentences = read_opening(
             article.lead, article.language, title, is_alone=is_alone
         )
         if is_alone:
@@ -144,7 +144,7 @@ def _has_bare_surname(
 
 # The cache helps because an opening is read at placing, and again when the story is rendered.
 @lru_cache(maxsize=2048)
-def _read_opening(
+def read_opening(
     lead: str, language: str | None, title: str, *, is_alone: bool
 ) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening, or its text if it has no sentences.

@@ -42,7 +42,7 @@ from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
 
 # Increment when a change of code (not of tuning) changes the content of stories.
-VERSION = 32
+VERSION = 33
 
 # An opening is one of this many first sentences that can be shown, because news comes first.
 SENTENCES_TRIED = 6

@@ -287,8 +287,13 @@ class WhichArticle(InTransaction):
             or not _may_change(waiting.entry, old)
             # The entry was not accepted as a revision, and has no page that the article may lack.
             or (not waiting.is_revision and waiting.page is None)
-            # The stored text comes from the page, which could not be read this time.
-            or (is_page_lost and incoming.body_words < full_words <= old.body_words)
+            # The stored text comes from the page, which could not be read this time. The page of an article that its
+            # outlet takes back is often gone.
+            or (
+                is_page_lost
+                and incoming.kind != "withdrawal"
+                and incoming.body_words < full_words <= old.body_words
+            )
             # The site has confirmed the article, so later texts that only the feed delivers do not count.
             or (
                 speaks_for_feed(waiting, incoming) and not speaks_for_feed(waiting, old)

@@ -6,7 +6,8 @@
 """
 
 import re
-from itertools import islice, product
+from collections import Counter
+from itertools import islice
 from typing import Any
 
 from aggregator.extract.html.boxes import element_line, hyphenated, names_in
@@ -69,6 +70,7 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
     if own_headline is None:
         return []
     own, own_title = own_headline
+    with_paragraphs = _with_paragraphs(root)
     own_branch = [own, *own.iterancestors()]
     articles: dict[Any, None] = {}
     for heading, title in headlines:
@@ -76,28 +78,44 @@ def further_articles(root: Any, facts: PageFacts) -> list[Any]:
         if title == own_title or not articles.keys().isdisjoint(branch):
             continue
         shared = {*own_branch}.intersection(branch)
-        for own_part, part in product(
-            (element for element in reversed(own_branch) if element not in shared),
-            (element for element in reversed(branch) if element not in shared),
-        ):
-            # Sections of one article have headings of a lower level, and seldom the class of the article.
-            is_alike = heading.tag == own.tag or bool(
-                own_part.get("class") and own_part.get("class") == part.get("class")
-            )
-            if (
-                is_alike
-                and own_part.tag == part.tag
-                and _has_paragraphs(own_part)
-                and _has_paragraphs(part)
-            ):
-                articles[part] = None
+        # Sections of one article have headings of a lower level, and seldom the class of the article.
+        is_same_level = heading.tag == own.tag
+        # The outermost parts of the branch, by what the part of the page's own article must have in common with them
+        parts: dict[tuple[str, str], Any] = {}
+        for part in branch:
+            if part not in shared and part in with_paragraphs:
+                parts[_sort_of(part, is_same_level=is_same_level)] = part
+        for own_part in reversed(own_branch):
+            if own_part in shared or own_part not in with_paragraphs:
+                continue
+            sort = _sort_of(own_part, is_same_level=is_same_level)
+            if sort in parts and (is_same_level or sort[1]):
+                articles[parts[sort]] = None
                 break
     return list(articles)
 
 
-def _has_paragraphs(element: Any) -> bool:
-    prose = (p for p in element.iter("p") if is_prose(element_line(p)))
-    return sum(1 for _ in islice(prose, _LEAST_PARAGRAPHS)) == _LEAST_PARAGRAPHS
+def _sort_of(element: Any, *, is_same_level: bool) -> tuple[str, str]:
+    """Return the tag of an element; below headlines of another level, its class, too."""
+    return element.tag, "" if is_same_level else element.get("class") or ""
+
+
+def _with_paragraphs(root: Any) -> set[Any]:
+    """Return the elements that hold enough paragraphs of prose for an article.
+
+    An element with enough of them has ancestors with enough of them, so counting ends there: linear time.
+    """
+    counts: Counter[Any] = Counter()
+    for paragraph in root.iter("p"):
+        if not is_prose(element_line(paragraph)):
+            continue
+        for element in (paragraph, *paragraph.iterancestors()):
+            if counts[element] == _LEAST_PARAGRAPHS:
+                break
+            counts[element] += 1
+    return {
+        element for element, count in counts.items() if count == _LEAST_PARAGRAPHS
+    }
 
 
 def page_numbers(root: Any) -> tuple[list[Any], bool]:

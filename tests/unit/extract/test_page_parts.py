@@ -1,8 +1,14 @@
 """Parts of pages that extraction took wrongly: the next article, the lead outside the body, page numbers."""
 
+import sys
+from collections.abc import Callable
+
 import pytest
 
+from aggregator.extract.html.dom import tree_of
+from aggregator.extract.html.metadata import read_facts
 from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.html.page_parts import further_articles
 from tests.support.extracting import TUNING
 from tests.support.tables import each_row, mapping, named_parts
 
@@ -204,3 +210,44 @@ def test_structured_data_with_the_address_and_headline_of_another_article_are_no
     for any_page in ("https://kite.example/", "https://kite.example/?p=7"):
         shown = script.replace(_ELSEWHERE, any_page)
         assert page_of(body, head=address + shown).facts.published is not None
+
+
+def calls_of(do: Callable[[], object]) -> int:
+    """How many functions a call takes: its work, whatever else the machine does."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        do()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+HEADLINE = "<h2>Lindmar votes again about number %d</h2>"
+GROWING = {
+    "headlines without text": HEADLINE + "<p>Short.</p>",
+    "headlines with one paragraph": f"<div>{HEADLINE}<p>{BODY[0]}</p></div>",
+    "headlines with articles": f"<div>{HEADLINE}{paragraphs(BODY[:2])}</div>",
+    "articles within each other": f"<div>{HEADLINE}<div>{paragraphs(BODY[:2])}",
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_twice_as_many_headlines_are_at_most_twice_the_work(name: str) -> None:
+    def work(number: int) -> int:
+        parts = (GROWING[name] % place for place in range(number))
+        root = tree_of(
+            f"<html><head><title>{TITLE}</title></head><body><div><h1>{TITLE}</h1>"
+            f"{paragraphs(BODY)}</div>{''.join(parts)}</body></html>"
+        )
+        assert root is not None
+        facts = read_facts(root, zone=None, seen=None)
+        return calls_of(lambda: further_articles(root, facts))
+
+    # Parsers nest at most 256 elements, so that growing depth ends before.
+    assert work(600) <= 2.5 * work(300)

@@ -47,6 +47,8 @@ reader = Table(
     required("read_before", UtcTime),
     # Merges were followed up to this change
     required("last_change_no", BigInteger),
+    # `api_token.id` of the token that the reader was added with; null: the owner, or an older version
+    Column("added_with", Text),
 )
 
 read_mark = Table(

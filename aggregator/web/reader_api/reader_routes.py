@@ -88,15 +88,17 @@ def _sign_in(site: Site, request: Request, fields: Fields) -> Response:
     if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
         secret = _NO_TOKEN
         is_owners = True
+        token_id = None
     else:
         token = sign_in(request, secret)
         if token is None or not token.may("read"):
             raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
         is_owners = token.may("admin")
+        token_id = token.id
     name = reader_name(fields.get("Email", ""))
     if is_owners and site.marks.reader(name) is None:
         name = OWNER  # so that phones and pages have the same marks
-    reader = site.marks.sign_in(name)
+    reader = site.marks.sign_in(name, token_id)
     auth = f"{quote(reader.name, safe='')}/{secret}"
     if fields.get("output") == "json":
         return JsonResponse({"SID": auth, "LSID": auth, "Auth": auth}, headers=NO_STORE)

@@ -47,6 +47,7 @@ _uvicorn_log.setLevel(logging.ERROR)
 
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(
     rb"^(?:content-length|transfer-encoding)[ \t]*:.*", re.IGNORECASE | re.MULTILINE
 )
@@ -130,6 +131,17 @@ class ConnectionLimiter:
                 del self._of_one[asker], self._turns[asker]
 
 
+def _is_ambiguous(head: bytes) -> bool:
+    """Return whether another server may read other fields in a complete head than h11.
+
+    A head may state its length more than once, of which h11 takes one, or have lines that end without a carriage
+    return, which some servers take for a part of the line.
+    """
+    lengths = _LENGTH.findall(head)
+    is_length_unclear = len(lengths) > 1 or b"," in b"".join(lengths)
+    return is_length_unclear or _BARE_LINE_FEED.search(head) is not None
+
+
 class TimeoutProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 protocol with a deadline for connections without a complete request."""
 
@@ -158,10 +170,9 @@ class TimeoutProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Refuse a request whose end is ambiguous, because a proxy before this server may have seen another end."""
         if self.conn.their_state is h11.IDLE:
-            # A complete head may state its length more than once; h11 would take one of them.
-            head, *body = _END_OF_HEAD.split(self.conn.trailing_data[0], maxsplit=1)
-            lengths = _LENGTH.findall(head) if body else []
-            if len(lengths) > 1 or b"," in b"".join(lengths):
+            received = self.conn.trailing_data[0]
+            end = _END_OF_HEAD.search(received)
+            if end is not None and _is_ambiguous(received[: end.end()]):
                 self.send_400_response("")
                 return
         super().handle_events()

@@ -51,12 +51,15 @@ from aggregator.store.tables import (
     counter_value,
     read_lists,
     read_rows,
+    read_value,
     reader,
     write_sql,
 )
 
 OWNER = "owner"  # the reader whose marks the pages show and set
-MOST_READERS = 1000  # (chosen; limits what a holder of a token can add)
+MOST_READERS = 1000  # (chosen; limits the table)
+# Each token adds at most this many readers, so that its holder keeps nobody else out (chosen: a large family)
+MOST_READERS_OF_TOKEN = 50
 # Labels of one reader (chosen)
 MOST_LABELS = 200
 MOST_LABELS_OF_STORY = 20  # (chosen)
@@ -76,8 +79,11 @@ class ReadMarks:
         self._database = database
         self._now = now
 
-    def sign_in(self, name: str) -> Reader:
-        """Return the reader with this name, who is added if there is none. Raises UsageError."""
+    def sign_in(self, name: str, token_id: str | None = None) -> Reader:
+        """Return the reader with this name, who is added if there is none. Raises UsageError.
+
+        `token_id`: the token that the reader is added with; None for the owner.
+        """
         name = reader_name(name)
         known = self.reader(name)
         if known is not None:
@@ -85,21 +91,31 @@ class ReadMarks:
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
+            added = read_value(
+                connection,
+                "SELECT count(*) FROM reader WHERE added_with = :token",
+                token=token_id,
+            )
+            if added >= MOST_READERS_OF_TOKEN:
+                raise UsageError(
+                    f"{MOST_READERS_OF_TOKEN} readers were added with this token already"
+                )
             # Another request may have added the reader meanwhile.
             write_sql(
                 connection,
                 """
-                INSERT INTO reader (name, created_at, read_before, last_change_no)
-                VALUES (:name, :now, :read_before, :last) ON CONFLICT DO NOTHING
+                INSERT INTO reader (name, created_at, read_before, last_change_no, added_with)
+                VALUES (:name, :now, :read_before, :last, :token) ON CONFLICT DO NOTHING
                 """,
                 name=name,
+                token=token_id,
                 now=self._now(),
                 read_before=first_read_before(connection),
                 last=counter_value(connection, "change"),
             )
-            added = reader_named(connection, name)
-        assert added is not None, "it was added"
-        return added
+            reader_added = reader_named(connection, name)
+        assert reader_added is not None, "it was added"
+        return reader_added
 
     def reader(self, name: str) -> Reader | None:
         """Return a reader, after following the merges since the last call; None if no reader has the name."""

@@ -27,10 +27,12 @@ wideo|(?:oglądaj|zobacz)(?: na żywo)?|son dakika|özel|canlı izle|срочн�
 """.replace("\n", "")
 _MARK = r"\s*(?:[:：|｜]|\s[-–—]|[-–—](?=\s))\s*"
 _LABEL = re.compile(
-    rf"\W*(?:(?P<name>[^:：|｜–—]{{2,40}}?)['’]?s?\s+)?(?:{_LABELS}){_MARK}|[\[(【](?:{_LABELS})[\])】]\s*",
+    rf"\W*+(?:(?P<name>[^:：|｜–—]{{2,40}}?)['’]?s?\s+)?(?:{_LABELS}){_MARK}|[\[(【](?:{_LABELS})[\])】]\s*",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"\s+[|\-–—•»·]+\s+|\s*[|｜]\s*|\s+::\s+")
+_ENDS = re.compile(
+    r"(?<!\s)\s++[|\-–—•»·]+\s+|(?:(?<!\s)\s++)?[|｜]\s*|(?<!\s)\s++::\s+"
+)
 # The name of an outlet stays if fewer words would remain
 _LEAST_WORDS = 2
 # A section or programme after the outlet's name has at most this many words: "Newsdesk TV Live Coverage"

@@ -218,7 +218,7 @@ _RULINGS = re.compile(
 
 def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:
     for section in sections:
-        for part in re.split(r"\s*[/>|»]\s*", section):
+        for part in re.split(r"(?:(?<!\s)\s++)?[/>|»]\s*", section):
             if kind := _kinds_by("section").get(_fold(part)):
                 yield FoundKind(kind, f"{where}: {section.strip()[:60]}")
 

@@ -47,7 +47,7 @@ _BLANK = BLOCK_END + whitespace
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
 _NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
 _SEGMENT = re.compile(
-    rf"[.;](?:\s+|$)|\s*[|•·{_SURE_LINK}{_POSSIBLE_LINK}]\s*|\s+[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)"
+    rf"[.;](?:\s+|$)|(?:(?<!\s)\s++)?[|•·{_SURE_LINK}{_POSSIBLE_LINK}]\s*|(?<!\s)\s++[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)"
 )
 _AROUND = "[](){}<>« »【】（）#:| "
 _LABELS = word_list("label published updated link_posts")

@@ -404,6 +404,17 @@ def growing(
     return None
 
 
+def grows_on_blanks(expression: Expression, *, longest: int = 25_600) -> str | None:
+    """Say if the time of an expression grows faster than a run of blanks, whatever its room promises about blanks."""
+    anywhere = expression._replace(where="")
+    for method in expression.methods:
+        over = "finditer" if method in _OVER_ALL else method
+        exponent = _exponent(anywhere, over, ("", " ", "\x00"), longest)
+        if not expression.is_bytes and exponent > LIMIT:
+            return f"{expression.where} {expression.name} {method}: n^{exponent:.2f}"
+    return None
+
+
 def _exponent(
     expression: Expression, method: str, attack: tuple[str, str, str], longest: int
 ) -> float:

@@ -113,9 +113,7 @@ def _with_paragraphs(root: Any) -> set[Any]:
             if counts[element] == _LEAST_PARAGRAPHS:
                 break
             counts[element] += 1
-    return {
-        element for element, count in counts.items() if count == _LEAST_PARAGRAPHS
-    }
+    return {element for element, count in counts.items() if count == _LEAST_PARAGRAPHS}
 
 
 def page_numbers(root: Any) -> tuple[list[Any], bool]:

@@ -21,7 +21,7 @@ from aggregator.text.lines import count_words, ends_sentence, is_prose, word_lis
 _SHORT_WORDS = 14
 _LETTER = re.compile(r"[^\W_]")
 _STEP = re.compile(r"[/>»›|]")
-_BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
+_BREADCRUMB = re.compile(r"(?:(?<!\s)\s++)?[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
 PATTERNS = ShippedTable(
     "aggregator.extract", "boilerplate.yaml", dict[str, list[str]]
@@ -33,7 +33,7 @@ _READING_TIME = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\+?[\d.,]{1,6}\s?[kKmM+]?|A[-+](?:\s?A[-+])?")
-_ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
+_ARROW = re.compile(r"(?<!\s)\s++(?:>{1,2}|›|»|→|/)\s+")
 _CREDIT = re.compile(
     r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$"
 )

@@ -14,9 +14,11 @@ _STATED = re.compile(
     r"автор)\b\s*:?\s+(?P<name>[^.:;!?\d]{3,80})",
     re.IGNORECASE,
 )
-_AND = re.compile(r"\s*(?:,|&|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s+")
+_AND = re.compile(
+    r"(?:(?<!\s)\s++)?(?:,|&|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s+"
+)
 _AFTER_NAME = re.compile(
-    r"\s*(?:,|\||•|–|—|\s-\s|\bin\b|\bat\b|\bfor\b|\bà\b|\baus\b|\ben\b)\s*"
+    r"(?:(?<!\s)\s++)?(?:,|\||•|–|—|(?<=\s)-\s|\bin\b|\bat\b|\bfor\b|\bà\b|\baus\b|\ben\b)\s*"
 )
 _OURS = re.compile(
     r"(?:our|unser\w{0,2}|notre|nuestr[oa]|nostr[oa]|noss[oa]|onze)\b", re.IGNORECASE
@@ -27,7 +29,7 @@ _DESK = re.compile(
     r"redacción|redazione|redação|redactie)(?:,\s*[\w’' -]{2,40})?",
     re.IGNORECASE,
 )
-_IN_BRACKETS = re.compile(r"\s*\([^()]{1,60}\)")
+_IN_BRACKETS = re.compile(r"(?:(?<!\s)\s++)?\([^()]{1,60}\)")
 # A Korean byline: a name, an office, an address
 _SIGNED = re.compile(
     r"(?P<name>[^\W\d_]{2,4})\s?(?P<office>[^\W\d_]{2,6})(?:\s\S+@\S+)?"

@@ -8,9 +8,9 @@ from aggregator.text.lines import count_words, ends_sentence, fold_line, word_se
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
-_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
+_PIECES = re.compile(r"(?:(?<!\s)\s++)?[|>»›•·]\s*|(?<!\s)\s++[-–—/]\s+|:\s+")
 _EDITION_WORDS = 4  # "Saturday Sports Final"
-_SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
+_SEPARATED = re.compile(r"(?<!\s)\s++[|\-–—•»]\s+|(?<!\s)\s++::\s+")
 
 
 def looks_like_outlet(line: str) -> bool:

@@ -50,7 +50,7 @@ _LIST_CHARS = 90
 _MARKS = " ()[]{}【】\"'«»„“”.,:;*|/©_–—-=।"
 # Between the agencies of a list: "dpa/AFP", "AP - Reuters", "dpa und AFP"
 _SEPARATED = re.compile(
-    r"\s*[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|\s+[–—-]\s+|\s+(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
+    r"(?:(?<!\s)\s++)?[/,|+;&、·•=]\s*(?:(?:and|und|et|y|e)\s+)?|(?<!\s)\s++[–—-]\s+|(?<!\s)\s++(?:und|and|et|y|e|en|og|och|ja|и|та|ve|oraz|a|i)\s+|(?<=\w)\s+و(?=\w{3})"
 )
 # The initials of a desk, "Fim", or the site of the outlet
 _INITIALS = re.compile(r"[a-zà-öø-ÿ]{2,5}|Fim|[\w-]{2,20}\.(?:at|ch|com|de)")
@@ -59,7 +59,7 @@ _AROUND = re.compile(
     r"^(?:the|der|die|l['’]|la|da|de l['’]|dell['’]|all['’]|do|de|het|"
     r"(?:news )?agency|(?:nachrichten)?agentur(?:en)?|agence(?: de presse)?|agencia(?: de noticias)?|"
     r"agência(?: de notícias)?|agenzia|persbureau|агентств\w*|информагентств\w*|وكالة|وكالتي)"
-    r"\s*(?<![^\W\d_](?=\w))|\s+(?:news agency|newswires?|staff|reporters?|نيوز)$",
+    r"\s*(?<![^\W\d_](?=\w))|(?<!\s)\s++(?:news agency|newswires?|staff|reporters?|نيوز)$",
     re.IGNORECASE,
 )
 

@@ -15,7 +15,7 @@ NEWS_LABEL = re.compile(
     r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
 )
 # A tail that may name the outlet: "Ferry sinks - Daily News", "Ferry sinks : NPR"
-DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
+DASH_TAIL = re.compile(r"(?<!\s)\s++(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
     re.IGNORECASE,
@@ -24,7 +24,8 @@ NO_TITLE = re.compile(
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 # Agencies add such tails: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
-    r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE
+    r"(?:(?<!\s)\s++-+ (?:\d\w\w )?update|(?:(?<!\s)\s++)?\(\+?\s?(?:video|photos?|audio)\))$",
+    re.IGNORECASE,
 )
 
 
@@ -77,14 +78,14 @@ mise à jour|actualizado|actualización|ampliación|ampl\\.|aggiornato|aggiornam
 güncellendi|güncelleme|обновлено|дополнено|расширенная версия|محدث|更新|続報|续报
 """.replace("\n", "")
 _WORDS = (
-    rf"(?:{_NUMBER}\s*-?\s*(?:{_NUMBERED})|(?:{_NUMBERED})\s*(?:no\.?\s*|nr\.?\s*|#)?{_NUMBER}"
+    rf"(?:{_NUMBER}\s*+(?:-\s*+)?(?:{_NUMBERED})|(?:{_NUMBERED})\s*(?:no\.?\s*|nr\.?\s*|#)?{_NUMBER}"
     r"|第[\d一二三四五六七八九十]+[报報])"
 )
 _TAKE = re.compile(
     rf"^\W*(?:(?:RPT|REFILE|CORRECTED)\s*-\s*)?(?:{_WORDS}|{_ALONE})\s*+(?:[:：|/)\]】]|[-–—]++)\s*"
-    rf"|\s*[(\[（【]\s*(?:{_WORDS}|{_ALONE})\s*[)\]）】]\s*"
+    rf"|(?:(?<!\s)\s++)?[(\[（【]\s*(?:{_WORDS}|{_ALONE})\s*[)\]）】]\s*"
     rf"|(?<![-–—|\s])\s*+[-–—|]++\s*+(?:{_WORDS}|{_ALONE})\W*+$"
-    rf"|^{_NUMBER}\s*-?\s*(?:lead|ld)\s+",
+    rf"|^{_NUMBER}\s*+(?:-\s*+)?(?:lead|ld)\s+",
     re.IGNORECASE,
 )
 

@@ -8,7 +8,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.clean_article import clean_entry
 from aggregator.model.entry import Entry
 from tests.support.articles import FLOOD, NOON
-from tests.support.patterns import Expression, expressions, growing
+from tests.support.patterns import (
+    Expression,
+    expressions,
+    growing,
+    grows_on_blanks,
+)
 from tests.support.tables import each_row
 
 
@@ -50,6 +55,13 @@ def test_expressions_take_linear_time(part: int) -> None:
 @pytest.mark.parametrize("part", range(40))
 def test_expressions_take_linear_time_on_many_strings(part: int) -> None:
     check(part, 40, most=240)
+
+
+@pytest.mark.later
+def test_expressions_take_linear_time_on_runs_of_blanks() -> None:
+    """Also those of lines, where no blank follows another today."""
+    assert not [*filter(None, map(grows_on_blanks, expressions()))]
+    assert grows_on_blanks(planted(r"\s*,", "split"))
 
 
 def check(part: int, parts: int, *, most: int) -> None:

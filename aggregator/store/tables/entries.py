@@ -102,8 +102,8 @@ observation = Table(
     # of a source that hands in files. Empty: the row was stored by an older version, so the next content of the
     # source does not count as a change.
     required("contents", LargeBinary),
+    required("changed_at", UtcTime),  # when the newest content was accepted
     # How often the source has changed the article
     from_zero("changes"),
-    required("changed_at", UtcTime),  # when the newest content was accepted
     sqlite_with_rowid=False,
 )

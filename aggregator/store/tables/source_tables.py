@@ -85,8 +85,6 @@ class SourceRow(FrozenStruct):
     host: str | None = None
     # Polled instead of `address` after a confirmed permanent redirect
     redirected_url: str | None = None
-    # The address that the feed declares as its own (rel=self)
-    self_url: str | None = None
     # Target of a permanent redirect that is not confirmed yet
     moved_to: str | None = None
     # Polls in a row that were redirected to `moved_to`
@@ -110,6 +108,8 @@ class SourceRow(FrozenStruct):
     # Number of these old entries
     flood_entries: int = 0
     failing_since: datetime | None = None
+    # The address that the feed declares as its own (rel=self)
+    self_url: str | None = None
 
 
 source = Table(

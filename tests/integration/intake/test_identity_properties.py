@@ -153,7 +153,10 @@ def follow(
                 one.number,
             )
         assert len(set(ids.values())) == len(ids), "two articles became one"
-        fresh = sum(result.outcome != "known" for result in accepted)
+        # The same words at another address are no news.
+        fresh = sum(
+            result.outcome != "known" and result.may_use_page for result in accepted
+        )
         assert fresh == (window if step == "begin" else expected), step
         before = rows(database, source)
         assert all(

@@ -797,6 +797,22 @@ def test_marks_and_readers_are_bounded(
     assert other.unread() == ids[:5], "a new reader begins with the newest"
 
 
+def test_a_token_that_adds_many_readers_keeps_nobody_else_out(
+    small_room: Newsroom,
+) -> None:
+    greedy = small_room.token("greedy", "read")
+
+    def sign_in(name: str, token: str) -> int:
+        form = {"Email": name, "Passwd": token}
+        return small_room.client.post("/accounts/ClientLogin", data=form).status_code
+
+    added = read_marks.MOST_READERS_OF_TOKEN
+    assert {sign_in(f"reader {number}", greedy) for number in range(added)} == {200}
+    assert sign_in("one more", greedy) == 400
+    assert sign_in("reader 0", greedy) == 200, "readers that exist may come again"
+    assert sign_in("grace", small_room.token("family", "read")) == 200
+
+
 def test_no_list_reads_a_whole_table(small_room: Newsroom, phone: ReaderClient) -> None:
     if not small_room.database.is_sqlite:
         pytest.skip("the planner of a server reads small tables whole")

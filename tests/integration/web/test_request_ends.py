@@ -61,3 +61,23 @@ def test_the_words_of_a_body_are_not_read_as_its_length(room: Newsroom) -> None:
     body = b"\r\n\r\nContent-Length: 5, 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert b"not a valid HTTP request" not in answers(room, head + body)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SECOND.replace(b"\r\n", b"\n"),
+        SECOND.replace(b"\r\n", b"\n", 1),
+        SECOND.removesuffix(b"\r\n") + b"\n",
+        SECOND.removesuffix(b"\r\n") + b"X-A: 1\nX-B: 2\r\n\r\n",
+    ],
+    ids=["all lines", "the first line", "the last line", "a field"],
+)
+def test_a_line_that_ends_in_a_bare_line_feed_is_refused(
+    room: Newsroom, request_: bytes
+) -> None:
+    """Other servers read it as a part of the line before."""
+    whole = answers(room, request_)
+    assert whole.startswith(b"HTTP/1.1 400 ")
+    assert whole.count(b"HTTP/1.1") == 1
+    assert answers(room, SECOND).startswith(b"HTTP/1.1 200 ")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from aggregator.sources.parse.feeds.feedparser_feed import for_feedparser
 from aggregator.sources.parse.feeds.xml_entries import entry_starts
 from aggregator.sources.parse.feeds.xml_repair import decode_markup
 from aggregator.sources.source_limits import KEY_CHARS
@@ -51,6 +52,28 @@ def test_characters_that_no_store_can_hold_cost_nothing_but_themselves(
 
 
 # --- limits ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        "<category>c%d</category>",
+        "<dc:subject>c%d</dc:subject>",
+        '<category term="c%d"/>',
+        "<category><![CDATA[c%d]]></category>",
+    ],
+)
+def test_feedparser_gets_only_the_first_categories_of_each_entry(
+    category: str,
+) -> None:
+    """It compares each with all others: 100,000 took ten seconds."""
+    categories = "".join(category % place for place in range(2_000))
+    item = f"<item><title>Tide turns</title>{categories}</item>"
+    markup = rss(item + item)
+    name = category.partition(">")[0].partition(" ")[0]
+    assert for_feedparser(markup).count(name) <= 2 * 200
+    for entry in read(markup).entries:
+        assert entry.categories == tuple(numbered("c%n", 50))
 
 
 def test_inlined_images_do_not_eat_the_text() -> None:

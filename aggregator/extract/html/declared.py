@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Set
+from copy import deepcopy
 from html import unescape
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from aggregator.extract.html.inline_text import has_inline_texts, write_inline_texts
 from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
@@ -150,15 +152,20 @@ _META_NAMES = word_list("property name itemprop http-equiv")
 
 def visible_text(element: Any, most: int = MAX_CHARS) -> str:
     """Return the visible text of an element in one line, with spaces between parts (a topic and a headline)."""
+    import lxml.etree
+
     pieces: list[str] = []
-    for part in element.iter():
+    if has_inline_texts(element):
+        element = deepcopy(element)
+        write_inline_texts(element)
+    for event, part in lxml.etree.iterwalk(element, events=("start", "end")):
         apart = "" if part.tag in _RUN_IN else " "
-        if isinstance(part.tag, str) and part.tag not in _UNSEEN:
-            pieces += (apart, part.text or "", apart)
-        if part is not element:
+        if event == "start" and part.tag not in _UNSEEN:
+            pieces += (apart, part.text or "")
+        elif event == "end" and part is not element:
             pieces += (apart, part.tail or "")
     return _one_line("".join(pieces), most)
 
 
-_RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
+_RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big ins s")
 _UNSEEN = word_set("script style svg noscript template button")

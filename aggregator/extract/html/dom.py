@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.unseen import (
-    remove_hidden,
+from aggregator.extract.html.inline_text import (
+    name_struck,
     remove_readings,
     with_ended_readings,
+    write_inline_texts,
 )
+from aggregator.extract.html.unseen import remove_hidden
 from aggregator.extract.language.unicode import clean, clean_markup
 from aggregator.text.lines import one_line, word_set
 
@@ -169,6 +171,7 @@ def read_fragment(markup: str) -> Fragment:
         if parts and isinstance(parts[0], str):
             root.text = parts.pop(0)
         root.extend(parts)
+        name_struck(root)
         remove_hidden(root)
     return Fragment(root, bounded.truncated)
 
@@ -176,7 +179,7 @@ def read_fragment(markup: str) -> Fragment:
 def marked_lines(root: Any) -> list[str]:
     """Return the lines of a fragment's text, and change its tree.
 
-    Scripts, forms and captions are removed, and blocks get marks at their ends.
+    Scripts, forms and captions are removed, blocks get marks at their ends, and elements inside lines their texts.
     """
     import lxml.etree
 
@@ -186,6 +189,7 @@ def marked_lines(root: Any) -> list[str]:
     lxml.etree.strip_elements(
         root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
     )
+    write_inline_texts(root)
     for block in root.iter(*_BLOCKS):
         block.text = f"{BLOCK_END}{block.text or ''}"
         block.tail = f"{BLOCK_END}{block.tail or ''}"

@@ -19,6 +19,11 @@ from aggregator.extract.html.boxes import (
     unwrap_layout_tables,
 )
 from aggregator.extract.html.dom import bound_html, tree_of
+from aggregator.extract.html.inline_text import (
+    has_inline_texts,
+    name_struck,
+    write_inline_texts,
+)
 from aggregator.extract.html.library import extract_markup, extract_text
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.page_parts import (
@@ -76,6 +81,7 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen)
+    name_struck(root)
     remove_hidden(root)
     take_out(root, root.xpath(_WITHOUT_TEXT))
     take_out(root, further_articles(root, facts))
@@ -84,6 +90,12 @@ def read_page(
     unwrap_layout_tables(root)
     unlink_paragraphs(root)
     root, text = _remove_boxes(root, url, tuning)
+    # The markup is for people, who see struck words struck and numbers raised.
+    written = root
+    if has_inline_texts(root):
+        root = deepcopy(root)
+        write_inline_texts(root)
+        text = extract_text(root, url)
     text = complete_body(root, text, tuning)
     text, link_share = without_link_lines(root, text, tuning)
     text = with_lead(root, text, facts)
@@ -92,7 +104,7 @@ def read_page(
         text=text,
         truncated=page.truncated or has_more_pages,
         link_share=link_share,
-        markup=extract_markup(root, text, url) if text else "",
+        markup=extract_markup(written, text, url) if text else "",
     )
 
 

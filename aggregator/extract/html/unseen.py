@@ -1,4 +1,4 @@
-"""Removes text that readers do not see: readings over characters, and elements hidden by styles.
+"""Removes text that readers do not see: elements hidden by styles.
 
 Style sheets are not fetched, so classes are recognised by their usual names. An element with a large part of the text
 stays, because it is only hidden until a script has run.
@@ -11,7 +11,6 @@ from typing import Any
 from aggregator.extract.html.boxes import hyphenated, take_out
 from aggregator.text.lines import word_set
 
-_PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
 _HIDING = word_set("hidden style aria-hidden")
 # Classes that may hide something contain one of these
 _PART_OF_CLASS = re.compile(
@@ -51,24 +50,6 @@ _STYLE_CHARS = 500
 _LARGE_SHARE = 1 / 3
 # This many letters may always be hidden, unless they are more than half of the text (chosen)
 _NO_ARTICLE = 200
-
-
-def with_ended_readings(html: str) -> str:
-    """Return HTML with end tags before each part of a <ruby>, because authors may leave them out.
-
-    Parsers of HTML 4 would otherwise put the next part, and the next character, into the part before.
-    """
-    if "<ruby" not in html and "<RUBY" not in html:
-        return html
-    return _PART_OF_RUBY.sub("</rt></rp></rb><", html)
-
-
-def remove_readings(root: Any) -> None:
-    """Remove the readings of a <ruby> from the tree `root`, and join the characters below them."""
-    import lxml.etree
-
-    lxml.etree.strip_elements(root, "rt", "rp", "rtc", with_tail=False)
-    lxml.etree.strip_tags(root, "ruby", "rb")
 
 
 def remove_hidden(root: Any) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from aggregator.extract.html.inline_text import with_inline_texts
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import feed_outlet
@@ -190,11 +191,10 @@ def plain_title(raw: str) -> str:
     Entities are decoded twice, because many feeds encode them twice. A tag that is never closed is a word of the
     headline, except <br> and <img>.
     """
-    text = html.unescape(
-        _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
-    )
+    shown = with_inline_texts(raw[: 4 * _MAX_TITLE_CHARS])
+    text = html.unescape(_without_tags(shown, alone=("br", "img")))
     # A tag that was escaped twice is a word of the headline unless it is closed: "A <br> tag turns thirty".
-    text = html.unescape(_without_tags(text, alone=()))
+    text = html.unescape(_without_tags(with_inline_texts(text), alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
 
 

@@ -1,4 +1,7 @@
-"""Removes the name of the outlet and its section from titles, and the mark of a later take from headlines.
+"""Removes outlets, sections and labels from the sides of titles, and the mark of a later take from headlines.
+
+A bar, dot or arrow may divide a headline from a label, or two facts from each other ("Dam of Tellin | Five dead"), and
+the label may stand on either side. So a side is cut only if it is known to be a label, a section or an outlet.
 
 Takes are successive reports of an agency or a live desk about one event, each replacing the report before. The headline
 of a later take has a mark: "1st lead", "UPDATE 3", "(2nd take)", "WRAPUP 2", "Ld", "2. Zusammenfassung".
@@ -8,7 +11,7 @@ import re
 from functools import lru_cache
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.lexicon import words_of
+from aggregator.stories.lexicon import subject_key, words_of
 
 TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(
@@ -16,6 +19,9 @@ NEWS_LABEL = re.compile(
 )
 # A tail that may name the outlet: "Ferry sinks - Daily News", "Ferry sinks : NPR"
 DASH_TAIL = re.compile(r"(?<!\s)\s++(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
+# Signs between a headline and a label, or between two facts; in quotations, "»" is a quotation mark.
+_BAR = re.compile(r"(?<!\s)\s*+[|｜]\s*|(?<!\s)\s++[·•▸►→]\s+")
+_BAR_OR_ARROW = re.compile(r"(?<!\s)\s*+[|｜]\s*|(?<!\s)\s++[·•▸►→»›]\s+")
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
     re.IGNORECASE,
@@ -24,7 +30,8 @@ NO_TITLE = re.compile(
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 # Agencies add such tails: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
-    r"(?:(?<!\s)\s++-+ (?:\d\w\w )?update|(?:(?<!\s)\s++)?\(\+?\s?(?:video|photos?|audio)\))$",
+    r"(?:(?<!\s)\s++-+ (?:\d\w\w )?update|(?<!\s)\s++listen\s?· ?\d+:\d\d|"
+    r"(?:(?<!\s)\s++)?\(\+?\s?(?:video|photos?|audio)\))$",
     re.IGNORECASE,
 )
 
@@ -39,15 +46,32 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     """Return a title of at most `TITLE_CHARS` characters in its cleaned form; "" if it tells nothing."""
     title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
     title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
-    marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"
-    cut_tail = re.compile(rf"\s*[{marks}]\s*[^{marks}]{{0,40}}$")
-    while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
-        title = title[: cut.start()]
+    is_quoting = "«" in title  # "Boll : « Nous restons » | Le Fanal"
+    title = _without_labels(title, _BAR if is_quoting else _BAR_OR_ARROW, outlet)
     tail = DASH_TAIL.search(title)
     if tail and _is_outlet(tail["tail"].strip(), outlet):
         title = title[: tail.start()].strip() or title
-    title = title.strip(f" {marks}")
+    title = title.strip(" |·" if is_quoting else " |·»")
     return "" if NO_TITLE.fullmatch(title) else title
+
+
+def _without_labels(title: str, bar: re.Pattern[str], outlet: str | None) -> str:
+    """Return a title without labels, sections and outlets at its ends; one side always stays."""
+    sides = bar.split(title)
+    is_label = [not side or _is_label(side) or _is_outlet(side, outlet) for side in sides]
+    first, last = 0, len(sides) - 1
+    while last > first and is_label[last]:
+        last -= 1
+    while first < last and is_label[first]:
+        first += 1
+    if (first, last) == (0, len(sides) - 1):
+        return title
+    begin = title.find(sides[first])
+    return title[begin : title.rfind(sides[last]) + len(sides[last])]
+
+
+def _is_label(side: str) -> bool:
+    return subject_key(side.strip(" :")) in words_of("labels")
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:

@@ -36,6 +36,8 @@ from aggregator.text.sentences import sentences_of
 REPEATS = 0.5
 # The best sentence of a report is searched for in its first sentences
 SENTENCES_READ = 8
+# A text with fewer words tells nothing beside its title: "Photo"
+FEWEST_TOLD = 4
 # A text with fewer words cannot give a lead
 FEWEST_WORDS = 10
 # Two sentences of a lead say the same if this share of the words of the shorter one is in the longer one
@@ -145,7 +147,7 @@ def mute_reports(story: ShownStory) -> Iterator[ArticleView]:
     ]
     for report in story.other_reports:
         best = best_sentence(report)
-        if report.id in spoken or not best or report.nosnippet:
+        if report.id in spoken or len(best.split()) < FEWEST_TOLD or report.nosnippet:
             continue
         words = frozenset(heads(best, report.language))
         likeness = (
@@ -195,14 +197,14 @@ def _given_names(words: Sequence[str]) -> set[str]:
 
 
 def has_role(name: str) -> bool:
-    """Return whether the name of a speaker has a title, a body or an initial: "EU Ann Berg", "Mr. Berg", "Paul R."."""
-    words = name.split()
-    return any(
-        _is_office(word)
-        or word.endswith(".")
-        or re.fullmatch(r"(?:[A-Z]\.)+", word)
-        or (word.isupper() and len(word) > 1 and "." not in word)
-        for word in words
+    """Return whether the name of a speaker has a title, a body or a middle letter: "EU Ann Berg", "Paul R. Berg"."""
+    *given, last = name.split()
+    has_letter = len(given) > 1 and any(
+        re.fullmatch(r"(?:[A-Z]\.?)+", word) for word in given
+    )
+    return has_letter or any(
+        _is_office(word) or re.fullmatch(r"[A-Z]{2,}|[A-Z][a-z]+\.", word)
+        for word in (*given, last)
     )
 
 

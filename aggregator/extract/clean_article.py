@@ -29,6 +29,7 @@ from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
 from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
 from aggregator.extract.plain import live_text
+from aggregator.extract.plain.glued_words import with_spaces, without_link_lists
 from aggregator.extract.shown_text import first_sentences, without_text
 from aggregator.extract.sites import is_private_link, site_of
 from aggregator.extract.wire import wire
@@ -202,7 +203,7 @@ def _with_text(
         title, text, entry.language or page_language, text_tuning
     )
     spaces = _SPACE_BEFORE_MARK_FRENCH if language == "fr" else _SPACE_BEFORE_MARK
-    text = spaces.sub("", text)
+    text = with_spaces(without_link_lists(spaces.sub("", text)))
     return replace(
         article,
         title=title,

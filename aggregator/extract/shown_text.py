@@ -20,7 +20,11 @@ from aggregator.model.prepared import CleanArticle
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
-from aggregator.text.sentences import split_sentences
+from aggregator.text.sentences import (
+    SENTENCE_WORDS,
+    join_sentences,
+    split_sentences,
+)
 
 # A line with at most this many words is a heading above a list: "What's Changed", "New features" (chosen)
 _HEADING_WORDS = 3
@@ -109,13 +113,16 @@ def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     sentences: list[str] = []
     words = 0
     for paragraph in paragraphs:
-        for sentence in split_sentences(paragraph):
+        for sentence in split_sentences(paragraph, shortest=1):
+            # A few words before the first sentence are a place or a label; behind it they are news: "Nobody died."
+            if not sentences and not has_words(sentence, SENTENCE_WORDS):
+                continue
             words += count_words(sentence)
             if sentences and words > max_words:
-                return " ".join(sentences)
+                return join_sentences(sentences)
             sentences.append(sentence if sentences else without_dateline(sentence))
     if sentences:
-        return " ".join(sentences)
+        return join_sentences(sentences)
     lines = [
         line for line in paragraphs if has_words(line, _HEADING_WORDS + 1)
     ] or paragraphs

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import NamedTuple
 
 from aggregator.extract.front_matter import without_dateline
@@ -21,6 +20,7 @@ from aggregator.stories.openings import (
     Opening,
     OpeningSentence,
     is_confirmed,
+    is_repeated,
     openings_of,
     read_opening,
 )
@@ -36,7 +36,12 @@ from aggregator.stories.story_words import dice, heads
 from aggregator.stories.titles.title import BY_TIME, style_cost
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words, ends_sentence
-from aggregator.text.sentences import paragraphs, split_sentences
+from aggregator.text.sentences import (
+    SENTENCE_WORDS,
+    join_sentences,
+    paragraphs,
+    split_sentences,
+)
 from aggregator.text.tokens import PART
 
 # The choice of the report.
@@ -97,12 +102,14 @@ def summary(
     if lead is None:
         return ""
     _, sentences = lead
-    text = " ".join(" ".join(sentences).split())
+    text = " ".join(join_sentences(sentences).split())
     if count_words(text) <= max_words:
         return text
     cut = " ".join(text.split()[:max_words])
     while count_words(cut) > max_words:  # a script without spaces
         cut = cut[: 2 * max_words][:-1]
+    if " " in cut and not text[len(cut) :].startswith(" "):
+        cut = cut.rpartition(" ")[0]  # Thai has spaces between its phrases alone
     return cut.rstrip(" ,;:–—-") + "…"
 
 
@@ -164,12 +171,16 @@ def lead_of(
     best = openings[0]
     if len(openings) > 1:
         best = max(openings, key=rank)
-    first, *further = (sentence.text for sentence in _begin(best, max_words))
+    first, *further = _begin(best, max_words)
     reports = [opening.article for opening in openings]
-    confirmed = takewhile(
-        lambda sentence: is_confirmed(sentence, best.article, reports), further
-    )
-    return best.article, [first, *confirmed]
+    shown = [first.text]
+    for sentence in further:
+        # A short sentence ("He denies it.") has no word that another report could share.
+        is_short = sentence.words < SENTENCE_WORDS
+        if not (is_short or is_confirmed(sentence.text, best.article, reports)):
+            break
+        shown.append(sentence.text)
+    return best.article, shown
 
 
 def _withdrawal(articles: Sequence[ArticleView]) -> Opening | None:
@@ -214,14 +225,17 @@ def lead_paragraphs(
     left = LEAD_WORDS
     for whole in paragraphs(begin + rest)[:LINES_READ]:
         line = without_dateline(whole)
-        read = line[:CHARS_READ]
-        if passages and _is_heading(read):
+        if passages and _is_heading(line[:CHARS_READ]):
             continue
+        line = _without_repeat(line, passages)
+        read = line[:CHARS_READ]
         passage = _passage(line, split_sentences(read, 1), left, first, is_supported)
         # A tweet that is embedded below a report, for example, repeats a quotation of the report.
         quotations = QUOTED.findall(" ".join(passages))
         runs = _runs(passage)
         if any(not runs.isdisjoint(_runs(quotation)) for quotation in quotations):
+            continue
+        if not line:
             continue
         if passage:
             passages.append(passage)
@@ -229,6 +243,15 @@ def lead_paragraphs(
         if passage != line or len(passages) == LEAD_PARAGRAPHS:
             break
     return passages
+
+
+def _without_repeat(line: str, passages: Sequence[str]) -> str:
+    """Return a line without its first sentence if the passages above say it: a text that begins twice."""
+    first = next(iter(split_sentences(line[:CHARS_READ], 1)), "")
+    said = split_sentences(passages[0], 1)[:1] if len(passages) == 1 else []
+    if first and any(is_repeated(first, sentence) for sentence in said):
+        return line.partition(first)[2].strip()
+    return line
 
 
 def _is_heading(line: str) -> bool:

@@ -22,7 +22,7 @@ from aggregator.stories.story_sentences import (
     without_heading,
 )
 from aggregator.stories.story_tuning import StoryTuning
-from aggregator.stories.story_words import weighty_heads
+from aggregator.stories.story_words import heads, weighty_heads
 from aggregator.stories.titles.title import title_candidates
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.text.lines import count_words
@@ -32,6 +32,9 @@ from aggregator.text.sentences import sentences_of
 OPENING_SENTENCES = 4
 # A report begins after sentences with these faults
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
+# A sentence repeats another if this share of the heads of the shorter one, of at least so many, is in the longer one
+REPEATED_SHARE = 0.8
+FEWEST_REPEATED = 4
 # If there are more reports, the newest are used.
 REPORTS = 8
 # In a story of at least this many senders, the lead has only sentences that others confirm.
@@ -40,6 +43,27 @@ CONFIRMED_FROM = 3
 REPORTED_CHARS = 6_000
 # "Boll said", "Mr. Boll arrived"
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
+
+
+def without_repeats(sentences: Sequence[str]) -> list[str]:
+    """Return sentences without each that the sentence before or behind it repeats and tells in more words.
+
+    A standfirst is often the first sentence of the report, which goes on with a further clause.
+    """
+    kept: list[str] = []
+    for sentence in sentences:
+        if kept and is_repeated(kept[-1], sentence):
+            kept[-1] = max(kept[-1], sentence, key=len)
+        else:
+            kept.append(sentence)
+    return kept
+
+
+def is_repeated(one: str, other: str) -> bool:
+    """Return whether nearly all words of the shorter of two sentences are in the longer one."""
+    words, others = heads(one).keys(), heads(other).keys()
+    fewest = min(len(words), len(others))
+    return fewest >= FEWEST_REPEATED and len(words & others) >= REPEATED_SHARE * fewest
 
 
 class OpeningSentence(NamedTuple):
@@ -151,7 +175,9 @@ def read_opening(
 
     With `is_alone`, the story has one article, whose sentences may also be questions or speak of the writer.
     """
-    split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
+    split = list(chain.from_iterable(sentences_of(lead, shortest=1))) or [
+        " ".join(lead.split())
+    ]
     # This is checked before headings are removed, because the label of a caption may look like a heading: "CLOSE The
     # mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":
@@ -160,7 +186,7 @@ def read_opening(
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
     sentences = []
-    for text in texts[:OPENING_SENTENCES]:
+    for text in without_repeats(texts[: OPENING_SENTENCES + 1])[:OPENING_SENTENCES]:
         fault = front_matter(text, language)
         can_be_shown = fault is None or (is_alone and fault not in NO_BEGINNING)
         can_be_first = (

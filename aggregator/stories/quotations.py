@@ -13,6 +13,7 @@ from typing import NamedTuple
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Quotation
 from aggregator.stories.lexicon import word_list, words_of
+from aggregator.stories.speaker_names import is_body, one_name_each
 from aggregator.stories.story_sentences import (
     ANY_MARK,
     QUOTED,
@@ -42,6 +43,15 @@ QUOTED_WORDS = 6
 # The least share of quoted words in a sentence
 QUOTED_SHARE = 0.4
 _WORD = re.compile(r"\w+")
+# Words that refer to a sentence before, or to a body that was named there
+LEANS = re.compile(
+    r"^\W*(?:This|That|These|Those|They|He|She|It)\b(?!(?:['’]s| is| was| will be| would be) (?:\w+ )?\w+ (?:that|to)\b)"
+    r"|\b(?:about|of|for|with|by|on|from|like|to|in|at) (?:that|this|those|these|them|it)[,.!?”\"]"
+    r"|\b(?:do|did|done|said|say|says|know|believe|happen\w*|doing|want|support) (?:that|this|it|so)[,.!?”\"]"
+    r"|\bthe (?:group|company|organi[sz]ation|agency|union|committee|panel|firm|party|team|campaign|pair|association"
+    r"|network|department|foundation|coalition|caucus|bank|university|institute)['’]s? (?:\w+ ){0,3}"
+    r"(?:president|director|chief|chair\w*|leader|head|spokes\w+|founder|secretary|officer|lawyer|attorney|members?)\b"
+)
 
 
 class _Candidate(NamedTuple):
@@ -54,6 +64,8 @@ class _Candidate(NamedTuple):
     text: str
     # Its words inside quotation marks, in lower case
     quoted: frozenset[str]
+    # It refers to something that is not shown, or a body says it: it is shown only where no other quotation is.
+    is_weak: bool
 
 
 def quotations_of(
@@ -71,12 +83,12 @@ def quotations_of(
     candidates: list[_Candidate] = []
     for report in reports:
         candidates.extend(_quotations_in(report, key_words))
-    candidates.sort(key=lambda c: (-c.worth, c.article.effective_at, c.text))
+    candidates.sort(key=lambda c: (c.is_weak, -c.worth, c.article.effective_at, c.text))
     quoted = [(text, _quoted_words(text)) for text in shown]
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
     for candidate in candidates[:MOST_TRIED]:
-        if len(chosen) == MOST:
+        if len(chosen) == MOST or (chosen and candidate.is_weak):
             break
         is_shown = any(
             candidate.text in text
@@ -96,13 +108,14 @@ def quotations_of(
             of_speaker[surname] += 1
             chosen.append(candidate._replace(speaker=name))
     chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
+    names = one_name_each([quote.speaker for quote in chosen], reports)
     quotations = []
     for quote in chosen:
         others = [article.id for article in articles if quote.text in article.text]
         ids = dict.fromkeys([quote.article.id, *others])
         quotations.append(
             Quotation(
-                speaker=quote.speaker,
+                speaker=names[quote.speaker],
                 text=quote.text,
                 article_ids=tuple(ids)[:ARTICLES_NAMED],
             )
@@ -124,7 +137,9 @@ def _quotations_in(
             words = heads(sentence, report.language)
             share = sum(word in words for word in key_words) / max(1, len(key_words))
             worth = share - LATE_COST * text.find(sentence) / CHARS_READ
-            yield _Candidate(worth, report, speaker, sentence, _quoted_words(sentence))
+            is_weak = LEANS.search(sentence) is not None or is_body(speaker)
+            quoted = _quoted_words(sentence)
+            yield _Candidate(worth, report, speaker, sentence, quoted, is_weak)
 
 
 def _quoted_words(text: str) -> frozenset[str]:
@@ -159,6 +174,11 @@ _CLAUSE = re.compile(
 # The end of "... on CNN's ", before the name of a program: "Berg said on CNN's New Day". "Varna's Anna Berg" names a
 # person.
 _PROGRAM_OF = re.compile(r"\b(?:on|in|at|to|for) [^,“”]{1,40}['’]s $")
+# "The younger Boll", "his son Emrys" name somebody else
+_RELATIVE = re.compile(
+    r"\b(?:[Tt]he (?:younger|elder|older)|(?:[Hh]is|[Hh]er|[Tt]heir) (?:son|daughter|wife|husband|brother|sister|father"
+    r"|mother|widow)) $"
+)
 # A role after a name, and the speaker: " lawyer, Anna"
 _ROLE = re.compile(rf" [a-zß-ÿ]+, [{UPPER}]")
 # The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
@@ -188,6 +208,7 @@ def speaker_of(text: str, language: str | None) -> str:
             before.rstrip().rpartition(" ")[2] in links
             or _CLAUSE.search(before)
             or _PROGRAM_OF.search(before)
+            or _RELATIVE.search(before)
         )
         # "said the Varna lawyer, Anna Berg": the first name belongs to the role after it
         is_of_role = before.endswith(" the ") and _ROLE.match(outside, match.end())

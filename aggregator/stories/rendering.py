@@ -22,13 +22,14 @@ from aggregator.stories.counting.originals import (
     with_originals,
     with_standing,
 )
-from aggregator.stories.lead import CHARS_READ, lead_of, lead_paragraphs
+from aggregator.stories.lead import CHARS_READ, LEAD_WORDS, lead_of, lead_paragraphs
 from aggregator.stories.openings import is_confirmed
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
 from aggregator.stories.story_names import names_of, topics_of
 from aggregator.stories.story_sentences import (
     BOILERPLATE,
+    LONGEST,
     front_matter,
     is_cut,
     needs_sentence_before,
@@ -36,10 +37,12 @@ from aggregator.stories.story_sentences import (
     sentences_of_report,
 )
 from aggregator.stories.story_tuning import StoryTuning
-from aggregator.stories.story_words import heads
+from aggregator.stories.story_words import dice, heads
 from aggregator.stories.titles.title import BY_TIME, is_news
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.versions import changed_sentences
+from aggregator.text.lines import count_words, same_line
+from aggregator.text.sentences import sentences_of
 
 # Increment when a change of code (not of tuning) changes the content of stories.
 VERSION = 33
@@ -50,6 +53,14 @@ SENTENCES_TRIED = 6
 NOT_SHOWN = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
 # No further versions are read once the sentences shown from versions of a story are this many.
 VERSION_SENTENCES = 24
+# The faults of sentences that are not shown at all: they are not the report's own words
+FURNITURE = BOILERPLATE - {"no beginning", "no end"}
+# A sentence with at least this likeness (Dice) to a sentence of the lead repeats it
+REPEATS = 0.5
+# What a weak sentence costs below the title of its report, as a share of the title's words (chosen)
+WEAK_SHARE = 0.2
+# Fewer words tell nothing: "Photo"
+FEWEST_SHOWN = 4
 # A weak sentence (see `title_sentence`) must have this many more words of its title than another (chosen).
 WEAK_COST = 2
 # A sentence with fewer new content words seldom adds a fact: of 207 sentences that were read, 46 had fewer, and 35 of
@@ -112,8 +123,10 @@ def story_text(
     if chosen := lead_of(articles, tuning, title):
         report, (first,) = chosen
         is_supported = partial(is_confirmed, article=report, reports=reports)
-        texts = lead_paragraphs(report.text, first, is_supported) or lead_paragraphs(
-            report.lead, first, is_supported
+        texts = (
+            lead_paragraphs(report.text, first, is_supported)
+            or lead_paragraphs(report.lead, first, is_supported)
+            or [first] * (count_words(first) <= LEAD_WORDS)
         )
         lead = tuple(Passage(text=text, article_id=report.id) for text in texts)
     openings: tuple[Passage, ...] = ()
@@ -188,10 +201,11 @@ def _openings(
     title: str,
     lead: Sequence[Passage],
 ) -> tuple[Passage, ...]:
-    """Return a sentence for each sender, except the sender of the lead, the newest first.
+    """Return a sentence for each report except that of the lead, unless the lead says it.
 
     The sentence is from the newest report of the sender that has a new sentence. Of all openings but the first, the one
-    that differs most from the texts above it comes second.
+    that differs most from the texts above it comes second. At the end come sentences of reports that have nothing new
+    (`own_sentence`).
     """
     leading = {passage.article_id for passage in lead}
     leading.update(
@@ -221,7 +235,17 @@ def _openings(
         differing = max(openings[1:], key=lambda opening: opening[0])
         openings.remove(differing)
         openings.insert(1, differing)
-    return tuple(passage for _, passage in openings)
+    passages = [passage for _, passage in openings]
+    # The other reports speak, too, unless the lead says what they say.
+    told = {passage.article_id for passage in passages}
+    lead_texts = [passage.text for passage in lead]
+    for report in reports:
+        if report.id not in told and report.id not in leading:
+            text = own_sentence(report, lead_texts, [*lead_texts, *above])
+            if text:
+                passages.append(Passage(text=text, article_id=report.id))
+                above.append(text)
+    return tuple(passages)
 
 
 def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
@@ -264,3 +288,45 @@ def title_sentence(report: ArticleView, known: Set[str] = frozenset()) -> str:
             new_ones.append((rank, worth, sentence))
     of_title = [one for one in new_ones if one[1] >= min(1, most)]
     return max(of_title, key=itemgetter(0), default=("", 0, ""))[2]
+
+
+def own_sentence(report: ArticleView, lead: Sequence[str], above: Sequence[str]) -> str:
+    """Return the sentence of a report for its line, although it may refer back or tell nothing new; else "".
+
+    A sentence that repeats the `lead` is not returned. Sentences that are unlike all texts `above` are preferred, then
+    those with most words of the title. A feed whose text has no sentences is shown with its first line.
+    """
+    title = clean_title(report)
+    language = report.language
+    titled = frozenset(heads(title, language))
+    lines = without_front_matter((report.text or report.lead)[:CHARS_READ].split("\n"))
+    said = _heads_of_sentences(lead, language)
+    shown = [*said, *_heads_of_sentences(above, language)]
+    sentences = sentences_of_report("\n".join(lines), title)
+    best: tuple[float, str] | None = None
+    for sentence in islice(filter(None, (*sentences, *lines[:1])), SENTENCES_TRIED):
+        words = frozenset(heads(sentence, language))
+        fault = front_matter(sentence, language)
+        is_title = same_line(sentence, report.title) or same_line(sentence, title)
+        if fault in FURNITURE or is_title or len(sentence) > LONGEST:
+            continue
+        if count_words(sentence) < FEWEST_SHOWN or _likeness(words, said) >= REPEATS:
+            continue
+        is_weak = fault is not None or needs_sentence_before(sentence, language)
+        worth = dice(words, titled) - _likeness(words, shown) - WEAK_SHARE * is_weak
+        if best is None or worth > best[0]:
+            best = (worth, sentence)
+    return "" if best is None else best[1]
+
+
+def _heads_of_sentences(
+    texts: Sequence[str], language: str | None
+) -> list[frozenset[str]]:
+    """Return the heads of each text, and of each of its sentences."""
+    sentences = [one for text in texts for row in sentences_of(text) for one in row]
+    return [frozenset(heads(text, language)) for text in (*texts, *sentences)]
+
+
+def _likeness(words: frozenset[str], others: Sequence[frozenset[str]]) -> float:
+    """Return the greatest likeness of a sentence to other texts, each by the heads of its words."""
+    return max((dice(words, other) for other in others), default=0.0)

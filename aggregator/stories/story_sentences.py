@@ -20,7 +20,7 @@ from aggregator.text.sentences import paragraphs, sentences_of
 CUT_OFF = re.compile(
     r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$"
 )
-END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
+END_MARKS, AFTER_END = ".!?…。！？｡။។៕።፧।۔؟։", "\"'”’»“)]」』"
 # If a text ends with one of these, the feed has cut it.
 CUT_MARKS = ("...", "…")
 # The least number of words in a sentence without a full stop, as `sentences_of` returns it; a shorter one is a heading.

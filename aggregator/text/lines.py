@@ -11,8 +11,8 @@ CLUSTERED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 UNSPACED = f"{CLUSTERED}\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _CLOSING = "\"'”’»›“‘)]）」』 "
-_FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
-_SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
+_FULL_STOPS = (".", "…", "。", "।", "۔", "｡", "။", "។", "៕", "።", "։")
+_SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟", "፧")
 _WORD = re.compile(r"\w+")
 _TYPOGRAPHIC = "’“”—–‘\xa0…«»•©„"  # the most frequent first
 # Letters, digits and "_" become lower case, and all other characters become spaces

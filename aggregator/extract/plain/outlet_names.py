@@ -1,6 +1,7 @@
 """Finds the names of outlets in a line above the headline and at the ends of a title."""
 
 import re
+from collections.abc import Sequence
 
 from aggregator.extract.phrases import PHRASES, phrases, single_words, words
 from aggregator.extract.plain.boilerplate import is_section
@@ -26,13 +27,8 @@ def looks_like_outlet(line: str) -> bool:
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
     line_words = words(line)
-    # Lines in scripts without capitals pass this test.
-    is_proper = all(
-        not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
-        for word in parts
-    )
     if (
-        not is_proper
+        not _is_proper(parts)
         or phrases("desks").occurs_in(line_words)
         or phrases("call_to_action").at(line_words)
     ):
@@ -48,6 +44,14 @@ def looks_like_outlet(line: str) -> bool:
             last.endswith(end) and last != end
             for end in PHRASES.content["outlets"]["ends"]
         )
+    )
+
+
+def _is_proper(parts: Sequence[str]) -> bool:
+    """Return whether all words are capitalised; words of scripts without capitals pass, too."""
+    return all(
+        not word[0].islower() or word.lower() in _SMALL or _CAMEL.match(word)
+        for word in parts
     )
 
 
@@ -86,8 +90,8 @@ def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
     """Split a title with the outlet's name, "Rain expected today | The Example Times", into (headline, outlet).
 
     The end is split off if it is `outlet` or looks like an outlet, and the beginning if it is `outlet`. Another short
-    end after "|" or "::" is dropped as a section. The outlet is None if none was found. A headline keeps at least
-    three words.
+    end after "|" or "::" is dropped if it may be the name of a section, but not if it tells a fact ("Five dead"). The
+    outlet is None if none was found. A headline keeps at least three words.
     """
     breaks = list(_SEPARATED.finditer(title))
     if not breaks:
@@ -103,7 +107,9 @@ def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
             continue
         if _is_name_of(outlet, tail) or looks_like_outlet(tail):
             return split_title(head, outlet)[0], tail
-        if at.group().strip() in ("|", "::") and count_words(tail) <= 4:
+        is_name = _is_proper(tail.split()) and not any(map(str.isdigit, tail))
+        is_short = at.group().strip() in ("|", "::") and count_words(tail) <= 4
+        if is_short and (is_name or is_section(tail)):
             return split_title(head, outlet)[0], None
         break
     return title, None

@@ -143,12 +143,12 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
         if story.summary and story.summary in f"{article.lead}\n{article.text}":
             return allowance.cut(story.summary, article.id)
     # Imported here, because the patterns of this module take long to compile.
-    from aggregator.text.sentences import split_sentences
+    from aggregator.text.sentences import join_sentences, split_sentences
 
     leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
     # The sentences of a summary of several reports, each with the id of its report
     parts = []
-    for sentence in split_sentences(story.summary):
+    for sentence in split_sentences(story.summary, shortest=1):
         origins = (id_ for id_, lead in leads.items() if sentence in lead)
         parts.append((sentence, next(origins, None)))
     if not parts or any(origin is None for _, origin in parts):
@@ -159,7 +159,7 @@ def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
         if not text:
             break
         shown.append(text)
-    return " ".join(shown)
+    return join_sentences(shown)
 
 
 def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
@@ -169,14 +169,14 @@ def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
         shown = passage.text
         if not allowance.shows(passage):
             # Imported here, because the patterns of this module take long to compile.
-            from aggregator.text.sentences import split_sentences
+            from aggregator.text.sentences import join_sentences, split_sentences
 
             sentences = []
-            for sentence in split_sentences(passage.text, 1):
+            for sentence in split_sentences(passage.text, 1, shortest=1):
                 if not allowance.allows(sentence, passage.article_id):
                     break
                 sentences.append(sentence)
-            shown = " ".join(sentences)
+            shown = join_sentences(sentences)
         if not shown and not lead:
             shown = allowance.cut(passage.text, passage.article_id)
         if shown:

@@ -30,7 +30,7 @@ NO_TITLE = re.compile(
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 # Agencies add such tails: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
-    r"(?:(?<!\s)\s++-+ (?:\d\w\w )?update|(?<!\s)\s++listen\s?· ?\d+:\d\d|"
+    r"(?:(?<!\s)\s++-+ (?:\d\w\w )?update|(?<!\s)\s++(?:read more|listen\s?· ?\d+:\d\d)|"
     r"(?:(?<!\s)\s++)?\(\+?\s?(?:video|photos?|audio)\))$",
     re.IGNORECASE,
 )
@@ -58,7 +58,9 @@ def clean_title_text(title: str, outlet: str | None) -> str:
 def _without_labels(title: str, bar: re.Pattern[str], outlet: str | None) -> str:
     """Return a title without labels, sections and outlets at its ends; one side always stays."""
     sides = bar.split(title)
-    is_label = [not side or _is_label(side) or _is_outlet(side, outlet) for side in sides]
+    is_label = [
+        not side or _is_label(side) or _is_outlet(side, outlet) for side in sides
+    ]
     first, last = 0, len(sides) - 1
     while last > first and is_label[last]:
         last -= 1

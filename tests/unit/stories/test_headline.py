@@ -14,6 +14,7 @@ from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
 from aggregator.stories.story_tuning import shipped_tuning
 from aggregator.stories.titles.title import headline, is_fit
+from benchmarks.briefs import cleaned
 from tests.support.stories_examples import NOON, ferry, view
 from tests.support.tables import each_row, mapping, named_parts
 
@@ -255,3 +256,17 @@ def test_one_more_copy_changes_no_title(
     copy = replace(original, role="copy", copy_of=original.id, **own)
     assume(all(article.title for article in articles))
     assert headline([*articles, copy], shown.title).title == shown.title
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The mayor of Ovrath was arrested on Monday over two crowns. He denies it. Prosecutors searched the house.",
+        "The bishop of Varna fell from a ladder on Monday in a hall. It broke. Nobody died. Two nuns saw it fall.",
+        "Tellin yakınındaki eski barajın onarımı pazartesi günü başladı. Yol kapanacak. Köylüler onarımı istiyordu.",
+        "特林附近的旧水坝周一开始维修。道路关闭。工程师说在墙上发现了十一条裂缝。",
+    ],
+)
+def test_no_sentence_is_left_out_of_the_middle_of_a_summary(text: str) -> None:
+    article = cleaned("a", {"source": "kite", "title": "Ovrath", "text": text}, NOON)
+    assert summary([article], 60) == text

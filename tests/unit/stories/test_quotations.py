@@ -63,7 +63,7 @@ def test_no_other_report_gives_a_first_name() -> None:
     wife = view("b", "B", text="The mayor was seen there with Mara Boll.")
     assert [
         one.speaker for one in quotations_of([mayor, wife], [mayor, wife], (), ())
-    ] == ["Mayor Boll"]
+    ] == ["Boll"]
 
 
 def test_a_title_stays_where_nobody_gives_a_first_name() -> None:

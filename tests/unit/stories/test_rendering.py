@@ -101,8 +101,12 @@ def test_a_lead_is_three_paragraphs_of_one_report_that_follow_each_other() -> No
 
 def test_a_lead_ends_with_the_last_sentence_that_is_within_its_words() -> None:
     forty = " ".join([SANK] * 4)
-    assert lead_paragraphs("\n".join([forty] * 4), SANK) == [forty] * 3
-    passages = lead_paragraphs("\n".join([f"{forty} {forty}"] * 3), SANK)
+    boats = " ".join(
+        ["Small boats brought 212 survivors to the village of Tarnow."] * 4
+    )
+    lines = [forty, boats, boats]
+    assert lead_paragraphs("\n".join([*lines, boats]), SANK) == lines
+    passages = lead_paragraphs("\n".join(f"{line} {line}" for line in lines), SANK)
     assert [count_words(p) for p in passages] == [80, 50]
     assert sum(map(count_words, passages)) == LEAD_WORDS
 

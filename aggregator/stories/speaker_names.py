@@ -83,7 +83,7 @@ def is_body(name: str) -> bool:
 
 def is_one_given_name(one: str, other: str) -> bool:
     """Return whether two full names may be of one person: their first names are equal, or forms of one name."""
-    first, second = one.split()[0].lower(), other.split()[0].lower()
+    first, second = one.split(maxsplit=1)[0].lower(), other.split(maxsplit=1)[0].lower()
     forms = _given_names()
     return first == second or forms.get(first, first) == forms.get(second, second)
 

@@ -48,6 +48,8 @@ OUTCOME = 0.25
 # explainers (chosen on story-titles; a lead costs .3).
 STYLE_COST = 0.1
 STYLE_BELOW = 3.1
+# The cost of a title whose verb its own lead only plans; a report of the fact, with OUTCOME, then replaces it.
+PLANNED = 0.25
 # The words before an outcome that may say that it has not happened
 PENDING_WORDS = 3
 # A title with fewer heads counts as if it had this many, so that a short title does not win by sharing all its words.
@@ -344,7 +346,9 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Wor
     return _Words(
         title=in_title,
         all=in_title | in_lead,
-        quality=OWN_LEAD * in_own + OUTCOME * tells_outcome(title, language),
+        quality=OWN_LEAD * in_own
+        + OUTCOME * tells_outcome(title, language)
+        - PLANNED * is_planned(title, lead, language),
         is_fit=is_fit(raw, title, language),
     )
 
@@ -362,3 +366,25 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
         and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
         for place, word in enumerate(words)
     )
+
+
+def is_planned(title: str, text: str, language: str | None) -> bool:
+    """Return whether a title tells as done ("testifies") what a text only plans ("is expected to testify")."""
+    planned = word_list(language, "planned")
+    told = [word for word, _ in tokens(title, language) if word.endswith("s")]
+    if not (planned and told):
+        return False
+    read = [word for word, _ in tokens(text, language)]
+    for verb in told:
+        bare = {verb[:-1], verb[:-2], f"{verb[:-3]}y"}
+        is_done = verb in read or any(
+            f"{form}ed" in read for form in (verb[:-1], verb[:-2])
+        )
+        is_to_come = any(
+            word in bare
+            and not planned.isdisjoint(read[max(0, place - PENDING_WORDS) : place])
+            for place, word in enumerate(read)
+        )
+        if is_to_come and not is_done:
+            return True
+    return False

@@ -42,6 +42,7 @@ FEWEST_TOLD = 4
 FEWEST_WORDS = 10
 # Two sentences of a lead say the same if this share of the words of the shorter one is in the longer one
 SAID_TWICE = 0.8
+FEWEST_SAID = 3
 # An opening that shares at most this many heads with the title is a side fact, a plan or a feature
 FEW_SHARED = 1
 
@@ -233,16 +234,16 @@ def lacks_lead(story: ShownStory) -> bool:
 
 
 def says_twice(story: ShownStory) -> bool:
-    """Return whether the lead has two sentences of which one repeats the other, perhaps grown by a clause."""
+    """Return whether the first two sentences of the lead say the same: a standfirst, and then it again, grown."""
     language = story.articles[0].language
     text = "\n".join(passage.text for passage in story.text.lead)
-    sentences = [
-        frozenset(heads(one, language)) for row in sentences_of(text) for one in row
-    ]
-    return any(
-        len(one & other) >= SAID_TWICE * min(len(one), len(other))
-        and min(len(one), len(other)) > 3
-        for one, other in combinations(sentences, 2)
+    sentences = [one for row in sentences_of(text) for one in row][:2]
+    words = [frozenset(heads(sentence, language)) for sentence in sentences]
+    fewest = min(map(len, words), default=0)
+    return (
+        len(words) == 2
+        and fewest > FEWEST_SAID
+        and len(words[0] & words[1]) >= SAID_TWICE * fewest
     )
 
 
@@ -277,9 +278,7 @@ COUNTS: dict[str, Callable[[ShownStory], Sequence[object]]] = {
     "leaning quotations": leaning_quotations,
     "damaged texts": damaged_texts,
     "stories without a lead": lambda story: [story.title] * lacks_lead(story),
-    "leads that say a sentence twice": lambda story: (
-        [story.text.lead] * says_twice(story)
-    ),
+    "leads that begin twice": lambda story: [story.text.lead] * says_twice(story),
     "leads with at most one word of the title": lambda story: (
         [story.title] * leads_aside(story)
     ),

@@ -31,7 +31,13 @@ def story(
     from aggregator.model.read_model import StoryRedirect
     from aggregator.publish import story_json
     from aggregator.store.read.reader import StoryReader
-    from aggregator.stories.plain_text import NO_OUTLET, as_text, source_of
+    from aggregator.stories.plain_text import (
+        NO_OUTLET,
+        as_text,
+        day_of,
+        label_of,
+        source_of,
+    )
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
@@ -46,8 +52,10 @@ def story(
         show.json_line(story_json.whole_story(shown, text))
     else:
         assert text is not None, "an existing story can be rendered"
+        single_label = ""
         if len(shown.articles) == 1:
             counts = source_of(shown.articles[0])
+            single_label = label_of(shown.articles[0])
         else:
             counts = ", ".join(reversed(story_numbers(shown)))
         show.out(
@@ -60,6 +68,9 @@ def story(
                     text=text,
                     reports=as_text(text, shown.articles),
                     outlets={article.id: article.outlet for article in shown.articles},
+                    articles={article.id: article for article in shown.articles},
+                    day_of=day_of,
+                    single_label=single_label,
                     no_outlet=NO_OUTLET,
                 )
             )

@@ -47,14 +47,12 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
         if outlets:
             too = f" (printed by {', '.join(outlets)}, too)" + versions
         if first.id == lead_of:
-            paragraphs[-1] += f" ({source_of(first)}){too}"
+            label = label_of(first)
+            mark = f" [{label}]" if label else ""
+            paragraphs[-1] += f" ({source_of(first)}){mark}{too}"
             continue
         line = f"{source_of(article)}: {article.title or article.id}{too}"
-        label = ""
-        if article.role == "container":
-            label = "live"
-        elif article.kind in OPINION_KINDS:
-            label = article.kind
+        label = label_of(article)
         if label:
             line += f" [{label}]"
         if opening := shown.opening_of(article.id):
@@ -76,6 +74,21 @@ def shown_order(
     return newest[:first] + sorted(
         newest[first:], key=lambda pair: pair[0].id not in ahead
     )
+
+
+def label_of(article: ArticleView) -> str:
+    """Return the mark of an article that is not a plain report: "opinion", "withdrawal", "live"; else ""."""
+    if article.role == "container":
+        return "live"
+    is_marked = article.kind in OPINION_KINDS or article.kind == "withdrawal"
+    return article.kind if is_marked else ""
+
+
+def day_of(article: ArticleView | None) -> str:
+    """Return the declared day of an article, "2024-12-07"; "" without one."""
+    if article is None or article.published is None or not article.is_dated:
+        return ""
+    return article.published.astimezone(UTC).strftime("%Y-%m-%d")
 
 
 def source_of(article: ArticleView) -> str:

@@ -45,9 +45,12 @@ QUOTED_SHARE = 0.4
 _WORD = re.compile(r"\w+")
 # Words that refer to a sentence before, or to a body that was named there
 LEANS = re.compile(
-    r"^\W*(?:This|That|These|Those|They|He|She|It)\b(?!(?:['’]s| is| was| will be| would be) (?:\w+ )?\w+ (?:that|to)\b)"
+    r"^\W*(?:It['’]s|It is|It was|It will be|It would be) (?:\w+ )?\w+ that this\b"
+    r"|^\W*(?:This|That|These|Those|They|He|She|It|His|Her|Their|Its)\b"
+    r"(?!(?:['’]s| is| was| will be| would be) (?:\w+ )?\w+ (?:that|to)\b)"
     r"|\b(?:about|of|for|with|by|on|from|like|to|in|at) (?:that|this|those|these|them|it)[,.!?”\"]"
     r"|\b(?:do|did|done|said|say|says|know|believe|happen\w*|doing|want|support) (?:that|this|it|so)[,.!?”\"]"
+    r"|\b(?:those|these) \w+[,.!?”\"]"
     r"|\bthe (?:group|company|organi[sz]ation|agency|union|committee|panel|firm|party|team|campaign|pair|association"
     r"|network|department|foundation|coalition|caucus|bank|university|institute)['’]s? (?:\w+ ){0,3}"
     r"(?:president|director|chief|chair\w*|leader|head|spokes\w+|founder|secretary|officer|lawyer|attorney|members?)\b"

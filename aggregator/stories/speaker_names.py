@@ -57,6 +57,9 @@ def plain_name(name: str) -> str:
             word in _PART_OF_NAME and place == len(words) - 1
         )
         is_institution = word in institutions and place <= len(words) - _FEWEST_WORDS
+        is_of_body = place == len(words) - 1 and words[-1].lower() in institutions
+        if is_of_body:  # "Justice Department"
+            continue
         if (is_title or is_institution) and words[place] not in ("of", "for", "and"):
             words = words[place:]
             break

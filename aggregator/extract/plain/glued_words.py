@@ -14,11 +14,11 @@ _LIST_CHARS = 900
 _LINK_LISTS = (
     re.compile(
         rf"\b(?P<name>{_NAME}),? (?:[A-Z(“\"'][^\s|]{{0,30}} ){{1,6}}(?P=name)"
-        rf"(?=[A-Z\d“\"'‘#(]|\s?MORE\b)[^\n]{{0,{_LIST_CHARS}}}?\bMORE\b"
+        rf"(?=[A-Z\d“\"'‘#(]|\s?MORE\b)[^\n]{{0,{_LIST_CHARS}}}?(?<![A-Z])MORE\b"
     ),
     re.compile(
         rf"\b(?P<name>(?P<first>{_NAME})(?: [^\s|]{{1,30}})? (?P<last>{_NAME}?)) ?(?P=first)(?: [^\s|]{{1,30}}){{0,3}}"
-        rf" (?P=last)[^\n]{{0,{_LIST_CHARS}}}?\bMORE\b"
+        rf" (?P=last)[^\n]{{0,{_LIST_CHARS}}}?(?<![A-Z])MORE\b"
     ),
 )
 # Only words that begin sentences, because "Booking.Com" and "Data.Set" are names.

@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from aggregator.extract.clean_article import clean_entry
 from aggregator.model.article import ArticleView
 from aggregator.model.entry import Entry
 from aggregator.model.story import StoryText
+from aggregator.stories.openings import is_repeated
 from aggregator.stories.plain_text import as_text
+from aggregator.text.sentences import split_sentences
 from tests.support.stories_examples import story_text, view
 
 DATA = Path(
@@ -83,3 +86,24 @@ def test_the_minister_is_quoted_by_name(shown: StoryText) -> None:
     assert "Mohammed al-Rahmoun" in {
         quotation.speaker for quotation in shown.quotations
     }
+
+
+def test_the_story_opens_with_its_first_sentence_once(shown: StoryText) -> None:
+    first, second, *_ = [
+        sentence
+        for passage in shown.lead
+        for sentence in split_sentences(passage.text, 1)
+    ]
+    assert first.startswith("Syrian Islamist rebels, led by the jihadist Hayat Tahrir")
+    assert not is_repeated(first, second), "the standfirst is told twice"
+
+
+def test_each_seed_alone_opens_once(articles: list[ArticleView]) -> None:
+    for article in articles:
+        sentences = [
+            sentence
+            for passage in story_text([article]).lead
+            for sentence in split_sentences(passage.text, 1)
+        ]
+        for first, second in pairwise(sentences[:3]):
+            assert not is_repeated(first, second), f"{article.outlet} begins twice"

@@ -53,8 +53,8 @@ OWN_LESS = 0.5
 STYLE_COST = 0.3
 # The cost of a first sentence with at most so many words of the title: it tells a side fact or a scene (on labelled
 # leads as many are right, and hardly any are such sentences)
-ASIDE_SHARED = 1
-ASIDE_COST = 0.2
+FEW_SHARED = 1
+FEW_SHARED_COST = 0.2
 # Articles of these kinds begin with something other than the news. Beside a report, their openings are not the lead.
 OTHER_OPENINGS = {"list", "preview"}
 # A person at the beginning of a sentence. This works in English, where nouns that are not names have small letters.
@@ -159,8 +159,8 @@ def lead_of(
             + tuning.summary_likeness_weight * likeness
             - STYLE_COST * style_cost(article)
         )
-        if len(in_title & in_first) <= ASIDE_SHARED:
-            score -= ASIDE_COST
+        if len(in_title & in_first) <= FEW_SHARED:
+            score -= FEW_SHARED_COST
         if newest - article.effective_at >= old:
             score -= tuning.summary_old_cost
         opens_otherwise = is_reported and article.kind in OTHER_OPENINGS

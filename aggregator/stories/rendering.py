@@ -54,7 +54,7 @@ NOT_SHOWN = BOILERPLATE | {"dateline", "half a quotation", "a quotation alone"}
 # No further versions are read once the sentences shown from versions of a story are this many.
 VERSION_SENTENCES = 24
 # The faults of sentences that are not shown at all: they are not the report's own words
-FURNITURE = BOILERPLATE - {"no beginning", "no end"}
+NEVER_SHOWN = BOILERPLATE - {"no beginning", "no end"}
 # A sentence with at least this likeness (Dice) to a sentence of the lead repeats it
 REPEATS = 0.5
 # What a weak sentence costs below the title of its report, as a share of the title's words (chosen)
@@ -237,10 +237,10 @@ def _openings(
         openings.insert(1, differing)
     passages = [passage for _, passage in openings]
     # The other reports speak, too, unless the lead says what they say.
-    told = {passage.article_id for passage in passages}
+    speaking = {passage.article_id for passage in passages}
     lead_texts = [passage.text for passage in lead]
     for report in reports:
-        if report.id not in told and report.id not in leading:
+        if report.id not in speaking and report.id not in leading:
             text = own_sentence(report, lead_texts, [*lead_texts, *above])
             if text:
                 passages.append(Passage(text=text, article_id=report.id))
@@ -308,7 +308,7 @@ def own_sentence(report: ArticleView, lead: Sequence[str], above: Sequence[str])
         words = frozenset(heads(sentence, language))
         fault = front_matter(sentence, language)
         is_title = same_line(sentence, report.title) or same_line(sentence, title)
-        if fault in FURNITURE or is_title or len(sentence) > LONGEST:
+        if fault in NEVER_SHOWN or is_title or len(sentence) > LONGEST:
             continue
         if count_words(sentence) < FEWEST_SHOWN or _likeness(words, said) >= REPEATS:
             continue

@@ -1,6 +1,6 @@
 """What the elements inside a line become in text, in one table for pages, feeds and mail.
 
-Without it, struck words would be told as facts, 10⁶ would become 106, and the mark of a footnote a digit of its word.
+Without it, struck words would be read as facts, 10⁶ would become 106, and the mark of a footnote a digit of its word.
 Elements that are not in the table keep their text: <ins>, <abbr>, <mark>, <i> ... The markup that people read as it
 was written is not changed by this module, except that all struck words become <s>.
 """
@@ -121,7 +121,7 @@ def _text_of(element: Any) -> str | None:
 
 
 def _text_before(element: Any) -> str:
-    """Return the end of the text before an element in its line; "" if it cannot be told."""
+    """Return the end of the text before an element in its line; "" if it is unknown."""
     previous = element.getprevious()
     while (
         previous is None

@@ -371,11 +371,11 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
 def is_planned(title: str, text: str, language: str | None) -> bool:
     """Return whether a title tells as done ("testifies") what a text only plans ("is expected to testify")."""
     planned = word_list(language, "planned")
-    told = [word for word, _ in tokens(title, language) if word.endswith("s")]
-    if not (planned and told):
+    acts = [word for word, _ in tokens(title, language) if word.endswith("s")]
+    if not (planned and acts):
         return False
     read = [word for word, _ in tokens(text, language)]
-    for verb in told:
+    for verb in acts:
         bare = {verb[:-1], verb[:-2], f"{verb[:-3]}y"}
         is_done = verb in read or any(
             f"{form}ed" in read for form in (verb[:-1], verb[:-2])

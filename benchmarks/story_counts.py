@@ -24,7 +24,11 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.stories.article_views import views_of_stories
 from aggregator.store.tables import read_rows
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
-from aggregator.stories.counting.originals import originals_with_copies, with_originals
+from aggregator.stories.counting.originals import (
+    originals_with_copies,
+    with_originals,
+    with_standing,
+)
 from aggregator.stories.lexicon import words_of
 from aggregator.stories.rendering import story_text
 from aggregator.stories.story_tuning import shipped_tuning
@@ -42,7 +46,7 @@ FEWEST_TOLD = 4
 FEWEST_WORDS = 10
 # Two sentences of a lead say the same if this share of the words of the shorter one is in the longer one
 SAID_TWICE = 0.8
-FEWEST_SAID = 3
+FEWEST_SAID = 5
 # An opening that shares at most this many heads with the title is a side fact, a plan or a feature
 FEW_SHARED = 1
 
@@ -80,13 +84,14 @@ class ShownStory(NamedTuple):
 
     @property
     def other_reports(self) -> list[ArticleView]:
-        """The reports that are listed below the lead: neither copies nor opinions, of another text than the lead."""
+        """The reports that may be quoted below the lead: no copies or opinions, of another text than the lead."""
+        standing = {article.id for article in with_standing(self.articles)}
         leading = {passage.article_id for passage in self.text.lead}
         reports = []
         for article, copies in originals_with_copies(self.articles):
             group = {article.id, *(copy.id for copy in copies)}
             is_listed = article.role in COUNTED_ROLES and article.kind != "opinion"
-            if is_listed and group.isdisjoint(leading):
+            if is_listed and article.id in standing and group.isdisjoint(leading):
                 reports.append(article)
         return reports
 

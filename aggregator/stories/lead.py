@@ -298,6 +298,7 @@ def _passage(
             or count_words(line[:read_to]) > words
             or front_matter(sentence) in unfit
             or not (is_first or is_supported(sentence))
+            or (not is_first and is_repeated(first, sentence))
         ):
             # This sentence and all sentences after it are left out.
             return line[:shown_to].strip()

@@ -7,7 +7,7 @@ without the sentence before it.
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ OPENING_SENTENCES = 4
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
 # A sentence repeats another if this share of the heads of the shorter one, of at least so many, is in the longer one
 REPEATED_SHARE = 0.8
-FEWEST_REPEATED = 4
+FEWEST_REPEATED = 5
 # If there are more reports, the newest are used.
 REPORTS = 8
 # In a story of at least this many senders, the lead has only sentences that others confirm.
@@ -45,18 +45,20 @@ REPORTED_CHARS = 6_000
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
-def without_repeats(sentences: Sequence[str]) -> list[str]:
-    """Return sentences without each that the sentence before or behind it repeats and tells in more words.
+def without_repeats(sentences: Sequence[str]) -> Sequence[str]:
+    """Return sentences from the first that the next one does not repeat in more words, up to one that repeats it.
 
     A standfirst is often the first sentence of the report, which goes on with a further clause.
     """
-    kept: list[str] = []
-    for sentence in sentences:
-        if kept and is_repeated(kept[-1], sentence):
-            kept[-1] = max(kept[-1], sentence, key=len)
-        else:
-            kept.append(sentence)
-    return kept
+    begin = 0
+    while begin + 1 < len(sentences) and (
+        len(sentences[begin]) < len(sentences[begin + 1])
+        and is_repeated(sentences[begin], sentences[begin + 1])
+    ):
+        begin += 1
+    first, *further = sentences[begin:]
+    fresh = takewhile(lambda sentence: not is_repeated(first, sentence), further)
+    return [first, *fresh]
 
 
 def is_repeated(one: str, other: str) -> bool:
@@ -186,7 +188,7 @@ def read_opening(
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
     sentences = []
-    for text in without_repeats(texts[: OPENING_SENTENCES + 1])[:OPENING_SENTENCES]:
+    for text in without_repeats(texts)[:OPENING_SENTENCES]:
         fault = front_matter(text, language)
         can_be_shown = fault is None or (is_alone and fault not in NO_BEGINNING)
         can_be_first = (

@@ -13,16 +13,15 @@ from typing import NamedTuple
 from aggregator.model.article import ArticleView
 from aggregator.model.story import Quotation
 from aggregator.stories.lexicon import word_list, words_of
-from aggregator.stories.speaker_names import is_body, one_name_each
+from aggregator.stories.speaker_names import full_name, is_body, one_name_each, weekdays
 from aggregator.stories.story_sentences import (
     ANY_MARK,
     QUOTED,
     sentences_of_report,
     shows_alone,
 )
-from aggregator.stories.story_words import behind_last, heads
+from aggregator.stories.story_words import heads
 from aggregator.stories.titles.title_text import clean_title
-from aggregator.text.calendar import forms
 from aggregator.text.names import UPPER
 
 # The most quotations of a story
@@ -155,10 +154,6 @@ def quoted_share(text: str) -> float:
     return quoted / max(1, len(text.split())) if quoted >= QUOTED_WORDS else 0.0
 
 
-# First names and particles are searched for in this many characters before a surname.
-NAME_CHARS = 40
-# The most forms of one name that are read in a text
-FORMS_READ = 8
 # This replaces each quotation when the rest of its sentence is read.
 _QUOTE = "“”"
 _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
@@ -166,11 +161,6 @@ _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 _CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?<!['’])(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,9}}{_CAPITAL}"
-# Not "GOP"
-_FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")
-# A name ends before these characters
-_NO_NAME = re.compile(r"[^\w.'’ -]")
-_PARTICLES = {"de", "van", "von", "der", "bin", "al"}
 _CLAUSE = re.compile(
     r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE
 )
@@ -184,8 +174,6 @@ _RELATIVE = re.compile(
 )
 # A role after a name, and the speaker: " lawyer, Anna"
 _ROLE = re.compile(rf" [a-zß-ÿ]+, [{UPPER}]")
-# The surname goes on ("Boll-Meyer", a soft hyphen, a combining accent); "'s" does not count.
-_GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
 
 def speaker_of(text: str, language: str | None) -> str:
@@ -220,15 +208,11 @@ def speaker_of(text: str, language: str | None) -> str:
         names_nobody = (
             words[0] in no_beginnings
             or words[-1] in no_speakers
-            or not _weekdays().isdisjoint(words)
+            or not weekdays().isdisjoint(words)
         )
         if not (is_other or is_of_role or names_nobody):
             return name
     return ""
-
-
-def _weekdays() -> frozenset[str]:
-    return forms("weekdays", "en")
 
 
 @cache
@@ -243,85 +227,3 @@ def _pattern(language: str | None) -> re.Pattern[str] | None:
     before = rf"(?<![\w'’-])(?P<before>{_NAME})(?:, [^,“”]{{1,120}},)? {adverbs}(?:{verbs})\b"
     after = rf"{_QUOTE},? {adverbs}(?!tells?\b|told\b)(?:{verbs}) {role}(?P<after>{_NAME}(?: {role}{_NAME})?)"
     return re.compile(f"{before}|{after}")
-
-
-def full_name(name: str, text: str, report: ArticleView) -> str:
-    """Return the full name of the speaker of a sentence `text`, without titles and roles.
-
-    "Mayor Boll" becomes "Emrys Boll" if the report has this form in the sentence or before it; the last such form is
-    returned. Only the same report is read, because other reports may speak of another Boll. If the report has the bare
-    surname before any first name ("President Boll ... Anna Boll"), Anna may be another person, so `name` is returned.
-    If the report has no form with first names, or first names of two persons, `name` is returned if it has a title;
-    else "", because a single word may be a body, a place or the beginning of a sentence.
-    """
-    person = without_role(name)
-    if " " in person:
-        return person
-    whole = report.text
-    full = list(_full_forms(whole[: whole.find(text) + len(text)], person))
-    first = re.search(rf"\b{re.escape(person)}(?!{_GOES_ON.pattern})", whole)
-    introduced = (
-        [] if first is None else list(_full_forms(whole[: first.end()], person))
-    )
-    if full and len({form.split()[0] for form in (*full, *introduced)}) == 1:
-        return full[0] if introduced else name
-    return name if person != name else ""
-
-
-def without_role(name: str) -> str:
-    """Return the name without titles and roles before it, and without "of Arizona" after the name of a person."""
-    words = name.split()
-    institutions = words_of("institutions")
-    if words[-1].lower() in institutions and "of" not in words:
-        return name  # "Democratic National Committee"
-    titles = behind_last(words[:-1], lambda word: _is_title(word) or word == "Party")
-    person = words[titles:]
-    if titles and person[0] == "of":
-        if len(person) == 2:
-            return name  # "President of Varna"
-        person = person[2:]  # "Secretary of State John Kerry"
-    if "of" in person:
-        place = person.index("of")
-        is_body = not institutions.isdisjoint(map(str.lower, person[:place]))
-        if not is_body and (titles or place > 1):
-            person = person[:place]  # "Anna Berg of the Harbour Office"
-    # "Bluewave economist Anna Berg"
-    links = words_of("name_links")
-    roles = behind_last(person, lambda word: word.islower() and word not in links)
-    return " ".join(person[roles:]) or name
-
-
-def _full_forms(text: str, surname: str) -> Iterator[str]:
-    """Yield the forms of a surname with first names in a text, from the last mention to the first."""
-    place = len(text)
-    for _ in range(FORMS_READ):
-        place = text.rfind(surname, 0, place)
-        if place < 0:
-            return
-        if _GOES_ON.match(text, place + len(surname)):
-            continue
-        start = text.rfind(" ", 0, max(0, place - NAME_CHARS)) + 1  # no word is cut
-        *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")
-        first = behind_last(words, _is_no_first_name)
-        if between or (first and words[first - 1] == "of"):
-            continue  # "of Port Berg" is a place
-        names = words[first:]
-        # A word that the text also has in lower case is not a name. It is capitalised because it begins a sentence:
-        # "Neither Carney nor ..."
-        while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
-            del names[0]
-        if names:
-            yield " ".join((*names, surname))
-
-
-def _is_no_first_name(word: str) -> bool:
-    """Return whether a word before a surname is not part of the name: not a first name, initial or particle."""
-    lower = word.lower()
-    if _is_title(word) or lower in words_of("stop") or lower in _weekdays():
-        return True
-    return word not in _PARTICLES and _FIRST_NAME.fullmatch(word) is None
-
-
-def _is_title(word: str) -> bool:
-    # "Secretary-General"
-    return word.lower().rstrip(".").rpartition("-")[2] in words_of("titles")

@@ -1,4 +1,4 @@
-"""Removes lists of links from the middle of sentences, and separates sentences that stand without a space.
+"""Removes lists of links from the middle of sentences, and separates sentences and captions that run into each other.
 
 Some outlets put links to other articles behind the name of a politician; in the text, their headlines run into the
 name and end with "MORE". Other texts lost the space where two paragraphs were joined.
@@ -29,6 +29,12 @@ _NO_SPACE = re.compile(
 )
 
 
+# A caption that runs into the text ends with its credit: "(Photo: Ann Lee) A group of students ..."
+_CREDIT = re.compile(
+    r"(?P<credit>\((?:AP )?(?:Photos?|Pictures?|Images?|Foto)\b[^()\n]{0,100}\)) (?=[A-Z“\"])"
+)
+
+
 def without_link_lists(text: str) -> str:
     """Return the text without lists of links that end with MORE behind a name."""
     if "MORE" not in text:
@@ -39,5 +45,6 @@ def without_link_lists(text: str) -> str:
 
 
 def with_spaces(text: str) -> str:
-    """Return the text with a space between sentences that stand without one: "conflict.Yet he said"."""
+    """Return the text with a space between sentences ("conflict.Yet he said"), and a line for each caption."""
+    text = _CREDIT.sub(lambda found: f"{found['credit']}\n", text)
     return _NO_SPACE.sub(lambda end: f"{end[0]} ", text)

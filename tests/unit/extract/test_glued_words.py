@@ -32,6 +32,7 @@ def test_a_list_of_links_leaves_the_sentence(text: str, plain: str) -> None:
         ("It was closed in 2012.In May it opened.", "It was closed in 2012. In May it opened."),
         ("They use Booking.Com and Data.Set there.", "They use Booking.Com and Data.Set there."),
         ("He came. She left.", "He came. She left."),
+        ("Boys walk. (Photo: Ann Lee, Kite) A group left.", "Boys walk. (Photo: Ann Lee, Kite)\nA group left."),
     ],
 )  # fmt: skip
 def test_a_space_stands_between_sentences(text: str, apart: str) -> None:

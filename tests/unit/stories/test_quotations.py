@@ -6,12 +6,11 @@ from aggregator.model.story import Quotation
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import (
     MOST,
-    full_name,
     quotations_of,
     quoted_share,
     speaker_of,
-    without_role,
 )
+from aggregator.stories.speaker_names import full_name, without_role
 from tests.support.stories_examples import FERRY_A, check_words, ferry, story_text, view
 from tests.support.tables import each_row, rows
 

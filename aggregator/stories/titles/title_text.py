@@ -59,7 +59,8 @@ def _without_labels(title: str, bar: re.Pattern[str], outlet: str | None) -> str
     """Return a title without labels, sections and outlets at its ends; one side always stays."""
     sides = bar.split(title)
     is_label = [
-        not side or _is_label(side) or _is_outlet(side, outlet) for side in sides
+        not side or _is_label(side, outlet) or _is_outlet(side, outlet)
+        for side in sides
     ]
     first, last = 0, len(sides) - 1
     while last > first and is_label[last]:
@@ -72,8 +73,12 @@ def _without_labels(title: str, bar: re.Pattern[str], outlet: str | None) -> str
     return title[begin : title.rfind(sides[last]) + len(sides[last])]
 
 
-def _is_label(side: str) -> bool:
-    return subject_key(side.strip(" :")) in words_of("labels")
+def _is_label(side: str, outlet: str | None) -> bool:
+    """Return whether a side is a label or section, or some of their words with the outlet's: "Kite Opinion"."""
+    label = subject_key(side.strip(" :"))
+    labels = words_of("labels")
+    known = {*labels, *subject_key(outlet or "").split(), "&", "and", "the"}
+    return label in labels or all(word in known for word in label.split())
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:

@@ -34,9 +34,16 @@ _CREDIT = re.compile(
     r"(?P<credit>\((?:AP )?(?:Photos?|Pictures?|Images?|Foto)\b[^()\n]{0,100}\)) (?=[A-Z“\"])"
 )
 
+# "image captionBoris Berg spoke": the label of a caption, which runs into it
+_CAPTION = re.compile(r"\s*\b(?P<label>(?:image|media) caption)\s?(?=[A-Z“\"])")
+_LINK = re.compile(
+    r"\s?\((?:RELATED|READ|READ MORE|WATCH|SEE ALSO|MORE): [^()\n]{5,200}\)"
+)
+
 
 def without_link_lists(text: str) -> str:
-    """Return the text without lists of links that end with MORE behind a name."""
+    """Return the text without links in brackets, and lists of links that end with MORE behind a name."""
+    text = _LINK.sub("", text)
     if "MORE" not in text:
         return text
     for links in _LINK_LISTS:
@@ -47,4 +54,5 @@ def without_link_lists(text: str) -> str:
 def with_spaces(text: str) -> str:
     """Return the text with a space between sentences ("conflict.Yet he said"), and a line for each caption."""
     text = _CREDIT.sub(lambda found: f"{found['credit']}\n", text)
+    text = _CAPTION.sub(lambda found: f"\n{found['label']} ", text).lstrip("\n")
     return _NO_SPACE.sub(lambda end: f"{end[0]} ", text)

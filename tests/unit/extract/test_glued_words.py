@@ -16,6 +16,7 @@ from aggregator.extract.plain.glued_words import with_spaces, without_link_lists
         ("Speaker Paul Boll Paul Davis Boll Retirees say no MORE (R) failed.", "Speaker Paul Boll (R) failed."),
         ("Ada Berg, Stephen BollStephen BollCourt leans to it MORE agreed.", "Ada Berg, Stephen Boll agreed."),
         ("Emrys Boll Emrys BollMORE left.", "Emrys Boll left."),
+        ("He had no funds. (RELATED: Mayor Resigns Over Bridge)", "He had no funds."),
         ("Countries must pay MORE, the mayor wrote.", "Countries must pay MORE, the mayor wrote."),
         ("Ann Berg met Ann Berg’s sister in Tarnow.", "Ann Berg met Ann Berg’s sister in Tarnow."),
     ],
@@ -32,6 +33,7 @@ def test_a_list_of_links_leaves_the_sentence(text: str, plain: str) -> None:
         ("It was closed in 2012.In May it opened.", "It was closed in 2012. In May it opened."),
         ("They use Booking.Com and Data.Set there.", "They use Booking.Com and Data.Set there."),
         ("He came. She left.", "He came. She left."),
+        ("It was cheap. image captionBoris Boll took it.", "It was cheap.\nimage caption Boris Boll took it."),
         ("Boys walk. (Photo: Ann Lee, Kite) A group left.", "Boys walk. (Photo: Ann Lee, Kite)\nA group left."),
     ],
 )  # fmt: skip

@@ -44,7 +44,8 @@ QUOTED_SHARE = 0.4
 _WORD = re.compile(r"\w+")
 # Words that refer to a sentence before, or to a body that was named there
 LEANS = re.compile(
-    r"^\W*(?:It['’]s|It is|It was|It will be|It would be) (?:\w+ )?\w+ that this\b"
+    r"^\W*(?:Also|And|But|However|So|Then)\b"
+    r"|^\W*(?:It['’]s|It is|It was|It will be|It would be) (?:\w+ )?\w+ that this\b"
     r"|^\W*(?:This|That|These|Those|They|He|She|It|His|Her|Their|Its)\b"
     r"(?!(?:['’]s| is| was| will be| would be) (?:\w+ )?\w+ (?:that|to)\b)"
     r"|\b(?:about|of|for|with|by|on|from|like|to|in|at) (?:that|this|those|these|them|it)[,.!?”\"]"

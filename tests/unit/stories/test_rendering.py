@@ -293,6 +293,26 @@ def test_opinions_and_live_blogs_stand_apart_and_only_an_explainer_is_heard() ->
     ]
 
 
+@pytest.mark.parametrize("kind", ["opinion", "explainer", "withdrawal"])
+def test_a_lead_that_is_no_report_is_marked(kind: str) -> None:
+    article = view("op", "Column", title="A disgrace", text=PUMPS, kind=kind)
+    text = as_text(story_text([article]), [article])
+    assert text == f"{PUMPS} (Column, 2025-03-12 12:00) [{kind}]"
+
+
+def test_a_report_with_nothing_new_speaks_unless_the_lead_says_the_same() -> None:
+    lead = "The old bridge of Tarnow was closed on Monday after cracks were found in two of its pillars."
+    other = "It is the old bridge of Tarnow that its inspectors shut."
+    articles = [
+        view("a", "One", title="Bridge of Tarnow closed after cracks", text=lead),
+        view("b", "Two", title="Old bridge of Tarnow shut", text=other, hours=-1),
+        view("c", "Three", title="Tarnow closes bridge", text=lead.replace("old ", ""), hours=-2),
+    ]  # fmt: skip
+    shown = story_text(articles, "Bridge of Tarnow closed after cracks")
+    assert {p.article_id for p in shown.lead} == {"a"}
+    assert [(p.article_id, p.text) for p in shown.openings] == [("b", other)]
+
+
 def test_copies_are_named_under_their_original_and_say_nothing_themselves() -> None:
     second = ferry()[1]
     copies = [

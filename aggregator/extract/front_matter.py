@@ -86,12 +86,16 @@ def without_front_matter(lines: Sequence[str]) -> Sequence[str]:
     """Return the lines of a text from the line that begins with a dateline.
 
     Without a dateline, begin at the first sentence that is neither a caption nor a credit; a heading counts as a
-    sentence. If the first lines have only captions and credits, return all lines.
+    sentence, unless a caption follows it. If the first lines have only captions and credits, return all lines.
     """
     for number, line in enumerate(lines[:_LINES]):
         if _REPORT_BEGINS.match(line) and len(line) > DATELINE_REST:
             return lines[number:]
     for number, line in enumerate(lines[:_LINES]):
+        behind = "".join(lines[number + 1 : number + 2])
+        is_caption_next = len(behind) <= _LONGEST and sign_of(behind) in _NO_REPORT
+        if is_caption_next and not split_sentences(line):
+            continue  # the label of a video or a picture: "CLOSE"
         sentences = split_sentences(line) or [line]
         for place, sentence in enumerate(sentences):
             if len(sentence) > _LONGEST or sign_of(sentence) not in _NO_REPORT:

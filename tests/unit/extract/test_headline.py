@@ -69,6 +69,7 @@ def test_a_broadcast_is_no_live_blog_and_a_live_blog_is_one() -> None:
     [
         "FILE PHOTO: Ships lie in the upper dock before the storm of last winter.\n",
         "Workers stand at the upper dock on Monday, March 2, 2026. (AP Photo/Ann Lee)\n",
+        "CLOSE\n\nBoys walk at the dock in Halverne, Varna, on Monday. (Photo: Ann Lee, Kite Images)\n\n",
         "HALVERNE (MNA) — ",
         "A vigil was held at the dock on Monday night. (Dec. 31)\nHALVERNE, New Varna (AP) — ",
         "Should it be rebuilt?\nThe wall is gone, and nobody saw it.\nHALVERNE, Varna — ",

@@ -157,7 +157,7 @@ def leave(
 def part(
     context: Context,
     story: Annotated[
-        str, argument("STORY", "A story of the younger of two united storylines.")
+        str, argument("STORY", "Name a story of the younger of two united storylines.")
     ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",

@@ -32,7 +32,10 @@ _STORYLINE = word_list("id title day_outlet_count day_report_count")
 
 
 class AffairsWorld(PolledWorld):
-    """Three honest feeds tell of a levee on day 0, of a vote for dykes on days 2 and 4, and of a strike on day 0."""
+    """Three honest feeds tell of a levee on day 0, of a vote for dykes on days 2 and 4, and of a strike on day 0.
+
+    Their reports are of midnight, so their hours are unknown, and the late report of the vote is one of the same event.
+    """
 
     def __init__(self, database: Database, *, with_standing: bool = True) -> None:
         super().__init__(database)
@@ -40,6 +43,7 @@ class AffairsWorld(PolledWorld):
         self.add(*HONEST, SPAM)
         if with_standing:
             self.trust(*HONEST)
+        self.run(12)  # the world begins at noon
         self.report(HERALD, LEVEE, FLOOD)
         self.report(POST, UNDER_WATER, FLOOD_ELSEWHERE)
         self.report(ECHO, STRUCK, STRIKE)

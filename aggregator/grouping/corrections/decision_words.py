@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from aggregator.config.messages import pluralise
-from aggregator.model.evidence import STREAM, Evidence, Reason
+from aggregator.model.evidence import HOURS, STREAM, Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
 # The format of the score of a decision or of the runner-up
@@ -18,8 +18,8 @@ _NAMES = {
     "texts": "words of the whole text",
     "titles": "words of the title",
     "leads": "words of the lead",
-    "days": "days between the reports",
-    "hours": "hours between the reports",
+    "days": "time between the reports",
+    HOURS: "nearness in hours and titles",
     "lengths": "lengths of title and text",
     "neighbours": "nearness of other articles",
     "unlike": "reports that are most unlike",
@@ -120,6 +120,8 @@ def reason_name(reason: Reason) -> str:
 
 def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
     """Return a similarity, or a time in a suitable unit: days if an article is dated to the day."""
+    if reason.name == HOURS:
+        return f"{reason.value:.1f} h"
     if reason.name != "days":
         return f"{reason.value:.2f}"
     # A negative time stands for an article without a date

@@ -131,26 +131,27 @@ class PairModel:
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""
-        sums: Floats = self._values[leaves].sum(axis=1) - self._excess(leaves)
-        logits: Floats = sums / 1000.0 + self.bias
-        return logits
+        sums: Floats = self._values[leaves].sum(axis=1) / 1000.0
+        return sums + self.bias
 
     def shares(self, leaves: Ints) -> Floats:
         """Return the share of each group in the sum of the logits of these rows; the rest of the sum is the biases."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
-        shares: Floats = times @ self._leaves
-        shares[_NEIGHBOURS] -= self._excess(leaves).sum()
-        return shares / 1000.0
+        shares: Floats = times @ self._leaves / 1000.0
+        shares[_NEIGHBOURS] -= self.excess(leaves).sum()
+        return shares
 
-    def _excess(self, leaves: Ints) -> Floats:
+    def excess(self, leaves: Ints) -> Floats:
         """Return what the nearness of other articles adds to each row beyond the words of titles and leads.
+
+        It does not count for an event.
 
         Two articles with no near neighbours stand out whatever they report: in an empty database, a trial and a price
         of fuel in one capital. So the absence of neighbours adds at most as much as the titles and leads of the pair.
         """
         nearness = self._neighbours[leaves].sum(axis=1)
         headed = self._headed[leaves].sum(axis=1)
-        excess: Floats = np.maximum(nearness - np.maximum(headed, 0.0), 0.0)
+        excess: Floats = np.maximum(nearness - np.maximum(headed, 0.0), 0.0) / 1000.0
         return excess
 
     def leaves(self, features: Floats) -> Ints:
@@ -174,7 +175,7 @@ class ComparedPair(NamedTuple):
 
     # The log-odds that the articles report one event, at least UNLIKE
     logit: float
-    # The same without the step of the hours: storylines last for days, so hours say nothing about an affair
+    # The logit of the trees alone, at least UNLIKE, for storylines: an affair lasts for days, so hours do not count
     affinity: float
     # One row; () if the pair shares too little
     features: Floats
@@ -213,7 +214,7 @@ def compare_pairs(
     steps = hours_steps(rows, hours, tuning)
     compared = map(
         ComparedPair,
-        np.maximum(logits + steps, UNLIKE).tolist(),
+        np.maximum(logits - model.excess(leaves) + steps, UNLIKE).tolist(),
         np.maximum(logits, UNLIKE).tolist(),
         rows,
         leaves,

@@ -65,7 +65,7 @@ DAM_NIGHT = report(
 DAM_LATER = report(
     "Arrel Valley Gazette/kestrow-toll-rises-siren-log",
     "Kestrow toll rises to six as siren log contradicts Riverworks",
-    hours_ago=2,
+    hours_ago=20,
 )
 FERRIES = report(
     "Grimmhafener Tageblatt/faehren-bleiben-im-hafen",

@@ -11,7 +11,12 @@ from aggregator.grouping.grouping_services import InTransaction
 from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.model.article import Article, ArticleView
 from aggregator.store.maintenance import erased_rows
-from aggregator.store.stories import article_views, stored_articles, story_rows
+from aggregator.store.stories import (
+    article_views,
+    guests,
+    stored_articles,
+    story_rows,
+)
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stored_articles import StoredArticle
 from aggregator.store.stories.story_rows import StoryRow
@@ -160,18 +165,27 @@ class StoryWriter(StoryRows):
     ) -> str:
         """Merge stories; return the id that stays. The other ids redirect to this id permanently.
 
-        The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id;
-        among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
+        The story `keeps` keeps its id. Without `keeps`, a story that is only a live blog or roundup loses its id, and
+        so does a story that no source with standing reports, because new feeds must not take the id of an honest story.
+        Among the rest, the story with more reports keeps its id, and in a tie the older story. The log has
         `reason` and `scores`. The new bump is `bump` if a correction sets it, otherwise the last bump of the stories
         that are not `silent`.
         """
 
-        def rank(row: StoryRow) -> tuple[bool, bool, int, int]:
-            is_gone = row.id != keeps
-            return is_gone, row.container_only, -row.report_count, row.story_no
-
         connection = self._connection
-        rows = sorted((story_rows.row_of(connection, id_) for id_ in stories), key=rank)
+        ids = list(stories)
+        trusted = guests.with_standing(connection, ids)
+
+        def rank(row: StoryRow) -> tuple[bool, bool, bool, int, int]:
+            return (
+                row.id != keeps,
+                row.container_only,
+                row.id not in trusted,
+                -row.report_count,
+                row.story_no,
+            )
+
+        rows = sorted((story_rows.row_of(connection, id_) for id_ in ids), key=rank)
         winner, *losers = rows
         # A bump that is only the time when undated files were read does not count if another story has a better bump.
         counted = [row for row in rows if row.id not in silent]

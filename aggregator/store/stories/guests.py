@@ -22,6 +22,12 @@ HAS_STANDING = (
 """SQL text: whether a source with standing reports `story`."""
 
 
+def with_standing(connection: Connection, stories: Iterable[str]) -> set[str]:
+    """Return those of these stories that a source with standing reports."""
+    found = f"SELECT id FROM story WHERE id IN :ids AND {HAS_STANDING}"  # noqa: S608
+    return {row.id for row in read_rows(connection, found, ids=set(stories))}
+
+
 def guests_among(stories: Iterable[Row]) -> set[str]:
     """Return the ids of the guests among all stories of some storylines.
 

@@ -15,6 +15,7 @@ from aggregator.extract.extract_limits import ExtractTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.deletion.retention import RetentionTuning
+from aggregator.grouping.pairs.hours import HoursTuning
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.story_options import PlacingTuning
@@ -34,6 +35,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "copies": CopyTuning,
     "events": EventTuning,
     "pairs": PairTuning,
+    "hours": HoursTuning,
     "stories": StoryTuning,
     "front_page": FrontPageTuning,
     "webhooks": WebhookTuning,

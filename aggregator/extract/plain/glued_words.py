@@ -6,7 +6,7 @@ name and end with "MORE". Other texts lost the space where two paragraphs were j
 
 import re
 
-_NAME = r"[A-Z][\w’'-]+"
+_NAME = r"[A-Z][\w’'-]{1,40}"
 # The most characters of a list of links (limit; the longest of 1,229 has 700)
 _LIST_CHARS = 900
 # "Sen. Ann Berg Ann Marie BergSenate rejects bill Other headline MORE (D) said": the surname stands twice, and what
@@ -35,7 +35,7 @@ _CREDIT = re.compile(
 )
 
 # "image captionBoris Berg spoke": the label of a caption, which runs into it
-_CAPTION = re.compile(r"\s*\b(?P<label>(?:image|media) caption)\s?(?=[A-Z“\"])")
+_CAPTION = re.compile(r"(?<!\s)\s*+\b(?P<label>(?:image|media) caption)\s?(?=[A-Z“\"])")
 _LINK = re.compile(
     r"\s?\((?:RELATED|READ|READ MORE|WATCH|SEE ALSO|MORE): [^()\n]{5,200}\)"
 )

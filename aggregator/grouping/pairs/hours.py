@@ -19,7 +19,7 @@ from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_features import AT
 
 # Half an hour is added, so that reports of one minute are not infinitely near.
-ADDED_HOURS = 0.5
+ADDED_HOURS = 1.5
 
 
 class HoursTuning(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from aggregator.stories.story_sentences import (
     BOILERPLATE,
     LONGEST,
     front_matter,
+    has_odd_marks,
     is_cut,
     needs_sentence_before,
     refers_back,
@@ -309,6 +310,9 @@ def own_sentence(report: ArticleView, lead: Sequence[str], above: Sequence[str])
         fault = front_matter(sentence, language)
         is_title = same_line(sentence, report.title) or same_line(sentence, title)
         if fault in NEVER_SHOWN or is_title or len(sentence) > LONGEST:
+            continue
+        # Half a quotation is not shown, nor is a sentence that does not stand so in one paragraph.
+        if has_odd_marks(sentence) or not any(sentence in line for line in lines):
             continue
         if count_words(sentence) < FEWEST_SHOWN or _likeness(words, said) >= REPEATS:
             continue

@@ -6,11 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from aggregator.store.stories.guests import (
-    OF_STANDING,
-    guests_of,
-    with_standing,
-)
+from aggregator.store.stories.guests import HAS_STANDING, OF_STANDING, guests_of
 from aggregator.store.stories.storyline_mutes import hide_joined
 from aggregator.store.tables import (
     Where,
@@ -192,18 +188,15 @@ def affinities(
     standing reports, articles of other sources do not count.
     """
     near: dict[frozenset[str], Affinity] = {}
-    # They are looked up once, because a story may have thousands of articles.
-    trusted = list(with_standing(connection, stories))
-    both = Where(stories=list(stories), trusted=trusted)
+    both = Where(stories=list(stories))
     for one, other, total, count in both.read_rows(
         connection,
         f"""
         SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
-        FROM article JOIN affinity ON affinity.article = article.inbox_no
+        FROM article JOIN story ON story.id = article.story JOIN affinity ON affinity.article = article.inbox_no
         JOIN story AS other ON other.story_no = affinity.story
         WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
-        AND article.story <> coalesce(other.redirect_to, other.id)
-        AND (article.story NOT IN :trusted OR {OF_STANDING})
+        AND article.story <> coalesce(other.redirect_to, other.id) AND ({OF_STANDING} OR NOT {HAS_STANDING})
         GROUP BY article.story, coalesce(other.redirect_to, other.id)
         """,  # noqa: S608
     ):
@@ -214,13 +207,12 @@ def affinities(
     numbers = read_lists(
         connection,
         f"""
-        SELECT story, inbox_no FROM article
-        WHERE story IN :ids AND copy_of IS NULL AND (story NOT IN :trusted OR {OF_STANDING})
+        SELECT article.story, inbox_no FROM article JOIN story ON story.id = article.story
+        WHERE story.id IN :ids AND copy_of IS NULL AND ({OF_STANDING} OR NOT {HAS_STANDING})
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
         """,  # noqa: S608
-        ids=list(frozenset[str]().union(*near)),
-        trusted=trusted,
+        ids=frozenset[str]().union(*near),
     )
     for pair, found in near.items():
         one, other = (numbers[story] for story in pair)

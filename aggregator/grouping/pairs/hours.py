@@ -4,7 +4,7 @@ Most labelled sets state only the day of an article, so the trees of pair_model.
 of one event appear within hours of each other. If the clock times of both articles are known, this module adds to the
 logit of the trees:
 
-    step = cost + title x (cosine of the titles - usual) - decay x ln((hours + 1/2) / even)
+    step = cost + title x (cosine of the titles - usual) - decay x ln((hours + 1) / even)
 
 `training/fit_hours.py` fits the weights to the labelled pairs with clock times, on logits of trees that did not see
 these pairs.
@@ -18,8 +18,8 @@ import numpy as np
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_features import AT
 
-# Half an hour is added, so that reports of one minute are not infinitely near.
-ADDED_HOURS = 1.5
+# An hour is added, so that reports of one minute are not infinitely near.
+ADDED_HOURS = 1.0
 
 
 class HoursTuning(msgspec.Struct, frozen=True, kw_only=True):

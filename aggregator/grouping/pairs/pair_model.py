@@ -126,8 +126,6 @@ class PairModel:
             self._thresholds[conditions] = tree.thresholds
             self._excluded[conditions] = ~np.array(tree.masks, np.uint8)
         self._values = self._leaves.sum(axis=1)
-        self._neighbours = self._leaves[:, _NEIGHBOURS]
-        self._headed = self._leaves[:, _TITLES] + self._leaves[:, _LEADS]
 
     def logits(self, leaves: Ints) -> Floats:
         """Return the logit of each row of `leaves`."""
@@ -137,22 +135,7 @@ class PairModel:
     def shares(self, leaves: Ints) -> Floats:
         """Return the share of each group in the sum of the logits of these rows; the rest of the sum is the biases."""
         times = np.bincount(leaves.ravel(), minlength=len(self._leaves))
-        shares: Floats = times @ self._leaves / 1000.0
-        shares[_NEIGHBOURS] -= self.excess(leaves).sum()
-        return shares
-
-    def excess(self, leaves: Ints) -> Floats:
-        """Return what the nearness of other articles adds to each row beyond the words of titles and leads.
-
-        It does not count for an event.
-
-        Two articles with no near neighbours stand out whatever they report: in an empty database, a trial and a price
-        of fuel in one capital. So the absence of neighbours adds at most as much as the titles and leads of the pair.
-        """
-        nearness = self._neighbours[leaves].sum(axis=1)
-        headed = self._headed[leaves].sum(axis=1)
-        excess: Floats = np.maximum(nearness - np.maximum(headed, 0.0), 0.0) / 1000.0
-        return excess
+        return times @ self._leaves / 1000.0
 
     def leaves(self, features: Floats) -> Ints:
         """Return the leaf of each row of features in each tree."""
@@ -162,9 +145,6 @@ class PairModel:
         return leaf
 
 
-_NEIGHBOURS, _TITLES, _LEADS = map(
-    list(GROUPS).index, ("neighbours", "titles", "leads")
-)
 # The feature that stands for its group
 _SHOWN = [AT[members[0]] for members in GROUPS.values()]
 _LOWEST_BIT = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
@@ -214,7 +194,7 @@ def compare_pairs(
     steps = hours_steps(rows, hours, tuning)
     compared = map(
         ComparedPair,
-        np.maximum(logits - model.excess(leaves) + steps, UNLIKE).tolist(),
+        np.maximum(logits + steps, UNLIKE).tolist(),
         np.maximum(logits, UNLIKE).tolist(),
         rows,
         leaves,

@@ -177,9 +177,7 @@ def read_opening(
 
     With `is_alone`, the story has one article, whose sentences may also be questions or speak of the writer.
     """
-    split = list(chain.from_iterable(sentences_of(lead, shortest=1))) or [
-        " ".join(lead.split())
-    ]
+    split = list(chain.from_iterable(sentences_of(lead, shortest=1))) or [lead.strip()]
     # This is checked before headings are removed, because the label of a caption may look like a heading: "CLOSE The
     # mayor says ..."
     if len(split) > 1 and front_matter(split[0], language) == "caption":

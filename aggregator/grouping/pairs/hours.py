@@ -18,7 +18,7 @@ import numpy as np
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_features import AT
 
-# An hour is added, so that reports of one minute are not infinitely near.
+# An hour is added, so that reports of one minute are not infinitely near: a sender chooses the minute it declares.
 ADDED_HOURS = 1.0
 
 

@@ -174,7 +174,7 @@ class StoryWriter(StoryRows):
 
         connection = self._connection
         ids = list(stories)
-        trusted = guests.with_standing(connection, ids)
+        trusted = guests.stories_with_standing(connection, ids)
 
         def rank(row: StoryRow) -> tuple[bool, bool, bool, int, int]:
             return (

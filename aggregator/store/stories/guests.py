@@ -22,7 +22,7 @@ HAS_STANDING = (
 """SQL text: whether a source with standing reports `story`."""
 
 
-def with_standing(connection: Connection, stories: Iterable[str]) -> set[str]:
+def stories_with_standing(connection: Connection, stories: Iterable[str]) -> set[str]:
     """Return those of these stories that a source with standing reports."""
     found = f"SELECT id FROM story WHERE id IN :ids AND {HAS_STANDING}"  # noqa: S608
     return {row.id for row in read_rows(connection, found, ids=set(stories))}

@@ -193,10 +193,11 @@ def affinities(
         connection,
         f"""
         SELECT article.story, coalesce(other.redirect_to, other.id) AS present, sum(logit), count(*)
-        FROM article JOIN story ON story.id = article.story JOIN affinity ON affinity.article = article.inbox_no
+        FROM article JOIN affinity ON affinity.article = article.inbox_no
         JOIN story AS other ON other.story_no = affinity.story
         WHERE article.story IN :stories AND coalesce(other.redirect_to, other.id) IN :stories
-        AND article.story <> coalesce(other.redirect_to, other.id) AND ({OF_STANDING} OR NOT {HAS_STANDING})
+        AND article.story <> coalesce(other.redirect_to, other.id)
+        AND ({OF_STANDING} OR article.story NOT IN (SELECT id FROM story WHERE id IN :stories AND {HAS_STANDING}))
         GROUP BY article.story, coalesce(other.redirect_to, other.id)
         """,  # noqa: S608
     ):
@@ -207,8 +208,9 @@ def affinities(
     numbers = read_lists(
         connection,
         f"""
-        SELECT article.story, inbox_no FROM article JOIN story ON story.id = article.story
-        WHERE story.id IN :ids AND copy_of IS NULL AND ({OF_STANDING} OR NOT {HAS_STANDING})
+        SELECT article.story, inbox_no FROM article
+        WHERE article.story IN :ids AND copy_of IS NULL
+        AND ({OF_STANDING} OR article.story NOT IN (SELECT id FROM story WHERE id IN :ids AND {HAS_STANDING}))
         AND (inbox_no <= coalesce((SELECT value FROM counter WHERE name = '{_COMPARED}'), 0)
           OR inbox_no > coalesce((SELECT value FROM counter WHERE name = '{UNTIL}'), 0))
         """,  # noqa: S608
